@@ -1,0 +1,102 @@
+#pragma once
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace jot {
+
+// Takes any integer type inside braces, so that {n, m} needs no casts.
+struct Extent {
+  int64_t value;
+  template <std::integral T>
+  constexpr Extent(T x) : value(static_cast<int64_t>(x)) {}  // NOLINT: implicit by design
+};
+
+// The extents of a tensor. Up to four are stored inline.
+class Shape {
+ public:
+  Shape() = default;
+  Shape(std::initializer_list<Extent> extents) {
+    resize(extents.size());
+    std::transform(extents.begin(), extents.end(), data(), [](Extent e) { return e.value; });
+  }
+  explicit Shape(std::span<const int64_t> extents) {
+    resize(extents.size());
+    std::copy(extents.begin(), extents.end(), data());
+  }
+  explicit Shape(const std::vector<int64_t>& extents) : Shape(std::span<const int64_t>(extents)) {}
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  int64_t operator[](size_t i) const { return data()[i]; }
+  int64_t& operator[](size_t i) { return data()[i]; }
+  int64_t back() const { return data()[size_ - 1]; }
+  const int64_t* begin() const { return data(); }
+  const int64_t* end() const { return data() + size_; }
+  int64_t* begin() { return data(); }
+  int64_t* end() { return data() + size_; }
+  operator std::span<const int64_t>() const { return {data(), size_}; }
+
+  // Number of elements; 1 for a 0-d shape.
+  int64_t numel() const {
+    int64_t n = 1;
+    for (int64_t d : *this) n *= d;
+    return n;
+  }
+  void push_back(int64_t d) { insert(size_, d); }
+  void insert(size_t at, int64_t d) {
+    resize(size_ + 1);
+    std::copy_backward(data() + at, data() + size_ - 1, data() + size_);
+    data()[at] = d;
+  }
+  void erase(size_t at) {
+    std::copy(data() + at + 1, data() + size_, data() + at);
+    resize(size_ - 1);
+  }
+  Shape slice(size_t from, size_t to) const { return Shape(std::span<const int64_t>(data() + from, to - from)); }
+  friend Shape operator+(const Shape& a, const Shape& b) {
+    Shape r = a;
+    for (int64_t d : b) r.push_back(d);
+    return r;
+  }
+  friend bool operator==(const Shape& a, const Shape& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+
+ private:
+  static constexpr size_t kInline = 4;
+  const int64_t* data() const { return size_ <= kInline ? inline_ : heap_.data(); }
+  int64_t* data() { return size_ <= kInline ? inline_ : heap_.data(); }
+  void resize(size_t n) {
+    if (n > kInline) {
+      if (size_ <= kInline) heap_.assign(inline_, inline_ + size_);
+      heap_.resize(n);
+    } else if (size_ > kInline) {
+      std::copy(heap_.begin(), heap_.begin() + static_cast<std::ptrdiff_t>(n), inline_);
+      heap_.clear();
+    }
+    size_ = n;
+  }
+  size_t size_ = 0;
+  int64_t inline_[kInline] = {};
+  std::vector<int64_t> heap_;
+};
+
+// "[2,3]".
+std::string to_string(const Shape& shape);
+
+// One axis, a list of axes, or {} for all.
+struct Axes {
+  std::vector<int64_t> values;
+  Axes() = default;
+  template <std::integral T>
+  Axes(T d) : values{static_cast<int64_t>(d)} {}  // NOLINT: implicit by design
+  Axes(std::initializer_list<Extent> list) {
+    for (Extent e : list) values.push_back(e.value);
+  }
+  explicit Axes(std::vector<int64_t> list) : values(std::move(list)) {}
+};
+
+}  // namespace jot
