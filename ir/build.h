@@ -1,0 +1,63 @@
+// Smart constructors: one function per op with its attributes as C++ arguments. What they simplify away is only what
+// changes no bit: identities of data movement (reshape to the same shape, a whole slice, ...).
+#pragma once
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "ir/builder.h"
+
+namespace jot::ir::build {
+
+// sources
+Value constant(Builder& b, DType dtype, const Shape& shape, double value);  // splat; converted to dtype
+Value constant_int(Builder& b, DType dtype, const Shape& shape, int64_t value);
+Value constant_data(Builder& b, DType dtype, const Shape& shape, Ints data);  // as Key::data says
+Value zeros_like(Builder& b, Value x);
+Value iota(Builder& b, DType dtype, const Shape& shape, int64_t dim);
+Value identity(Builder& b, DType dtype, const Shape& shape);
+
+// movement
+Value broadcast(Builder& b, Value x, const Shape& shape, Ints dims);
+Value broadcast_scalar(Builder& b, Value x, const Shape& shape);  // a 0-d value to any shape
+Value broadcast_to(Builder& b, Value x, const Shape& shape);      // numpy's rule: aligned at the last axis
+Value reshape(Builder& b, Value x, const Shape& shape);
+Value permute(Builder& b, Value x, Ints perm);
+Value slice(Builder& b, Value x, Ints start, Ints limit, Ints stride);
+Value slice_axis(Builder& b, Value x, int64_t axis, int64_t start, int64_t limit, int64_t stride = 1);
+Value pad(Builder& b, Value x, Value value, Ints lo, Ints hi, Ints interior);
+Value pad_zero(Builder& b, Value x, Ints lo, Ints hi, Ints interior);
+Value concat(Builder& b, std::span<const Value> parts, int64_t dim);
+Value rev(Builder& b, Value x, Ints dims);
+Value diag_embed(Builder& b, Value x, int64_t batch_dims);
+Value dynamic_slice(Builder& b, Value x, std::span<const Value> starts, Ints sizes);
+Value dynamic_update_slice(Builder& b, Value x, Value update, std::span<const Value> starts);
+
+// How gather and scatter_add address their operand; see ops.def.
+struct GatherDims {
+  std::vector<int64_t> offset_dims, collapsed, index_map, operand_batch, index_batch;
+};
+Value gather(Builder& b, Value x, Value indices, const GatherDims& dims, Ints sizes, Mode mode);
+Value scatter_add(Builder& b, Value x, Value indices, Value updates, const GatherDims& dims, Mode mode, bool unique);
+
+// elementwise
+Value where(Builder& b, Value pred, Value x, Value y);
+Value convert(Builder& b, Value x, DType dtype);
+Value unary(Builder& b, Op op, Value x);
+Value binary(Builder& b, Op op, Value x, Value y);
+inline Value add(Builder& b, Value x, Value y) { return binary(b, Op::add_op, x, y); }
+inline Value sub(Builder& b, Value x, Value y) { return binary(b, Op::sub_op, x, y); }
+inline Value mul(Builder& b, Value x, Value y) { return binary(b, Op::mul_op, x, y); }
+inline Value div(Builder& b, Value x, Value y) { return binary(b, Op::div_op, x, y); }
+inline Value neg(Builder& b, Value x) { return unary(b, Op::neg_op, x); }
+Value scale(Builder& b, Value x, double factor);  // x * factor
+Value add_any(Builder& b, Value x, Value y);      // kNoValue is a symbolic zero
+Value integer_pow(Builder& b, Value x, int64_t n);
+Value compare(Builder& b, Value x, Value y, Direction direction);
+
+// reductions and contractions
+Value reduce(Builder& b, Op op, Value x, Ints dims);
+inline Value reduce_sum(Builder& b, Value x, Ints dims) { return reduce(b, Op::reduce_sum_op, x, dims); }
+Value dot(Builder& b, Value x, Value y, Ints contract_x, Ints contract_y, Ints batch_x, Ints batch_y);
+
+}  // namespace jot::ir::build

@@ -1,0 +1,70 @@
+#include "ir/graph.h"
+
+#include <algorithm>
+
+#include "ir/builder.h"
+#include "ir/hash.h"
+
+namespace jot::ir {
+namespace {
+
+uint64_t hash_of(const Type& t) {
+  uint64_t h = hash_mix(static_cast<uint64_t>(t.dtype), t.token);
+  for (int64_t d : t.shape) h = hash_mix(h, static_cast<uint64_t>(d));
+  return h;
+}
+
+bool same_node(const GraphData& a, const GraphData& b, Value v) {
+  return a.op(v) == b.op(v) && a.in_place(v) == b.in_place(v) && std::ranges::equal(a.operands(v), b.operands(v)) &&
+         a.type(v) == b.type(v) && std::ranges::equal(a.words(v), b.words(v));
+}
+
+}  // namespace
+
+std::string to_string(const Type& type) {
+  if (type.token) return "token";
+  return std::string(to_string(type.dtype)) + to_string(type.shape);
+}
+
+uint64_t GraphData::hash() const {
+  std::call_once(hashed_, [this] {
+    std::vector<uint64_t> types(types_.size());
+    std::ranges::transform(types_, types.begin(), hash_of);
+    uint64_t h = hash_mix(nodes_.size(), pure_);
+    for (Value v = 0; v < size(); ++v) {
+      const Node& n = nodes_[v];
+      h = hash_mix(h, static_cast<uint64_t>(n.op) << 1 | n.in_place);
+      h = hash_mix(h, types[n.type]);
+      for (Value o : operands(v)) h = hash_mix(h, o);
+      for (int64_t w : words(v)) h = hash_mix(h, static_cast<uint64_t>(w));
+    }
+    for (Value o : outputs_) h = hash_mix(h, o);
+    for (uint32_t w : writebacks_) h = hash_mix(h, w);
+    hash_ = h;
+  });
+  return hash_;
+}
+
+Graph::Graph() {
+  static const Graph* empty = new Graph(Builder().finish({}));
+  *this = *empty;
+}
+
+int64_t Graph::num_nodes() const { return data_->size(); }
+int64_t Graph::num_inputs() const { return static_cast<int64_t>(data_->inputs().size()); }
+int64_t Graph::num_outputs() const { return static_cast<int64_t>(data_->num_results()); }
+bool Graph::pure() const { return data_->pure(); }
+uint64_t Graph::hash() const { return data_->hash(); }
+
+bool operator==(const Graph& x, const Graph& y) {
+  const GraphData &a = x.data(), &b = y.data();
+  if (&a == &b) return true;
+  if (a.size() != b.size() || a.pure() != b.pure() || !std::ranges::equal(a.inputs(), b.inputs()) ||
+      !std::ranges::equal(a.outputs(), b.outputs()) || !std::ranges::equal(a.writebacks(), b.writebacks()))
+    return false;
+  for (Value v = 0; v < a.size(); ++v)
+    if (!same_node(a, b, v)) return false;
+  return true;
+}
+
+}  // namespace jot::ir

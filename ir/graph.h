@@ -1,0 +1,105 @@
+// The graph behind ir::Graph: flat arrays, topologically ordered, 32 bytes a node. Made by ir::Builder only.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ir/attributes.h"
+#include "ir/op.h"
+#include "jot/ir.h"
+#include "jot/location.h"
+
+namespace jot::ir {
+
+// A node's index; every node has one result, so it names the value too. Operands precede their users.
+using Value = uint32_t;
+inline constexpr Value kNoValue = 0xffffffff;
+
+// The type of a value: a tensor, or the token that stands for a version of a storage (no dtype, no shape).
+struct Type {
+  DType dtype = DType::f32;
+  bool token = false;
+  Shape shape;
+  friend bool operator==(const Type&, const Type&) = default;
+};
+inline Type token_type() { return {DType::boolean, true, {}}; }
+std::string to_string(const Type& type);  // "f32[2,3]", "token"
+
+// Where a node comes from: the user's line and the scope (module path, transform) around it. Not hashed.
+struct Origin {
+  Location location;
+  uint32_t scope = 0;  // index of a string; 0: none
+  friend bool operator==(const Origin&, const Origin&) = default;
+};
+
+struct Node {
+  Op op;
+  uint8_t in_place;
+  uint8_t reserved;
+  uint32_t num_operands;
+  uint32_t operand[3];  // up to three inline; else operand[0] is an offset into the operand pool
+  uint32_t type;
+  uint32_t attrs;  // offset into the attribute words: length, words...; 0: none
+  uint32_t origin;
+};
+static_assert(sizeof(Node) == 32);
+
+class GraphData {
+ public:
+  uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
+  const Node& node(Value v) const { return nodes_[v]; }
+  Op op(Value v) const { return nodes_[v].op; }
+  bool in_place(Value v) const { return nodes_[v].in_place != 0; }
+  std::span<const Value> operands(Value v) const {
+    const Node& n = nodes_[v];
+    return {n.num_operands <= 3 ? n.operand : &operand_pool_[n.operand[0]], n.num_operands};
+  }
+  Value operand(Value v, size_t i) const { return operands(v)[i]; }
+  const Type& type(Value v) const { return types_[nodes_[v].type]; }
+  const Shape& shape(Value v) const { return type(v).shape; }
+  DType dtype(Value v) const { return type(v).dtype; }
+  AttrView attrs(Value v) const { return {op(v), words(v)}; }
+  Ints words(Value v) const {
+    uint32_t at = nodes_[v].attrs;
+    return {&attr_words_[at + 1], static_cast<size_t>(attr_words_[at])};
+  }
+  const Origin& origin(Value v) const { return origins_[nodes_[v].origin]; }
+  Location location(Value v) const { return origin(v).location; }
+  const std::string& scope(Value v) const { return scopes_[origin(v).scope]; }
+
+  const std::string& name() const { return name_; }
+  std::span<const Value> inputs() const { return inputs_; }  // param nodes, in order: the first nodes of the graph
+  const std::string& input_name(size_t i) const { return input_names_[i]; }
+  // Results, then one value for each entry of writebacks(): the new contents of that input.
+  std::span<const Value> outputs() const { return outputs_; }
+  std::span<const uint32_t> writebacks() const { return writebacks_; }  // input positions, ascending
+  size_t num_results() const { return outputs_.size() - writebacks_.size(); }
+  bool pure() const { return pure_; }
+  uint64_t hash() const;  // computed once
+
+ private:
+  friend class Builder;
+  GraphData() = default;
+  std::string name_;
+  std::vector<Node> nodes_;
+  std::vector<Value> operand_pool_;
+  std::vector<int64_t> attr_words_ = {0};
+  std::deque<Type> types_;  // stable: rules hold references while they emit
+  std::vector<Origin> origins_ = {Origin{}};
+  std::vector<std::string> scopes_ = {""};
+  std::vector<Value> inputs_;
+  std::vector<std::string> input_names_;
+  std::vector<Value> outputs_;
+  std::vector<uint32_t> writebacks_;
+  bool pure_ = true;
+  mutable std::once_flag hashed_;
+  mutable uint64_t hash_ = 0;
+};
+
+bool operator==(const Graph& a, const Graph& b);
+
+}  // namespace jot::ir

@@ -1,0 +1,31 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "jot/dtype.h"
+
+namespace jot::ir {
+
+// Enumerators end in _op because `const`, `and`, ... are keywords.
+enum class Op : uint16_t {
+#define OP(name, ...) name##_op,
+#include "ir/ops.def"
+#undef OP
+};
+
+enum class OpClass : uint8_t { source, elementwise, movement, reduction, contraction, indexing, effect };
+
+struct OpInfo {
+  std::string_view name;
+  std::string_view family;
+  OpClass op_class;
+  int operands;  // -1: a list
+  bool (*allows)(DType);
+};
+const OpInfo& info(Op op);
+inline std::string_view name_of(Op op) { return info(op).name; }
+std::optional<Op> op_named(std::string_view name);
+int num_ops();
+
+}  // namespace jot::ir
