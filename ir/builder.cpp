@@ -66,11 +66,12 @@ class NodeTable {
   size_t count_ = 0;
 };
 
-void check_operands(const InferContext& c) {
+void check_operands(const InferContext& c, bool in_place) {
   const OpInfo& op = info(c.op);
   size_t n = c.operands.size();
-  if (op.operands >= 0 ? n != static_cast<size_t>(op.operands) : n == 0)
-    c.shape_error("expected " + (op.operands >= 0 ? std::to_string(op.operands) : std::string("at least one")) +
+  int wanted = c.op == Op::copy_op ? 1 + in_place : op.operands;
+  if (wanted >= 0 ? n != static_cast<size_t>(wanted) : n == 0)
+    c.shape_error("expected " + (wanted >= 0 ? std::to_string(wanted) : std::string("at least one")) +
                   " operand(s), got " + std::to_string(n));
   for (size_t i = 0; i < n; ++i)
     if (c.operands[i]->token && !(c.op == Op::read_op && i == 1))
@@ -163,7 +164,7 @@ Value Builder::emit(Op op, std::span<const Value> operands, Ints attrs, bool in_
     types[i] = &graph_->type(operands[i]);
   }
   InferContext c{op, {types, operands.size()}, {op, attrs}, location()};
-  check_operands(c);
+  check_operands(c, in_place);
   Type type = rules(op).infer.fn(c);
   if (in_place) {
     if (type != *types[0])

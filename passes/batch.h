@@ -1,0 +1,23 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "ir/builder.h"
+#include "ir/rules.h"
+
+namespace jot::passes {
+
+struct Batched {
+  std::vector<ir::Value> values;  // batch dim at 0 where batched
+  std::vector<uint8_t> batched;
+};
+
+// Emits g into b for `size` lanes at once. args: one an input, with the lanes at dim 0 where batched[i]. What depends
+// on no batched input is computed once, unbatched. O(nodes).
+Batched batch_into(ir::Builder& b, const ir::GraphData& g, std::span<const ir::Value> args,
+                   std::span<const uint8_t> batched, int64_t size, ir::RandomMode randomness);
+
+// x with dim `from` moved to `to`.
+ir::Value move_dim(ir::Builder& b, ir::Value x, int64_t from, int64_t to);
+
+}  // namespace jot::passes

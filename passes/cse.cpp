@@ -1,0 +1,16 @@
+#include "passes/cse.h"
+
+#include "passes/inline.h"
+
+namespace jot::passes {
+
+using namespace ir;
+
+Graph cse(const Graph& graph) {
+  const GraphData& g = graph.data();
+  Builder b(g.name());  // the builder shares equal nodes
+  std::vector<Value> outputs = inline_graph(b, g, params_like(b, g));
+  return b.finish(outputs, g.writebacks());
+}
+
+}  // namespace jot::passes

@@ -1,0 +1,49 @@
+#include "passes/dump.h"
+
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "ir/env.h"
+#include "ir/log.h"
+
+namespace jot {
+
+bool dumping() { return !env().dump.empty(); }
+
+void dump(std::string_view name, const std::string& text) {
+  if (!dumping()) return;
+  static std::atomic<int> counter{0};
+  char number[16];
+  std::snprintf(number, sizeof number, "%04d-", counter++);
+  std::filesystem::path folder(env().dump);
+  std::filesystem::create_directories(folder);
+  std::filesystem::path file = folder / (number + std::string(name));
+  std::ofstream out(file);
+  out << text;
+  if (!out.flush()) throw Error("[dump] cannot write " + file.string() + "; JOT_DUMP must name a writable folder");
+}
+
+namespace passes {
+
+void dump_graph(std::string_view name, const ir::Graph& g) {
+  if (dumping()) dump(std::string(name) + ".jot", to_text(g));
+}
+
+bool verifying() { return env().verify; }
+
+PassTimer::PassTimer(std::string_view name, const ir::Graph& before)
+    : name_(name), nodes_(before.num_nodes()), start_(std::chrono::steady_clock::now()) {}
+
+void PassTimer::done(const ir::Graph& after) {
+  if (env().log_compile) {
+    std::chrono::duration<double, std::micro> us = std::chrono::steady_clock::now() - start_;
+    log("compile", std::string(name_) + ": " + std::to_string(nodes_) + " -> " + std::to_string(after.num_nodes()) +
+                       " nodes, " + std::to_string(us.count()) + " us");
+  }
+  dump_graph(name_, after);
+}
+
+}  // namespace passes
+}  // namespace jot

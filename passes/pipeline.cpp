@@ -1,0 +1,39 @@
+#include "passes/pipeline.h"
+
+#include "passes/cse.h"
+#include "passes/dce.h"
+#include "passes/dump.h"
+#include "passes/fold.h"
+#include "passes/functionalize.h"
+#include "passes/simplify.h"
+
+namespace jot::passes {
+
+namespace {
+constexpr Pass kPipeline[] = {
+    {"functionalize", functionalize},  // writes and views -> values
+    {"simplify", simplify},            // identities
+    {"fold", fold},                    // constants
+    {"cse", cse},                      // equal nodes
+    {"dce", dce},                      // dead nodes
+};
+}  // namespace
+
+std::span<const Pass> optimization_pipeline() { return kPipeline; }
+
+ir::Graph run_pass(const Pass& pass, const ir::Graph& g) {
+  PassTimer timer(pass.name, g);
+  ir::Graph result = pass.run(g);
+  if (verifying()) ir::verify(result);
+  timer.done(result);
+  return result;
+}
+
+ir::Graph optimize(const ir::Graph& g) {
+  dump_graph("recorded", g);
+  ir::Graph result = g;
+  for (const Pass& pass : optimization_pipeline()) result = run_pass(pass, result);
+  return result;
+}
+
+}  // namespace jot::passes

@@ -1,0 +1,24 @@
+#pragma once
+#include <span>
+#include <string_view>
+
+#include "jot/ir.h"
+
+namespace jot::passes {
+
+// A pass by name, as jot-opt and dumps know it.
+struct Pass {
+  std::string_view name;
+  ir::Graph (*run)(const ir::Graph&);
+};
+
+// The passes between recording and the backend, in order.
+std::span<const Pass> optimization_pipeline();
+
+// Runs one pass, with its hooks: verification (JOT_VERIFY=1), dump (JOT_DUMP), timing (JOT_LOG=compile).
+ir::Graph run_pass(const Pass& pass, const ir::Graph& g);
+
+// functionalize, simplify, fold, cse, dce.
+ir::Graph optimize(const ir::Graph& g);
+
+}  // namespace jot::passes

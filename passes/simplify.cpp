@@ -1,0 +1,107 @@
+#include "passes/simplify.h"
+
+#include <bit>
+#include <optional>
+
+#include "ir/build.h"
+#include "passes/inline.h"
+
+namespace jot::passes {
+
+using namespace ir;
+
+namespace {
+
+// The one value of a splat constant, seen through broadcasts.
+struct Splat {
+  bool floating;
+  double real;
+  int64_t integer;
+  bool is(double x) const {  // distinguishes -0 from 0
+    return floating ? std::bit_cast<int64_t>(real) == std::bit_cast<int64_t>(x) : static_cast<double>(integer) == x;
+  }
+};
+std::optional<Splat> splat(const GraphData& g, Value v) {
+  while (g.op(v) == Op::broadcast_op || g.op(v) == Op::reshape_op) v = g.operand(v, 0);
+  if (g.op(v) != Op::const_op) return {};
+  Ints data = g.attrs(v).ints(Key::data);
+  if (data.size() != 1) return {};
+  bool floating = is_floating(g.dtype(v));
+  return Splat{floating, floating ? std::bit_cast<double>(data[0]) : 0.0, data[0]};
+}
+
+std::optional<Value> same_operand(Builder& b, Op op, std::span<const Value> x) {
+  const GraphData& g = b.graph();
+  auto is = [&](size_t i, double c) {
+    auto s = splat(g, x[i]);
+    return s && s->is(c);
+  };
+  bool floating = is_floating(g.dtype(x[0]));
+  switch (op) {
+    case Op::mul_op:
+      if (is(0, 1)) return x[1];
+      if (is(1, 1)) return x[0];
+      break;
+    case Op::div_op:
+      if (is(1, 1)) return x[0];
+      break;
+    case Op::add_op:
+      if (is(0, floating ? -0.0 : 0.0)) return x[1];
+      if (is(1, floating ? -0.0 : 0.0)) return x[0];
+      break;
+    case Op::sub_op:
+      if (is(1, 0.0)) return x[0];
+      break;
+    case Op::neg_op:
+      if (g.op(x[0]) == Op::neg_op) return g.operand(x[0], 0);
+      break;
+    case Op::where_op:
+      if (auto s = splat(g, x[0])) return s->integer ? x[1] : x[2];
+      if (x[1] == x[2]) return x[1];
+      break;
+    case Op::stop_gradient_op:
+      break;  // later derivatives need it
+    default:
+      break;
+  }
+  return {};
+}
+
+Value rebuilt(Builder& b, const GraphData& g, Value v, std::span<const Value> x) {
+  AttrView a = g.attrs(v);
+  switch (g.op(v)) {
+    case Op::reshape_op:
+      return build::reshape(b, x[0], a.shape());
+    case Op::permute_op:
+      return build::permute(b, x[0], a.ints(Key::perm));
+    case Op::broadcast_op:
+      return build::broadcast(b, x[0], a.shape(), a.ints(Key::dims));
+    case Op::slice_op:
+      return build::slice(b, x[0], a.ints(Key::start), a.ints(Key::limit), a.ints(Key::stride));
+    case Op::convert_op:
+      return build::convert(b, x[0], a.dtype());
+    default:
+      return b.copy_node(g, v, x);
+  }
+}
+
+}  // namespace
+
+Graph simplify(const Graph& graph) {
+  const GraphData& g = graph.data();
+  Builder b(g.name());
+  std::vector<Value> params = params_like(b, g), map(g.size(), kNoValue), operands, outputs;
+  for (size_t i = 0; i < params.size(); ++i) map[g.inputs()[i]] = params[i];
+  for (Value v = 0; v < g.size(); ++v) {
+    if (g.op(v) == Op::param_op) continue;
+    operands.clear();
+    for (Value o : g.operands(v)) operands.push_back(map[o]);
+    b.set_origin_of(g, v);
+    std::optional<Value> same = same_operand(b, g.op(v), operands);
+    map[v] = same ? *same : rebuilt(b, g, v, operands);
+  }
+  for (Value o : g.outputs()) outputs.push_back(map[o]);
+  return b.finish(outputs, g.writebacks());
+}
+
+}  // namespace jot::passes

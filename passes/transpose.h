@@ -1,0 +1,19 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "passes/linearize.h"
+
+namespace jot::passes {
+
+// Emits into b the transpose of the linear part of `l` at `args` (values of its primal inputs): given cotangents of the
+// outputs of the primal graph (one each, kNoValue: zero), returns those of the active inputs, in order (kNoValue:
+// zero). `values`, if given, receives the outputs of the primal graph. The nodes of l that no tangent reaches are
+// emitted first and serve as residuals. Reverse mode; O(nodes).
+std::vector<ir::Value> transpose_into(ir::Builder& b, const Linearized& l, std::span<const ir::Value> args,
+                                      std::span<const ir::Value> cotangents, std::vector<ir::Value>* values = nullptr);
+
+// Which nodes depend on an input at or after position `first` (of the nodes' graph).
+std::vector<uint8_t> depends_on_inputs(const ir::GraphData& g, size_t first);
+
+}  // namespace jot::passes
