@@ -1,0 +1,30 @@
+// The JOT_* environment variables. Read once, on first use; later changes of the environment have no effect.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace jot {
+
+struct Env {
+  enum class Cpu : uint8_t { detect, avx512, avx2, reference };
+  // Which side of a buffer touches a guard page. Both sides have one within a page.
+  enum class Guard : uint8_t { off, end, begin, alternate };
+
+  std::string dump;          // JOT_DUMP: folder for graphs, kernels and assembly; empty: none
+  bool verify = false;       // JOT_VERIFY=1: verify after every pass
+  std::string cache_dir;     // JOT_CACHE_DIR; empty: no disk cache
+  int num_threads = 0;       // JOT_NUM_THREADS, at least 1; 0: not set
+  Cpu cpu = Cpu::detect;     // JOT_CPU=avx512|avx2|reference
+  bool log_compile = false;  // JOT_LOG=compile
+  Guard guard = Guard::off;  // JOT_GUARD=1 (end), 2 (begin), 3 (alternate)
+};
+
+// Throws Error on a value that is not understood, each time it is asked until the environment is right.
+const Env& env();
+
+// Reads an environment given as a function: name to value. For env() and tests.
+Env read_env(const std::function<std::optional<std::string>(const char*)>& get);
+
+}  // namespace jot
