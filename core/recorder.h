@@ -51,4 +51,47 @@ class Scope {
   Location outer_;
 };
 
+// ---- for the transforms
+
+// The innermost trace of this thread; its lazy trace if none runs.
+Trace& current_trace();
+
+// Depth of NoGrad guards inside the innermost traced function: while positive, what is recorded there is constant to every
+// derivative.
+int& no_grad_depth();
+
+// While alive, the innermost trace is `trace`.
+class EnterTrace {
+ public:
+  explicit EnterTrace(Trace& trace);
+  ~EnterTrace();
+  EnterTrace(const EnterTrace&) = delete;
+  EnterTrace& operator=(const EnterTrace&) = delete;
+
+ private:
+  Trace* outer_;
+};
+
+// Runs fn with symbolic arguments shaped like `args` (or like `types`, where given) in a new trace.
+Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions options, std::span<const uint8_t> mapped = {},
+                          std::span<const ir::Type> types = {});
+
+// Emits a pure graph into the innermost trace; its writebacks become writes to the tensors bound to those inputs. `extra`
+// are the values of the inputs after those of the bindings.
+std::vector<Tensor> splice(const ir::Graph& graph, std::span<const Binding> bindings, std::span<const Tensor> args,
+                           std::span<const Tensor> extra, int64_t random_blocks, Location at);
+
+// Evaluates a lazy trace: its live storages become concrete. The caller holds its mutex.
+void flush(Trace& trace);
+
+// Makes t's storage concrete: evaluates the lazy trace that owns it, whichever thread's it is.
+void hand_over(Storage& storage);
+
+// The calling thread's random generator: key and the number of blocks drawn.
+struct Generator {
+  int64_t key[2];
+  int64_t offset;
+};
+Generator& generator();
+
 }  // namespace jot::detail
