@@ -3,7 +3,7 @@
 #include <cstring>
 #include <random>
 
-#include "core/engine.h"
+#include "core/engine_cache.h"
 #include "core/force.h"
 #include "ir/build.h"
 #include "passes/inline.h"

@@ -1,0 +1,42 @@
+// What runs a graph.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "jot/ir.h"
+
+namespace jot {
+
+// What compilation made of a graph, for people.
+struct EngineStats {
+  int64_t kernels = 0, routines = 0, library_calls = 0, code_bytes = 0, arena_bytes = 0;
+  int64_t kernels_compiled = 0;  // of `kernels`: those whose code was not in the kernel cache
+  std::map<std::string, double> compile_seconds;  // by phase
+};
+
+// A graph made runnable: by the CPU backend, or by the reference backend where JOT_CPU or the machine says so.
+// Immutable, thread-safe.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  // Contiguous buffers, one an input and one an output (results, then writebacks); outputs overlap nothing. Throws the
+  // data errors of the graph's ops (IndexError) with their line. Allocates nothing once warm.
+  virtual void run(std::span<const void* const> inputs, std::span<void* const> outputs) const = 0;
+  virtual EngineStats stats() const = 0;
+  virtual std::string disassembly() const = 0;
+};
+
+// Compiles an optimised pure graph for the backend of this process (target()).
+std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised);
+
+namespace reference {
+std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised);  // the interpreter
+}
+namespace cpu {
+std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised);  // kernels, routines, library calls
+}
+
+}  // namespace jot

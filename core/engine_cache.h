@@ -1,0 +1,23 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+
+#include "backends/engine.h"
+#include "jot/ir.h"
+
+namespace jot {
+
+// Optimises and compiles a recorded graph, or finds it: the bounded, locked cache of executables. A hit compares the
+// whole recorded graph. writebacks: whether the graph's writebacks are wanted (trailing outputs) or dropped.
+struct CompiledGraph {
+  std::shared_ptr<const Engine> engine;
+  ir::Graph optimised;
+};
+std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, bool writebacks);
+
+struct EngineCacheInfo {
+  int64_t hits, misses, entries;
+};
+EngineCacheInfo engine_cache_info();
+
+}  // namespace jot
