@@ -1,0 +1,360 @@
+// Tensor: a handle on the elements of an array, which may be concrete (a buffer), pending (recorded, not yet computed)
+// or symbolic (inside a transform). Copying a handle copies no elements; views share them.
+#pragma once
+#include <concepts>
+#include <cstdint>
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "jot/dtype.h"
+#include "jot/error.h"
+#include "jot/location.h"
+#include "jot/shape.h"
+
+namespace jot {
+
+class Arg;
+class Bound;
+class Index;
+class Tensor;
+namespace detail {
+struct TensorImpl;
+using Sink = void (*)(const void* elements, DType dtype, int64_t n, void* out);
+void read_elements(const Tensor& t, Sink sink, void* out, const char* what, Location at);
+}  // namespace detail
+
+// "Nothing": of in_dims, slices, optional arguments; in an index list a new axis.
+using none_t = std::nullopt_t;
+inline constexpr none_t none = std::nullopt, None = std::nullopt;
+// In an index list: all axes that the others leave.
+struct Ellipsis_t {
+  explicit constexpr Ellipsis_t() = default;
+};
+inline constexpr Ellipsis_t Ellipsis{};
+// start:stop:step of an axis; negatives count from the end, out-of-range bounds are clipped, step is positive.
+struct Slice {
+  std::optional<int64_t> start, stop;
+  int64_t step;
+  Slice(std::optional<int64_t> from = {}, std::optional<int64_t> to = {}, int64_t by = 1)
+      : start(from), stop(to), step(by) {}
+};
+
+// A number and its category: boolean, i64 or f64.
+struct Number {
+  DType dtype = DType::f64;
+  double real = 0;
+  int64_t integer = 0;
+  Number() = default;
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Number(T x)  // NOLINT: implicit by design
+      : dtype(std::is_same_v<T, bool> ? DType::boolean
+              : std::is_integral_v<T> ? DType::i64
+                                      : DType::f64),
+        real(static_cast<double>(x)) {
+    if constexpr (std::is_integral_v<T>) integer = static_cast<int64_t>(x);
+  }
+  friend bool operator==(const Number&, const Number&) = default;
+};
+
+// The dtype whose elements are laid out as T.
+template <class T>
+concept Element =
+    std::is_same_v<T, bool> || std::is_same_v<T, float> || std::is_same_v<T, double> ||
+    (std::is_integral_v<T> && (sizeof(T) == 1 ? std::is_unsigned_v<T> : sizeof(T) >= 4 && std::is_signed_v<T>));
+template <Element T>
+inline constexpr DType dtype_of = std::is_same_v<T, bool>     ? DType::boolean
+                                  : std::is_same_v<T, float>  ? DType::f32
+                                  : std::is_same_v<T, double> ? DType::f64
+                                  : sizeof(T) == 1            ? DType::u8
+                                  : sizeof(T) == 4            ? DType::i32
+                                                              : DType::i64;
+
+// Elementwise functions of one tensor: each is a member, a member that writes (name_), and a free function.
+#define JOT_UNARY(X)                                                                                              \
+  X(abs)                                                                                                          \
+  X(neg) X(sign) X(floor) X(ceil) X(round) X(trunc) X(exp) X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) X(sin) \
+      X(cos) X(tanh) X(sigmoid) X(relu)
+// Elementwise functions of two, of which one may be a number: a member, a member that writes, a free function.
+#define JOT_BINARY(X) X(add) X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum)
+// The same without a member that writes.
+#define JOT_LOGICAL(X)                                                                                   \
+  X(eq)                                                                                                  \
+  X(ne) X(lt) X(le) X(gt) X(ge) X(logical_and) X(logical_or) X(logical_xor) X(bitwise_and) X(bitwise_or) \
+      X(bitwise_xor)
+
+class Tensor {
+ public:
+  Tensor() = default;  // undefined
+  explicit Tensor(std::shared_ptr<detail::TensorImpl> impl) : impl_(std::move(impl)) {}
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  // A named tensor is rebound; an indexed expression (a[0] = b, a.slice(0, 0, 2) = 3) is written to.
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
+  const Tensor& operator=(const Arg& value) &&;
+
+  // Takes the elements of a vector; keeps their type.
+  template <Element T>
+  static Tensor from(const std::vector<T>& values, const Shape& shape, Location at = JOT_HERE);
+
+  bool defined() const { return impl_ != nullptr; }
+  Shape shape() const;
+  int64_t dim() const;
+  int64_t size(int64_t dim, Location at = JOT_HERE) const;
+  int64_t numel() const;
+  DType dtype() const;
+
+  // Reading evaluates what is pending. Inside jit, trace and compile, and where a tensor has lanes: TraceError.
+  template <class T>
+  T item(Location at = JOT_HERE) const;  // the only element, converted
+  template <class T>
+  std::vector<T> to_vector(Location at = JOT_HERE) const;  // row-major, converted
+  // Row-major elements; valid while the tensor lives and until it is written or read again.
+  template <Element T>
+  const T* data(Location at = JOT_HERE) const {
+    return static_cast<const T*>(raw(dtype_of<T>, at));
+  }
+  // For writing; valid until the tensor is used otherwise. Of a view: it must be contiguous.
+  template <Element T>
+  T* mutable_data(Location at = JOT_HERE) const {
+    return static_cast<T*>(mutable_raw(dtype_of<T>, at));
+  }
+  const Tensor& eval(Location at = JOT_HERE) const;
+  explicit operator bool() const;  // of one element
+
+  // Views: they share the elements, writes through them reach the base.
+  Tensor operator[](const Index& index) const;
+  Tensor index(const std::vector<Index>& indices) const;  // a copy where an index is a tensor
+  Tensor select(int64_t dim, int64_t index, Location at = JOT_HERE) const;
+  Tensor slice(int64_t dim, std::optional<int64_t> start = {}, std::optional<int64_t> stop = {}, int64_t step = 1,
+               Location at = JOT_HERE) const;
+  Tensor narrow(int64_t dim, int64_t start, int64_t length, Location at = JOT_HERE) const;
+  Tensor transpose(int64_t dim0, int64_t dim1, Location at = JOT_HERE) const;
+  Tensor permute(const Axes& dims, Location at = JOT_HERE) const;
+  Tensor movedim(const Axes& source, const Axes& destination, Location at = JOT_HERE) const;
+  Tensor t(Location at = JOT_HERE) const;
+  Tensor view(const Shape& shape, Location at = JOT_HERE) const;
+  Tensor reshape(const Shape& shape, Location at = JOT_HERE) const;  // a view where that can be, else a copy
+  Tensor flatten(int64_t first = 0, int64_t last = -1, Location at = JOT_HERE) const;
+  Tensor expand(const Shape& shape, Location at = JOT_HERE) const;
+  Tensor squeeze(const Axes& dims = {}, Location at = JOT_HERE) const;
+  Tensor unsqueeze(int64_t dim, Location at = JOT_HERE) const;
+  Tensor diagonal(int64_t offset = 0, int64_t dim0 = 0, int64_t dim1 = 1, Location at = JOT_HERE) const;
+  Tensor detach(Location at = JOT_HERE) const;  // a view that is constant to every derivative
+  std::vector<Tensor> split(int64_t size, int64_t dim = 0, Location at = JOT_HERE) const;
+  std::vector<Tensor> chunk(int64_t chunks, int64_t dim = 0, Location at = JOT_HERE) const;
+  std::vector<Tensor> unbind(int64_t dim = 0, Location at = JOT_HERE) const;
+  Tensor clone(Location at = JOT_HERE) const;
+  Tensor contiguous(Location at = JOT_HERE) const;
+  Tensor to(DType dtype, Location at = JOT_HERE) const;
+
+  // Writes: const, for a handle is not what they change.
+  const Tensor& copy_(const Arg& source) const;
+  const Tensor& fill_(const Arg& value) const;
+  const Tensor& zero_(Location at = JOT_HERE) const;
+  const Tensor& masked_fill_(const Tensor& mask, const Arg& value) const;
+  const Tensor& index_put_(const std::vector<Index>& indices, const Arg& values, bool accumulate = false) const;
+  const Tensor& operator+=(const Arg& other) const;
+  const Tensor& operator-=(const Arg& other) const;
+  const Tensor& operator*=(const Arg& other) const;
+  const Tensor& operator/=(const Arg& other) const;
+
+#define JOT_MEMBER(name)                     \
+  Tensor name(Location at = JOT_HERE) const; \
+  const Tensor& name##_(Location at = JOT_HERE) const;
+  JOT_UNARY(JOT_MEMBER)
+#undef JOT_MEMBER
+#define JOT_MEMBER(name)               \
+  Tensor name(const Arg& other) const; \
+  const Tensor& name##_(const Arg& other) const;
+  JOT_BINARY(JOT_MEMBER)
+#undef JOT_MEMBER
+#define JOT_MEMBER(name) Tensor name(const Arg& other) const;
+  JOT_LOGICAL(JOT_MEMBER)
+#undef JOT_MEMBER
+  Tensor logical_not(Location at = JOT_HERE) const;
+  Tensor clamp(const Bound& low, const Bound& high) const;
+  Tensor clamp(const Bound& low) const;
+  const Tensor& clamp_(const Bound& low, const Bound& high) const;
+  const Tensor& clamp_(const Bound& low) const;
+
+  // Reductions: dims {} are all.
+  Tensor sum(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
+  Tensor mean(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
+  Tensor var(const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE) const;
+  Tensor std(const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE) const;
+  Tensor amax(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
+  Tensor amin(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
+  Tensor max(Location at = JOT_HERE) const;
+  Tensor min(Location at = JOT_HERE) const;
+  Tensor all(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
+  Tensor any(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
+  Tensor logsumexp(const Axes& dims, bool keepdim = false, Location at = JOT_HERE) const;
+  Tensor softmax(int64_t dim, Location at = JOT_HERE) const;
+  Tensor log_softmax(int64_t dim, Location at = JOT_HERE) const;
+
+  Tensor matmul(const Tensor& other, Location at = JOT_HERE) const;
+  Tensor mm(const Tensor& other, Location at = JOT_HERE) const;
+  Tensor mv(const Tensor& other, Location at = JOT_HERE) const;
+  Tensor bmm(const Tensor& other, Location at = JOT_HERE) const;
+  Tensor dot(const Tensor& other, Location at = JOT_HERE) const;
+  Tensor outer(const Tensor& other, Location at = JOT_HERE) const;
+  Tensor tril(int64_t diagonal = 0, Location at = JOT_HERE) const;
+  Tensor triu(int64_t diagonal = 0, Location at = JOT_HERE) const;
+  Tensor flip(const Axes& dims, Location at = JOT_HERE) const;
+  Tensor index_select(int64_t dim, const Tensor& index, Location at = JOT_HERE) const;
+  Tensor masked_fill(const Tensor& mask, const Arg& value) const;
+
+  // For the library: null when undefined.
+  const std::shared_ptr<detail::TensorImpl>& impl() const { return impl_; }
+
+ private:
+  const void* raw(DType expected, Location at) const;
+  void* mutable_raw(DType expected, Location at) const;
+  std::shared_ptr<detail::TensorImpl> impl_;
+};
+
+// An operand: a tensor or a number, and the line that uses it. Lives as long as the call it is made for.
+class Arg {
+ public:
+  Arg(const Tensor& t, Location at = JOT_HERE) : tensor_(&t), at_(at) {}  // NOLINT: implicit by design
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Arg(T x, Location at = JOT_HERE) : number_(x), at_(at) {}  // NOLINT: implicit by design
+  template <class T>
+    requires requires(const T& x) { x.operator const Tensor&(); }
+  Arg(const T& x, Location at = JOT_HERE) : tensor_(&static_cast<const Tensor&>(x)), at_(at) {}  // NOLINT
+  bool is_tensor() const { return tensor_ != nullptr; }
+  const Tensor& tensor() const { return *tensor_; }
+  const Number& number() const { return number_; }
+  Location at() const { return at_; }
+
+ private:
+  const Tensor* tensor_ = nullptr;
+  Number number_{};
+  Location at_;
+};
+
+// An operand that may be absent: clamp(x, none, 1).
+class Bound : public Arg {
+ public:
+  template <class T>
+    requires std::constructible_from<Arg, const T&>
+  Bound(const T& x, Location at = JOT_HERE) : Arg(x, at) {}             // NOLINT: implicit by design
+  Bound(none_t, Location at = JOT_HERE) : Arg(0, at), absent_(true) {}  // NOLINT: implicit by design
+  bool absent() const { return absent_; }
+
+ private:
+  bool absent_ = false;
+};
+
+// An entry of an index list: an integer, a Slice, None (a new axis), Ellipsis, or a tensor of indices or booleans.
+class Index {
+ public:
+  enum class Kind : uint8_t { integer, slice, new_axis, ellipsis, tensor };
+  template <std::integral T>
+  Index(T i, Location at = JOT_HERE)  // NOLINT: implicit by design
+      : at(at), kind(Kind::integer), integer(static_cast<int64_t>(i)) {}
+  Index(Slice s, Location at = JOT_HERE) : at(at), kind(Kind::slice), slice(s) {}            // NOLINT
+  Index(none_t, Location at = JOT_HERE) : at(at), kind(Kind::new_axis) {}                    // NOLINT
+  Index(Ellipsis_t, Location at = JOT_HERE) : at(at), kind(Kind::ellipsis) {}                // NOLINT
+  Index(const Tensor& t, Location at = JOT_HERE) : at(at), kind(Kind::tensor), tensor(t) {}  // NOLINT
+  Location at;
+  Kind kind;
+  int64_t integer = 0;
+  Slice slice{};
+  Tensor tensor{};
+};
+
+Tensor operator+(const Arg& a, const Arg& b);
+Tensor operator-(const Arg& a, const Arg& b);
+Tensor operator*(const Arg& a, const Arg& b);
+Tensor operator/(const Arg& a, const Arg& b);
+Tensor operator-(const Arg& a);
+Tensor operator==(const Arg& a, const Arg& b);
+Tensor operator!=(const Arg& a, const Arg& b);
+Tensor operator<(const Arg& a, const Arg& b);
+Tensor operator<=(const Arg& a, const Arg& b);
+Tensor operator>(const Arg& a, const Arg& b);
+Tensor operator>=(const Arg& a, const Arg& b);
+Tensor operator&(const Arg& a, const Arg& b);
+Tensor operator|(const Arg& a, const Arg& b);
+Tensor operator^(const Arg& a, const Arg& b);
+Tensor operator~(const Arg& a);
+
+// Elements (long tensors elided), dtype and shape. A tensor without a value shows its type only.
+std::string to_string(const Tensor& t);
+std::ostream& operator<<(std::ostream& out, const Tensor& t);
+
+namespace detail {
+
+Tensor copy_of(const void* elements, const Shape& shape, DType dtype, int64_t count, const char* what, Location at);
+void check_single(const Tensor& t, const char* what, Location at);
+
+template <class T>
+void convert_elements(const void* elements, DType dtype, int64_t n, void* out) {
+  auto each = [&](auto* from) {
+    if constexpr (std::is_same_v<T, bool>) {
+      auto& to = *static_cast<std::vector<bool>*>(out);
+      for (int64_t i = 0; i < n; ++i) to[static_cast<size_t>(i)] = from[i] != 0;
+    } else {
+      for (int64_t i = 0; i < n; ++i) static_cast<T*>(out)[i] = static_cast<T>(from[i]);
+    }
+  };
+  switch (dtype) {
+    case DType::f32:
+      return each(static_cast<const float*>(elements));
+    case DType::f64:
+      return each(static_cast<const double*>(elements));
+    case DType::i32:
+      return each(static_cast<const int32_t*>(elements));
+    case DType::i64:
+      return each(static_cast<const int64_t*>(elements));
+    default:
+      return each(static_cast<const uint8_t*>(elements));
+  }
+}
+
+}  // namespace detail
+
+template <class T>
+std::vector<T> Tensor::to_vector(Location at) const {
+  std::vector<T> out(static_cast<size_t>(numel()));
+  if constexpr (std::is_same_v<T, bool>)
+    detail::read_elements(*this, detail::convert_elements<T>, &out, "to_vector", at);
+  else
+    detail::read_elements(*this, detail::convert_elements<T>, out.data(), "to_vector", at);
+  return out;
+}
+
+template <class T>
+T Tensor::item(Location at) const {
+  detail::check_single(*this, "item", at);
+  if constexpr (std::is_same_v<T, bool>) {
+    std::vector<bool> out(1);
+    detail::read_elements(*this, detail::convert_elements<T>, &out, "item", at);
+    return out[0];
+  } else {
+    T out{};
+    detail::read_elements(*this, detail::convert_elements<T>, &out, "item", at);
+    return out;
+  }
+}
+
+template <Element T>
+Tensor Tensor::from(const std::vector<T>& values, const Shape& shape, Location at) {
+  if constexpr (std::is_same_v<T, bool>) {
+    std::vector<uint8_t> bytes(values.begin(), values.end());
+    return detail::copy_of(bytes.data(), shape, DType::boolean, static_cast<int64_t>(bytes.size()), "Tensor::from", at);
+  } else {
+    return detail::copy_of(values.data(), shape, dtype_of<T>, static_cast<int64_t>(values.size()), "Tensor::from", at);
+  }
+}
+
+}  // namespace jot
