@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Rules of the tree that no compiler checks. The last line is "N passed, N failed"."""
+import argparse
+import concurrent.futures
+import functools
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LAYERS = ['ir', 'passes', 'backends', 'core']  # a lower one never includes a higher one
+FOLDERS = LAYERS + ['tests', 'bench', 'docs']
+COMPILERS = ['g++', 'clang++-16']
+WARNINGS = ['-Wall', '-Wextra', '-Wpedantic', '-Werror', '-std=c++20']
+PUBLIC_PATHS = ['-I', ROOT / 'ir', '-I', ROOT / 'core']
+MAX_LINES = 900
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
+DEFINE = re.compile(r'^\s*#\s*define\s+(\w+)', re.M)
+# Third-party headers that a public header may include, and the only one that may.
+OPTIONAL_HEADERS = {'jot/fmt.h': r'fmt/\w+\.h'}
+
+
+def tree(*patterns):
+    return sorted(path for folder in FOLDERS for pattern in patterns for path in (ROOT / folder).rglob(pattern))
+
+
+def public_headers():
+    """{"jot/tensor.h": its path}"""
+    return {str(path.relative_to(ROOT / layer)): path for layer in LAYERS for path in (ROOT / layer / 'jot').rglob('*.h')}
+
+
+def layer_of(path):
+    top = path.relative_to(ROOT).parts[0]
+    return LAYERS.index(top) if top in LAYERS else len(LAYERS)
+
+
+def line_of(text, match):
+    return text.count('\n', 0, match.start(1)) + 1
+
+
+def check_layer(layer):
+    """Quoted includes name a file from the root or a public header, in this layer or a lower one."""
+    headers = public_headers()
+    for path in sorted((ROOT / layer).rglob('*')):
+        if path.suffix not in ('.h', '.cpp', '.def'):
+            continue
+        text = path.read_text()
+        for match in INCLUDE.finditer(text):
+            quote, name = match.groups()
+            if quote == '<':
+                if name.startswith('jot/'):
+                    yield f'{path}:{line_of(text, match)}: write "{name}"'
+                continue
+            target = headers.get(name, ROOT / name)
+            if not target.is_file():
+                yield f'{path}:{line_of(text, match)}: no file "{name}" from the root, nor a public header'
+            elif layer_of(target) > LAYERS.index(layer):
+                yield f'{path}:{line_of(text, match)}: {layer} may not include "{name}"'
+
+
+def check_public_header(name, path):
+    """Only standard headers and public ones; macros begin with JOT_."""
+    text = path.read_text()
+    for match in INCLUDE.finditer(text):
+        quote, included = match.groups()
+        standard = quote == '<' and re.fullmatch(r'[a-z_]+', included)
+        optional = quote == '<' and re.fullmatch(OPTIONAL_HEADERS.get(name, '$'), included)
+        if not standard and not optional and included not in public_headers():
+            yield f'{path}:{line_of(text, match)}: a public header may not include {included}'
+    for match in DEFINE.finditer(text):
+        if not match.group(1).startswith('JOT_'):
+            yield f'{path}:{line_of(text, match)}: macro {match.group(1)} does not begin with JOT_'
+
+
+def compile_text(compiler, text, *mode):
+    return subprocess.run([compiler, *WARNINGS, *PUBLIC_PATHS, *mode, '-x', 'c++', '-'],
+                          input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def check_alone(compiler, name):
+    """The header compiles first and twice, without a warning."""
+    done = compile_text(compiler, f'#include <{name}>\n#include <{name}>\n', '-fsyntax-only')
+    if done.returncode:
+        yield f'{compiler}: <{name}> does not compile alone:\n{done.stdout}'
+
+
+def check_listed(folder, pattern, what):
+    """Every file is named in the meson.build of its folder, or of the nearest folder above that has one."""
+    for path in sorted((ROOT / folder).glob(pattern)):
+        owner = next(parent for parent in path.parents if (parent / 'meson.build').is_file())
+        if f"'{path.relative_to(owner)}'" not in (owner / 'meson.build').read_text():
+            yield f'{path}: {what} not listed in {owner / "meson.build"}'
+
+
+def check_lengths():
+    for path in tree('*.h', '*.cpp', '*.def', '*.py'):
+        lines = path.read_text().count('\n')
+        if lines > MAX_LINES:
+            yield f'{path}: {lines} lines; split it (at most {MAX_LINES})'
+
+
+def check_format():
+    formatter = shutil.which('clang-format')
+    if not formatter:
+        yield 'clang-format is missing: ./dev installs it into .venv'
+        return
+    done = subprocess.run([formatter, '--dry-run', '--Werror', *tree('*.h', '*.cpp')], stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        files = sorted(set(re.findall(r'^(\S+?):\d+:\d+: error', done.stderr, re.M)))
+        yield '\n'.join(['run ./dev format on:', *files]) if files else done.stderr
+
+
+def check_source(build, entry):
+    """The other compiler accepts what the build compiles with the first."""
+    flags = [flag for flag in entry['command'].split() if re.match(r'-(I|D|isystem|W|std)', flag) and flag != '-Wno-restrict']
+    done = subprocess.run(['clang++-16', *flags, '-fsyntax-only', entry['file']], cwd=build,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        yield done.stdout
+
+
+def checks(options):
+    for layer in LAYERS:
+        yield f'layer {layer}', functools.partial(check_layer, layer)
+        yield f'sources of {layer}', functools.partial(check_listed, layer, '**/*.cpp', 'source')
+    for folder in ('tests', 'bench', 'docs'):
+        yield f'sources of {folder}', functools.partial(check_listed, folder, '**/*.cpp', 'source')
+    yield 'pages of docs', functools.partial(check_listed, 'docs', '*.md', 'page')
+    yield 'lengths', check_lengths
+    yield 'format', check_format
+    for name, path in public_headers().items():
+        yield f'public header {name}', functools.partial(check_public_header, name, path)
+        for compiler in filter(shutil.which, COMPILERS):
+            yield f'{compiler} {name}', functools.partial(check_alone, compiler, name)
+    if options.sources:
+        for entry in json.loads((options.build / 'compile_commands.json').read_text()):
+            yield f'clang++-16 {entry["file"]}', functools.partial(check_source, options.build, entry)
+
+
+def seconds(text, *mode):
+    """The fastest of five compilations."""
+    times = []
+    for _ in range(5):
+        start = time.monotonic()
+        done = compile_text('g++', text, *mode)
+        times.append(time.monotonic() - start)
+        if done.returncode:
+            raise RuntimeError(done.stdout)
+    return min(times)
+
+
+def report_compile_times():
+    """What the headers cost a user's compiler, against what the design allows."""
+    standard = sorted({name for path in public_headers().values() for quote, name in INCLUDE.findall(path.read_text())
+                       if quote == '<' and re.fullmatch(r'[a-z_]+', name)})
+    base = ''.join(f'#include <{name}>\n' for name in standard)
+    whole = '#include <jot/jot.h>\n'
+    cost = seconds(base + whole, '-fsyntax-only') - seconds(base, '-fsyntax-only')
+    print(f'#include <jot/jot.h>: {cost:.2f} s over its standard headers (at most 0.50)')
+
+    calls = [f'Tensor t{i}(const Tensor& x) {{ return jacrev([](const Tensor& y) {{ return y * {i}; }})(x); }}\n'
+             for i in range(10)]
+    start = whole + 'using namespace jot;\n'
+    with tempfile.NamedTemporaryFile(suffix='.o') as output:
+        mode = ('-O0', '-c', '-o', output.name)
+        each = (seconds(start + ''.join(calls), *mode) - seconds(start + calls[0], *mode)) / (len(calls) - 1)
+    print(f'one transform application at -O0: {1000 * each:.0f} ms (at most 30)')
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--build', type=pathlib.Path, help='the build folder')
+    parser.add_argument('--sources', action='store_true', help='also compile every source of the build with clang 16')
+    parser.add_argument('--report', action='store_true', help='also measure what the headers cost a compiler')
+    options = parser.parse_args()
+    passed = failed = 0
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        names, functions = zip(*checks(options))
+        for name, problems in zip(names, pool.map(lambda function: list(function()), functions)):
+            passed, failed = passed + (not problems), failed + bool(problems)
+            if problems:
+                print(f'FAIL {name}', *problems, sep='\n')
+    if options.report:
+        report_compile_times()
+    print(f'{passed} passed, {failed} failed')
+    return failed != 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
