@@ -66,18 +66,6 @@ class NodeTable {
   size_t count_ = 0;
 };
 
-void check_operands(const InferContext& c, bool in_place) {
-  const OpInfo& op = info(c.op);
-  size_t n = c.operands.size();
-  int wanted = c.op == Op::copy_op ? 1 + in_place : op.operands;
-  if (wanted >= 0 ? n != static_cast<size_t>(wanted) : n == 0)
-    c.shape_error("expected " + (wanted >= 0 ? std::to_string(wanted) : std::string("at least one")) +
-                  " operand(s), got " + std::to_string(n));
-  for (size_t i = 0; i < n; ++i)
-    if (c.operands[i]->token && !(c.op == Op::read_op && i == 1))
-      c.dtype_error("operand " + std::to_string(i) + " is a token, not a tensor");
-}
-
 }  // namespace
 
 struct Builder::State {
@@ -85,6 +73,7 @@ struct Builder::State {
   NodeTable table;
   std::unordered_map<Type, uint32_t, TypeHash> types;
   std::unordered_map<std::string, uint32_t> scopes;
+  std::unordered_map<std::string, uint32_t> names;  // of parameters: the last number given to this name
   uint32_t origin = 0;
   bool params_in_front = true;
 };
@@ -149,8 +138,17 @@ Value Builder::param(const Type& type, std::string_view name) {
   Value v =
       append(Op::param_op, {}, Attrs(static_cast<int64_t>(g.inputs_.size()), type.shape, type.dtype), false, type);
   g.inputs_.push_back(v);
-  g.input_names_.emplace_back(name);
+  g.input_names_.push_back(unique_name(name));
   return v;
+}
+
+std::string Builder::unique_name(std::string_view name) {
+  auto& names = state_->names;
+  std::string unique(name);
+  if (unique.empty() || names.try_emplace(unique, 1).second) return unique;
+  do unique = std::string(name) + "_" + std::to_string(++names[std::string(name)]);
+  while (!names.try_emplace(unique, 1).second);
+  return unique;
 }
 
 Value Builder::emit(Op op, std::span<const Value> operands, Ints attrs, bool in_place) {
@@ -164,14 +162,7 @@ Value Builder::emit(Op op, std::span<const Value> operands, Ints attrs, bool in_
     types[i] = &graph_->type(operands[i]);
   }
   InferContext c{op, {types, operands.size()}, {op, attrs}, location()};
-  check_operands(c, in_place);
-  Type type = rules(op).infer.fn(c);
-  if (in_place) {
-    if (type != *types[0])
-      c.shape_error("in place: the result is " + to_string(type) + ", the destination is " + to_string(*types[0]));
-    type = token_type();
-  }
-  return append(op, operands, attrs, in_place, type);
+  return append(op, operands, attrs, in_place, infer_type(c, in_place));
 }
 
 Value Builder::copy_node(const GraphData& from, Value node, std::span<const Value> operands) {

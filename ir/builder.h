@@ -20,7 +20,8 @@ class Builder {
   Builder(Builder&&) noexcept;
   Builder& operator=(Builder&&) noexcept;
 
-  // Parameters may be added at any time; finish() moves them to the front, in the order they were made.
+  // Parameters may be added at any time; finish() moves them to the front, in the order they were made. A name that is
+  // taken gets a number: x, x_2, x_3.
   Value param(const Type& type, std::string_view name = {});
 
   // Appends a node. Infers and checks; throws a ShapeError, DTypeError or IndexError that names the op and the current
@@ -57,6 +58,7 @@ class Builder {
   struct State;
   Value append(Op op, std::span<const Value> operands, Ints attrs, bool in_place, const Type& type);
   uint32_t intern(const Type& type);
+  std::string unique_name(std::string_view name);
   std::unique_ptr<GraphData> graph_;
   std::unique_ptr<State> state_;
 };

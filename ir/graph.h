@@ -19,6 +19,9 @@ namespace jot::ir {
 using Value = uint32_t;
 inline constexpr Value kNoValue = 0xffffffff;
 
+// No value has more elements, and no axis, offset or stride is larger.
+inline constexpr int64_t kMaxNumel = int64_t{1} << 48;
+
 // The type of a value: a tensor, or the token that stands for a version of a storage (no dtype, no shape).
 struct Type {
   DType dtype = DType::f32;

@@ -21,6 +21,23 @@ constexpr OpInfo kInfo[] = {
 
 const OpInfo& info(Op op) { return kInfo[static_cast<size_t>(op)]; }
 
+bool is_view(Op op) {
+  switch (op) {
+    case Op::reshape_op:
+    case Op::permute_op:
+    case Op::slice_op:
+    case Op::broadcast_op:
+    case Op::dynamic_slice_op:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool can_be_in_place(Op op) {
+  return info(op).op_class == OpClass::elementwise || op == Op::copy_op || op == Op::fill_op;
+}
+
 int num_ops() { return static_cast<int>(std::size(kInfo)); }
 
 std::optional<Op> op_named(std::string_view name) {

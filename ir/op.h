@@ -25,6 +25,10 @@ struct OpInfo {
 };
 const OpInfo& info(Op op);
 inline std::string_view name_of(Op op) { return info(op).name; }
+// Its result shows elements of operand 0: where that is an address, so is the result (a view).
+bool is_view(Op op);
+// May carry the flag in_place.
+bool can_be_in_place(Op op);
 std::optional<Op> op_named(std::string_view name);
 int num_ops();
 

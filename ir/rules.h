@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ir/builder.h"
 #include "ir/graph.h"
@@ -24,6 +25,8 @@ struct InferContext {
   [[noreturn]] void index_error(const std::string& what) const;
 };
 using InferRule = Type (*)(const InferContext&);
+// The type of a node: checks number and kind of its operands, then asks the op's rule. In place it is the token.
+Type infer_type(const InferContext& c, bool in_place);
 
 // ---- reference evaluation of one node on dense row-major arrays.
 struct Array {
@@ -121,7 +124,12 @@ const Rules& rules(Op op);
 // Filled once, on first use, by the families.
 class RuleTable {
  public:
-  void define(Op op, Rules rules);
+  RuleTable();
+  void define(Op op, const Rules& rules);
+  const Rules& operator[](Op op) const { return rules_[static_cast<size_t>(op)]; }
+
+ private:
+  std::vector<Rules> rules_;
 };
 void define_sources(RuleTable& table);
 void define_random(RuleTable& table);

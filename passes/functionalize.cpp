@@ -12,20 +12,6 @@ using namespace ir;
 
 namespace {
 
-// Ops whose result aliases operand 0 when it is written through or read at a version.
-bool is_view(Op op) {
-  switch (op) {
-    case Op::reshape_op:
-    case Op::permute_op:
-    case Op::slice_op:
-    case Op::broadcast_op:
-    case Op::dynamic_slice_op:
-      return true;
-    default:
-      return false;
-  }
-}
-
 class Functionalizer {
  public:
   explicit Functionalizer(const GraphData& g)

@@ -1,0 +1,45 @@
+#include <string>
+
+#include "ir/rules.h"
+
+namespace jot::ir {
+namespace {
+
+void check_operands(const InferContext& c, bool in_place) {
+  const OpInfo& op = info(c.op);
+  size_t n = c.operands.size();
+  int wanted = c.op == Op::copy_op ? 1 + in_place : op.operands;
+  if (wanted >= 0 ? n != static_cast<size_t>(wanted) : n == 0)
+    c.shape_error("expected " + (wanted >= 0 ? std::to_string(wanted) : std::string("at least one")) +
+                  " operand(s), got " + std::to_string(n));
+  for (size_t i = 0; i < n; ++i)
+    if (c.operands[i]->token != (c.op == Op::read_op && i == 1))
+      c.dtype_error("operand " + std::to_string(i) +
+                    (c.operands[i]->token ? " is a token, not a tensor" : " is a tensor, not a token"));
+  if (in_place && !can_be_in_place(c.op)) c.dtype_error("this op cannot be in place");
+  if (!in_place && c.op == Op::fill_op) c.dtype_error("this op is in place only");
+}
+
+void check_size(const InferContext& c, const Type& type) {
+  int64_t numel = 1;
+  for (int64_t d : type.shape) {
+    if (d < 0) c.shape_error("the result would have a negative extent: " + to_string(type));
+    if (d != 0 && numel > kMaxNumel / d) c.shape_error("the result has too many elements: " + to_string(type));
+    numel *= d == 0 ? 1 : d;
+  }
+}
+
+}  // namespace
+
+Type infer_type(const InferContext& c, bool in_place) {
+  check_operands(c, in_place);
+  Type type = rules(c.op).infer.fn(c);
+  check_size(c, type);
+  if (!in_place) return type;
+  const Type& destination = *c.operands[0];
+  if (type != destination)
+    c.shape_error("in place: the result is " + to_string(type) + ", the destination is " + to_string(destination));
+  return token_type();
+}
+
+}  // namespace jot::ir

@@ -1,0 +1,532 @@
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "ir/builder.h"
+#include "ir/print.h"
+
+namespace jot::ir {
+namespace {
+
+// Location::file needs static storage duration, so names of files that a text mentions are kept.
+const char* keep_file_name(const std::string& name) {
+  static std::mutex mutex;
+  static auto* names = new std::unordered_set<std::string>;
+  std::lock_guard lock(mutex);
+  return names->insert(name).first->c_str();
+}
+
+// A text and a position in it. Every complaint names the line and column where the last token began.
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : text_(text) { skip_space(); }
+
+  [[noreturn]] void fail(const std::string& what) const { fail_at(at_, what); }
+  [[noreturn]] void fail_at(size_t position, const std::string& what) const {
+    size_t begin = 0, line = 1;
+    for (size_t i = 0; i < position; ++i)
+      if (text_[i] == '\n') {
+        begin = i + 1;
+        ++line;
+      }
+    size_t column = position - begin + 1;
+    std::string message = "[parse] line " + std::to_string(line) + ", column " + std::to_string(column) + ": " + what;
+    throw IrError(message + "\n" + excerpt(begin, position));
+  }
+  [[noreturn]] void expected(const std::string& what) const { fail("expected " + what + ", got " + got()); }
+
+  size_t position() const { return at_; }
+  bool done() const { return at_ == text_.size(); }
+  bool next_is(std::string_view token) const { return text_.substr(at_).starts_with(token); }
+  char peek() const { return done() ? '\0' : text_[at_]; }
+
+  bool accept(std::string_view token) {
+    if (!next_is(token)) return false;
+    at_ += token.size();
+    skip_space();
+    return true;
+  }
+  void expect(std::string_view token, std::string_view where) {
+    if (!accept(token)) expected("'" + std::string(token) + "' " + std::string(where));
+  }
+
+  // The longest run of characters of a word; empty if there is none.
+  std::string_view word() {
+    size_t begin = at_;
+    while (!done() && is_word(text_[at_])) ++at_;
+    std::string_view result = text_.substr(begin, at_ - begin);
+    skip_space();
+    return result;
+  }
+  bool accept_word(std::string_view wanted) {
+    if (!next_is(wanted) || (at_ + wanted.size() < text_.size() && is_word(text_[at_ + wanted.size()]))) return false;
+    return accept(wanted);
+  }
+
+  int64_t integer(const std::string& what) {
+    int64_t value = 0;
+    auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
+    if (error == std::errc::result_out_of_range) fail(what + " does not fit in 64 bits: " + got());
+    if (error != std::errc()) expected(what);
+    at_ = static_cast<size_t>(end - text_.data());
+    skip_space();
+    return value;
+  }
+
+  // An element of a constant, as Key::data has it.
+  int64_t element(DType dtype) {
+    if (!is_floating(dtype)) return integer("an integer");
+    if (accept_word("nan")) return kNanBits;
+    if (accept_word("-nan")) return kNanBits | std::numeric_limits<int64_t>::min();
+    if (next_is("0x")) return bits();
+    return dtype == DType::f64 ? real<double>() : real<float>();
+  }
+
+  std::string quoted(const std::string& what) {
+    if (peek() != '"') expected(what);
+    size_t begin = at_++;
+    std::string result;
+    for (;; ++at_) {
+      if (done() || text_[at_] == '\n') fail_at(begin, "the quoted text does not end on its line");
+      char c = text_[at_];
+      if (c == '"') break;
+      result += c == '\\' ? escape() : c;
+    }
+    ++at_;
+    skip_space();
+    return result;
+  }
+
+ private:
+  static bool is_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+  }
+
+  void skip_space() {
+    while (!done()) {
+      char c = text_[at_];
+      if (c == ' ' || c == '\n' || c == '\t' || c == '\r')
+        ++at_;
+      else if (next_is("//"))
+        at_ = std::min(text_.find('\n', at_), text_.size());
+      else
+        break;
+    }
+  }
+
+  // What stands here, for a message.
+  std::string got() const {
+    if (done()) return "the end of the text";
+    size_t end = at_;
+    while (end < text_.size() && is_word(text_[end]) && end - at_ < 40) ++end;
+    std::string token;
+    append_quoted(token, text_.substr(at_, std::max<size_t>(end - at_, 1)));
+    token.front() = token.back() = '\'';
+    return token;
+  }
+
+  // The line, cut to what surrounds the position, and a mark below it.
+  std::string excerpt(size_t begin, size_t position) const {
+    constexpr size_t kBefore = 100, kAfter = 60;
+    size_t end = std::min(text_.find('\n', position), text_.size());
+    size_t from = position - begin > kBefore ? position - kBefore : begin;
+    std::string line(text_.substr(from, std::min(end, position + kAfter) - from));
+    for (char& c : line)
+      if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+    return line + "\n" + std::string(position - from, ' ') + "^";
+  }
+
+  // Of "\x1f", "\"" and "\\": at_ is at the backslash, and at the last character afterwards.
+  char escape() {
+    size_t begin = at_++;
+    char c = done() ? '\0' : text_[at_];
+    if (c == '"' || c == '\\') return c;
+    unsigned value = 0;
+    const char* digits = text_.data() + at_ + 1;
+    if (c != 'x' || at_ + 3 > text_.size() || std::from_chars(digits, digits + 2, value, 16).ptr != digits + 2)
+      fail_at(begin, "unknown escape; expected \\\", \\\\ or \\x and two hexadecimal digits");
+    at_ += 2;
+    return static_cast<char>(value);
+  }
+
+  int64_t bits() {
+    uint64_t value = 0;
+    const char* begin = text_.data() + at_ + 2;
+    auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), value, 16);
+    if (error != std::errc()) expected("0x and up to 16 hexadecimal digits");
+    at_ = static_cast<size_t>(end - text_.data());
+    skip_space();
+    return static_cast<int64_t>(value);
+  }
+
+  template <class T>
+  int64_t real() {
+    T value{};
+    auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
+    if (error == std::errc::result_out_of_range) fail("the number is out of range of its type: " + got());
+    if (error != std::errc()) expected("a number");
+    at_ = static_cast<size_t>(end - text_.data());
+    skip_space();
+    return std::bit_cast<int64_t>(static_cast<double>(value));
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+};
+
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : in_(text) {}
+
+  Graph run() {
+    if (!in_.accept_word("func")) in_.expected("'func'");
+    in_.expect("@", "before the name of the function");
+    builder_ = Builder(name("the name of the function"), Builder::Sharing::off);
+    parameters();
+    std::vector<Type> results = result_types();
+    in_.expect("{", "before the body");
+    while (!in_.next_is("}") && !in_.done()) {
+      if (in_.accept_word("return")) return finish(results);
+      if (in_.accept_word("writeback"))
+        writeback();
+      else
+        node();
+    }
+    in_.expected("a node, 'writeback' or 'return'");
+  }
+
+ private:
+  std::string name(const std::string& what) {
+    if (in_.peek() == '"') return in_.quoted(what);
+    std::string_view word = in_.word();
+    if (word.empty()) in_.expected(what);
+    return std::string(word);
+  }
+
+  static bool starts_with_digit(const std::string& s) { return s[0] >= '0' && s[0] <= '9'; }
+
+  // The name of a value after '%'. A parameter's name that looks like a number is quoted, and keeps one quote here.
+  std::string value_key() {
+    bool quoted = in_.peek() == '"';
+    std::string key = name("the name of a value");
+    if (key.empty()) in_.fail("expected a name that is not empty");
+    return quoted && starts_with_digit(key) ? '"' + key : key;
+  }
+
+  void parameters() {
+    in_.expect("(", "before the parameters");
+    if (in_.accept(")")) return;
+    do {
+      size_t begin = in_.position();
+      in_.expect("%", "before the name of a parameter");
+      std::string key = value_key();
+      Type t = type_after_colon();
+      if (t.token) in_.fail_at(begin, "a parameter cannot be a token");
+      annotations();
+      builder_.set_origin(location_, scope_);
+      bool numbered = starts_with_digit(key), quoted = key[0] == '"';
+      define(begin, key, builder_.param(t, numbered ? "" : quoted ? key.substr(1) : key));
+    } while (in_.accept(","));
+    in_.expect(")", "after the parameters");
+  }
+
+  std::vector<Type> result_types() {
+    std::vector<Type> types;
+    in_.expect("->", "before the types of the results");
+    in_.expect("(", "before the types of the results");
+    if (in_.accept(")")) return types;
+    do types.push_back(type());
+    while (in_.accept(","));
+    in_.expect(")", "after the types of the results");
+    return types;
+  }
+
+  // %3: f32[2] = op(%1, %2) {key=value} loc("file":1) scope("name")
+  void node() {
+    size_t begin = in_.position();
+    if (!in_.accept("%")) in_.expected("a node, 'writeback' or 'return'");
+    std::string key = value_key();
+    Type declared = type_after_colon();
+    in_.expect("=", "after the type");
+    size_t op_begin = in_.position();
+    auto [op, in_place] = operation();
+    in_.expect("(", "after the name of the op");
+    std::vector<Value> operands = value_list(")");
+    in_.expect(")", "after the operands");
+    std::vector<int64_t> words = attributes(op, declared.dtype);
+    annotations();
+    builder_.set_origin(location_, scope_);
+    Value v;
+    try {
+      v = builder_.emit(op, operands, words, in_place);
+    } catch (const InternalError&) {
+      throw;
+    } catch (const Error& e) {
+      in_.fail_at(op_begin, e.what());
+    }
+    if (builder_.type(v) != declared)
+      in_.fail_at(op_begin, "the type of " + std::string(name_of(op)) + " is " + to_string(builder_.type(v)) +
+                                ", declared as " + to_string(declared));
+    define(begin, key, v);
+  }
+
+  struct Operation {
+    Op op;
+    bool in_place;
+  };
+  Operation operation() {
+    size_t begin = in_.position();
+    std::string_view word = in_.word();
+    if (word.empty()) in_.fail_at(begin, "expected the name of an op");
+    bool in_place = word.back() == '_';
+    if (in_place) word.remove_suffix(1);
+    std::optional<Op> op = op_named(word);
+    if (!op || *op == Op::param_op)
+      in_.fail_at(begin, "expected an op, got '" + std::string(word) + (in_place ? "_'" : "'"));
+    return {*op, in_place};
+  }
+
+  // Attributes may come in any order; a missing or a repeated one is an error.
+  std::vector<int64_t> attributes(Op op, DType dtype) {
+    std::span<const Key> keys = schema(op);
+    std::vector<std::vector<int64_t>> values(keys.size());
+    std::vector<bool> seen(keys.size(), false);
+    size_t begin = in_.position();
+    if (in_.accept("{") && !in_.accept("}")) {
+      do {
+        size_t key_begin = in_.position();
+        std::string_view word = in_.word();
+        auto key = std::ranges::find_if(keys, [&](Key k) { return name_of(k) == word; });
+        size_t i = static_cast<size_t>(key - keys.begin());
+        if (key == keys.end() || seen[i])
+          in_.fail_at(key_begin, (key == keys.end() ? "expected an attribute of " : "an attribute is given twice: ") +
+                                     std::string(name_of(op)) + " (" + names_of(keys) + "), got '" + std::string(word) +
+                                     "'");
+        in_.expect("=", "after the name of the attribute");
+        attribute(*key, dtype, values[i]);
+        seen[i] = true;
+      } while (in_.accept(","));
+      in_.expect("}", "after the attributes");
+    }
+    std::vector<int64_t> words;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (!seen[i])
+        in_.fail_at(begin, "expected attribute '" + std::string(name_of(keys[i])) + "' of " + std::string(name_of(op)));
+      words.insert(words.end(), values[i].begin(), values[i].end());
+    }
+    return words;
+  }
+
+  static std::string names_of(std::span<const Key> keys) {
+    std::string names;
+    for (Key k : keys) names += (names.empty() ? "" : ", ") + std::string(name_of(k));
+    return names.empty() ? "it has none" : names;
+  }
+
+  void attribute(Key key, DType dtype, std::vector<int64_t>& words) {
+    switch (kind_of(key)) {
+      case AttrKind::integer:
+        words.push_back(in_.integer("an integer"));
+        break;
+      case AttrKind::ints: {
+        size_t begin = in_.position();
+        list(words, [&] { return small_integer(); });
+        if (key == Key::shape) check_shape(begin, Ints(words).subspan(1));
+        break;
+      }
+      case AttrKind::pair:
+        in_.expect("[", "before a pair of lists");
+        list(words, [&] { return small_integer(); });
+        in_.expect(",", "between the lists");
+        list(words, [&] { return small_integer(); });
+        in_.expect("]", "after a pair of lists");
+        break;
+      case AttrKind::data:
+        list(words, [&] { return in_.element(dtype); });
+        break;
+      case AttrKind::dtype:
+        words.push_back(static_cast<int64_t>(dtype_name()));
+        break;
+      case AttrKind::mode:
+        words.push_back(one_of<Mode>("a mode", {Mode::check, Mode::clip, Mode::fill, Mode::wrap}));
+        break;
+      case AttrKind::direction: {
+        using enum Direction;
+        words.push_back(one_of<Direction>("a direction", {eq, ne, lt, le, gt, ge}));
+        break;
+      }
+    }
+  }
+
+  // Appends the length and the elements.
+  template <class Element>
+  void list(std::vector<int64_t>& words, Element element) {
+    in_.expect("[", "before a list");
+    size_t length = words.size();
+    words.push_back(0);
+    if (in_.accept("]")) return;
+    do {
+      words.push_back(element());
+      ++words[length];
+    } while (in_.accept(","));
+    in_.expect("]", "after a list");
+  }
+
+  // Of axes, extents, offsets: bounded, so that arithmetic on them cannot overflow.
+  int64_t small_integer() {
+    size_t begin = in_.position();
+    int64_t x = in_.integer("an integer");
+    if (x > kMaxNumel || x < -kMaxNumel) in_.fail_at(begin, "the number is too large: at most 2^48");
+    return x;
+  }
+
+  template <class E>
+  int64_t one_of(const std::string& what, std::initializer_list<E> values) {
+    size_t begin = in_.position();
+    std::string_view word = in_.word();
+    std::string names;
+    for (E e : values) {
+      if (name_of(e) == word) return static_cast<int64_t>(e);
+      names += (names.empty() ? "" : ", ") + std::string(name_of(e));
+    }
+    in_.fail_at(begin, "expected " + what + " (" + names + "), got '" + std::string(word) + "'");
+  }
+
+  void check_shape(size_t begin, Ints extents) const {
+    int64_t numel = 1;
+    for (int64_t d : extents) {
+      if (d < 0) in_.fail_at(begin, "expected extents of at least 0, got " + std::to_string(d));
+      if (d != 0 && numel > kMaxNumel / d) in_.fail_at(begin, "the shape has too many elements: at most 2^48");
+      numel *= std::max<int64_t>(d, 1);
+    }
+  }
+
+  DType dtype_name() {
+    size_t begin = in_.position();
+    std::string_view word = in_.word();
+    for (int d = 0; d <= static_cast<int>(DType::f64); ++d)
+      if (to_string(static_cast<DType>(d)) == word) return static_cast<DType>(d);
+    in_.fail_at(begin, "expected a type (bool, i32, i64, f32, f64, ...), got '" + std::string(word) + "'");
+  }
+
+  Type type_after_colon() {
+    in_.expect(":", "before a type");
+    return type();
+  }
+  Type type() {
+    if (in_.accept_word("token")) return token_type();
+    Type t;
+    t.dtype = dtype_name();
+    size_t begin = in_.position();
+    std::vector<int64_t> extents;
+    list(extents, [&] { return small_integer(); });
+    check_shape(begin, Ints(extents).subspan(1));
+    t.shape = Shape(Ints(extents).subspan(1));
+    return t;
+  }
+
+  Value value() {
+    size_t begin = in_.position();
+    in_.expect("%", "before the name of a value");
+    std::string key = value_key();
+    auto found = values_.find(key);
+    if (found == values_.end()) in_.fail_at(begin, "no value %" + key + " is defined before its use");
+    return found->second;
+  }
+
+  std::vector<Value> value_list(std::string_view end) {
+    std::vector<Value> values;
+    if (in_.next_is(end)) return values;
+    do values.push_back(value());
+    while (in_.accept(","));
+    return values;
+  }
+
+  void define(size_t begin, const std::string& key, Value v) {
+    if (!values_.emplace(key, v).second) in_.fail_at(begin, "value %" + key + " is defined twice");
+  }
+
+  // loc("file":1) scope("name"), each optional.
+  void annotations() {
+    location_ = {};
+    scope_.clear();
+    if (in_.accept_word("loc")) {
+      in_.expect("(", "after 'loc'");
+      std::string file = in_.quoted("a file name in quotes");
+      in_.expect(":", "after the file name");
+      size_t begin = in_.position();
+      int64_t line = in_.integer("a line number");
+      if (line < 0 || line > std::numeric_limits<int>::max()) in_.fail_at(begin, "expected a line number");
+      in_.expect(")", "after the line number");
+      location_ = {keep_file_name(file), static_cast<int>(line)};
+    }
+    if (in_.accept_word("scope")) {
+      in_.expect("(", "after 'scope'");
+      scope_ = in_.quoted("a scope in quotes");
+      in_.expect(")", "after the scope");
+    }
+  }
+
+  void writeback() {
+    size_t begin = in_.position();
+    Value input = value();
+    auto inputs = builder_.graph().inputs();
+    auto at = std::ranges::find(inputs, input);
+    if (at == inputs.end()) in_.fail_at(begin, "expected a parameter");
+    auto position = static_cast<uint32_t>(at - inputs.begin());
+    if (!writebacks_.empty() && writebacks_.back() >= position)
+      in_.fail_at(begin, "writebacks must be in the order of the parameters, each once");
+    in_.expect("=", "after the parameter");
+    begin = in_.position();
+    Value v = value();
+    check_type(begin, v, builder_.type(input), "the parameter");
+    writebacks_.push_back(position);
+    written_.push_back(v);
+  }
+
+  void check_type(size_t begin, Value v, const Type& wanted, const std::string& what) const {
+    if (builder_.type(v) != wanted)
+      in_.fail_at(begin,
+                  "expected the type of " + what + ", " + to_string(wanted) + ", got " + to_string(builder_.type(v)));
+  }
+
+  Graph finish(const std::vector<Type>& types) {
+    std::vector<Value> outputs;
+    if (!in_.next_is("}")) {
+      do {
+        size_t begin = in_.position();
+        outputs.push_back(value());
+        if (outputs.size() <= types.size())
+          check_type(begin, outputs.back(), types[outputs.size() - 1], "result " + std::to_string(outputs.size() - 1));
+      } while (in_.accept(","));
+    }
+    if (outputs.size() != types.size())
+      in_.fail("expected " + std::to_string(types.size()) + " result(s), got " + std::to_string(outputs.size()));
+    in_.expect("}", "after the results");
+    if (!in_.done()) in_.expected("the end of the text");
+    outputs.insert(outputs.end(), written_.begin(), written_.end());
+    return builder_.finish(outputs, writebacks_);
+  }
+
+  Reader in_;
+  Builder builder_;
+  std::unordered_map<std::string, Value> values_;
+  Location location_;
+  std::string scope_;
+  std::vector<uint32_t> writebacks_;
+  std::vector<Value> written_;
+};
+
+}  // namespace
+
+Graph parse(std::string_view text) {
+  Graph g = Parser(text).run();
+  verify(g);
+  return g;
+}
+
+}  // namespace jot::ir

@@ -1,0 +1,275 @@
+#include "ir/print.h"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+namespace jot::ir {
+namespace {
+
+constexpr size_t kWhole = std::numeric_limits<size_t>::max();
+
+template <class T>
+void append_number(std::string& out, T x, int base = 10) {
+  char buffer[32];
+  if constexpr (std::is_floating_point_v<T>)
+    out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, x).ptr);
+  else
+    out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, x, base).ptr);
+}
+
+bool is_identifier(std::string_view s) {
+  auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  auto inside = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '.'; };
+  return !s.empty() && letter(s[0]) && std::ranges::all_of(s, inside);
+}
+
+void append_name(std::string& out, std::string_view name) {
+  if (is_identifier(name))
+    out += name;
+  else
+    append_quoted(out, name);
+}
+
+void append_ints(std::string& out, Ints list) {
+  out += '[';
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (i) out += ',';
+    append_number(out, list[i]);
+  }
+  out += ']';
+}
+
+// Prints one graph; knows the number of each unnamed value.
+class Printer {
+ public:
+  explicit Printer(const GraphData& g) : g_(g), named_(g.inputs().size() + 1, 0) {
+    for (size_t i = 0; i < g.inputs().size(); ++i) named_[i + 1] = named_[i] + !g.input_name(i).empty();
+  }
+
+  std::string take() { return std::move(out_); }
+
+  void value(Value v) {
+    out_ += '%';
+    size_t inputs = g_.inputs().size();
+    if (v < inputs && !g_.input_name(v).empty())
+      append_name(out_, g_.input_name(v));
+    else
+      append_number(out_, v - named_[std::min<size_t>(v, inputs)]);
+  }
+
+  void typed(Value v) {
+    value(v);
+    out_ += ": ";
+    type(g_.type(v));
+  }
+
+  void node(Value v, size_t max_data) {
+    typed(v);
+    if (g_.op(v) == Op::param_op) return;
+    out_ += " = ";
+    out_ += name_of(g_.op(v));
+    if (g_.in_place(v)) out_ += '_';
+    out_ += '(';
+    list(g_.operands(v));
+    out_ += ')';
+    if (schema(g_.op(v)).empty()) return;
+    out_ += " {";
+    attributes(v, max_data);
+    out_ += '}';
+  }
+
+  void attributes(Value v, size_t max_data) {
+    AttrView attrs = g_.attrs(v);
+    const char* separator = "";
+    for (Key key : schema(g_.op(v))) {
+      out_ += separator;
+      out_ += name_of(key);
+      out_ += '=';
+      attribute(attrs, key, g_.dtype(v), max_data);
+      separator = ", ";
+    }
+  }
+
+  void graph() {
+    out_ += "func @";
+    append_name(out_, g_.name());
+    out_ += '(';
+    for (Value v : g_.inputs()) {
+      if (v) out_ += ", ";
+      typed(v);
+      origin(v);
+    }
+    out_ += ") -> (";
+    std::span<const Value> results = g_.outputs().first(g_.num_results());
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (i) out_ += ", ";
+      type(g_.type(results[i]));
+    }
+    out_ += ") {\n";
+    for (Value v = static_cast<Value>(g_.inputs().size()); v < g_.size(); ++v) {
+      out_ += "  ";
+      node(v, kWhole);
+      origin(v);
+      out_ += '\n';
+    }
+    for (size_t i = 0; i < g_.writebacks().size(); ++i) {
+      out_ += "  writeback ";
+      value(g_.inputs()[g_.writebacks()[i]]);
+      out_ += " = ";
+      value(g_.outputs()[results.size() + i]);
+      out_ += '\n';
+    }
+    out_ += results.empty() ? "  return" : "  return ";
+    list(results);
+    out_ += "\n}\n";
+  }
+
+ private:
+  void list(std::span<const Value> values) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (i) out_ += ", ";
+      value(values[i]);
+    }
+  }
+
+  void type(const Type& t) {
+    if (t.token) {
+      out_ += "token";
+      return;
+    }
+    out_ += to_string(t.dtype);
+    append_ints(out_, t.shape);
+  }
+
+  void attribute(AttrView attrs, Key key, DType dtype, size_t max_data) {
+    switch (kind_of(key)) {
+      case AttrKind::integer:
+        append_number(out_, attrs.integer(key));
+        break;
+      case AttrKind::ints:
+        append_ints(out_, attrs.ints(key));
+        break;
+      case AttrKind::pair:
+        out_ += '[';
+        append_ints(out_, attrs.first(key));
+        out_ += ',';
+        append_ints(out_, attrs.second(key));
+        out_ += ']';
+        break;
+      case AttrKind::dtype:
+        out_ += to_string(static_cast<DType>(attrs.integer(key)));
+        break;
+      case AttrKind::mode:
+        out_ += name_of(static_cast<Mode>(attrs.integer(key)));
+        break;
+      case AttrKind::direction:
+        out_ += name_of(static_cast<Direction>(attrs.integer(key)));
+        break;
+      case AttrKind::data:
+        data(attrs.ints(key), dtype, max_data);
+        break;
+    }
+  }
+
+  void data(Ints words, DType dtype, size_t max_data) {
+    out_ += '[';
+    for (size_t i = 0; i < std::min(words.size(), max_data); ++i) {
+      if (i) out_ += ',';
+      append_element(out_, dtype, words[i]);
+    }
+    if (words.size() > max_data) out_ += ",...";
+    out_ += ']';
+  }
+
+  void origin(Value v) {
+    const Location& where = g_.location(v);
+    if (where.file != nullptr && *where.file != '\0') {
+      out_ += " loc(";
+      append_quoted(out_, where.file);
+      out_ += ':';
+      append_number(out_, where.line);
+      out_ += ')';
+    }
+    if (!g_.scope(v).empty()) {
+      out_ += " scope(";
+      append_quoted(out_, g_.scope(v));
+      out_ += ')';
+    }
+  }
+
+  const GraphData& g_;
+  std::vector<uint32_t> named_;  // how many of the first i inputs have a name
+  std::string out_;
+};
+
+}  // namespace
+
+void append_element(std::string& out, DType dtype, int64_t word) {
+  if (!is_floating(dtype)) return append_number(out, word);
+  double x = std::bit_cast<double>(word);
+  auto same = [&](double y) { return std::bit_cast<int64_t>(y) == word; };
+  if (word == kNanBits) {
+    out += "nan";
+  } else if (word == (kNanBits | std::numeric_limits<int64_t>::min())) {
+    out += "-nan";
+  } else if (dtype == DType::f64 && !std::isnan(x)) {
+    append_number(out, x);
+  } else if (dtype == DType::f32 && !std::isnan(x) && same(static_cast<float>(x))) {
+    append_number(out, static_cast<float>(x));
+  } else {
+    out += "0x";
+    append_number(out, static_cast<uint64_t>(word), 16);
+  }
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+  constexpr char digits[] = "0123456789abcdef";
+  out += '"';
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += "\\x";
+      out += digits[byte >> 4];
+      out += digits[byte & 15];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+std::string value_name(const GraphData& g, Value v) {
+  Printer p(g);
+  p.value(v);
+  return p.take();
+}
+
+std::string node_text(const GraphData& g, Value v, size_t max_data) {
+  Printer p(g);
+  p.node(v, max_data);
+  return p.take();
+}
+
+std::string attributes_text(const GraphData& g, Value v, size_t max_data) {
+  Printer p(g);
+  p.attributes(v, max_data);
+  return p.take();
+}
+
+}  // namespace jot::ir
+
+namespace jot {
+
+std::string to_text(const ir::Graph& graph) {
+  ir::Printer p(graph.data());
+  p.graph();
+  return p.take();
+}
+
+}  // namespace jot

@@ -1,0 +1,30 @@
+// Pieces of the text form (docs/ir.md), for errors and drawings.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "ir/graph.h"
+
+namespace jot::ir {
+
+// "%x" of a named parameter; values without a name are numbered in order: "%0", "%1".
+std::string value_name(const GraphData& g, Value v);
+
+// One node without its location: "%0: f32[3] = dot(%w, %x) {contract=[[1],[0]]}"; of a parameter "%x: f32[3]".
+// Constants of more than `max_data` elements are cut short.
+std::string node_text(const GraphData& g, Value v, size_t max_data = 8);
+
+// "contract=[[1],[0]], batch=[[],[]]".
+std::string attributes_text(const GraphData& g, Value v, size_t max_data);
+
+// The NaN that prints as "nan"; with the sign bit set as "-nan".
+inline constexpr int64_t kNanBits = 0x7ff8000000000000;
+
+// An element of a constant of this dtype (Key::data): the shortest decimal that reads back exactly; where there is none
+// (NaN with a payload) its bits as 0x...
+void append_element(std::string& out, DType dtype, int64_t word);
+
+// `text` in quotes, with escapes.
+void append_quoted(std::string& out, std::string_view text);
+
+}  // namespace jot::ir
