@@ -1,0 +1,286 @@
+// What is measured, written with jot. The peers' side of each workload is in peers/worker.py under the same name.
+#include <jot/jot.h>
+
+#include <fstream>
+
+#include "contender.h"
+#include "docs/examples/bundle_adjustment.h"
+
+namespace bench {
+namespace {
+
+using namespace jot;
+
+// ---- inputs and results
+
+Tensor uniform_tensor(uint64_t seed, const Shape& shape, DType dtype = f32, double scale = 0.2) {
+  std::vector<double> values(static_cast<size_t>(shape.numel()));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = scale * uniform(seed, i);
+  return Tensor::from(values, shape).to(dtype).eval();
+}
+
+void flatten(const Tensor& t, std::vector<std::vector<double>>& out) { out.push_back(t.to_vector<double>()); }
+template <class... T>
+void flatten(const std::tuple<T...>& t, std::vector<std::vector<double>>& out) {
+  std::apply([&](const auto&... x) { (flatten(x, out), ...); }, t);
+}
+template <class A, class B>
+void flatten(const std::pair<A, B>& p, std::vector<std::vector<double>>& out) {
+  flatten(p.first, out);
+  flatten(p.second, out);
+}
+template <class T>
+void flatten(const std::vector<T>& v, std::vector<std::vector<double>>& out) {
+  for (const T& x : v) flatten(x, out);
+}
+
+template <class F, class... A>
+Job job(F f, A... args) {
+  auto result = std::make_shared<std::invoke_result_t<F&, const A&...>>();
+  return {[=] { *result = f(args...); },
+          [=] {
+            std::vector<std::vector<double>> out;
+            flatten(*result, out);
+            return out;
+          },
+          ""};
+}
+
+// ---- call overhead
+
+Job lin33(Size) {
+  Tensor W = uniform_tensor(1, {3, 3}), b = uniform_tensor(2, {3}), x = uniform_tensor(3, {3});
+  return job(jit(jacrev([=](const Tensor& v) { return matmul(W, v) + b; })), x);
+}
+
+Job lin33t(Size) {
+  Tensor W = uniform_tensor(1, {3, 3}), b = uniform_tensor(2, {3}), x = uniform_tensor(3, {3});
+  return job(jit(jacrev([=](const Tensor& v) { return tanh(matmul(W, v) + b); })), x);
+}
+
+// ---- elementwise
+
+Job elem(Size size) {
+  Tensor x = uniform_tensor(1, {size == Size::toy ? 1000 : 10'000'000});
+  auto f = [](const Tensor& v) { return sin(v) * exp(-v * v) + tanh(v); };
+  return job(jit(vmap(grad(f))), x);
+}
+
+Job elemchain(Size size) {
+  Tensor x = uniform_tensor(1, {size == Size::toy ? 1000 : 10'000'000});
+  auto f = [](const Tensor& v) {
+    Tensor y = v;
+    for (int i = 0; i < 8; ++i) y = y * v + 0.5;
+    return y;
+  };
+  return job(jit(f), x);
+}
+
+Job stream(Size size) {
+  int64_t n = size == Size::toy ? 1000 : 20'000'000;
+  Tensor a = uniform_tensor(1, {n}, f64), b = uniform_tensor(2, {n}, f64);
+  return job(jit([](const Tensor& x, const Tensor& y) { return x + 3.0 * y; }), a, b);
+}
+
+Job jacsin4000(Size size) {
+  Tensor x = uniform_tensor(1, {size == Size::toy ? 40 : 4000});
+  return job(jit(jacrev([](const Tensor& v) { return sin(v) * v; })), x);
+}
+
+// ---- networks
+
+using Layer = std::pair<Tensor, Tensor>;
+using Layers = std::vector<Layer>;
+
+Layers layers(std::initializer_list<int64_t> widths) {
+  Layers list;
+  std::vector<int64_t> w(widths);
+  for (size_t i = 0; i + 1 < w.size(); ++i)
+    list.emplace_back(uniform_tensor(10 + 2 * i, {w[i + 1], w[i]}), uniform_tensor(11 + 2 * i, {w[i + 1]}));
+  return list;
+}
+
+Tensor mlp(const Layers& layers, const Tensor& x) {
+  Tensor y = x;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    y = matmul(layers[i].first, y) + layers[i].second;
+    if (i + 1 < layers.size()) y = tanh(y);
+  }
+  return y;
+}
+
+Job mlpjac(Size size) {
+  bool toy = size == Size::toy;
+  Layers net = toy ? layers({4, 5, 5, 3}) : layers({64, 256, 256, 32});
+  Tensor x = uniform_tensor(1, {toy ? 3 : 256, toy ? 4 : 64});
+  return job(jit(vmap(jacrev([=](const Tensor& v) { return mlp(net, v); }))), x);
+}
+
+Job psgrad(Size size) {
+  bool toy = size == Size::toy;
+  Layers net = toy ? layers({4, 5, 5, 3}) : layers({64, 128, 128, 10});
+  int64_t batch = toy ? 3 : 512;
+  Tensor x = uniform_tensor(1, {batch, toy ? 4 : 64}), y = uniform_tensor(2, {batch, toy ? 3 : 10});
+  auto loss = [](const Layers& net, const Tensor& x, const Tensor& y) {
+    Tensor difference = mlp(net, x) - y;
+    return sum(difference * difference);
+  };
+  return job(jit(vmap(grad(loss), {.in_dims = {none, 0, 0}})), net, x, y);
+}
+
+Job mlphess(Size size) {
+  bool toy = size == Size::toy;
+  Layers net = toy ? layers({4, 5, 5, 1}) : layers({32, 64, 64, 1});
+  Tensor x = uniform_tensor(1, {toy ? 3 : 256, toy ? 4 : 32});
+  return job(jit(vmap(hessian([=](const Tensor& v) { return mlp(net, v)[0]; }))), x);
+}
+
+Job hesslog(Size size) {
+  int64_t n = size == Size::toy ? 8 : 512, d = size == Size::toy ? 4 : 64;
+  Tensor A = uniform_tensor(1, {n, d}), y = uniform_tensor(2, {n}), w = uniform_tensor(3, {d});
+  auto loss = [=](const Tensor& w) { return mean(log(1 + exp(-matmul(A, w) * y))); };
+  return job(jit(hessian(loss)), w);
+}
+
+// ---- estimation and simulation
+
+Tensor lorenz_rate(const Tensor& u) {
+  return stack({10.0 * (u[1] - u[0]), u[0] * (28.0 - u[2]) - u[1], u[0] * u[1] - 8.0 / 3 * u[2]});
+}
+
+Job lorenz(Size size) {
+  Tensor x = uniform_tensor(1, {size == Size::toy ? 10 : 10'000, 3}, f64, 2.0);
+  auto four_steps = [](const Tensor& start) {
+    const double h = 0.01;
+    Tensor u = start;
+    for (int i = 0; i < 4; ++i) {
+      Tensor k1 = lorenz_rate(u), k2 = lorenz_rate(u + h / 2 * k1), k3 = lorenz_rate(u + h / 2 * k2);
+      Tensor k4 = lorenz_rate(u + h * k3);
+      u = u + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4);
+    }
+    return u;
+  };
+  return job(jit(vmap(jacfwd(four_steps))), x);
+}
+
+Job ba(Size size) {
+  namespace ba = bundle_adjustment;
+  ba::Problem p = ba::read_problem(examples_folder() + "/ba1_n49_m7776_p31843.txt");
+  if (size == Size::toy) p = ba::head(p, 20);
+  auto f = jit([](const auto&... inputs) { return ba::jacobian(inputs...); });
+  return job(f, p.cameras, p.points, p.weights, p.features, p.camera_index, p.point_index);
+}
+
+// ---- gaussian mixtures
+
+struct Mixture {
+  Tensor alphas, means, factors, x;
+  double gamma = 0, m = 0;
+};
+
+Mixture read_mixture(const std::string& name, Size size) {
+  std::ifstream file(data_folder() + "/" + name);
+  int64_t d = 0, k = 0, n = 0;
+  file >> d >> k >> n;
+  auto read = [&](const Shape& shape) {
+    std::vector<double> values(static_cast<size_t>(shape.numel()));
+    for (double& v : values) file >> v;
+    return Tensor::from(values, shape);
+  };
+  Mixture g{read({k}), read({k, d}), read({k, d * (d + 1) / 2}), read({n, d})};
+  file >> g.gamma >> g.m;
+  if (!file) throw Error("[read_mixture] " + name + " is not a gaussian-mixture problem");
+  if (size == Size::toy) g.x = g.x.slice(0, 0, 5).clone();
+  return g;
+}
+
+// For each entry of a d x d matrix its position in "strictly lower triangle column by column, then a zero".
+Tensor lower_positions(int64_t d) {
+  std::vector<int64_t> position(static_cast<size_t>(d * d), d * (d - 1) / 2);
+  int64_t next = 0;
+  for (int64_t column = 0; column < d; ++column)
+    for (int64_t row = column + 1; row < d; ++row) position[static_cast<size_t>(row * d + column)] = next++;
+  return Tensor::from(position, {d * d});
+}
+
+Tensor log_posterior(const Tensor& alphas, const Tensor& means, const Tensor& factors, const Mixture& g,
+                     const Tensor& positions) {
+  int64_t k = means.size(0), d = means.size(1), n = g.x.size(0);
+  Tensor log_diagonal = factors.slice(1, 0, d), lower = factors.slice(1, d);
+  Tensor diagonal = exp(log_diagonal), sums = sum(log_diagonal, {1});
+  Tensor L = cat({lower, zeros({k, 1}, f64)}, 1).index({Slice(), positions}).reshape({k, d, d});
+  Tensor centred = g.x.unsqueeze(0) - means.unsqueeze(1);  // [k, n, d]
+  Tensor Qx = diagonal.unsqueeze(1) * centred + matmul(centred, L.transpose(1, 2));
+  Tensor inner = (alphas + sums).unsqueeze(1) - 0.5 * sum(Qx * Qx, {2});
+  return sum(logsumexp(inner, {0})) - static_cast<double>(n) * logsumexp(alphas, {0}) +
+         0.5 * g.gamma * g.gamma * (sum(diagonal * diagonal) + sum(lower * lower)) - g.m * sum(sums);
+}
+
+Job gmm(const std::string& name, Size size) {
+  Mixture g = read_mixture(name, size);
+  Tensor positions = lower_positions(g.means.size(1));
+  auto objective = [=](const Tensor& alphas, const Tensor& means, const Tensor& factors) {
+    return log_posterior(alphas, means, factors, g, positions);
+  };
+  return job(jit(grad<argnums(0, 1, 2)>(objective)), g.alphas, g.means, g.factors);
+}
+
+// ---- matrix products
+
+Job gemm(int64_t n, DType dtype) {
+  Tensor a = uniform_tensor(1, {n, n}, dtype), b = uniform_tensor(2, {n, n}, dtype);
+  return job(jit([](const Tensor& x, const Tensor& y) { return matmul(x, y); }), a, b);
+}
+
+// ---- compilation against graph size: the gradient of a scalar chain
+
+Job chain(int64_t steps) {
+  Tensor x = tensor({0.3, 0.4}, f64);
+  auto f = [=](const Tensor& v) {
+    Tensor a = v[0], b = v[1], total = b;
+    for (int64_t i = 0; i < steps; ++i) {
+      Tensor next = sin(a * b + 1);
+      a = b;
+      b = next;
+      total = total + b;
+    }
+    return total;
+  };
+  return job(jit(grad(f)), x);
+}
+
+}  // namespace
+
+void add_jot(std::vector<Contender>& all) {
+  auto add = [&](std::string workload, std::function<Job(Size)> make) {
+    all.push_back({"jot", std::move(workload), "", std::move(make)});
+  };
+  add("lin33", lin33);
+  add("lin33t", lin33t);
+  add("elem", elem);
+  add("elemchain", elemchain);
+  add("stream", stream);
+  add("mlpjac", mlpjac);
+  add("psgrad", psgrad);
+  add("mlphess", mlphess);
+  add("lorenz", lorenz);
+  add("ba", ba);
+  add("gmm10", [](Size size) { return gmm("gmm_d10_K25.txt", size); });
+  add("gmm64", [](Size size) { return gmm("gmm_d64_K25.txt", size); });
+  add("jacsin4000", jacsin4000);
+  add("hesslog", hesslog);
+  for (int64_t n : {32, 64, 128, 256, 512, 1024, 2048})
+    for (DType dtype : {f32, f64})
+      add("gemm-" + std::string(to_string(dtype)) + "-" + std::to_string(n),
+          [=](Size size) { return gemm(size == Size::toy ? 8 : n, dtype); });
+  for (int64_t n : {100, 1000, 10'000, 100'000})
+    add("chain-" + std::to_string(n), [=](Size size) { return chain(size == Size::toy ? 10 : n); });
+  const std::pair<const char*, const char*> waiting[] = {{"softattn", "softmax attention over axes not yet fused"},
+                                                         {"solve4", "linalg.solve"},
+                                                         {"lstm", "scan"},
+                                                         {"hand1", "scan"},
+                                                         {"convgrad", "conv"}};
+  for (auto [workload, op] : waiting) all.push_back({"jot", workload, std::string("waits for ") + op, {}});
+}
+
+}  // namespace bench

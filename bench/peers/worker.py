@@ -1,0 +1,397 @@
+"""A contender of another library: worker.py CONTENDER WORKLOAD full|toy. Speaks the protocol of bench/worker.cpp.
+
+Each workload has the name and meaning of its twin in bench/jot_workloads.cpp and is written the way the library's own
+documentation recommends.
+"""
+import json
+import os
+import pathlib
+import resource
+import sys
+import time
+
+contender, workload, size = sys.argv[1:4]
+toy = size == "toy"
+threads = int(os.environ.get("BENCH_THREADS", "0")) or os.cpu_count()
+if threads == 1:
+    os.environ.update(OMP_NUM_THREADS="1", XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+
+import numpy as np  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def uniform(seed, count):
+    """The twin of bench::uniform."""
+    with np.errstate(over="ignore"):
+        i = np.arange(1, count + 1, dtype=np.uint64)
+        z = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + i * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53 - 0.5
+
+
+def tensor(seed, *shape, dtype=np.float32, scale=0.2):
+    return (scale * uniform(seed, int(np.prod(shape)))).reshape(shape).astype(dtype)
+
+
+def peak_mb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def read_ba():
+    text = (HERE / "../../docs/examples/data/ba1_n49_m7776_p31843.txt").read_text().split()
+    n, m, p = map(int, text[:3])
+    v = np.array(text[3:], dtype=np.float64)
+    p = 20 if toy else p
+    i = np.arange(p)
+    return (np.tile(v[:11], (n, 1)), np.tile(v[11:14], (m, 1)), np.full(p, v[14]), np.tile(v[15:17], (p, 1)), i % n, i % m)
+
+
+def read_gmm(name):
+    text = (HERE / "../data" / name).read_text().split()
+    d, k, n = map(int, text[:3])
+    v = iter(np.split(np.array(text[3:], dtype=np.float64), np.cumsum([k, k * d, k * (d * (d + 1) // 2), n * d])))
+    alphas, means, factors, x = next(v), next(v).reshape(k, d), next(v).reshape(k, -1), next(v).reshape(n, d)
+    gamma, m = next(v)[:2]
+    return alphas, means, factors, x[:5] if toy else x, float(gamma), float(m)
+
+
+def lower_positions(d):
+    position, following = np.full((d, d), d * (d - 1) // 2), 0
+    for column in range(d):
+        for row in range(column + 1, d):
+            position[row, column] = following
+            following += 1
+    return position.reshape(-1)
+
+
+# ---- the libraries: what they call things
+
+if contender == "jax":
+    import jax
+    import jax.numpy as xp
+
+    jax.config.update("jax_enable_x64", True)
+    jit, vmap, grad, jacrev, jacfwd, hessian = jax.jit, jax.vmap, jax.grad, jax.jacrev, jax.jacfwd, jax.hessian
+    array, wait = xp.asarray, jax.block_until_ready
+    lse = lambda a, axis: jax.scipy.special.logsumexp(a, axis=axis)
+    version = jax.__version__
+elif contender.startswith("torch"):
+    import torch as xp
+    from torch.func import grad, hessian, jacfwd, jacrev, vmap
+
+    xp.set_num_threads(threads)
+    jit = xp.compile if contender == "torch-compile" else (lambda f: f)
+    array, wait = (lambda a: xp.as_tensor(np.ascontiguousarray(a))), (lambda x: x)
+    lse = lambda a, axis: xp.logsumexp(a, dim=axis)
+    version = xp.__version__
+elif contender == "mlx":
+    import mlx.core as xp
+
+    xp.set_default_device(xp.cpu)
+    jit, vmap, grad = xp.compile, xp.vmap, xp.grad
+
+    def array(a):
+        if np.asarray(a).dtype == np.float64:
+            raise NotImplementedError("mlx has no vectorised f64 path")
+        return xp.array(a)
+
+    def wait(x):
+        xp.eval(x)
+        return x
+
+    def jacrev(f):
+        def jacobian(x):
+            out = f(x)
+            rows = vmap(lambda ct: xp.vjp(f, [x], [ct])[1][0])(xp.eye(out.size).reshape((out.size,) + tuple(out.shape)))
+            return rows.reshape(tuple(out.shape) + tuple(x.shape))
+
+        return jacobian
+
+    version = xp.__version__
+elif contender.startswith("casadi"):
+    import casadi as ca
+
+    version = ca.__version__
+
+
+def vmapped(f, axes):
+    return vmap(f, axes) if contender == "jax" or contender == "mlx" else vmap(f, in_dims=axes)
+
+
+# ---- workloads: each gives a function of no arguments that returns a list of arrays
+
+def lin33():
+    W, b, x = array(tensor(1, 3, 3)), array(tensor(2, 3)), array(tensor(3, 3))
+    g = jit(jacrev(lambda v: W @ v + b))
+    return lambda: [g(x)]
+
+
+def lin33t():
+    W, b, x = array(tensor(1, 3, 3)), array(tensor(2, 3)), array(tensor(3, 3))
+    g = jit(jacrev(lambda v: xp.tanh(W @ v + b)))
+    return lambda: [g(x)]
+
+
+def elem():
+    x = array(tensor(1, 1000 if toy else 10_000_000))
+    g = jit(vmap(grad(lambda v: xp.sin(v) * xp.exp(-v * v) + xp.tanh(v))))
+    return lambda: [g(x)]
+
+
+def elemchain():
+    x = array(tensor(1, 1000 if toy else 10_000_000))
+
+    def f(v):
+        y = v
+        for _ in range(8):
+            y = y * v + 0.5
+        return y
+
+    g = jit(f)
+    return lambda: [g(x)]
+
+
+def stream():
+    n = 1000 if toy else 20_000_000
+    a, b = array(tensor(1, n, dtype=np.float64)), array(tensor(2, n, dtype=np.float64))
+    g = jit(lambda x, y: x + 3.0 * y)
+    return lambda: [g(a, b)]
+
+
+def jacsin4000():
+    x = array(tensor(1, 40 if toy else 4000))
+    g = jit(jacrev(lambda v: xp.sin(v) * v))
+    return lambda: [g(x)]
+
+
+def layers(*widths):
+    return [(array(tensor(10 + 2 * i, o, n)), array(tensor(11 + 2 * i, o))) for i, (n, o) in enumerate(zip(widths, widths[1:]))]
+
+
+def mlp(net, x):
+    for w, b in net[:-1]:
+        x = xp.tanh(w @ x + b)
+    w, b = net[-1]
+    return w @ x + b
+
+
+def mlpjac():
+    net = layers(4, 5, 5, 3) if toy else layers(64, 256, 256, 32)
+    x = array(tensor(1, 3 if toy else 256, 4 if toy else 64))
+    g = jit(vmap(jacrev(lambda v: mlp(net, v))))
+    return lambda: [g(x)]
+
+
+def psgrad():
+    net = layers(4, 5, 5, 3) if toy else layers(64, 128, 128, 10)
+    batch = 3 if toy else 512
+    x, y = array(tensor(1, batch, 4 if toy else 64)), array(tensor(2, batch, 3 if toy else 10))
+
+    def loss(net, x, y):
+        difference = mlp(net, x) - y
+        return (difference * difference).sum()
+
+    g = jit(vmapped(grad(loss), (None, 0, 0)))
+    return lambda: [leaf for pair in g(net, x, y) for leaf in pair]
+
+
+def mlphess():
+    net = layers(4, 5, 5, 1) if toy else layers(32, 64, 64, 1)
+    x = array(tensor(1, 3 if toy else 256, 4 if toy else 32))
+    g = jit(vmap(hessian(lambda v: mlp(net, v)[0])))
+    return lambda: [g(x)]
+
+
+def hesslog():
+    n, d = (8, 4) if toy else (512, 64)
+    A, y, w = array(tensor(1, n, d)), array(tensor(2, n)), array(tensor(3, d))
+    g = jit(hessian(lambda w: xp.log(1 + xp.exp(-(A @ w) * y)).mean()))
+    return lambda: [g(w)]
+
+
+def lorenz_rate(u, stack):
+    return stack([10.0 * (u[1] - u[0]), u[0] * (28.0 - u[2]) - u[1], u[0] * u[1] - 8 / 3 * u[2]])
+
+
+def lorenz_steps(u, stack):
+    h = 0.01
+    for _ in range(4):
+        k1 = lorenz_rate(u, stack)
+        k2 = lorenz_rate(u + h / 2 * k1, stack)
+        k3 = lorenz_rate(u + h / 2 * k2, stack)
+        k4 = lorenz_rate(u + h * k3, stack)
+        u = u + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    return u
+
+
+def lorenz():
+    x = tensor(1, 10 if toy else 10_000, 3, dtype=np.float64, scale=2.0)
+    if contender.startswith("casadi"):
+        u = ca.SX.sym("u", 3)
+        J = ca.jacobian(lorenz_steps(u, lambda l: ca.vertcat(*l)), u)
+        return casadi_map([u], [ca.reshape(J.T, 9, 1)], [x], [(3, 3)])
+    x = array(x)
+    g = jit(vmap(jacfwd(lambda u: lorenz_steps(u, xp.stack))))
+    return lambda: [g(x)]
+
+
+def project(camera, X, stack):
+    rotation, centre, focal, principal, k1, k2 = camera[0:3], camera[3:6], camera[6], camera[7:9], camera[9], camera[10]
+    Y = X - centre
+    angle = xp.sqrt((rotation * rotation).sum())
+    c, s, axis = xp.cos(angle), xp.sin(angle), rotation / angle
+    cross = stack([axis[1] * Y[2] - axis[2] * Y[1], axis[2] * Y[0] - axis[0] * Y[2], axis[0] * Y[1] - axis[1] * Y[0]])
+    seen = Y * c + cross * s + axis * ((axis * Y).sum() * (1 - c))
+    p = seen[:2] / seen[2]
+    r2 = (p * p).sum()
+    return p * (1 + k1 * r2 + k2 * r2 * r2) * focal + principal
+
+
+def ba():
+    cameras, points, weights, features, ci, pi = read_ba()
+    if contender.startswith("casadi"):
+        c, X, w, f = ca.SX.sym("c", 11), ca.SX.sym("X", 3), ca.SX.sym("w"), ca.SX.sym("f", 2)
+        Y, angle = X - c[3:6], ca.sqrt(ca.sumsqr(c[0:3]))
+        axis = c[0:3] / angle
+        seen = Y * ca.cos(angle) + ca.cross(axis, Y) * ca.sin(angle) + axis * (ca.dot(axis, Y) * (1 - ca.cos(angle)))
+        p = seen[:2] / seen[2]
+        r2 = ca.sumsqr(p)
+        r = w * (p * (1 + c[9] * r2 + c[10] * r2 * r2) * c[6] + c[7:9] - f)
+        blocks = [ca.reshape(ca.jacobian(r, v).T, -1, 1) for v in (c, X, w)]
+        return casadi_map([c, X, w, f], blocks, [cameras[ci], points[pi], weights[:, None], features], [(2, 11), (2, 3), (2,)])
+    data = [array(a) for a in (cameras, points, weights, features, ci, pi)]
+    residual = lambda camera, X, w, f: w * (project(camera, X, xp.stack) - f)
+    blocks = jacrev(residual, argnums=(0, 1, 2))
+    g = jit(lambda cameras, points, w, f, ci, pi: vmap(blocks)(cameras[ci], points[pi], w, f))
+    return lambda: list(g(*data))
+
+
+def casadi_map(symbols, outputs, inputs, shapes):
+    """One CasADi function over all rows; casadi-gcc compiles its generated C."""
+    flags = {"jit": True, "compiler": "shell", "jit_options": {"flags": ["-O3", "-march=native"], "compiler": "gcc"}}
+    f = ca.Function("f", symbols, outputs, flags if contender == "casadi-gcc" else {})
+    mapped = f.map(len(inputs[0]), "thread", threads) if threads > 1 else f.map(len(inputs[0]))
+    columns = [ca.DM(np.ascontiguousarray(a.T)) for a in inputs]
+
+    def call():
+        out = mapped(*columns)
+        return list(out) if isinstance(out, tuple) else [out]
+
+    call.finish = lambda out: [np.array(o).T.reshape((-1,) + s) for o, s in zip(out, shapes)]
+    return call
+
+
+def gmm(name):
+    alphas, means, factors, x, gamma, m = read_gmm(name)
+    k, d, n = *means.shape, x.shape[0]
+    positions, x = array(lower_positions(d)), array(x)
+    concatenate = xp.cat if contender.startswith("torch") else xp.concatenate
+
+    def objective(alphas, means, factors):
+        log_diagonal, lower = factors[:, :d], factors[:, d:]
+        diagonal, sums = xp.exp(log_diagonal), log_diagonal.sum(1)
+        L = concatenate([lower, xp.zeros((k, 1), dtype=lower.dtype)], 1)[:, positions].reshape(k, d, d)
+        centred = x[None] - means[:, None]
+        Qx = diagonal[:, None] * centred + centred @ L.swapaxes(1, 2)
+        inner = (alphas + sums)[:, None] - 0.5 * (Qx * Qx).sum(2)
+        return (lse(inner, 0).sum() - n * lse(alphas, 0)
+                + 0.5 * gamma**2 * ((diagonal * diagonal).sum() + (lower * lower).sum()) - m * sums.sum())
+
+    arguments = [array(a) for a in (alphas, means, factors)]
+    g = jit(grad(objective, argnums=(0, 1, 2)))
+    return lambda: list(g(*arguments))
+
+
+def gemm(dtype, n):
+    n = 8 if toy else n
+    kind = np.float32 if dtype == "f32" else np.float64
+    a, b = array(tensor(1, n, n, dtype=kind)), array(tensor(2, n, n, dtype=kind))
+    g = jit(lambda x, y: x @ y)
+    return lambda: [g(a, b)]
+
+
+def chain(steps):
+    steps = 10 if toy else steps
+    if contender.startswith("casadi"):
+        x = ca.SX.sym("x", 2)
+        a, b = x[0], x[1]
+        total = b
+        for _ in range(steps):
+            a, b = b, ca.sin(a * b + 1)
+            total = total + b
+        f = ca.Function("f", [x], [ca.gradient(total, x)])
+        call = lambda: [f([0.3, 0.4])]
+        call.finish = lambda out: [np.array(out[0]).reshape(2)]
+        return call
+    x = array(np.array([0.3, 0.4]))
+
+    def f(v):
+        a, b = v[0], v[1]
+        total = b
+        for _ in range(steps):
+            a, b = b, xp.sin(a * b + 1)
+            total = total + b
+        return total
+
+    g = jit(grad(f))
+    return lambda: [g(x)]
+
+
+def find(name):
+    kind, *rest = name.split("-")
+    if kind == "gemm":
+        return lambda: gemm(rest[0], int(rest[1]))
+    if kind == "chain":
+        return lambda: chain(int(rest[0]))
+    if kind in ("gmm10", "gmm64"):
+        return lambda: gmm(f"gmm_d{kind[3:]}_K25.txt")
+    return globals()[name]
+
+
+# ---- the protocol
+
+def sample(call, seconds):
+    start = time.perf_counter()
+    wait(call())
+    group = max(1, min(1000, int(20e-6 / max(time.perf_counter() - start, 2e-8))))
+    samples, start = [], time.perf_counter()
+    while True:
+        t = time.perf_counter()
+        for _ in range(group):
+            wait(call())
+        now = time.perf_counter()
+        samples.append((now - t) / group * 1e6)
+        if now - start >= seconds:
+            return samples
+
+
+def fingerprint(results):
+    prints = []
+    for r in results:
+        flat = np.asarray(r).astype(np.float64).reshape(-1)
+        prints.append([flat.size, float(flat.sum()), float((flat * uniform(99, flat.size)).sum()), float(np.abs(flat).sum())])
+    return prints
+
+
+def main():
+    global wait
+    if contender.startswith("casadi"):
+        wait = lambda x: x
+    before = peak_mb()
+    start = time.perf_counter()
+    call = find(workload)()
+    results = wait(call())
+    first = time.perf_counter() - start
+    steady = sorted(sample(call, 0 if toy else 0.2))
+    results = call.finish(results) if hasattr(call, "finish") else results
+    facts = {"compile_ms": max(0.0, first * 1e3 - steady[len(steady) // 2] / 1e3), "peak_mb": peak_mb() - before,
+             "fingerprint": fingerprint(results), "note": "", "version": version}
+    print(json.dumps(facts), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(sample(call, float(line))), flush=True)
+
+
+main()

@@ -1,0 +1,121 @@
+// bench_worker CONTENDER WORKLOAD full|toy     prints one JSON line of facts, then answers each line "SECONDS" on standard
+//                                              input with a JSON list of samples (microseconds a call)
+// bench_worker --list                          every pair, and what keeps it from running
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <string>
+
+#include "contender.h"
+
+namespace bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double microseconds(Clock::time_point from) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - from).count();
+}
+
+double peak_megabytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+// Calls for about `seconds`; short calls are timed in groups of at least 20 us, so that the clock does not count.
+std::vector<double> sample(const Job& job, double seconds) {
+  Clock::time_point start = Clock::now();
+  job.call();
+  int group = std::clamp(static_cast<int>(20 / std::max(microseconds(start), 0.02)), 1, 1000);
+  std::vector<double> samples;
+  start = Clock::now();
+  do {
+    Clock::time_point t = Clock::now();
+    for (int i = 0; i < group; ++i) job.call();
+    samples.push_back(microseconds(t) / group);
+  } while (microseconds(start) < seconds * 1e6);
+  return samples;
+}
+
+// A few numbers that tell whether two results agree: for each array its size, its sum and a sum with varied weights.
+std::string fingerprint(const std::vector<std::vector<double>>& results) {
+  std::string s = "[";
+  for (const auto& array : results) {
+    double sum = 0, weighted = 0, absolute = 0;
+    for (size_t i = 0; i < array.size(); ++i) {
+      sum += array[i];
+      weighted += array[i] * uniform(99, i);
+      absolute += std::abs(array[i]);
+    }
+    char text[128];
+    std::snprintf(text, sizeof text, "%s[%zu, %.17g, %.17g, %.17g]", s.size() > 1 ? ", " : "", array.size(), sum,
+                  weighted, absolute);
+    s += text;
+  }
+  return s + "]";
+}
+
+int serve(const Contender& contender, Size size) {
+  double before = peak_megabytes();
+  Job job = contender.make(size);
+  Clock::time_point start = Clock::now();
+  job.call();
+  double first = microseconds(start);
+  std::vector<double> steady = sample(job, size == Size::toy ? 0 : 0.2);
+  std::nth_element(steady.begin(), steady.begin() + static_cast<std::ptrdiff_t>(steady.size() / 2), steady.end());
+  double compile = std::max(0.0, first - steady[steady.size() / 2]) / 1000;
+  std::printf("{\"compile_ms\": %.6g, \"peak_mb\": %.6g, \"fingerprint\": %s, \"note\": \"%s\"}\n", compile,
+              peak_megabytes() - before, fingerprint(job.results()).c_str(), job.note.c_str());
+  std::fflush(stdout);
+  for (std::string line; std::getline(std::cin, line);) {
+    std::string text = "[";
+    for (double us : sample(job, std::stod(line))) text += (text.size() > 1 ? ", " : "") + std::to_string(us);
+    std::printf("%s]\n", text.c_str());
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+int run(int argc, char** argv) {
+  std::vector<Contender> all;
+  add_jot(all);
+  add_direct(all);
+  add_cpp_peers(all);
+  if (argc == 2 && std::string(argv[1]) == "--list") {
+    for (const Contender& c : all)
+      std::printf("%s %s %s\n", c.name.c_str(), c.workload.c_str(), c.absent.c_str());
+    return 0;
+  }
+  if (argc != 4) {
+    std::fputs("usage: bench_worker CONTENDER WORKLOAD full|toy, or --list\n", stderr);
+    return 2;
+  }
+  for (const Contender& c : all)
+    if (c.name == argv[1] && c.workload == argv[2])
+      return serve(c, std::string(argv[3]) == "toy" ? Size::toy : Size::full);
+  std::fprintf(stderr, "bench_worker: no contender %s on %s\n", argv[1], argv[2]);
+  return 2;
+}
+
+}  // namespace
+
+std::string data_folder() { return JOT_BENCH_DATA; }
+std::string examples_folder() { return JOT_EXAMPLES_DATA; }
+
+}  // namespace bench
+
+int main(int argc, char** argv) {
+  try {
+    return bench::run(argc, argv);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "bench_worker: %s\n", e.what());
+    return 1;
+  }
+}
