@@ -1,0 +1,70 @@
+// The libraries and loops that jot ends up at, called directly: what the rest of jot costs on top.
+#include <cblas.h>
+#include <dnnl.hpp>
+
+#include <memory>
+#include <vector>
+
+#include "contender.h"
+
+namespace bench {
+namespace {
+
+template <class T>
+std::vector<T> numbers(uint64_t seed, int64_t n, double scale = 0.2) {
+  std::vector<T> v(static_cast<size_t>(n));
+  for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<T>(scale * uniform(seed, i));
+  return v;
+}
+
+template <class T>
+struct Product {
+  std::vector<T> a, b, c;
+};
+
+template <class T>
+Job gemm(int64_t n, Size size, void (*multiply)(int64_t, Product<T>&)) {
+  if (size == Size::toy) n = 8;
+  auto p = std::make_shared<Product<T>>();
+  *p = {numbers<T>(1, n * n), numbers<T>(2, n * n), std::vector<T>(static_cast<size_t>(n * n))};
+  return {[=] { multiply(n, *p); },
+          [=] {
+            return std::vector<std::vector<double>>{{p->c.begin(), p->c.end()}};
+          },
+          ""};
+}
+
+void multiply_f32(int64_t n, Product<float>& p) {
+  dnnl::sgemm('N', 'N', n, n, n, 1, p.a.data(), n, p.b.data(), n, 0, p.c.data(), n);
+}
+void multiply_f64(int64_t n, Product<double>& p) {
+  auto i = static_cast<blasint>(n);
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, i, i, i, 1, p.a.data(), i, p.b.data(), i, 0, p.c.data(), i);
+}
+
+Job stream(Size size) {
+  int64_t n = size == Size::toy ? 1000 : 20'000'000;
+  auto p = std::make_shared<Product<double>>();
+  *p = {numbers<double>(1, n), numbers<double>(2, n), std::vector<double>(static_cast<size_t>(n))};
+  return {[=] {
+            const double *a = p->a.data(), *b = p->b.data();
+            double* c = p->c.data();
+#pragma omp parallel for simd
+            for (int64_t i = 0; i < n; ++i) c[i] = a[i] + 3.0 * b[i];
+          },
+          [=] { return std::vector<std::vector<double>>{p->c}; },
+          "a loop under OpenMP"};
+}
+
+}  // namespace
+
+void add_direct(std::vector<Contender>& all) {
+  for (int64_t n : {32, 64, 128, 256, 512, 1024, 2048}) {
+    std::string suffix = "-" + std::to_string(n);
+    all.push_back({"direct", "gemm-f32" + suffix, "", [=](Size s) { return gemm<float>(n, s, multiply_f32); }});
+    all.push_back({"direct", "gemm-f64" + suffix, "", [=](Size s) { return gemm<double>(n, s, multiply_f64); }});
+  }
+  all.push_back({"direct", "stream", "", stream});
+}
+
+}  // namespace bench
