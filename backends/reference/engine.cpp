@@ -1,0 +1,27 @@
+#include "backends/engine.h"
+
+#include "backends/reference/interpret.h"
+
+namespace jot::reference {
+namespace {
+
+class Interpreted : public Engine {
+ public:
+  explicit Interpreted(const ir::Graph& graph) : graph_(graph) {}
+  void run(std::span<const void* const> inputs, std::span<void* const> outputs) const override {
+    interpret(graph_, inputs, outputs);
+  }
+  EngineStats stats() const override { return {}; }
+  std::string disassembly() const override { return "; interpreted: no machine code\n" + to_text(graph_); }
+
+ private:
+  ir::Graph graph_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised) {
+  return std::make_shared<const Interpreted>(optimised);
+}
+
+}  // namespace jot::reference

@@ -1,0 +1,89 @@
+#include "backends/reference/interpret.h"
+
+#include <cstring>
+#include <vector>
+
+#include "backends/buffer.h"
+#include "ir/rules.h"
+
+namespace jot::reference {
+namespace {
+
+using namespace ir;
+
+size_t bytes_of(const Type& t) { return static_cast<size_t>(t.shape.numel()) * static_cast<size_t>(size_of(t.dtype)); }
+
+class Interpreter {
+ public:
+  Interpreter(const GraphData& g, std::span<const void* const> inputs, std::span<void* const> outputs)
+      : g_(g), outputs_(outputs), contents_(g.size(), nullptr), owned_(g.size()), last_user_(g.size(), kNoValue) {
+    for (size_t i = 0; i < inputs.size(); ++i) contents_[g.inputs()[i]] = static_cast<const std::byte*>(inputs[i]);
+    for (Value v = 0; v < g.size(); ++v)
+      for (Value o : g.operands(v)) last_user_[o] = v;
+  }
+
+  void run() {
+    place_outputs();
+    for (Value v = 0; v < g_.size(); ++v) {
+      if (g_.op(v) == Op::param_op) continue;
+      evaluate(v);
+      for (Value o : g_.operands(v))
+        if (last_user_[o] == v) owned_[o] = Buffer();
+      if (last_user_[v] == kNoValue) owned_[v] = Buffer();
+    }
+    copy_repeated();
+  }
+
+ private:
+  // A computed output is written where it belongs; one that is a parameter, or stands twice, is copied at the end.
+  void place_outputs() {
+    std::span<const Value> values = g_.outputs();
+    for (size_t i = 0; i < values.size(); ++i)
+      if (contents_[values[i]] == nullptr && g_.op(values[i]) != Op::param_op)
+        contents_[values[i]] = static_cast<const std::byte*>(outputs_[i]);
+  }
+
+  void evaluate(Value v) {
+    const Type& type = g_.type(v);
+    operands_.clear();
+    for (Value o : g_.operands(v)) operands_.push_back({&g_.type(o), contents_[o]});
+    if (contents_[v] == nullptr) {
+      owned_[v] = Buffer::allocate(static_cast<int64_t>(bytes_of(type)), size_of(type.dtype));
+      contents_[v] = static_cast<const std::byte*>(owned_[v].data());
+    }
+    const auto& rule = rules(g_.op(v)).eval;
+    if (!rule)
+      throw IrError("[" + std::string(name_of(g_.op(v))) + "] cannot be evaluated: " + std::string(rule.why) +
+                    at(g_.location(v)));
+    rule.fn({g_.attrs(v), type, operands_, const_cast<std::byte*>(contents_[v]), g_.location(v)});
+  }
+
+  void copy_repeated() {
+    std::span<const Value> values = g_.outputs();
+    for (size_t i = 0; i < values.size(); ++i) {
+      size_t bytes = bytes_of(g_.type(values[i]));
+      if (contents_[values[i]] != outputs_[i] && bytes != 0) std::memcpy(outputs_[i], contents_[values[i]], bytes);
+    }
+  }
+
+  const GraphData& g_;
+  std::span<void* const> outputs_;
+  std::vector<const std::byte*> contents_;  // of each value
+  std::vector<Buffer> owned_;               // of intermediate values
+  std::vector<Value> last_user_;
+  std::vector<Array> operands_;
+};
+
+}  // namespace
+
+void interpret(const Graph& graph, std::span<const void* const> inputs, std::span<void* const> outputs) {
+  const GraphData& g = graph.data();
+  if (!g.pure()) throw IrError("[interpret] the graph has effects; run functionalize first");
+  if (inputs.size() != g.inputs().size() || outputs.size() != g.outputs().size())
+    throw IrError("[interpret] expected " + std::to_string(g.inputs().size()) + " inputs and " +
+                  std::to_string(g.outputs().size()) + " outputs, got " + std::to_string(inputs.size()) + " and " +
+                  std::to_string(outputs.size()));
+  Interpreter(g, inputs, outputs).run();
+}
+
+}  // namespace jot::reference
