@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "ir/rules.h"
 
@@ -88,6 +89,20 @@ Value iota(Builder& b, DType dtype, const Shape& shape, int64_t dim) {
 Value identity(Builder& b, DType dtype, const Shape& shape) {
   if (shape.numel() == 1) return constant_int(b, dtype, shape + shape, 1);
   return b.emit(Op::identity_op, {}, Attrs(shape, dtype));
+}
+
+// ---- axes
+
+std::vector<int64_t> all_axes(size_t rank) {
+  std::vector<int64_t> axes(rank);
+  std::iota(axes.begin(), axes.end(), 0);
+  return axes;
+}
+
+std::vector<int64_t> inverse(Ints perm) {
+  std::vector<int64_t> result(perm.size());
+  for (size_t i = 0; i < perm.size(); ++i) result[static_cast<size_t>(perm[i])] = static_cast<int64_t>(i);
+  return result;
 }
 
 // ---- movement
@@ -201,8 +216,9 @@ Value gather(Builder& b, Value x, Value indices, const GatherDims& dims, Ints si
                     .add(mode));
 }
 
-Value scatter_add(Builder& b, Value x, Value indices, Value updates, const GatherDims& dims, Mode mode, bool unique) {
-  return b.emit(Op::scatter_add_op, {x, indices, updates},
+Value scatter(Builder& b, Op op, Value x, Value indices, Value updates, const GatherDims& dims, Mode mode,
+              bool unique) {
+  return b.emit(op, {x, indices, updates},
                 Attrs(dims.offset_dims, dims.collapsed, dims.index_map, dims.operand_batch, dims.index_batch)
                     .add(mode)
                     .add(int64_t{unique}));

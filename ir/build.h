@@ -17,6 +17,10 @@ Value zeros_like(Builder& b, Value x);
 Value iota(Builder& b, DType dtype, const Shape& shape, int64_t dim);
 Value identity(Builder& b, DType dtype, const Shape& shape);
 
+// axes
+std::vector<int64_t> all_axes(size_t rank);  // 0, 1, ...
+std::vector<int64_t> inverse(Ints perm);     // of a permutation
+
 // movement
 Value broadcast(Builder& b, Value x, const Shape& shape, Ints dims);
 Value broadcast_scalar(Builder& b, Value x, const Shape& shape);  // a 0-d value to any shape
@@ -33,12 +37,20 @@ Value diag_embed(Builder& b, Value x, int64_t batch_dims);
 Value dynamic_slice(Builder& b, Value x, std::span<const Value> starts, Ints sizes);
 Value dynamic_update_slice(Builder& b, Value x, Value update, std::span<const Value> starts);
 
-// How gather and scatter_add address their operand; see ops.def.
+// How gather and the scatters address their operand; see ir/ops/indexing.cpp.
 struct GatherDims {
   std::vector<int64_t> offset_dims, collapsed, index_map, operand_batch, index_batch;
 };
 Value gather(Builder& b, Value x, Value indices, const GatherDims& dims, Ints sizes, Mode mode);
-Value scatter_add(Builder& b, Value x, Value indices, Value updates, const GatherDims& dims, Mode mode, bool unique);
+Value scatter(Builder& b, Op op, Value x, Value indices, Value updates, const GatherDims& dims, Mode mode, bool unique);
+inline Value scatter_add(Builder& b, Value x, Value indices, Value updates, const GatherDims& dims, Mode mode,
+                         bool unique) {
+  return scatter(b, Op::scatter_add_op, x, indices, updates, dims, mode, unique);
+}
+inline Value scatter_set(Builder& b, Value x, Value indices, Value updates, const GatherDims& dims, Mode mode,
+                         bool unique) {
+  return scatter(b, Op::scatter_set_op, x, indices, updates, dims, mode, unique);
+}
 
 // elementwise
 Value where(Builder& b, Value pred, Value x, Value y);

@@ -1,6 +1,7 @@
 // What an op means. One table, filled by the families (ir/ops/<family>.cpp), where all rules of an op stand side by
 // side.
 #pragma once
+#include <concepts>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -98,7 +99,8 @@ struct Slot {
   Fn fn = nullptr;
   std::string_view why = {};
   Slot() = default;
-  Slot(Fn rule) : fn(rule) {}  // NOLINT: implicit by design
+  template <std::convertible_to<Fn> Rule>
+  Slot(Rule rule) : fn(rule) {}  // NOLINT: implicit by design
   explicit operator bool() const { return fn != nullptr; }
 };
 struct None {

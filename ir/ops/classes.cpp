@@ -1,0 +1,96 @@
+#include "ir/ops/classes.h"
+
+#include <algorithm>
+
+namespace jot::ir {
+
+std::string list(Ints values) { return to_string(Shape(values)); }
+bool contains(Ints values, int64_t value) { return std::ranges::find(values, value) != values.end(); }
+
+// ---- inference
+
+void expect_allowed(const InferContext& c, size_t operand) {
+  if (!info(c.op).allows(c.dtype(operand)))
+    c.dtype_error("operand " + std::to_string(operand) + ": " + std::string(to_string(c.dtype(operand))) +
+                  " is not supported; convert it");
+}
+
+void expect_same_dtype(const InferContext& c, size_t first, size_t second) {
+  if (c.dtype(first) != c.dtype(second))
+    c.dtype_error("operands " + std::to_string(first) + " and " + std::to_string(second) +
+                  " must have one dtype: expected " + std::string(to_string(c.dtype(first))) + ", got " +
+                  std::string(to_string(c.dtype(second))) + "; convert one of them");
+}
+
+void expect_axes(const InferContext& c, std::string_view what, Ints axes, size_t rank) {
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i] < 0 || axes[i] >= static_cast<int64_t>(rank))
+      c.index_error(std::string(what) + " " + list(axes) + ": " + std::to_string(axes[i]) +
+                    " is out of range; expected 0 to " + std::to_string(static_cast<int64_t>(rank) - 1));
+    if (contains(axes.first(i), axes[i]))
+      c.index_error(std::string(what) + " " + list(axes) + ": " + std::to_string(axes[i]) +
+                    " appears twice; expected distinct axes");
+  }
+}
+
+void expect_constructible(const InferContext& c, DType dtype) {
+  if (dtype == DType::u8 || dtype == DType::bf16 || dtype == DType::f16)
+    c.dtype_error(std::string(to_string(dtype)) + " is not supported yet; use f32, f64, i32, i64 or bool");
+  if (!info(c.op).allows(dtype)) c.dtype_error(std::string(to_string(dtype)) + " is not supported");
+}
+
+void expect_extents(const InferContext& c, Ints extents) {
+  if (std::ranges::any_of(extents, [](int64_t d) { return d < 0; }))
+    c.shape_error("shape " + list(extents) + " has a negative extent");
+}
+
+Type infer_elementwise(const InferContext& c) {
+  expect_allowed(c, 0);
+  for (size_t i = 1; i < c.operands.size(); ++i) {
+    expect_same_dtype(c, 0, i);
+    if (c.shape(i) != c.shape(0))
+      c.shape_error("operands must have one shape: expected " + to_string(c.shape(0)) + ", got " +
+                    to_string(c.shape(i)) + "; broadcast one of them");
+  }
+  return *c.operands[0];
+}
+
+Type infer_same(const InferContext& c) {
+  expect_allowed(c, 0);
+  return *c.operands[0];
+}
+
+// ---- derivatives
+
+Value jvp_linear(const JvpContext& c) {
+  std::vector<Value> operands;
+  for (size_t i = 0; i < c.primals.size(); ++i) {
+    bool differentiable = is_floating(c.b.dtype(c.primals[i]));
+    operands.push_back(c.has(i) ? c.tangents[i] : differentiable ? build::zeros_like(c.b, c.primals[i]) : c.primals[i]);
+  }
+  return c.b.emit(c.op, operands, c.attrs.words());
+}
+
+// ---- batching
+
+Value batch_elementwise(const BatchContext& c) {
+  std::vector<Value> operands;
+  for (size_t i = 0; i < c.operands.size(); ++i) operands.push_back(c.materialised(i));
+  return c.b.emit(c.op, operands, c.attrs.words());
+}
+
+std::vector<int64_t> shifted(Ints dims) {
+  std::vector<int64_t> result;
+  for (int64_t d : dims) result.push_back(d + 1);
+  return result;
+}
+
+std::vector<int64_t> with_front(int64_t front, Ints list) {
+  std::vector<int64_t> result = {front};
+  result.insert(result.end(), list.begin(), list.end());
+  return result;
+}
+
+Shape batched_shape(int64_t size, const Shape& shape) { return Shape{size} + shape; }
+
+}  // namespace jot::ir

@@ -1,0 +1,220 @@
+// Arithmetic, selection and conversion.
+#include <cmath>
+#include <limits>
+
+#include "ir/ops/classes.h"
+#include "ir/ops/evaluate.h"
+
+namespace jot::ir {
+namespace {
+
+using build::add_any;
+using build::binary;
+using build::div;
+using build::mul;
+using build::neg;
+
+// ---- where
+
+Type infer_where(const InferContext& c) {
+  if (c.dtype(0) != DType::boolean)
+    c.dtype_error("the predicate must be bool, got " + std::string(to_string(c.dtype(0))) + "; compare it with 0");
+  expect_same_dtype(c, 1, 2);
+  if (c.shape(1) != c.shape(2))
+    c.shape_error("operands must have one shape: expected " + to_string(c.shape(1)) + ", got " + to_string(c.shape(2)) +
+                  "; broadcast one of them");
+  if (!c.shape(0).empty() && c.shape(0) != c.shape(1))
+    c.shape_error("the predicate must be 0-d or of shape " + to_string(c.shape(1)) + ", got " + to_string(c.shape(0)) +
+                  "; broadcast it");
+  return *c.operands[1];
+}
+
+void evaluate_where(const EvalContext& c) {
+  Mover mover(c);
+  auto pred = c.operands[0].as<uint8_t>();
+  for (int64_t i = 0; i < c.type.shape.numel(); ++i)
+    mover.copy(i, c.operands[pred[pred.size() == 1 ? 0 : static_cast<size_t>(i)] ? 1 : 2], i);
+}
+
+void transpose_where(const TransposeContext& c) {
+  Value zero = build::zeros_like(c.b, c.ct);
+  if (c.linear(1)) c.cotangents[1] = build::where(c.b, c.operands[0], c.ct, zero);
+  if (c.linear(2)) c.cotangents[2] = build::where(c.b, c.operands[0], zero, c.ct);
+}
+
+Value batch_where(const BatchContext& c) {
+  Value pred = c.operands[0], x = c.materialised(1), y = c.materialised(2);
+  if (c.batched[0] && c.b.shape(pred) != c.b.shape(x))  // one predicate a lane
+    pred = build::broadcast(c.b, pred, c.b.shape(x), std::vector<int64_t>{0});
+  else if (!c.batched[0] && !c.b.shape(pred).empty())
+    pred = c.materialised(0);
+  return build::where(c.b, pred, x, y);
+}
+
+// ---- convert
+
+Type infer_convert(const InferContext& c) {
+  expect_constructible(c, c.attrs.dtype());
+  return {c.attrs.dtype(), false, c.shape(0)};
+}
+
+// Floats to integers: truncated, saturated, NaN to 0. Integers wrap. To boolean: not equal to zero.
+template <class To, class From>
+To converted(From x) {
+  if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
+    using Limits = std::numeric_limits<To>;
+    if (std::isnan(x)) return 0;
+    if (x >= std::ldexp(From(1), Limits::digits)) return Limits::max();
+    if (x < static_cast<From>(Limits::min())) return Limits::min();
+  }
+  return static_cast<To>(x);
+}
+
+void evaluate_convert(const EvalContext& c) {
+  visit_dtype(c.type.dtype, [&](auto to) {
+    visit_dtype(c.operands[0].type->dtype, [&](auto from) {
+      auto x = c.operands[0].as<decltype(from)>();
+      auto out = c.result<decltype(to)>();
+      bool truth = c.type.dtype == DType::boolean;
+      for (size_t i = 0; i < out.size(); ++i)
+        out[i] = truth ? static_cast<decltype(to)>(x[i] != 0) : converted<decltype(to)>(x[i]);
+    });
+  });
+}
+
+void transpose_convert(const TransposeContext& c) { c.cotangents[0] = build::convert(c.b, c.ct, c.types[0]->dtype); }
+
+// ---- sums
+
+Value jvp_add(const JvpContext& c) { return add_any(c.b, c.tangents[0], c.tangents[1]); }
+
+void transpose_add(const TransposeContext& c) {
+  for (size_t i = 0; i < 2; ++i)
+    if (c.linear(i)) c.cotangents[i] = c.ct;
+}
+
+Value jvp_sub(const JvpContext& c) {
+  if (!c.has(1)) return c.tangents[0];
+  if (!c.has(0)) return neg(c.b, c.tangents[1]);
+  return build::sub(c.b, c.tangents[0], c.tangents[1]);
+}
+
+void transpose_sub(const TransposeContext& c) {
+  if (c.linear(0)) c.cotangents[0] = c.ct;
+  if (c.linear(1)) c.cotangents[1] = neg(c.b, c.ct);
+}
+
+void transpose_neg(const TransposeContext& c) { c.cotangents[0] = neg(c.b, c.ct); }
+
+// ---- products and quotients
+
+Value jvp_mul(const JvpContext& c) {
+  Value x = c.has(0) ? mul(c.b, c.tangents[0], c.primals[1]) : kNoValue;
+  Value y = c.has(1) ? mul(c.b, c.primals[0], c.tangents[1]) : kNoValue;
+  return add_any(c.b, x, y);
+}
+
+void transpose_mul(const TransposeContext& c) {
+  size_t i = c.linear(0) ? 0 : 1;
+  c.cotangents[i] = mul(c.b, c.ct, c.operands[1 - i]);
+}
+
+// x'/y - y' (x/y)/y
+Value jvp_div(const JvpContext& c) {
+  Value y = c.primals[1];
+  Value from_x = c.has(0) ? div(c.b, c.tangents[0], y) : kNoValue;
+  if (!c.has(1)) return from_x;
+  Value slope = neg(c.b, div(c.b, c.out, y));
+  return add_any(c.b, from_x, mul(c.b, c.tangents[1], slope));
+}
+
+void transpose_div(const TransposeContext& c) { c.cotangents[0] = div(c.b, c.ct, c.operands[1]); }
+
+// ---- integer_pow
+
+// By squaring. Negative exponents: the quotient of 1 and the positive power.
+template <class T>
+T power(T x, int64_t n) {
+  T result = 1;
+  uint64_t e = n < 0 ? 0 - static_cast<uint64_t>(n) : static_cast<uint64_t>(n);
+  for (T square = x; e != 0; e >>= 1) {
+    if (e & 1) result = times(result, square);
+    if (e > 1) square = times(square, square);
+  }
+  return n < 0 ? quotient(T(1), result) : result;
+}
+
+void evaluate_integer_pow(const EvalContext& c) {
+  int64_t n = c.attrs.integer(Key::n);
+  visit_dtype(c.type.dtype, [&](auto zero) {
+    auto x = c.operands[0].as<decltype(zero)>();
+    auto out = c.result<decltype(zero)>();
+    for (size_t i = 0; i < out.size(); ++i) out[i] = power(x[i], n);
+  });
+}
+
+Value jvp_integer_pow(const JvpContext& c) {
+  int64_t n = c.attrs.integer(Key::n);
+  if (n == 0) return kNoValue;
+  if (n == 1) return c.tangents[0];
+  Value x = c.primals[0];
+  Value slope = n == 2 ? x : build::integer_pow(c.b, x, n - 1);
+  return mul(c.b, c.tangents[0], build::scale(c.b, slope, static_cast<double>(n)));
+}
+
+// ---- max, min: at ties each operand gets half
+
+template <bool kMax>
+struct Extremum {
+  template <class T>
+  T operator()(T x, T y) const {
+    if constexpr (std::is_floating_point_v<T>) {
+      if (std::isnan(x)) return x;
+      if (std::isnan(y)) return y;
+    }
+    return (kMax ? x < y : y < x) ? y : x;
+  }
+};
+
+template <bool kMax>
+Value jvp_extremum(const JvpContext& c) {
+  Builder& b = c.b;
+  Value x = c.primals[0], y = c.primals[1];
+  Value tie = build::compare(b, x, y, Direction::eq);
+  Value share = build::where(b, tie, build::constant(b, b.dtype(x), b.shape(x), 0.5),
+                             build::constant(b, b.dtype(x), b.shape(x), 1));
+  auto part = [&](size_t i) {
+    if (!c.has(i)) return kNoValue;
+    Value loses = build::compare(b, c.primals[i], c.primals[1 - i], kMax ? Direction::lt : Direction::gt);
+    return build::where(b, loses, build::zeros_like(b, x), mul(b, c.tangents[i], share));
+  };
+  return add_any(b, part(0), part(1));
+}
+
+}  // namespace
+
+void define_elementwise(RuleTable& table) {
+  table.define(Op::where_op, linear(infer_where, evaluate_where, transpose_where, batch_where));
+  table.define(Op::convert_op, linear(infer_convert, evaluate_convert, transpose_convert, batch_elementwise));
+  EvalRule sum = evaluate_binary([](auto x, auto y) { return plus(x, y); });
+  table.define(Op::add_op, {infer_elementwise, sum, jvp_add, transpose_add, batch_elementwise});
+  table.define(Op::add_any_op, {infer_elementwise, sum, jvp_add, transpose_add, batch_elementwise});
+  table.define(Op::sub_op, {infer_elementwise, evaluate_binary([](auto x, auto y) { return minus(x, y); }), jvp_sub,
+                            transpose_sub, batch_elementwise});
+  table.define(Op::neg_op, {infer_elementwise, evaluate_unary([](auto x) {
+                              if constexpr (std::is_floating_point_v<decltype(x)>)
+                                return -x;
+                              else
+                                return minus(decltype(x)(0), x);
+                            }),
+                            jvp_linear, transpose_neg, batch_elementwise});
+  table.define(Op::mul_op, {infer_elementwise, evaluate_binary([](auto x, auto y) { return times(x, y); }), jvp_mul,
+                            transpose_mul, batch_elementwise});
+  table.define(Op::div_op, {infer_elementwise, evaluate_binary([](auto x, auto y) { return quotient(x, y); }), jvp_div,
+                            transpose_div, batch_elementwise});
+  table.define(Op::integer_pow_op, unary(evaluate_integer_pow, jvp_integer_pow));
+  table.define(Op::max_op, elementwise(evaluate_binary(Extremum<true>()), jvp_extremum<true>));
+  table.define(Op::min_op, elementwise(evaluate_binary(Extremum<false>()), jvp_extremum<false>));
+}
+
+}  // namespace jot::ir

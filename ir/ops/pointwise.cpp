@@ -1,0 +1,79 @@
+// Functions of one number. Derivatives at singular points as in torch: sqrt'(0) = inf, abs'(0) = 0, sign' = 0.
+#include <cmath>
+
+#include "ir/ops/classes.h"
+#include "ir/ops/evaluate.h"
+
+namespace jot::ir {
+namespace {
+
+using build::div;
+using build::mul;
+using build::neg;
+using build::scale;
+using build::sub;
+
+Value one_like(Builder& b, Value x) { return build::constant(b, b.dtype(x), b.shape(x), 1); }
+
+template <class T>
+T logistic(T x) {
+  T e = std::exp(-std::abs(x));  // never overflows
+  return x < 0 ? e / (1 + e) : 1 / (1 + e);
+}
+
+template <class T>
+T magnitude(T x) {
+  if constexpr (std::is_floating_point_v<T>)
+    return std::abs(x);
+  else
+    return x < T(0) ? minus(T(0), x) : x;
+}
+
+}  // namespace
+
+void define_pointwise(RuleTable& table) {
+  auto floating = [](auto f) { return evaluate_floating(f); };
+
+  table.define(Op::exp_op, unary(floating([](auto x) { return std::exp(x); }),
+                                 jvp_scaled([](Builder&, Value, Value o) { return o; })));
+
+  table.define(Op::log_op, unary(floating([](auto x) { return std::log(x); }),
+                                 [](const JvpContext& c) { return div(c.b, c.tangents[0], c.primals[0]); }));
+
+  table.define(Op::sqrt_op,
+               unary(floating([](auto x) { return std::sqrt(x); }), jvp_scaled([](Builder& b, Value, Value o) {
+                       return div(b, build::constant(b, b.dtype(o), b.shape(o), 0.5), o);
+                     })));
+
+  table.define(Op::rsqrt_op,
+               unary(floating([](auto x) { return 1 / std::sqrt(x); }),
+                     jvp_scaled([](Builder& b, Value x, Value o) { return scale(b, div(b, o, x), -0.5); })));
+
+  table.define(Op::sin_op,
+               unary(floating([](auto x) { return std::sin(x); }),
+                     jvp_scaled([](Builder& b, Value x, Value) { return build::unary(b, Op::cos_op, x); })));
+
+  table.define(Op::cos_op,
+               unary(floating([](auto x) { return std::cos(x); }),
+                     jvp_scaled([](Builder& b, Value x, Value) { return neg(b, build::unary(b, Op::sin_op, x)); })));
+
+  table.define(Op::tanh_op,
+               unary(floating([](auto x) { return std::tanh(x); }),
+                     jvp_scaled([](Builder& b, Value, Value o) { return sub(b, one_like(b, o), mul(b, o, o)); })));
+
+  table.define(Op::logistic_op,
+               unary(floating([](auto x) { return logistic(x); }),
+                     jvp_scaled([](Builder& b, Value, Value o) { return mul(b, o, sub(b, one_like(b, o), o)); })));
+
+  table.define(Op::abs_op,
+               unary(evaluate_unary([](auto x) { return magnitude(x); }),
+                     jvp_scaled([](Builder& b, Value x, Value) { return build::unary(b, Op::sign_op, x); })));
+
+  table.define(Op::sign_op, zero_derivative(evaluate_unary([](auto x) { return (x > 0) - (x < 0); })));
+  table.define(Op::floor_op, zero_derivative(floating([](auto x) { return std::floor(x); })));
+  table.define(Op::ceil_op, zero_derivative(floating([](auto x) { return std::ceil(x); })));
+  table.define(Op::round_even_op, zero_derivative(floating([](auto x) { return std::nearbyint(x); })));
+  table.define(Op::trunc_op, zero_derivative(floating([](auto x) { return std::trunc(x); })));
+}
+
+}  // namespace jot::ir

@@ -1,0 +1,110 @@
+// Reductions over axes, which the result drops.
+#include <cmath>
+#include <limits>
+
+#include "ir/ops/classes.h"
+#include "ir/ops/evaluate.h"
+
+namespace jot::ir {
+namespace {
+
+std::vector<int64_t> kept_axes(Ints dims, size_t rank) {
+  std::vector<int64_t> kept;
+  for (size_t d = 0; d < rank; ++d)
+    if (!contains(dims, static_cast<int64_t>(d))) kept.push_back(static_cast<int64_t>(d));
+  return kept;
+}
+
+Type infer_reduction(const InferContext& c) {
+  expect_allowed(c, 0);
+  const Shape& x = c.shape(0);
+  Ints dims = c.attrs.ints(Key::dims);
+  expect_axes(c, "dims", dims, x.size());
+  Shape shape;
+  for (int64_t d : kept_axes(dims, x.size())) shape.push_back(x[static_cast<size_t>(d)]);
+  return {c.dtype(0), false, shape};
+}
+
+struct Sum {
+  template <class T>
+  static T initial() {
+    return 0;
+  }
+  template <class T>
+  T operator()(T x, T y) const {
+    return plus(x, y);
+  }
+};
+
+// NaN if any element is.
+template <bool kMax>
+struct Extremum {
+  template <class T>
+  static T initial() {
+    using Limits = std::numeric_limits<T>;
+    if constexpr (Limits::has_infinity) return kMax ? -Limits::infinity() : Limits::infinity();
+    return kMax ? Limits::min() : Limits::max();
+  }
+  template <class T>
+  T operator()(T x, T y) const {
+    if constexpr (std::is_floating_point_v<T>) {
+      if (std::isnan(x)) return x;
+      if (std::isnan(y)) return y;
+    }
+    return (kMax ? x < y : y < x) ? y : x;
+  }
+};
+
+// Row-major order of the operand.
+template <class F>
+void evaluate_reduction(const EvalContext& c) {
+  const Shape& from = c.operands[0].type->shape;
+  std::vector<int64_t> kept = kept_axes(c.attrs.ints(Key::dims), from.size());
+  visit_dtype(c.type.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    auto x = c.operands[0].as<T>();
+    auto out = c.result<T>();
+    for (T& o : out) o = F::template initial<T>();
+    Shape target = c.type.shape;
+    for_each_index(from, [&](const Shape& i, int64_t at) {
+      for (size_t d = 0; d < kept.size(); ++d) target[d] = i[static_cast<size_t>(kept[d])];
+      T& o = out[static_cast<size_t>(position(c.type.shape, target))];
+      o = F()(o, x[static_cast<size_t>(at)]);
+    });
+  });
+}
+
+void transpose_sum(const TransposeContext& c) {
+  const Shape& shape = c.types[0]->shape;
+  c.cotangents[0] = build::broadcast(c.b, c.ct, shape, kept_axes(c.attrs.ints(Key::dims), shape.size()));
+}
+
+// The elements that attain the extremum share the tangent equally.
+Value jvp_extremum(const JvpContext& c) {
+  Builder& b = c.b;
+  Value x = c.primals[0], t = c.tangents[0];
+  Ints dims = c.attrs.ints(Key::dims);
+  const Shape& shape = b.shape(x);
+  Value extremum = build::broadcast(b, c.out, shape, kept_axes(dims, shape.size()));
+  Value attains = build::compare(b, x, extremum, Direction::eq);
+  Value count = build::reduce_sum(b, build::convert(b, attains, b.dtype(x)), dims);
+  Value sum = build::reduce_sum(b, build::where(b, attains, t, build::zeros_like(b, t)), dims);
+  return build::div(b, sum, count);
+}
+
+Value batch_reduction(const BatchContext& c) {
+  return build::reduce(c.b, c.op, c.operands[0], shifted(c.attrs.ints(Key::dims)));
+}
+
+}  // namespace
+
+void define_reductions(RuleTable& table) {
+  table.define(Op::reduce_sum_op, linear(infer_reduction, evaluate_reduction<Sum>, transpose_sum, batch_reduction));
+  auto extremum = [&](Op op, EvalRule eval) {
+    table.define(op, {infer_reduction, eval, jvp_extremum, kNotLinear, batch_reduction});
+  };
+  extremum(Op::reduce_max_op, evaluate_reduction<Extremum<true>>);
+  extremum(Op::reduce_min_op, evaluate_reduction<Extremum<false>>);
+}
+
+}  // namespace jot::ir
