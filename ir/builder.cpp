@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 
 #include "ir/hash.h"
 #include "ir/rules.h"
@@ -17,54 +18,67 @@ struct TypeHash {
   }
 };
 
-uint64_t hash_node(Op op, std::span<const Value> operands, Ints attrs, uint32_t type) {
-  uint64_t h = hash_mix(static_cast<uint64_t>(op), type);
-  for (Value v : operands) h = hash_mix(h, v);
-  for (int64_t w : attrs) h = hash_mix(h, static_cast<uint64_t>(w));
-  return h;
+// Cheap in the words, mixed well at the end.
+uint32_t hash_node(Op op, std::span<const Value> operands, Ints attrs, uint32_t type) {
+  uint64_t h = static_cast<uint64_t>(op) << 32 | type;
+  auto add = [&h](uint64_t word) { h = (std::rotl(h, 23) ^ word) * 0x9e3779b97f4a7c15u; };
+  for (Value v : operands) add(v);
+  for (int64_t w : attrs) add(static_cast<uint64_t>(w));
+  h = hash_mix(h, 0);
+  return static_cast<uint32_t>(h ^ (h >> 32));
 }
 
-// Open addressing over node ids; the upper half of a node's hash is kept beside its id.
+// A set of nodes by hash: open addressing, at most half full.
 class NodeTable {
  public:
   template <class Same>
-  Value find(uint64_t hash, Same same) const {
+  Value find(uint32_t hash, Same same) const {
     if (slots_.empty()) return kNoValue;
     for (size_t i = hash & mask();; i = (i + 1) & mask()) {
       const Slot& s = slots_[i];
       if (s.node == kNoValue) return kNoValue;
-      if (s.tag == tag(hash) && same(s.node)) return s.node;
+      if (s.hash == hash && same(s.node)) return s.node;
     }
   }
-  void insert(uint64_t hash, Value node) {
-    if (2 * (count_ + 1) > slots_.size()) grow();
-    hashes_.push_back(hash);
-    nodes_.push_back(node);
-    place(hash, node);
+  void insert(uint32_t hash, Value node) {
+    if (2 * (count_ + 1) > slots_.size()) resize(std::max<size_t>(64, 2 * slots_.size()));
+    place({hash, node});
     ++count_;
+  }
+  void reserve(size_t nodes) {
+    if (2 * nodes > slots_.size()) resize(std::bit_ceil(2 * nodes));
   }
 
  private:
   struct Slot {
-    uint32_t tag;
-    Value node;
+    uint32_t hash = 0;
+    Value node = kNoValue;
   };
-  static uint32_t tag(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }
   size_t mask() const { return slots_.size() - 1; }
-  void place(uint64_t hash, Value node) {
-    size_t i = hash & mask();
+  void place(Slot slot) {
+    size_t i = slot.hash & mask();
     while (slots_[i].node != kNoValue) i = (i + 1) & mask();
-    slots_[i] = {tag(hash), node};
+    slots_[i] = slot;
   }
-  void grow() {
-    slots_.assign(std::max<size_t>(64, 2 * slots_.size()), {0, kNoValue});
-    for (size_t i = 0; i < nodes_.size(); ++i) place(hashes_[i], nodes_[i]);
+  void resize(size_t size) {
+    std::vector<Slot> old(size);
+    old.swap(slots_);
+    for (const Slot& s : old)
+      if (s.node != kNoValue) place(s);
   }
   std::vector<Slot> slots_;
-  std::vector<uint64_t> hashes_;
-  std::vector<Value> nodes_;
   size_t count_ = 0;
 };
+
+// Appends words that may lie in the vector itself.
+template <class T>
+void append_words(std::vector<T>& to, std::span<const T> words) {
+  size_t size = to.size();
+  bool inside = std::less_equal<>()(to.data(), words.data()) && std::less<>()(words.data(), to.data() + size);
+  size_t from = inside ? static_cast<size_t>(words.data() - to.data()) : 0;
+  to.resize(size + words.size());
+  std::copy_n(inside ? to.data() + from : words.data(), words.size(), to.data() + size);
+}
 
 }  // namespace
 
@@ -76,6 +90,9 @@ struct Builder::State {
   std::unordered_map<std::string, uint32_t> names;  // of parameters: the last number given to this name
   uint32_t origin = 0;
   bool params_in_front = true;
+  // What types and origins of the graph copied from last are here; kNoValue: not known yet.
+  uint64_t source = 0;
+  std::vector<uint32_t> type_of_source, origin_of_source;
 };
 
 Builder::Builder(std::string name, Sharing sharing) : graph_(new GraphData), state_(new State) {
@@ -90,53 +107,57 @@ uint32_t Builder::intern(const Type& type) {
   auto& types = graph_->types_;
   if (!graph_->nodes_.empty()) {  // most nodes have the type of their predecessor
     uint32_t last = graph_->nodes_.back().type;
-    if (types[last] == type) return last;
+    if (*types[last] == type) return last;
   }
   auto [it, fresh] = state_->types.try_emplace(type, static_cast<uint32_t>(types.size()));
-  if (fresh) types.push_back(type);
+  if (fresh) types.push_back(std::make_unique<const Type>(type));
   return it->second;
 }
 
-Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool in_place, const Type& type) {
+Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool in_place, uint32_t type) {
   GraphData& g = *graph_;
-  uint32_t type_id = intern(type);
   bool shared = state_->sharing == Sharing::on && !in_place && op != Op::param_op && op != Op::read_op;
-  uint64_t hash = 0;
+  uint32_t hash = 0;
   if (shared) {
-    hash = hash_node(op, operands, attrs, type_id);
+    hash = hash_node(op, operands, attrs, type);
     Value found = state_->table.find(hash, [&](Value v) {
-      return g.nodes_[v].op == op && g.nodes_[v].type == type_id && !g.in_place(v) &&
+      return g.nodes_[v].op == op && g.nodes_[v].type == type && !g.in_place(v) &&
              std::ranges::equal(g.operands(v), operands) && std::ranges::equal(g.words(v), attrs);
     });
     if (found != kNoValue) return found;
   }
-  Node n{op, in_place,      0, static_cast<uint32_t>(operands.size()), {kNoValue, kNoValue, kNoValue}, type_id,
+  Node n{op, in_place,      0, static_cast<uint32_t>(operands.size()), {kNoValue, kNoValue, kNoValue}, type,
          0,  state_->origin};
   if (operands.size() <= 3) {
     std::ranges::copy(operands, n.operand);
   } else {
     n.operand[0] = static_cast<uint32_t>(g.operand_pool_.size());
-    std::vector<Value> list(operands.begin(), operands.end());  // may be a view of the pool itself
-    g.operand_pool_.insert(g.operand_pool_.end(), list.begin(), list.end());
+    append_words(g.operand_pool_, operands);
   }
   if (!attrs.empty()) {
     n.attrs = static_cast<uint32_t>(g.attr_words_.size());
     g.attr_words_.push_back(static_cast<int64_t>(attrs.size()));
-    g.attr_words_.insert(g.attr_words_.end(), attrs.begin(), attrs.end());
+    append_words(g.attr_words_, attrs);
   }
   Value v = g.size();
-  if (v == kNoValue) internal_error("nodes < 2^32 - 1", "graph too large");
+  if (v == kNoValue || g.attr_words_.size() > kNoValue || g.operand_pool_.size() > kNoValue)
+    internal_error("at most 2^32 - 1 nodes, operands and attribute words", "the graph is too large");
   g.nodes_.push_back(n);
   if (in_place || op == Op::read_op) g.pure_ = false;
   if (shared) state_->table.insert(hash, v);
   return v;
 }
 
+void Builder::reserve(size_t nodes) {
+  graph_->nodes_.reserve(graph_->nodes_.size() + nodes);
+  if (state_->sharing == Sharing::on) state_->table.reserve(graph_->nodes_.size() + nodes);
+}
+
 Value Builder::param(const Type& type, std::string_view name) {
   GraphData& g = *graph_;
   if (g.size() != g.inputs_.size()) state_->params_in_front = false;
-  Value v =
-      append(Op::param_op, {}, Attrs(static_cast<int64_t>(g.inputs_.size()), type.shape, type.dtype), false, type);
+  Value v = append(Op::param_op, {}, Attrs(static_cast<int64_t>(g.inputs_.size()), type.shape, type.dtype), false,
+                   intern(type));
   g.inputs_.push_back(v);
   g.input_names_.push_back(unique_name(name));
   return v;
@@ -162,31 +183,54 @@ Value Builder::emit(Op op, std::span<const Value> operands, Ints attrs, bool in_
     types[i] = &graph_->type(operands[i]);
   }
   InferContext c{op, {types, operands.size()}, {op, attrs}, location()};
-  return append(op, operands, attrs, in_place, infer_type(c, in_place));
+  return append(op, operands, attrs, in_place, intern(infer_type(c, in_place)));
+}
+
+void Builder::enter_source(const GraphData& from) {
+  State& s = *state_;
+  if (s.source != from.serial_) {
+    s.source = from.serial_;
+    s.type_of_source.clear();
+    s.origin_of_source.clear();
+  }
+  s.type_of_source.resize(from.types_.size(), kNoValue);  // a graph under construction grows
+  s.origin_of_source.resize(from.origins_.size(), kNoValue);
 }
 
 Value Builder::copy_node(const GraphData& from, Value node, std::span<const Value> operands) {
   set_origin_of(from, node);
-  return append(from.op(node), operands, from.words(node), from.in_place(node), from.type(node));
+  const Node& n = from.nodes_[node];
+  uint32_t& type = state_->type_of_source[n.type];
+  if (type == kNoValue) type = intern(*from.types_[n.type]);
+  return append(n.op, operands, from.words(node), n.in_place != 0, type);
+}
+
+void Builder::set_origin_of(const GraphData& from, Value node) {
+  enter_source(from);
+  uint32_t& origin = state_->origin_of_source[from.nodes_[node].origin];
+  if (origin == kNoValue) {
+    set_origin(from.location(node), from.scope(node));
+    origin = state_->origin;
+  }
+  state_->origin = origin;
 }
 
 void Builder::set_origin(Location location, std::string_view scope) {
   GraphData& g = *graph_;
+  const Origin& now = g.origins_[state_->origin];
+  if (now.location == location && g.scopes_[now.scope] == scope) return;
   uint32_t scope_id = 0;
   if (!scope.empty()) {
     auto [it, fresh] = state_->scopes.try_emplace(std::string(scope), static_cast<uint32_t>(g.scopes_.size()));
     if (fresh) g.scopes_.emplace_back(scope);
     scope_id = it->second;
   }
-  Origin o{location, scope_id};
-  if (g.origins_[state_->origin] == o) return;
-  if (g.origins_.back() != o) g.origins_.push_back(o);
+  g.origins_.push_back({location, scope_id});
   state_->origin = static_cast<uint32_t>(g.origins_.size() - 1);
 }
 void Builder::set_location(Location location) {
   set_origin(location, graph_->scopes_[graph_->origins_[state_->origin].scope]);
 }
-void Builder::set_origin_of(const GraphData& from, Value node) { set_origin(from.location(node), from.scope(node)); }
 Location Builder::location() const { return graph_->origins_[state_->origin].location; }
 
 namespace {

@@ -34,11 +34,14 @@ class Builder {
   // Copies a node of another graph onto new operands of the same types: no inference. Takes its origin along.
   Value copy_node(const GraphData& from, Value node, std::span<const Value> operands);
 
-  // The origin of the nodes emitted next.
+  // The origin (line and scope) of the nodes emitted next.
   void set_origin(Location location, std::string_view scope);
   void set_location(Location location);
   void set_origin_of(const GraphData& from, Value node);
   Location location() const;
+
+  // Makes room for this many more nodes.
+  void reserve(size_t nodes);
 
   // What has been built so far.
   const GraphData& graph() const { return *graph_; }
@@ -56,7 +59,8 @@ class Builder {
 
  private:
   struct State;
-  Value append(Op op, std::span<const Value> operands, Ints attrs, bool in_place, const Type& type);
+  Value append(Op op, std::span<const Value> operands, Ints attrs, bool in_place, uint32_t type);
+  void enter_source(const GraphData& from);
   uint32_t intern(const Type& type);
   std::string unique_name(std::string_view name);
   std::unique_ptr<GraphData> graph_;

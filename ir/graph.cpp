@@ -1,6 +1,7 @@
 #include "ir/graph.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "ir/builder.h"
 #include "ir/hash.h"
@@ -26,10 +27,15 @@ std::string to_string(const Type& type) {
   return std::string(to_string(type.dtype)) + to_string(type.shape);
 }
 
+GraphData::GraphData() {
+  static std::atomic<uint64_t> made{0};
+  serial_ = ++made;
+}
+
 uint64_t GraphData::hash() const {
   std::call_once(hashed_, [this] {
-    std::vector<uint64_t> types(types_.size());
-    std::ranges::transform(types_, types.begin(), hash_of);
+    std::vector<uint64_t> types;
+    for (const auto& t : types_) types.push_back(hash_of(*t));
     uint64_t h = hash_mix(nodes_.size(), pure_);
     for (Value v = 0; v < size(); ++v) {
       const Node& n = nodes_[v];

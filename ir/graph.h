@@ -1,7 +1,6 @@
 // The graph behind ir::Graph: flat arrays, topologically ordered, 32 bytes a node. Made by ir::Builder only.
 #pragma once
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -62,7 +61,7 @@ class GraphData {
     return {n.num_operands <= 3 ? n.operand : &operand_pool_[n.operand[0]], n.num_operands};
   }
   Value operand(Value v, size_t i) const { return operands(v)[i]; }
-  const Type& type(Value v) const { return types_[nodes_[v].type]; }
+  const Type& type(Value v) const { return *types_[nodes_[v].type]; }
   const Shape& shape(Value v) const { return type(v).shape; }
   DType dtype(Value v) const { return type(v).dtype; }
   AttrView attrs(Value v) const { return {op(v), words(v)}; }
@@ -86,12 +85,13 @@ class GraphData {
 
  private:
   friend class Builder;
-  GraphData() = default;
+  GraphData();
+  uint64_t serial_;  // of no other graph of this process
   std::string name_;
   std::vector<Node> nodes_;
   std::vector<Value> operand_pool_;
   std::vector<int64_t> attr_words_ = {0};
-  std::deque<Type> types_;  // stable: rules hold references while they emit
+  std::vector<std::unique_ptr<const Type>> types_;  // stable: rules hold references while they emit
   std::vector<Origin> origins_ = {Origin{}};
   std::vector<std::string> scopes_ = {""};
   std::vector<Value> inputs_;
