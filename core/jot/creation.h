@@ -1,0 +1,81 @@
+// Making tensors. A dtype comes last; without one: the default dtype (f32) for floats, i64 for integers.
+#pragma once
+#include <concepts>
+#include <initializer_list>
+#include <vector>
+
+#include "jot/tensor.h"
+
+namespace jot {
+
+// Numbers in nested lists or vectors.
+class Nested {
+ public:
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Nested(T x) : category_(category_of(Number(x).dtype)), elements_{Number(x)} {}  // NOLINT: implicit by design
+  Nested(std::initializer_list<Nested> list) {
+    for (const Nested& n : list) append(n);
+    add_axis(list.size());
+  }
+  template <class T>
+  Nested(const std::vector<T>& list) {  // NOLINT: implicit by design
+    for (const auto& x : list) append(Nested(static_cast<const T&>(x)));
+    add_axis(list.size());
+    if constexpr (std::is_arithmetic_v<T>) category_ = category_of(Number(T{}).dtype);
+  }
+  const Shape& shape() const { return shape_; }
+  Category category() const { return category_; }
+  const std::vector<Number>& elements() const { return elements_; }
+  bool ragged() const { return ragged_; }
+
+ private:
+  void append(const Nested& part) {
+    if (elements_.empty() && shape_.empty()) shape_ = part.shape_;
+    ragged_ |= part.ragged_ || part.shape_ != shape_;
+    category_ = empty_ ? part.category_ : std::max(category_, part.category_);
+    empty_ = false;
+    elements_.insert(elements_.end(), part.elements_.begin(), part.elements_.end());
+  }
+  void add_axis(size_t extent) { shape_.insert(0, static_cast<int64_t>(extent)); }
+  Shape shape_;
+  Category category_ = Category::floating;
+  std::vector<Number> elements_;
+  bool ragged_ = false, empty_ = true;
+};
+
+Tensor tensor(const Nested& elements, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+
+// Copies the elements at p.
+Tensor from_blob(const void* p, const Shape& shape, DType dtype, Location at = JOT_HERE);
+template <Element T>
+Tensor from_blob(const T* p, const Shape& shape, Location at = JOT_HERE) {
+  return from_blob(p, shape, dtype_of<T>, at);
+}
+// Uses the elements at p, which must outlive the tensor and every handle that shares them, and must not change while
+// something is pending. A write to the tensor reaches them when it is evaluated; if they are const, it does not.
+Tensor borrow(void* p, const Shape& shape, DType dtype, Location at = JOT_HERE);
+Tensor borrow(const void* p, const Shape& shape, DType dtype, Location at = JOT_HERE);
+
+Tensor zeros(const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor ones(const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor empty(const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);  // of any contents
+Tensor full(const Shape& shape, const Arg& value, std::optional<DType> dtype = {});
+Tensor eye(int64_t rows, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor eye(int64_t rows, int64_t columns, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+// start, start + step, ... below (above, for a negative step) end.
+Tensor arange(Number end, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor arange(Number start, Number end, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor arange(Number start, Number end, Number step, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor linspace(Number start, Number end, int64_t steps, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+
+Tensor zeros_like(const Tensor& x, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor ones_like(const Tensor& x, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor empty_like(const Tensor& x, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor full_like(const Tensor& x, const Arg& value, std::optional<DType> dtype = {});
+
+// Of floats that are given without a dtype; of the calling thread's process, f32 at first.
+void set_default_dtype(DType dtype, Location at = JOT_HERE);
+DType default_dtype();
+
+}  // namespace jot
