@@ -30,7 +30,8 @@ class Verifier {
 
   void inputs() const {
     for (size_t i = 0; i < g_.inputs().size(); ++i)
-      if (g_.inputs()[i] != i || g_.op(g_.inputs()[i]) != Op::param_op || g_.attrs(i).integer(Key::index) != i)
+      if (g_.inputs()[i] != i || g_.op(g_.inputs()[i]) != Op::param_op ||
+          g_.attrs(i).integer(Key::index) != static_cast<int64_t>(i))
         fail("parameter " + std::to_string(i) + " is not node " + std::to_string(i));
   }
 
