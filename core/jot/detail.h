@@ -8,18 +8,94 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 #include <vector>
 
+#include "jot/options.h"
 #include "jot/tensor.h"
 
-namespace jot {
-
-enum class Randomness : uint8_t { error, different, same };
-enum class Remove : uint8_t { mutations, mutations_and_views };
-
-namespace detail {
+namespace jot::detail {
 
 using Leaves = std::vector<Tensor>;
+
+// ---- trees
+
+// How to hash, compare and keep a leaf of any type. equal is identity, hash 0 and copy null where the type cannot do
+// it.
+struct OpaqueType {
+  const std::type_info* type;
+  size_t (*hash)(const void*);
+  bool (*equal)(const void*, const void*);
+  std::shared_ptr<const void> (*copy)(const void*);
+};
+
+// What a walk over a tree meets, parents before children.
+class TreeVisitor {
+ public:
+  virtual void tensor(const Tensor& t) = 0;
+  virtual void number(uint64_t bits) = 0;
+  virtual void text(std::string_view text) = 0;
+  virtual void other(const void* value, const OpaqueType& type) = 0;
+  virtual void list(size_t size) = 0;  // tuples, pairs, arrays, vectors, announced structs: the children follow
+  virtual void map(size_t size) = 0;   // for each child a key, then it
+  virtual void key(const std::string& key) = 0;
+  virtual void optional(bool has_value) = 0;
+
+ protected:
+  ~TreeVisitor() = default;
+};
+
+// Collects the tensors.
+class Flattener final : public TreeVisitor {
+ public:
+  explicit Flattener(Leaves& out) : out_(out) {}
+  void tensor(const Tensor& t) override;
+  void number(uint64_t) override {}
+  void text(std::string_view) override {}
+  void other(const void*, const OpaqueType&) override {}
+  void list(size_t) override {}
+  void map(size_t) override {}
+  void key(const std::string&) override {}
+  void optional(bool) override {}
+
+ private:
+  Leaves& out_;
+};
+
+// The structure of a tree, and its tensors.
+class TreeSpec final : public TreeVisitor {
+ public:
+  struct Node {
+    enum class Kind : uint8_t { tensor, other, absent, list, map };
+    Kind kind;
+    size_t size;                           // children
+    const std::type_info* type = nullptr;  // of an `other`
+    friend bool operator==(const Node&, const Node&) = default;
+  };
+  std::vector<Node> nodes;
+  std::vector<std::string> keys;  // of all maps, in order
+  Leaves tensors;
+  bool same_structure(const TreeSpec& other) const { return nodes == other.nodes && keys == other.keys; }
+  std::string text() const;  // "(*, {w: *})"
+
+  void tensor(const Tensor& t) override;
+  void number(uint64_t) override { nodes.push_back({Node::Kind::other, 0, &typeid(double)}); }
+  void text(std::string_view) override { nodes.push_back({Node::Kind::other, 0, &typeid(std::string)}); }
+  void other(const void*, const OpaqueType& type) override { nodes.push_back({Node::Kind::other, 0, type.type}); }
+  void list(size_t size) override { nodes.push_back({Node::Kind::list, size}); }
+  void map(size_t size) override { nodes.push_back({Node::Kind::map, size}); }
+  void key(const std::string& key) override { keys.push_back(key); }
+  void optional(bool has_value) override {
+    if (!has_value) nodes.push_back({Node::Kind::absent, 0});
+  }
+};
+
+// Hands out tensors in order.
+struct LeafCursor {
+  const Tensor* next;
+};
+
+// ---- functions
 
 // What a traced function gave: the leaves of its output tree, of aux, and (vmap) the out_dim of each output leaf.
 struct Outputs {
@@ -28,19 +104,25 @@ struct Outputs {
   std::vector<std::optional<int64_t>> out_dims;
 };
 
-// A user's function, its trees flattened away. Called once, with symbolic leaves for all tensor leaves of all arguments.
+// A user's function, its trees flattened away. Called once, with symbolic leaves for all tensor leaves of all
+// arguments.
 struct Fn {
   void (*call)(void* self, std::span<const Tensor> args, Outputs& out);
   void* self;
 };
 
-// Replays a linear function of leaves on the residuals that vjp / linearize kept. Immutable; callable many times, on any
-// thread, under any transform.
+// The positions of the leaves of the arguments `which`; leaves of argument k are [starts[k], starts[k + 1]).
+std::vector<size_t> leaves_of(std::span<const size_t> starts, std::span<const size_t> which);
+
+// ---- derivatives
+
+// Replays a linear function of leaves on the residuals that vjp / linearize kept. Immutable; callable many times, on
+// any thread, under any transform.
 class LinearMap {
  public:
   virtual ~LinearMap() = default;
-  // Checks count, shape and dtype of the leaves; throws TransformError in the name of `api`.
-  virtual Leaves operator()(std::span<const Tensor> leaves, std::string_view api) const = 0;
+  // Checks count, shape and dtype of the leaves; throws TransformError.
+  virtual Leaves operator()(std::span<const Tensor> leaves, Location at) const = 0;
 };
 
 struct GradResult {
@@ -55,7 +137,10 @@ struct VjpResult {
   Leaves outputs, aux;
   std::shared_ptr<const LinearMap> pullback;  // cotangents of outputs -> cotangents of args
 };
-VjpResult vjp(Fn fn, std::span<const Tensor> args, Location at);
+VjpResult vjp(Fn fn, std::span<const Tensor> args);
+
+// Throws the error for cotangents, or tangents, of another structure than the outputs, or primals.
+void check_structure(const TreeSpec& expected, const TreeSpec& given, std::string_view api);
 
 struct JvpResult {
   Leaves outputs, tangents, aux;
@@ -66,43 +151,26 @@ struct LinearizeResult {
   Leaves outputs;
   std::shared_ptr<const LinearMap> pushforward;  // tangents of args -> tangents of outputs
 };
-LinearizeResult linearize(Fn fn, std::span<const Tensor> args, Location at);
+LinearizeResult linearize(Fn fn, std::span<const Tensor> args);
 
 enum class Mode : uint8_t { reverse, forward, cheaper };
-struct JacobianOptions {
-  Mode mode;
-  std::optional<int64_t> chunk_size;
-  Randomness randomness = Randomness::error;
-};
 struct JacobianResult {
   Leaves blocks;  // block of output leaf o by differentiated leaf i at o * diff.size() + i, of shape out + in
-  Leaves outputs, aux;
+  Leaves aux;
 };
-JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const size_t> diff,
+JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const size_t> diff, Mode mode,
                         const JacobianOptions& options, Location at);
+void check_chunk_size(std::string_view api, std::optional<int64_t> chunk_size, Location at);
 
-struct VmapCall {
-  Randomness randomness = Randomness::error;
-  std::optional<int64_t> chunk_size;
-};
-// in_dims: one for each leaf, none where it is not mapped; already checked against the leaf's rank and normalised.
-Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims, const VmapCall& options,
-            Location at);
+// ---- vmap
+
+// The in_dim of each tensor leaf, checked against the arguments and normalised; `args` is the list of all arguments.
+std::vector<std::optional<int64_t>> match_in_dims(const DimTree& in_dims, const TreeSpec& args, Location at);
+// The out_dim of each tensor leaf.
+std::vector<std::optional<int64_t>> match_out_dims(const DimTree& out_dims, const TreeSpec& outputs, Location at);
+Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,
+            const VmapOptions& options, Location at);
 
 Leaves functionalize(Fn fn, std::span<const Tensor> args, Remove remove, Location at);
 
-// A recorded and compiled function: what jit and compile keep. Immutable, thread-safe.
-class Program;
-// Records fn on arguments like args (their values are not read), literals baked.
-std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> args, Location at);
-// Runs it; results are fresh concrete tensors (in out.values), writebacks of arguments and captures are done. Fast path:
-// allocates nothing but the results.
-void run_program(const Program& program, std::span<const Tensor> args, Leaves& results);
-
-// The host's state that a jit key contains: default dtype, NoGrad, enclosing randomness mode.
-uint64_t host_state();
-// Whether this thread is inside a transform or jit: there a jitted function is simply called.
-bool tracing();
-
-}  // namespace detail
-}  // namespace jot
+}  // namespace jot::detail

@@ -1,0 +1,59 @@
+#include "core/engine_cache.h"
+
+#include <vector>
+
+#include "core/lru.h"
+#include "ir/builder.h"
+#include "ir/hash.h"
+#include "passes/dce.h"
+#include "passes/inline.h"
+#include "passes/pipeline.h"
+
+namespace jot {
+
+namespace {
+
+struct CompileKey {
+  ir::Graph recorded;
+  bool writebacks;
+  uint64_t hash() const { return hash_mix(recorded.hash(), writebacks); }
+  friend bool operator==(const CompileKey& a, const CompileKey& b) {
+    return a.writebacks == b.writebacks && a.recorded == b.recorded;
+  }
+};
+
+constexpr size_t kMaxExecutables = 512;
+
+LruTable<CompileKey, CompiledGraph>& table() {
+  static auto* t = new LruTable<CompileKey, CompiledGraph>(kMaxExecutables);
+  return *t;
+}
+
+ir::Graph without_writebacks(const ir::Graph& graph) {
+  const ir::GraphData& g = graph.data();
+  ir::Builder b(g.name());
+  std::vector<ir::Value> outputs = passes::inline_graph(b, g, passes::params_like(b, g));
+  outputs.resize(g.num_results());
+  return b.finish(outputs);
+}
+
+}  // namespace
+
+std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, bool writebacks) {
+  CompileKey key{recorded, writebacks};
+  if (auto found = table().find(key)) return found;
+  auto made = std::make_shared<CompiledGraph>();
+  made->optimised = passes::optimize(recorded);
+  if (!writebacks && !made->optimised.data().writebacks().empty())
+    made->optimised = passes::dce(without_writebacks(made->optimised));
+  made->engine = make_engine(made->optimised);
+  table().insert(std::move(key), made);
+  return made;
+}
+
+EngineCacheInfo engine_cache_info() {
+  auto info = table().info();
+  return {info.hits, info.misses, info.entries};
+}
+
+}  // namespace jot

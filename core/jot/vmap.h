@@ -1,0 +1,59 @@
+// vmap: a function of one example becomes one of many.
+#pragma once
+#include <utility>
+
+#include "jot/call.h"
+
+namespace jot {
+
+namespace detail {
+
+template <class F>
+class Vmap {
+ public:
+  Vmap(F f, VmapOptions options, Location at) : f_(std::move(f)), options_(std::move(options)), at_(at) {
+    check_chunk_size("vmap", options_.chunk_size, at);
+  }
+
+  template <class... A>
+  auto operator()(const A&... a) const {
+    TreeSpec spec;
+    spec.list(sizeof...(A));
+    (visit(a, spec), ...);
+    Call<false, F, A...> call(f_, a...);
+    Body<Call<false, F, A...>> body{call, options_.out_dims, at_};
+    std::vector<std::optional<int64_t>> in_dims = match_in_dims(options_.in_dims, spec, at_);
+    return call.output(vmap({&Body<Call<false, F, A...>>::invoke, &body}, call.leaves, in_dims, options_, at_));
+  }
+
+ private:
+  // The call, and then where its outputs have their lanes.
+  template <class C>
+  struct Body {
+    C& call;
+    const DimTree& out_dims;
+    Location at;
+    static void invoke(void* self, std::span<const Tensor> args, Outputs& out) {
+      Body& body = *static_cast<Body*>(self);
+      Fn fn = body.call.fn();
+      fn.call(fn.self, args, out);
+      TreeSpec outputs;
+      visit(body.call.result(), outputs);
+      out.out_dims = match_out_dims(body.out_dims, outputs, body.at);
+    }
+  };
+  mutable F f_;
+  VmapOptions options_;
+  Location at_;
+};
+
+}  // namespace detail
+
+// f for all lanes of its mapped arguments at once: in_dims says where an argument has its lanes (none: not mapped),
+// out_dims where a result gets them.
+template <class F>
+auto vmap(F&& f, VmapOptions options = {}, Location at = JOT_HERE) {
+  return detail::Vmap<std::decay_t<F>>(std::forward<F>(f), std::move(options), at);
+}
+
+}  // namespace jot

@@ -1,0 +1,309 @@
+#include <algorithm>
+#include <string>
+
+#include "core/expand.h"
+#include "core/recorder.h"
+#include "jot/detail.h"
+
+namespace jot::detail {
+
+using ir::to_string;
+
+namespace {
+
+ir::Type type_of(const Tensor& t) { return {t.impl()->dtype(), false, t.impl()->shape}; }
+
+// Every function ends here for every transform: the arguments are tensors with contents.
+void check_defined(std::string_view api, std::span<const Tensor> args, std::string_view what, Location at) {
+  for (size_t i = 0; i < args.size(); ++i)
+    if (!args[i].defined())
+      throw TransformError("[" + std::string(api) + "] " + std::string(what) + " " + std::to_string(i) +
+                           " is an undefined Tensor" + jot::at(at));
+}
+
+struct Recorded {
+  Recording recording;
+  std::vector<uint8_t> active;  // one an input of the graph
+};
+
+Recorded record_active(std::string_view api, Fn fn, std::span<const Tensor> args, std::span<const size_t> diff,
+                       Randomness randomness, Location at) {
+  check_defined(api, args, "argument", at);
+  Recorded r{
+      record_function(fn, args, {.kind = TraceKind::derivative, .randomness = randomness, .scope = std::string(api)}),
+      {}};
+  for (const Binding& b : r.recording.bindings)
+    r.active.push_back(b.kind == Binding::Kind::argument && std::ranges::find(diff, b.argument) != diff.end());
+  return r;
+}
+
+// torch's texts for primals that have no derivative.
+void check_reverse(std::string_view api, std::span<const Tensor> args, std::span<const size_t> diff, Location at) {
+  for (size_t i : diff)
+    if (args[i].defined() && !is_floating(args[i].impl()->dtype()))
+      throw DTypeError("[" + std::string(api) +
+                       "] only Tensors of floating point dtype can require gradients: argument " + std::to_string(i) +
+                       " is " + to_string(type_of(args[i])) + jot::at(at));
+}
+void check_forward(std::string_view api, std::span<const Tensor> args, std::span<const size_t> diff, Location at) {
+  for (size_t i : diff)
+    if (args[i].defined() && !is_floating(args[i].impl()->dtype()))
+      throw DTypeError("[" + std::string(api) +
+                       "] Expected primal to be floating point or complex, but got: argument " + std::to_string(i) +
+                       " is " + to_string(type_of(args[i])) + jot::at(at));
+}
+
+std::vector<size_t> all_of(std::span<const Tensor> args) {
+  std::vector<size_t> all(args.size());
+  for (size_t i = 0; i < all.size(); ++i) all[i] = i;
+  return all;
+}
+
+// The results of a splice, taken off the front in the order of the graph.
+class Results {
+ public:
+  explicit Results(Leaves all) : all_(std::move(all)) {}
+  Leaves take(size_t n) {
+    Leaves part(std::make_move_iterator(all_.begin() + next_),
+                std::make_move_iterator(all_.begin() + next_ + static_cast<int64_t>(n)));
+    next_ += static_cast<int64_t>(n);
+    return part;
+  }
+
+ private:
+  Leaves all_;
+  int64_t next_ = 0;
+};
+
+Results spliced(const Expansion& expansion, const Recording& recording, std::span<const Tensor> args,
+                std::span<const Tensor> extra, Location at) {
+  return Results(splice(expansion.graph, recording.bindings, args, extra, recording.random_draws, at));
+}
+
+// Puts gradients, which come in the order of the graph's inputs, in the order of `diff`.
+Leaves in_order_of(std::span<const size_t> diff, const Recording& recording, std::span<const uint8_t> active,
+                   Leaves gradients) {
+  Leaves result(diff.size());
+  size_t next = 0;
+  for (size_t i = 0; i < active.size(); ++i) {
+    if (!active[i]) continue;
+    auto where = std::ranges::find(diff, recording.bindings[i].argument);
+    result[static_cast<size_t>(where - diff.begin())] = std::move(gradients[next++]);
+  }
+  return result;
+}
+
+// A linear function of leaves: a graph whose first inputs are residuals.
+class GraphMap final : public LinearMap {
+ public:
+  GraphMap(std::shared_ptr<const Expansion> expansion, Leaves residuals, bool pullback)
+      : expansion_(std::move(expansion)), residuals_(std::move(residuals)), pullback_(pullback) {}
+
+  Leaves operator()(std::span<const Tensor> leaves, Location at) const override {
+    const ir::GraphData& g = expansion_->map.data();
+    size_t expected = g.inputs().size() - residuals_.size();
+    if (leaves.size() != expected)
+      throw TransformError("[" + std::string(api()) + "] expected " + std::to_string(expected) + " tensors, got " +
+                           std::to_string(leaves.size()) + jot::at(at));
+    check_defined(api(), leaves, pullback_ ? "cotangent" : "tangent", at);
+    std::vector<Tensor> inputs = residuals_;
+    for (size_t i = 0; i < leaves.size(); ++i)
+      inputs.push_back(checked(leaves[i], g.type(g.inputs()[inputs.size()]), i, at));
+    Scope scope(api());
+    return splice(expansion_->map, {}, {}, inputs, 0, at);
+  }
+
+ private:
+  std::string_view api() const { return pullback_ ? "vjp" : "linearize"; }
+
+  Tensor checked(const Tensor& t, const ir::Type& type, size_t i, Location at) const {
+    ir::Type given = type_of(t);
+    std::string n = std::to_string(i);
+    if (given.shape != type.shape)
+      throw ShapeError("[" + std::string(api()) + "] " +
+                       (pullback_ ? "Mismatch in shape: grad_output[" + n + "] has a shape of " +
+                                        jot::to_string(given.shape) + " and output[" + n + "] has a shape of " +
+                                        jot::to_string(type.shape)
+                                  : "tangent:" + n + " with shape " + jot::to_string(given.shape) +
+                                        " in flattened pytree doesn't match the shape " + jot::to_string(type.shape) +
+                                        " of the corresponding primal") +
+                       jot::at(at));
+    if (given.dtype == type.dtype) return t;
+    // As in torch a cotangent of another floating dtype is converted.
+    if (pullback_ && is_floating(given.dtype)) return record(ir::Op::convert_op, {t}, ir::Attrs(type.dtype), at);
+    throw DTypeError("[" + std::string(api()) + "] " + (pullback_ ? "cotangent " : "tangent ") + n + " is " +
+                     to_string(given) + ": expected " + std::string(jot::to_string(type.dtype)) +
+                     ", the dtype of the " + (pullback_ ? "output" : "corresponding primal") + jot::at(at));
+  }
+
+  std::shared_ptr<const Expansion> expansion_;
+  Leaves residuals_;
+  bool pullback_;
+};
+
+struct Split {
+  Leaves outputs, aux;
+  std::shared_ptr<const LinearMap> map;
+};
+Split split(TransformKind kind, std::string_view api, Fn fn, std::span<const Tensor> args) {
+  std::vector<size_t> diff = all_of(args);
+  Recorded r = record_active(api, fn, args, diff, Randomness::different, {});
+  size_t values = r.recording.outputs.values.size(), aux = r.recording.outputs.aux.size();
+  if (values == 0)
+    throw TransformError("[" + std::string(api) +
+                         "] Expected f to be a function that has non-empty output: it returned no tensor");
+  auto expansion = expand(r.recording.graph, {.kind = kind, .active = r.active, .num_values = values});
+  Scope scope(api);
+  Results results = spliced(*expansion, r.recording, args, {}, {});
+  Split s;
+  s.outputs = results.take(values);
+  s.aux = results.take(aux);
+  s.map = std::make_shared<GraphMap>(expansion, results.take(expansion->num_residuals), kind == TransformKind::vjp);
+  return s;
+}
+
+}  // namespace
+
+std::vector<size_t> leaves_of(std::span<const size_t> starts, std::span<const size_t> which) {
+  std::vector<size_t> result;
+  for (size_t k : which)
+    for (size_t i = starts[k]; i < starts[k + 1]; ++i) result.push_back(i);
+  return result;
+}
+
+GradResult grad(Fn fn, std::span<const Tensor> args, std::span<const size_t> diff, Location at) {
+  check_reverse("grad", args, diff, at);
+  Recorded r = record_active("grad", fn, args, diff, Randomness::different, at);
+  const Outputs& outputs = r.recording.outputs;
+  if (int64_t rank = outputs.values[0].dim(); rank != 0)
+    throw TransformError(
+        "[grad] grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with " +
+        std::to_string(rank) + " dims (" + to_string(type_of(outputs.values[0])) +
+        "). Maybe you wanted to use the vjp or jacrev APIs instead?" + jot::at(at));
+  auto expansion = expand(r.recording.graph, {.kind = TransformKind::grad, .active = r.active, .num_values = 1});
+  Scope scope("grad");
+  Results results = spliced(*expansion, r.recording, args, {}, at);
+  GradResult result;
+  result.value = results.take(1)[0];
+  result.aux = results.take(outputs.aux.size());
+  result.gradients = in_order_of(diff, r.recording, r.active, results.take(diff.size()));
+  return result;
+}
+
+VjpResult vjp(Fn fn, std::span<const Tensor> args) {
+  check_reverse("vjp", args, all_of(args), {});
+  Split s = split(TransformKind::vjp, "vjp", fn, args);
+  return {std::move(s.outputs), std::move(s.aux), std::move(s.map)};
+}
+
+LinearizeResult linearize(Fn fn, std::span<const Tensor> args) {
+  check_forward("linearize", args, all_of(args), {});
+  Split s = split(TransformKind::linearize, "linearize", fn, args);
+  return {std::move(s.outputs), std::move(s.map)};
+}
+
+void check_structure(const TreeSpec& expected, const TreeSpec& given, std::string_view api) {
+  if (expected.same_structure(given)) return;
+  if (api == "vjp")
+    throw TransformError(
+        "[vjp] Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
+        "cotangents: " +
+        given.text() + ", primal output: " + expected.text());
+  if (api == "jvp")
+    throw TransformError("[jvp] Expected primals and tangents to have the same python structure: primals: " +
+                         expected.text() + ", tangents: " + given.text());
+  throw TransformError("[linearize] Expected the tangents " + given.text() +
+                       " to have the same argspec as the primals " + expected.text());
+}
+
+namespace {
+
+void check_tangents(std::span<const Tensor> primals, std::span<const Tensor> tangents, Location at) {
+  check_defined("jvp", tangents, "tangent", at);
+  for (size_t i = 0; i < primals.size(); ++i) {
+    ir::Type primal = type_of(primals[i]), tangent = type_of(tangents[i]);
+    if (primal.shape != tangent.shape)
+      throw ShapeError(
+          "[jvp] Trying to set a forward gradient that has a different size than that of the original "
+          "Tensor: tangent " +
+          std::to_string(i) + " is " + to_string(tangent) + ", the primal " + to_string(primal) + jot::at(at));
+    if (primal.dtype != tangent.dtype)
+      throw DTypeError("[jvp] tangent " + std::to_string(i) + " is " + to_string(tangent) + ": expected " +
+                       std::string(jot::to_string(primal.dtype)) + ", the dtype of the primal" + jot::at(at));
+  }
+}
+
+}  // namespace
+
+JvpResult jvp(Fn fn, std::span<const Tensor> primals, std::span<const Tensor> tangents, bool strict, Location at) {
+  std::vector<size_t> diff = all_of(primals);
+  if (primals.empty()) throw TransformError("[jvp] Expected primals to contain at least one Tensor." + jot::at(at));
+  check_defined("jvp", primals, "argument", at);
+  check_forward("jvp", primals, diff, at);
+  check_tangents(primals, tangents, at);
+  Recorded r = record_active("jvp", fn, primals, diff, Randomness::different, at);
+  const Outputs& outputs = r.recording.outputs;
+  size_t values = outputs.values.size();
+  if (values == 0)
+    throw TransformError("[jvp] Expected f to be a function that has non-empty output: it returned no tensor" +
+                         jot::at(at));
+  auto expansion = expand(r.recording.graph, {.kind = TransformKind::jvp, .active = r.active, .num_values = values});
+  for (size_t i = 0; strict && i < values; ++i)
+    if (expansion->independent[i])
+      throw TransformError(
+          "[jvp] jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs "
+          "(output " +
+          std::to_string(i) + "). This is not allowed with strict=True." + jot::at(at));
+  Scope scope("jvp");
+  Results results = spliced(*expansion, r.recording, primals, tangents, at);
+  JvpResult result;
+  result.outputs = results.take(values);
+  result.aux = results.take(outputs.aux.size());
+  result.tangents = results.take(values);
+  return result;
+}
+
+void check_chunk_size(std::string_view api, std::optional<int64_t> chunk_size, Location at) {
+  if (!chunk_size || *chunk_size > 0) return;
+  if (api == "vmap")
+    throw TransformError("[vmap] vmap: chunk_size should be None or greater than 0. (got " +
+                         std::to_string(*chunk_size) + ")" + jot::at(at));
+  throw TransformError("[" + std::string(api) + "] " + std::string(api) +
+                       ": `chunk_size` should be greater than 0. (got " + std::to_string(*chunk_size) + ")" +
+                       jot::at(at));
+}
+
+JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const size_t> diff, Mode mode,
+                        const JacobianOptions& options, Location at) {
+  const char* api = mode == Mode::reverse ? "jacrev" : mode == Mode::forward ? "jacfwd" : "jacobian";
+  mode == Mode::forward ? check_forward(api, args, diff, at) : check_reverse(api, args, diff, at);
+  Recorded r =
+      record_active(api, fn, args, diff, mode == Mode::forward ? options.randomness : Randomness::different, at);
+  const Outputs& outputs = r.recording.outputs;
+  size_t values = outputs.values.size();
+  Expand what{.kind = TransformKind::jacobian,
+              .active = r.active,
+              .num_values = values,
+              .mode = static_cast<passes::JacobianMode>(mode),
+              .chunk_size = options.chunk_size};
+  auto expansion = expand(r.recording.graph, what);
+  Scope scope(api);
+  Results results = spliced(*expansion, r.recording, args, {}, at);
+  results.take(values);
+  JacobianResult result;
+  result.aux = results.take(outputs.aux.size());
+  for (size_t o = 0; o < values; ++o)
+    for (Tensor& t : in_order_of(diff, r.recording, r.active, results.take(diff.size())))
+      result.blocks.push_back(std::move(t));
+  return result;
+}
+
+Leaves functionalize(Fn fn, std::span<const Tensor> args, Remove, Location at) {
+  check_defined("functionalize", args, "argument", at);
+  Recording recording = record_function(fn, args, {.kind = TraceKind::functionalize, .scope = "functionalize"});
+  auto expansion = expand(recording.graph, {.kind = TransformKind::functionalize});
+  Scope scope("functionalize");
+  return spliced(*expansion, recording, args, {}, at).take(recording.outputs.values.size());
+}
+
+}  // namespace jot::detail

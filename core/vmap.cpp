@@ -1,0 +1,79 @@
+#include <algorithm>
+#include <string>
+
+#include "core/expand.h"
+#include "core/recorder.h"
+#include "jot/detail.h"
+
+namespace jot::detail {
+
+namespace {
+
+// The extent that all mapped arguments have at their in_dims.
+int64_t lanes_of(std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims, Location at) {
+  std::vector<int64_t> sizes;
+  for (size_t i = 0; i < args.size(); ++i)
+    if (in_dims[i]) sizes.push_back(args[i].impl()->shape[static_cast<size_t>(*in_dims[i])]);
+  if (sizes.empty())
+    throw TransformError("[vmap] Expected at least one Tensor to vmap over: in_dims maps no argument" + jot::at(at));
+  if (std::ranges::all_of(sizes, [&](int64_t n) { return n == sizes[0]; })) return sizes[0];
+  std::string list;
+  for (int64_t n : sizes) list += (list.empty() ? "" : ", ") + std::to_string(n);
+  throw TransformError("[vmap] Expected all tensors to have the same size in the mapped dimension, got sizes [" + list +
+                       "] for the mapped dimension" + jot::at(at));
+}
+
+// Counts the dimension that the lanes add; negatives are of the batched result.
+void normalise(std::vector<std::optional<int64_t>>& out_dims, const Leaves& values, Location at) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!out_dims[i]) continue;
+    int64_t rank = values[i].dim(), given = *out_dims[i];
+    if (given < -(rank + 1) || given > rank)
+      throw IndexError("[vmap] Dimension out of range (expected to be in range of [" + std::to_string(-(rank + 1)) +
+                       ", " + std::to_string(rank) + "], but got " + std::to_string(given) + "): out_dim of output " +
+                       std::to_string(i) + jot::at(at));
+    if (given < 0) *out_dims[i] += rank + 1;
+  }
+}
+
+}  // namespace
+
+Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,
+            const VmapOptions& options, Location at) {
+  for (size_t i = 0; i < args.size(); ++i)
+    if (!args[i].defined())
+      throw TransformError("[vmap] argument " + std::to_string(i) + " is an undefined Tensor" + jot::at(at));
+  int64_t lanes = lanes_of(args, in_dims, at);
+  std::vector<ir::Type> types;
+  std::vector<uint8_t> mapped;
+  for (size_t i = 0; i < args.size(); ++i) {
+    Shape shape = args[i].impl()->shape;
+    if (in_dims[i]) shape.erase(static_cast<size_t>(*in_dims[i]));
+    types.push_back({args[i].impl()->dtype(), false, shape});
+    mapped.push_back(in_dims[i].has_value());
+  }
+  int64_t chunk = std::min(lanes, options.chunk_size.value_or(lanes));
+  Recording recording = record_function(
+      fn, args, {.kind = TraceKind::vmap, .randomness = options.randomness, .lanes = chunk, .scope = "vmap"}, mapped,
+      types);
+
+  Expand what{.kind = TransformKind::vmap, .lanes = lanes, .randomness = options.randomness};
+  what.out_dims = recording.outputs.out_dims;
+  normalise(what.out_dims, recording.outputs.values, at);
+  int64_t draws = recording.random_draws;
+  if (chunk < lanes) {
+    what.chunk_size = chunk;
+    what.random_draws = draws;
+    if (options.randomness == Randomness::different) draws *= (lanes + chunk - 1) / chunk;
+  }
+  for (size_t i = 0; i < recording.bindings.size(); ++i) {
+    const Binding& b = recording.bindings[i];
+    what.in_dims.push_back(b.kind == Binding::Kind::argument ? in_dims[b.argument] : std::nullopt);
+    if (b.kind == Binding::Kind::rng_offset && chunk < lanes) what.random_offset = i;
+  }
+  auto expansion = expand(recording.graph, what);
+  Scope scope("vmap");
+  return splice(expansion->graph, recording.bindings, args, {}, draws, at);
+}
+
+}  // namespace jot::detail
