@@ -37,7 +37,10 @@ class Reader {
     std::string message = "[parse] line " + std::to_string(line) + ", column " + std::to_string(column) + ": " + what;
     throw IrError(message + "\n" + excerpt(begin, position));
   }
-  [[noreturn]] void expected(const std::string& what) const { fail("expected " + what + ", got " + got()); }
+  [[noreturn]] void expected(const std::string& what) const { expected_at(at_, what); }
+  [[noreturn]] void expected_at(size_t position, const std::string& what) const {
+    fail_at(position, "expected " + what + ", got " + got(position));
+  }
 
   size_t position() const { return at_; }
   bool done() const { return at_ == text_.size(); }
@@ -70,7 +73,7 @@ class Reader {
   int64_t integer(const std::string& what) {
     int64_t value = 0;
     auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
-    if (error == std::errc::result_out_of_range) fail(what + " does not fit in 64 bits: " + got());
+    if (error == std::errc::result_out_of_range) fail(what + " does not fit in 64 bits: " + got(at_));
     if (error != std::errc()) expected(what);
     at_ = static_cast<size_t>(end - text_.data());
     skip_space();
@@ -118,13 +121,13 @@ class Reader {
     }
   }
 
-  // What stands here, for a message.
-  std::string got() const {
-    if (done()) return "the end of the text";
-    size_t end = at_;
-    while (end < text_.size() && is_word(text_[end]) && end - at_ < 40) ++end;
+  // What stands there, for a message.
+  std::string got(size_t position) const {
+    if (position == text_.size()) return "the end of the text";
+    size_t end = position;
+    while (end < text_.size() && is_word(text_[end]) && end - position < 40) ++end;
     std::string token;
-    append_quoted(token, text_.substr(at_, std::max<size_t>(end - at_, 1)));
+    append_quoted(token, text_.substr(position, std::max<size_t>(end - position, 1)));
     token.front() = token.back() = '\'';
     return token;
   }
@@ -167,7 +170,7 @@ class Reader {
   int64_t real() {
     T value{};
     auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
-    if (error == std::errc::result_out_of_range) fail("the number is out of range of its type: " + got());
+    if (error == std::errc::result_out_of_range) fail("the number is out of range of its type: " + got(at_));
     if (error != std::errc()) expected("a number");
     at_ = static_cast<size_t>(end - text_.data());
     skip_space();
@@ -281,12 +284,10 @@ class Parser {
   Operation operation() {
     size_t begin = in_.position();
     std::string_view word = in_.word();
-    if (word.empty()) in_.fail_at(begin, "expected the name of an op");
-    bool in_place = word.back() == '_';
+    bool in_place = word.ends_with('_');
     if (in_place) word.remove_suffix(1);
     std::optional<Op> op = op_named(word);
-    if (!op || *op == Op::param_op)
-      in_.fail_at(begin, "expected an op, got '" + std::string(word) + (in_place ? "_'" : "'"));
+    if (!op || *op == Op::param_op) in_.expected_at(begin, "an op");
     return {*op, in_place};
   }
 
@@ -302,10 +303,9 @@ class Parser {
         std::string_view word = in_.word();
         auto key = std::ranges::find_if(keys, [&](Key k) { return name_of(k) == word; });
         size_t i = static_cast<size_t>(key - keys.begin());
-        if (key == keys.end() || seen[i])
-          in_.fail_at(key_begin, (key == keys.end() ? "expected an attribute of " : "an attribute is given twice: ") +
-                                     std::string(name_of(op)) + " (" + names_of(keys) + "), got '" + std::string(word) +
-                                     "'");
+        if (key == keys.end())
+          in_.expected_at(key_begin, "an attribute of " + std::string(name_of(op)) + " (" + names_of(keys) + ")");
+        if (seen[i]) in_.fail_at(key_begin, "the attribute '" + std::string(word) + "' is given twice");
         in_.expect("=", "after the name of the attribute");
         attribute(*key, dtype, values[i]);
         seen[i] = true;
@@ -324,7 +324,7 @@ class Parser {
   static std::string names_of(std::span<const Key> keys) {
     std::string names;
     for (Key k : keys) names += (names.empty() ? "" : ", ") + std::string(name_of(k));
-    return names.empty() ? "it has none" : names;
+    return names.empty() ? "none" : names;
   }
 
   void attribute(Key key, DType dtype, std::vector<int64_t>& words) {
@@ -393,7 +393,7 @@ class Parser {
       if (name_of(e) == word) return static_cast<int64_t>(e);
       names += (names.empty() ? "" : ", ") + std::string(name_of(e));
     }
-    in_.fail_at(begin, "expected " + what + " (" + names + "), got '" + std::string(word) + "'");
+    in_.expected_at(begin, what + " (" + names + ")");
   }
 
   void check_shape(size_t begin, Ints extents) const {
@@ -410,7 +410,7 @@ class Parser {
     std::string_view word = in_.word();
     for (int d = 0; d <= static_cast<int>(DType::f64); ++d)
       if (to_string(static_cast<DType>(d)) == word) return static_cast<DType>(d);
-    in_.fail_at(begin, "expected a type (bool, i32, i64, f32, f64, ...), got '" + std::string(word) + "'");
+    in_.expected_at(begin, "a type (bool, i32, i64, f32, f64, ...)");
   }
 
   Type type_after_colon() {

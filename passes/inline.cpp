@@ -19,7 +19,10 @@ std::vector<Value> inline_graph(Builder& b, const GraphData& g, std::span<const 
 
 std::vector<Value> params_like(Builder& b, const GraphData& g) {
   std::vector<Value> params;
-  for (size_t i = 0; i < g.inputs().size(); ++i) params.push_back(b.param(g.type(g.inputs()[i]), g.input_name(i)));
+  for (size_t i = 0; i < g.inputs().size(); ++i) {
+    b.set_origin_of(g, g.inputs()[i]);
+    params.push_back(b.param(g.type(g.inputs()[i]), g.input_name(i)));
+  }
   return params;
 }
 
