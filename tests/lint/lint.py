@@ -17,7 +17,6 @@ LAYERS = ['ir', 'passes', 'backends', 'core']  # a lower one never includes a hi
 FOLDERS = LAYERS + ['tests', 'bench', 'docs']
 COMPILERS = ['g++', 'clang++-16']
 WARNINGS = ['-Wall', '-Wextra', '-Wpedantic', '-Werror', '-std=c++20']
-PUBLIC_PATHS = ['-I', ROOT / 'ir', '-I', ROOT / 'core']
 MAX_LINES = 900
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 DEFINE = re.compile(r'^\s*#\s*define\s+(\w+)', re.M)
@@ -78,7 +77,7 @@ def check_public_header(name, path):
 
 
 def compile_text(compiler, text, *mode):
-    return subprocess.run([compiler, *WARNINGS, *PUBLIC_PATHS, *mode, '-x', 'c++', '-'],
+    return subprocess.run([compiler, *WARNINGS, f'-I{ROOT}/ir', f'-I{ROOT}/core', *mode, '-x', 'c++', '-'],
                           input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
@@ -145,6 +144,13 @@ def checks(options):
             yield f'clang++-16 {entry["file"]}', functools.partial(check_source, options.build, entry)
 
 
+def run(options):
+    """(name, problems) of each check."""
+    names, functions = zip(*checks(options))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return list(zip(names, pool.map(lambda function: list(function()), functions)))
+
+
 def seconds(text, *mode):
     """The fastest of five compilations."""
     times = []
@@ -182,12 +188,10 @@ def main():
     parser.add_argument('--report', action='store_true', help='also measure what the headers cost a compiler')
     options = parser.parse_args()
     passed = failed = 0
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        names, functions = zip(*checks(options))
-        for name, problems in zip(names, pool.map(lambda function: list(function()), functions)):
-            passed, failed = passed + (not problems), failed + bool(problems)
-            if problems:
-                print(f'FAIL {name}', *problems, sep='\n')
+    for name, problems in run(options):
+        passed, failed = passed + (not problems), failed + bool(problems)
+        if problems:
+            print(f'FAIL {name}', *problems, sep='\n')
     if options.report:
         try:
             report_compile_times()
