@@ -2,7 +2,7 @@
 """Makes one program of the C++ on a Markdown page: snippets.py PAGE OUTPUT.
 
 A block ```cpp
-  with `int main`  is a program: it gets a namespace of its own and its main is run;
+  with `int main`  is a program that ends with main: it gets a namespace of its own and its main is run;
   ```cpp file      stands at namespace scope (types, functions that later blocks use);
   otherwise        is run as statements, in a scope nested in those of the blocks before it, whose names it sees.
 A comment <!--cpp ... --> is a block of the third kind that readers don't see (declarations that prose takes for granted).
@@ -29,6 +29,7 @@ def program(page):
             sys.exit(f'{page}:{line - 1}: unknown kind of block: cpp {kind}')
         if re.search(r'\bint main\(', code):
             mains.append(f'line_{line}')
+            code = re.sub(r'}\s*\Z', 'return 0; }\n', code)  # which only the real main may leave out
             scope.append(f'namespace {mains[-1]} {{\n{code}}}')
         elif kind == 'file':
             scope.append(code)
