@@ -1,0 +1,317 @@
+// Products of matrices: oneDNN for f32, BLAS for f64, our own loop for the rest.
+//
+// A dot is a stack of B products [M, K] x [K, N] -> [M, N], the result contiguous. An operand whose batch, free or
+// contracted axes are not one axis each, or that has no unit step, is packed first. Work is cut by batch, then by rows;
+// the cut depends on sizes only. The library runs on one thread in each piece.
+#include <cblas.h>
+
+#include <algorithm>
+#include <dnnl.hpp>
+#include <map>
+#include <mutex>
+#include <tuple>
+#include <vector>
+
+#include "backends/cpu/pool.h"
+#include "backends/cpu/routines.h"
+
+extern "C" {
+void omp_set_num_threads(int);
+int omp_get_max_threads(void);
+}
+
+namespace jot::cpu {
+
+using ir::Ints;
+using ir::Key;
+
+namespace {
+
+// oneDNN's own threads are those of OpenMP: one while this lives.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) {
+    if (before_ != 1) omp_set_num_threads(1);
+  }
+  ~OneThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+// One operand as [batch, free, contracted]: extents and steps in elements.
+struct Operand {
+  int64_t batch = 0, free = 0, contracted = 0;  // steps
+  bool packed = false;
+  StridedCopy pack;  // to [B, free, contracted], row-major
+};
+
+// The one step of several axes, if they are as one.
+bool merged(const Shape& x, const std::vector<int64_t>& steps, Ints axes, int64_t* step) {
+  int64_t expected = -1;
+  *step = 0;
+  for (size_t i = axes.size(); i-- > 0;) {
+    auto d = static_cast<size_t>(axes[i]);
+    if (x[d] == 1) continue;
+    if (expected >= 0 && steps[d] != expected) return false;
+    if (expected < 0) *step = steps[d];
+    expected = steps[d] * x[d];
+  }
+  return true;
+}
+
+int64_t extent_of(const Shape& x, Ints axes) {
+  int64_t n = 1;
+  for (int64_t d : axes) n *= x[static_cast<size_t>(d)];
+  return n;
+}
+
+std::vector<int64_t> free_axes(const Shape& x, Ints batch, Ints contract) {
+  std::vector<int64_t> axes;
+  for (int64_t d = 0; d < static_cast<int64_t>(x.size()); ++d)
+    if (std::ranges::find(batch, d) == batch.end() && std::ranges::find(contract, d) == contract.end())
+      axes.push_back(d);
+  return axes;
+}
+
+Operand operand_of(const Shape& x, Ints batch, Ints free, Ints contract, int size) {
+  std::vector<int64_t> steps(x.size());
+  int64_t step = 1;
+  for (size_t i = x.size(); i-- > 0; step *= x[i]) steps[i] = step;
+  Operand o;
+  bool one =
+      merged(x, steps, batch, &o.batch) && merged(x, steps, free, &o.free) && merged(x, steps, contract, &o.contracted);
+  int64_t m = extent_of(x, free), k = extent_of(x, contract);
+  if (one && (o.contracted == 1 || o.free == 1 || m == 1 || k == 1)) return o;
+  o.packed = true;
+  o.pack.size = size;
+  int64_t to = m * k * extent_of(x, batch);
+  for (Ints axes : {batch, free, contract})
+    for (int64_t d : axes) {
+      auto i = static_cast<size_t>(d);
+      to = x[i] == 0 ? 0 : to / x[i];
+      o.pack.add(x[i], steps[i], to);
+    }
+  o.pack.normalise();
+  o.batch = m * k;
+  o.free = k;
+  o.contracted = 1;
+  return o;
+}
+
+// oneDNN matmul primitives by their sizes and steps: making one takes about 0.5 ms.
+struct Matmul {
+  dnnl::matmul primitive;
+  dnnl::memory::desc a, b, c, scratchpad;
+};
+using MatmulKey = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
+
+dnnl::engine& engine() {
+  static auto* e = new dnnl::engine(dnnl::engine::kind::cpu, 0);
+  return *e;
+}
+
+std::shared_ptr<const Matmul> matmul(const MatmulKey& key) {
+  constexpr size_t kCapacity = 1024;
+  static auto* mutex = new std::mutex;
+  static auto* table = new std::map<MatmulKey, std::shared_ptr<const Matmul>>;
+  std::lock_guard lock(*mutex);
+  if (auto it = table->find(key); it != table->end()) return it->second;
+  OneThread one;
+  auto [m, n, k, am, ak, bk, bn] = key;
+  using Desc = dnnl::memory::desc;
+  constexpr auto f32 = dnnl::memory::data_type::f32;
+  auto made = std::make_shared<Matmul>();
+  made->a = Desc({m, k}, f32, dnnl::memory::dims{am, ak});
+  made->b = Desc({k, n}, f32, dnnl::memory::dims{bk, bn});
+  made->c = Desc({m, n}, f32, dnnl::memory::dims{n, 1});
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  dnnl::matmul::primitive_desc description(engine(), made->a, made->b, made->c, attributes);
+  made->scratchpad = description.scratchpad_desc();
+  made->primitive = dnnl::matmul(description);
+  if (table->size() >= kCapacity) table->erase(table->begin());
+  return table->emplace(key, std::move(made)).first->second;
+}
+
+// oneDNN wants a positive step even where an axis has extent 1.
+int64_t positive(int64_t step, int64_t least) { return step > 0 ? step : std::max<int64_t>(least, 1); }
+
+struct Sizes {
+  int64_t batch, m, n, k;
+};
+
+class Dot : public Routine {
+ public:
+  Sizes s{};
+  Operand a, b;
+  int size = 4;
+  int64_t rows = 0, row_blocks = 0;  // rows of a piece, pieces of a product
+
+  void plan(int element_size, double nanoseconds_per_term) {
+    size = element_size;
+    // Pieces of at least 50 us, cut along rows in steps of 16.
+    double product =
+        static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k) * nanoseconds_per_term;
+    int64_t pieces = s.batch >= 8 ? 1 : std::clamp<int64_t>(static_cast<int64_t>(product / 50'000), 1, 16);
+    rows = std::max<int64_t>(1, ((s.m + pieces - 1) / pieces + 15) / 16 * 16);
+    row_blocks = std::max<int64_t>(1, (s.m + rows - 1) / rows);
+    nanoseconds = product / static_cast<double>(row_blocks) + 100;
+    for (Operand* o : {&a, &b})
+      if (o->packed) scratch_bytes += rounded(o->pack.count() * size);
+    piece_scratch = scratch_bytes;
+  }
+
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError&) const final {
+    if (s.batch * s.m * s.n == 0) return;
+    const void* x[2] = {operands[0], operands[1]};
+    std::byte* at = scratch;
+    for (int i = 0; i < 2; ++i) {
+      const Operand& o = i ? b : a;
+      if (!o.packed) continue;
+      o.pack.run(x[i], at);
+      x[i] = at;
+      at += rounded(o.pack.count() * size);
+    }
+    int64_t tasks = s.batch * row_blocks;
+    int64_t chunks = chunks_for(tasks, nanoseconds), share = (tasks + chunks - 1) / chunks;
+    auto body = [&](int64_t c, int worker) {
+      OneThread one;
+      for (int64_t t = c * share; t < std::min((c + 1) * share, tasks); ++t) {
+        int64_t batch = t / row_blocks, row = t % row_blocks * rows, m = std::min(rows, s.m - row);
+        piece(static_cast<const std::byte*>(x[0]) + (batch * a.batch + row * a.free) * size,
+              static_cast<const std::byte*>(x[1]) + batch * b.batch * size,
+              static_cast<std::byte*>(out) + (batch * s.m + row) * s.n * size, m,
+              scratch + piece_scratch + worker * piece_bytes);
+      }
+    };
+    parallel_for(chunks, body);
+  }
+
+ protected:
+  static int64_t rounded(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+  virtual void piece(const void* x, const void* y, void* out, int64_t m, std::byte* scratch) const = 0;
+  double nanoseconds = 0;
+  int64_t piece_scratch = 0, piece_bytes = 0;
+};
+
+class OneDnnDot final : public Dot {
+ public:
+  void prepare() {
+    library = true;
+    plan(4, 0.02);
+    full_ = matmul(key(std::min(rows, s.m)));
+    last_ = s.m % rows ? matmul(key(s.m % rows)) : full_;
+    piece_bytes = rounded(static_cast<int64_t>(std::max(full_->scratchpad.get_size(), last_->scratchpad.get_size())));
+    scratch_bytes += piece_bytes * num_threads();
+  }
+
+ private:
+  MatmulKey key(int64_t m) const {
+    bool row_major = a.contracted == 1 || s.k == 1;
+    bool b_row_major = b.free == 1 || s.n == 1;  // b is [K, N]: its free axis is N
+    return {m,
+            s.n,
+            s.k,
+            row_major ? positive(a.free, s.k) : 1,
+            row_major ? 1 : positive(a.contracted, m),
+            b_row_major ? positive(b.contracted, s.n) : 1,
+            b_row_major ? 1 : positive(b.free, s.k)};
+  }
+  void piece(const void* x, const void* y, void* out, int64_t m, std::byte* scratch) const override {
+    const Matmul& p = m == std::min(rows, s.m) ? *full_ : *last_;
+    thread_local dnnl::stream stream(engine());
+    auto memory = [](const dnnl::memory::desc& d, const void* data) {
+      return dnnl::memory(d, engine(), const_cast<void*>(data));
+    };
+    p.primitive.execute(stream, {{DNNL_ARG_SRC, memory(p.a, x)},
+                                 {DNNL_ARG_WEIGHTS, memory(p.b, y)},
+                                 {DNNL_ARG_DST, memory(p.c, out)},
+                                 {DNNL_ARG_SCRATCHPAD, memory(p.scratchpad, scratch)}});
+  }
+  std::shared_ptr<const Matmul> full_, last_;
+};
+
+class BlasDot final : public Dot {
+ public:
+  void prepare() {
+    library = true;
+    plan(8, 0.04);
+  }
+
+ private:
+  void piece(const void* x, const void* y, void* out, int64_t m, std::byte*) const override {
+    auto* A = static_cast<const double*>(x);
+    auto* B = static_cast<const double*>(y);
+    auto* C = static_cast<double*>(out);
+    auto i = [](int64_t n) { return static_cast<blasint>(n); };
+    bool a_rows = a.contracted == 1 || s.k == 1, b_rows = b.free == 1 || s.n == 1;
+    int64_t lda = a_rows ? std::max(a.free, s.k) : std::max(a.contracted, m);
+    int64_t ldb = b_rows ? std::max(b.contracted, s.n) : std::max(b.free, s.k);
+    auto ta = a_rows ? CblasNoTrans : CblasTrans, tb = b_rows ? CblasNoTrans : CblasTrans;
+    cblas_dgemm(CblasRowMajor, ta, tb, i(m), i(s.n), i(s.k), 1, A, i(lda), B, i(ldb), 0, C, i(s.n));
+  }
+};
+
+// Integers, and what BLAS cannot index.
+template <class T>
+class LoopDot final : public Dot {
+ public:
+  void prepare() { plan(sizeof(T), 1); }
+
+ private:
+  void piece(const void* x, const void* y, void* out, int64_t m, std::byte*) const override {
+    using U = std::conditional_t<std::is_integral_v<T>, uint64_t, T>;
+    auto* A = static_cast<const T*>(x);
+    auto* B = static_cast<const T*>(y);
+    auto* C = static_cast<T*>(out);
+    for (int64_t r = 0; r < m; ++r)
+      for (int64_t c = 0; c < s.n; ++c) {
+        U total = 0;
+        for (int64_t k = 0; k < s.k; ++k)
+          total += static_cast<U>(A[r * a.free + k * a.contracted]) * static_cast<U>(B[c * b.free + k * b.contracted]);
+        C[r * s.n + c] = static_cast<T>(total);
+      }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v) {
+  const Shape &x = g.shape(g.operand(v, 0)), &y = g.shape(g.operand(v, 1));
+  ir::AttrView attrs = g.attrs(v);
+  Ints contract_x = attrs.first(Key::contract), contract_y = attrs.second(Key::contract);
+  Ints batch_x = attrs.first(Key::batch), batch_y = attrs.second(Key::batch);
+  std::vector<int64_t> free_x = free_axes(x, batch_x, contract_x), free_y = free_axes(y, batch_y, contract_y);
+  int size = size_of(g.dtype(v));
+  auto fill = [&](auto dot) {
+    dot->s = {extent_of(x, batch_x), extent_of(x, free_x), extent_of(y, free_y), extent_of(x, contract_x)};
+    dot->a = operand_of(x, batch_x, free_x, contract_x, size);
+    dot->b = operand_of(y, batch_y, free_y, contract_y, size);
+    dot->prepare();
+    return dot;
+  };
+  bool small = x.numel() == 0 || y.numel() == 0;  // libraries disagree about empty sums
+  constexpr int64_t kBlasLimit = (int64_t{1} << 31) - 1;
+  bool indexable = x.numel() <= kBlasLimit && y.numel() <= kBlasLimit;
+  switch (g.dtype(v)) {
+    case DType::f32:
+      if (!small) return fill(std::make_unique<OneDnnDot>());
+      return fill(std::make_unique<LoopDot<float>>());
+    case DType::f64:
+      if (!small && indexable) return fill(std::make_unique<BlasDot>());
+      return fill(std::make_unique<LoopDot<double>>());
+    case DType::i32:
+      return fill(std::make_unique<LoopDot<int32_t>>());
+    case DType::i64:
+      return fill(std::make_unique<LoopDot<int64_t>>());
+    default:
+      internal_error("dot of numbers", to_string(g.dtype(v)));
+  }
+}
+
+}  // namespace jot::cpu

@@ -1,0 +1,50 @@
+// What kernels do not take: precompiled C++ and library calls, one object a node.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "backends/cpu/kernel_ir.h"
+#include "ir/graph.h"
+
+namespace jot::cpu {
+
+// Immutable and thread-safe. Results do not depend on the number of threads.
+class Routine {
+ public:
+  virtual ~Routine() = default;
+  // Contiguous operands and result. The result may be operand 0 itself for dynamic_update_slice and the scatters; it
+  // overlaps no other operand. `scratch`: scratch_bytes, aligned to 64 bytes. An index out of range (mode check) is
+  // recorded in `error` as code error_code + its position in index_map, element of the batch, index.
+  virtual void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const = 0;
+
+  int64_t scratch_bytes = 0;
+  bool library = false;  // a call of oneDNN or BLAS
+};
+
+// Takes sources, movement, indexing, reductions, dot, and convert; null for other ops.
+std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code);
+
+// Reads and writes along strided axes: dst[i * dst_strides] = src[i * src_strides] for all i < extents, in elements.
+struct StridedCopy {
+  struct Axis {
+    int64_t extent, src, dst;
+  };
+  static constexpr size_t kMaxAxes = 16;
+  Axis axes[kMaxAxes];
+  size_t rank = 0;
+  int64_t src_offset = 0, dst_offset = 0;
+  int size = 4;  // bytes of an element: 1, 4 or 8
+
+  void add(int64_t extent, int64_t src, int64_t dst);
+  // Drops axes of extent 1, merges neighbours, puts the axis with the smallest steps of dst last.
+  void normalise();
+  int64_t count() const;
+  void run(const void* src, void* dst) const;  // in parallel where it is large
+};
+
+// The library's (library.cpp) or our own product of two matrices or stacks of them.
+std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v);
+
+}  // namespace jot::cpu

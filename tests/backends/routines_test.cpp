@@ -1,0 +1,129 @@
+#include "backends/cpu/routines.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+
+#include "backends/cpu/pool.h"
+#include "ir/rules.h"
+#include "tests/ops/rows.h"
+
+using namespace jot;
+using test::HostTensor;
+
+namespace {
+
+// The values of all nodes by the reference rules, and beside them what the routines make of the same operands.
+void compare(const ir::Graph& graph, const std::vector<HostTensor>& inputs) {
+  const ir::GraphData& g = graph.data();
+  std::vector<HostTensor> values;
+  for (ir::Value v = 0; v < g.size(); ++v) {
+    values.emplace_back(g.type(v));
+    if (g.op(v) == ir::Op::param_op) {
+      values[v] = inputs[static_cast<size_t>(g.attrs(v).integer(ir::Key::index))];
+      continue;
+    }
+    std::vector<ir::Array> arrays;
+    std::vector<const void*> pointers;
+    for (ir::Value o : g.operands(v)) {
+      arrays.push_back({&g.type(o), values[o].bytes.data()});
+      pointers.push_back(values[o].bytes.data());
+    }
+    ir::rules(g.op(v)).eval.fn({g.attrs(v), g.type(v), arrays, values[v].bytes.data(), {}});
+    auto routine = cpu::make_routine(g, v, 1);
+    if (!routine) continue;
+    HostTensor out(g.type(v));
+    std::ranges::fill(out.bytes, std::byte{0xff});
+    std::vector<std::byte> scratch(static_cast<size_t>(routine->scratch_bytes) + 64);
+    auto* aligned = scratch.data() + (64 - reinterpret_cast<uintptr_t>(scratch.data()) % 64) % 64;
+    cpu::KernelError error;
+    routine->run(pointers, out.bytes.data(), aligned, error);
+    CHECK(error.code == 0);
+    // Sums are added up in another order: random signs, so errors grow with the root of the terms.
+    bool exact = g.op(v) != ir::Op::dot_op && g.op(v) != ir::Op::reduce_sum_op;
+    double terms = exact ? 0 : static_cast<double>(g.shape(g.operand(v, 0)).numel());
+    double tolerance = 16 * std::sqrt(terms) * (g.dtype(v) == f32 ? 0x1p-23 : 0x1p-52);
+    CHECK_MESSAGE(test::difference(out, values[v]) <= tolerance, ir::name_of(g.op(v)), " node ", v);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("routines: every row of the op table, as the reference") {
+  std::mt19937 random(7);
+  for (const test::Row& row : test::op_rows())
+    for (DType floating : {f64, f32}) {
+      CAPTURE(test::title(row));
+      compare(test::graph_of(row, floating), test::inputs_of(row, random, floating));
+    }
+}
+
+TEST_CASE("routines: large movements, reductions and products") {
+  std::mt19937 random(8);
+  for (DType dtype : {f64, f32}) {
+    ir::Builder b;
+    ir::Value x = b.param({dtype, false, {60, 7, 130}}), y = b.param({dtype, false, {60, 130, 20}});
+    std::vector<ir::Value> out;
+    out.push_back(ir::build::permute(b, x, std::vector<int64_t>{2, 1, 0}));
+    out.push_back(ir::build::permute(b, x, std::vector<int64_t>{0, 2, 1}));
+    for (std::vector<int64_t> dims : {std::vector<int64_t>{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}, {0, 1, 2}}) {
+      out.push_back(ir::build::reduce_sum(b, x, dims));
+      out.push_back(ir::build::reduce(b, ir::Op::reduce_max_op, x, dims));
+    }
+    using Dims = std::vector<int64_t>;
+    out.push_back(ir::build::dot(b, x, y, Dims{2}, Dims{1}, Dims{0}, Dims{0}));
+    out.push_back(ir::build::dot(b, x, y, Dims{2}, Dims{1}, Dims{}, Dims{}));
+    out.push_back(ir::build::dot(b, y, x, Dims{1}, Dims{2}, Dims{0}, Dims{0}));
+    out.push_back(ir::build::dot(b, x, y, Dims{0, 2}, Dims{0, 1}, Dims{}, Dims{}));
+    out.push_back(ir::build::pad_zero(b, x, Dims{3, -1, 0}, Dims{0, 0, -5}, Dims{1, 0, 2}));
+    ir::Graph g = b.finish(out);
+    compare(g, {test::random_tensor(g.data().type(0), -1, 1, random),
+                test::random_tensor(g.data().type(1), -1, 1, random)});
+  }
+}
+
+TEST_CASE("routines: an index out of range is recorded") {
+  ir::Builder b;
+  ir::Value x = b.param({f64, false, {5}}), i = b.param({i64, false, {3, 1}});
+  ir::build::GatherDims dims{{}, {0}, {0}, {}, {}};
+  ir::Value y = ir::build::gather(b, x, i, dims, std::vector<int64_t>{1}, ir::Mode::check);
+  ir::Graph g = b.finish({y});
+  auto routine = cpu::make_routine(g.data(), g.data().outputs()[0], 40);
+  double values[5] = {0, 1, 2, 3, 4}, out[3];
+  int64_t indices[3] = {-1, 5, 0};
+  cpu::KernelError error;
+  const void* operands[] = {values, indices};
+  routine->run(operands, out, nullptr, error);
+  CHECK(error.code == 40);
+  CHECK(error.index == 1);
+  CHECK(error.value == 5);
+}
+
+TEST_CASE("pool: every chunk runs once, also for two callers at a time") {
+  auto run = [] {
+    for (int round = 0; round < 200; ++round) {
+      std::vector<int> seen(64, 0);
+      auto body = [&](int64_t chunk, int worker) {
+        ++seen[static_cast<size_t>(chunk)];
+        if (worker < 0 || worker >= cpu::num_threads()) std::abort();
+      };
+      cpu::parallel_for(64, body);
+      if (std::ranges::any_of(seen, [](int n) { return n != 1; })) return false;
+    }
+    return true;
+  };
+  bool other = false;
+  std::thread thread([&] { other = run(); });
+  CHECK(run());
+  thread.join();
+  CHECK(other);
+}
+
+TEST_CASE("pool: chunks depend on sizes only") {
+  CHECK(cpu::chunks_for(1000, 1) == 1);
+  CHECK(cpu::chunks_for(1'000'000, 1) == 100);
+  CHECK(cpu::chunks_for(int64_t{1} << 40, 1) == 256);
+  CHECK(cpu::chunks_for(2, 1e9) == 2);
+}
