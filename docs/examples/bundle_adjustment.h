@@ -1,5 +1,6 @@
-// Bundle adjustment: where must 49 cameras and 7,776 points be so that 31,843 observations fit best? Its solver needs the
-// jacobian of every observation's residual (2 numbers) by the camera (11), the point (3) and the weight (1) it depends on.
+// Bundle adjustment: where must 49 cameras and 7,776 points be so that 31,843 observations fit best? Its solver needs
+// the jacobian of every observation's residual (2 numbers) by the camera (11), the point (3) and the weight (1) it
+// depends on.
 #pragma once
 #include <jot/jot.h>
 
@@ -11,10 +12,10 @@ namespace bundle_adjustment {
 using jot::Tensor;
 
 struct Problem {
-  Tensor cameras;       // f64[n, 11]: rotation (3), centre (3), focal length, principal point (2), radial distortion (2)
-  Tensor points;        // f64[m, 3]
-  Tensor weights;       // f64[p]
-  Tensor features;      // f64[p, 2]: where the point was seen in the image
+  Tensor cameras;   // f64[n, 11]: rotation (3), centre (3), focal length, principal point (2), radial distortion (2)
+  Tensor points;    // f64[m, 3]
+  Tensor weights;   // f64[p]
+  Tensor features;  // f64[p, 2]: where the point was seen in the image
   Tensor camera_index;  // i64[p]
   Tensor point_index;   // i64[p]
 };

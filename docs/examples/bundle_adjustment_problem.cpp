@@ -39,8 +39,8 @@ Problem read_problem(const std::string& path, double perturbation) {
 
 Problem head(const Problem& all, int64_t p) {
   auto first = [p](const Tensor& t) { return t.slice(0, 0, p).clone(); };
-  return {all.cameras,           all.points,           first(all.weights), first(all.features),
-          first(all.camera_index), first(all.point_index)};
+  return {all.cameras,           all.points, first(all.weights), first(all.features), first(all.camera_index),
+          first(all.point_index)};
 }
 
 }  // namespace bundle_adjustment
