@@ -61,6 +61,16 @@ Leaves flatten(const T& t) {
   return leaves;
 }
 
+// A tree without its tensors: only what is needed to rebuild it.
+template <class T>
+T blank(const T& t) {
+  T copy = t;
+  Leaves none(flatten(t).size());
+  LeafCursor cursor{none.data()};
+  replace(copy, cursor);
+  return copy;
+}
+
 template <bool Aux, class F, class... A>
 class Call {
  public:

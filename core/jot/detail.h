@@ -173,4 +173,23 @@ Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<i
 
 Leaves functionalize(Fn fn, std::span<const Tensor> args, Remove remove, Location at);
 
+// ---- recorded programs: what jit and compile keep
+
+// A recorded and compiled function. Immutable, thread-safe.
+class Program;
+enum class Captures : uint8_t {
+  shared,  // inputs of every run: in-place updates are seen
+  copied,  // their present contents, for ever
+};
+// Records fn on arguments like args (their values are not read), literals baked, and compiles it. `api` names the
+// caller.
+std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> args, Captures captures,
+                                              std::string_view api, Location at);
+size_t num_results(const Program& program);
+// Runs it: results are fresh concrete tensors; writes to arguments and captures are done. Allocates nothing else.
+void run_program(const Program& program, std::span<const Tensor* const> args, std::span<Tensor> results);
+
+// Whether this thread is inside a transform or jit: there a jitted function is simply called.
+bool tracing();
+
 }  // namespace jot::detail

@@ -46,16 +46,6 @@ class Grad {
   Location at_;
 };
 
-// A tree without its tensors: only what is needed to rebuild it.
-template <class T>
-T blank(const T& t) {
-  T copy = t;
-  Leaves none(flatten(t).size());
-  LeafCursor cursor{none.data()};
-  replace(copy, cursor);
-  return copy;
-}
-
 template <class Out, class... A>
 class Pullback {
  public:

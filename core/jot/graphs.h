@@ -1,0 +1,112 @@
+// Graphs: recorded without being run, looked at, run, compiled ahead of time.
+#pragma once
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "jot/ir.h"
+#include "jot/jit.h"
+
+namespace jot {
+
+namespace detail {
+
+ir::Graph trace(Fn fn, std::span<const Tensor> args);
+
+}  // namespace detail
+
+// f recorded on arguments like these; nothing is run. Its inputs are the tensors of the arguments, then the captures
+// (ir::Graph::captures); its outputs the tensors of the result.
+template <class F, class... A>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Tensor>)
+ir::Graph trace(F&& f, const A&... a) {
+  detail::Call<false, std::remove_reference_t<F>, A...> call(f, a...);
+  return detail::trace(call.fn(), call.leaves);
+}
+
+// What the passes make of it: functionalized, simplified.
+ir::Graph optimize(const ir::Graph& graph);
+
+// Compiled and run; written inputs are updated. The captures may be left out of `inputs`.
+std::vector<Tensor> run(const ir::Graph& graph, const std::vector<Tensor>& inputs, Location at = JOT_HERE);
+// The same by the reference interpreter, not optimised.
+std::vector<Tensor> interpret(const ir::Graph& graph, const std::vector<Tensor>& inputs, Location at = JOT_HERE);
+
+// What compilation made.
+struct ExecutableStats {
+  int64_t kernels = 0, routines = 0, library_calls = 0, code_bytes = 0, arena_bytes = 0;
+  int64_t kernels_compiled = 0;                        // of `kernels`: those whose code was not in the kernel cache
+  std::map<std::string, double> compile_seconds = {};  // by phase
+};
+
+// A compiled function of tensors. Immutable, thread-safe; copies share it.
+class Executable {
+ public:
+  explicit Executable(std::shared_ptr<const detail::Program> program) : program_(std::move(program)) {}
+  // The tensors of the arguments in order; checks their types.
+  std::vector<Tensor> run(const std::vector<Tensor>& inputs, Location at = JOT_HERE) const;
+  // Raw contiguous memory, one pointer a tensor of the arguments (results). An argument that the function writes has
+  // one more output after the results, for its new contents. Outputs overlap nothing. Allocates nothing once warm,
+  // takes no lock. Sizes are not checked.
+  void run_into(std::span<const void* const> inputs, std::span<void* const> outputs) const;
+  ExecutableStats stats() const;
+  std::string disassembly() const;
+
+ protected:
+  std::shared_ptr<const detail::Program> program_;
+};
+
+namespace detail {
+
+// The arguments of a compiled function must be like those it was compiled for.
+class ArgumentTypes {
+ public:
+  explicit ArgumentTypes(const JitKey& key);
+  void check(const JitKey& key, Location at) const;
+
+ private:
+  std::vector<uint64_t> words_;
+  std::vector<std::string> types_;
+};
+
+template <class Out, class... A>
+class Compiled : public Executable {
+ public:
+  Compiled(std::shared_ptr<const Program> program, Out prototype, ArgumentTypes types)
+      : Executable(std::move(program)), prototype_(std::move(prototype)), types_(std::move(types)) {}
+  Out operator()(const A&... a) const {
+    JitKey key(nullptr);
+    (visit(a, key), ...);
+    types_.check(key, {});
+    Leaves leaves(num_results(*program_));
+    run_program(*program_, key.tensors(), leaves);
+    Out out = prototype_;
+    LeafCursor cursor{leaves.data()};
+    replace(out, cursor);
+    return out;
+  }
+
+ private:
+  Out prototype_;
+  ArgumentTypes types_;
+};
+
+}  // namespace detail
+
+// f compiled for arguments like these: exe(a...) has f's result type. What f captures is copied; numbers among the
+// arguments are part of the program.
+template <class F, class... A>
+auto compile(F&& f, const A&... a) {
+  using namespace detail;
+  using C = Call<false, std::remove_reference_t<F>, A...>;
+  C call(f, a...);
+  std::shared_ptr<const Program> program = record_program(call.fn(), call.leaves, Captures::copied, "compile", {});
+  JitKey key(nullptr);
+  (visit(a, key), ...);
+  return Compiled<typename C::Result, argument_t<A>...>(std::move(program), blank(call.result()), ArgumentTypes(key));
+}
+
+}  // namespace jot

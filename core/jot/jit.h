@@ -1,0 +1,159 @@
+// jit: records a function once for each kind of arguments, then runs the compiled recording.
+#pragma once
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "jot/call.h"
+
+namespace jot {
+
+struct CacheInfo {
+  int64_t hits = 0, misses = 0, entries = 0;
+};
+
+namespace detail {
+
+// A growing array that starts on the stack.
+template <class T, size_t N>
+class SmallArray {
+ public:
+  void push_back(const T& x) {
+    if (size_ < N)
+      few_[size_] = x;
+    else
+      spill(x);
+    ++size_;
+  }
+  size_t size() const { return size_; }
+  T* data() { return size_ <= N ? few_.data() : many_.data(); }
+  const T* data() const { return size_ <= N ? few_.data() : many_.data(); }
+  std::span<const T> span() const { return {data(), size_}; }
+
+ private:
+  void spill(const T& x) {
+    if (size_ == N) many_.assign(few_.begin(), few_.end());
+    many_.push_back(x);
+  }
+  std::array<T, N> few_;
+  std::vector<T> many_;
+  size_t size_ = 0;
+};
+
+// What a recording depends on: the trees of the arguments, dtypes, shapes, numbers, and which tensors overlap. Refers
+// to the arguments.
+class JitKey final : public TreeVisitor {
+ public:
+  // signature: an address that no other function of other argument types has.
+  explicit JitKey(const void* signature);
+  void tensor(const Tensor& t) override;
+  void number(uint64_t bits) override;
+  void text(std::string_view text) override;
+  void other(const void* value, const OpaqueType& type) override;
+  void list(size_t size) override;
+  void map(size_t size) override;
+  void key(const std::string& key) override;
+  void optional(bool has_value) override;
+  void finish();  // after the walk: overlap, state of the host
+
+  struct Other {
+    const void* value;
+    const OpaqueType* type;
+  };
+  std::span<const uint64_t> words() const { return words_.span(); }
+  std::span<const Tensor* const> tensors() const { return tensors_.span(); }
+  std::span<const Other> others() const { return others_.span(); }
+  uint64_t hash() const { return hash_; }
+  uint64_t structure() const { return structure_; }  // hash of all but the numbers
+
+ private:
+  void put(uint64_t word);
+  void overlap();
+  SmallArray<uint64_t, 64> words_;
+  SmallArray<const Tensor*, 16> tensors_;
+  SmallArray<Other, 4> others_;
+  uint64_t hash_ = 0, structure_ = 0;
+};
+
+// One recording: what it depends on, the program, and what the function returned, without its tensors.
+struct JitEntry;
+const Program& program_of(const JitEntry& entry);
+const void* prototype_of(const JitEntry& entry);
+
+class JitCache {
+ public:
+  explicit JitCache(Location at);
+  ~JitCache();
+  // Null on a miss. Counts.
+  std::shared_ptr<const JitEntry> find(const JitKey& key);
+  // Records fn, compiles it and keeps it. The prototype is asked for after fn has been called.
+  std::shared_ptr<const JitEntry> record(const JitKey& key, Fn fn, std::span<const Tensor> args,
+                                         std::shared_ptr<const void> (*prototype)(void* self));
+  CacheInfo info() const;
+  void clear();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+template <class F>
+class Jit {
+ public:
+  Jit(F f, Location at) : f_(std::move(f)), cache_(std::make_shared<JitCache>(at)), at_(at) {}
+
+  template <class... A>
+  result_t<F, argument_t<A>...> operator()(const A&... a) const {
+    using C = Call<false, F, A...>;
+    using Result = typename C::Result;
+    if (tracing()) return f_(static_cast<const argument_t<A>&>(a)...);
+    static constexpr char signature = 0;
+    JitKey key(&signature);
+    (visit(a, key), ...);
+    key.finish();
+    std::shared_ptr<const JitEntry> entry = cache_->find(key);
+    if (!entry) {
+      C call(f_, a...);
+      entry = cache_->record(key, call.fn(), call.leaves, &prototype<C>);
+    }
+    if constexpr (std::is_same_v<Result, Tensor>) {
+      Tensor result;
+      run_program(program_of(*entry), key.tensors(), {&result, 1});
+      return result;
+    } else {
+      Result result = *static_cast<const Result*>(prototype_of(*entry));
+      Leaves leaves(num_results(program_of(*entry)));
+      run_program(program_of(*entry), key.tensors(), leaves);
+      LeafCursor cursor{leaves.data()};
+      replace(result, cursor);
+      return result;
+    }
+  }
+
+  // Of all calls of this function and its copies.
+  CacheInfo cache_info() const { return cache_->info(); }
+  void clear_cache() const { cache_->clear(); }
+
+ private:
+  template <class C>
+  static std::shared_ptr<const void> prototype(void* self) {
+    using Result = typename C::Result;
+    return std::make_shared<const Result>(blank(static_cast<C*>(self)->result()));
+  }
+  mutable F f_;
+  std::shared_ptr<JitCache> cache_;
+  Location at_;
+};
+
+}  // namespace detail
+
+// f, recorded and compiled once for each combination of argument trees, shapes, dtypes, numbers and overlap, and of
+// what jit sees of the host (training flags, default dtype, NoGrad). Tensors that f captures are inputs: updates of
+// them in place are seen. Other variables of the host are frozen when f is recorded. Inside another transform f is
+// simply called.
+template <class F>
+auto jit(F&& f, Location at = JOT_HERE) {
+  return detail::Jit<std::decay_t<F>>(std::forward<F>(f), at);
+}
+
+}  // namespace jot

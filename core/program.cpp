@@ -1,0 +1,148 @@
+#include "core/program.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "core/recorder.h"
+
+namespace jot::detail {
+
+namespace {
+
+// Where t's elements lie, contiguous: in its storage if they can, else in a copy.
+const void* elements_of(const Tensor& t, std::vector<Buffer>& copies) {
+  if (evaluate(t, "compile", {}))
+    throw TraceError(
+        "[compile] a compiled function was called with a tensor of a transform, whose derivative or lanes it would "
+        "lose; "
+        "use jit, which becomes part of the transform");
+  const TensorImpl& impl = *t.impl();
+  if (!impl.parent) return impl.storage->buffer.data();
+  if (impl.contiguous())
+    return static_cast<const std::byte*>(impl.storage->buffer.data()) + impl.offset * size_of(impl.dtype());
+  return copies.emplace_back(read(t, "jit", {})).data();
+}
+
+Buffer copy_of(const Tensor& t) {
+  Buffer from = read(t, "compile", {});
+  Buffer to = Buffer::allocate(from.size(), size_of(t.impl()->dtype()));
+  if (from.size()) std::memcpy(to.data(), from.data(), static_cast<size_t>(from.size()));
+  return to;
+}
+
+Buffer buffer_for(const ir::Type& type) {
+  return Buffer::allocate(type.shape.numel() * size_of(type.dtype), size_of(type.dtype));
+}
+
+}  // namespace
+
+Program::Program(Recording recording, Captures captures, std::string_view api, Location at)
+    : bindings_(std::move(recording.bindings)),
+      compiled_(compile_cached(recording.graph, true)),
+      random_draws_(recording.random_draws) {
+  const ir::GraphData& g = compiled_->optimised.data();
+  num_results_ = g.num_results();
+  for (ir::Value o : g.outputs()) output_types_.push_back(g.type(o));
+  for (const Binding& b : bindings_) num_arguments_ += b.kind == Binding::Kind::argument;
+  if (captures == Captures::shared) return;
+  for (uint32_t i : g.writebacks())
+    if (bindings_[i].kind == Binding::Kind::capture)
+      throw TransformError("[" + std::string(api) + "] f writes to a tensor that it captures, of type " +
+                           ir::to_string(g.type(g.inputs()[i])) +
+                           ": a compiled function holds copies of its captures; make it an argument" + jot::at(at));
+  copied_.resize(bindings_.size());
+  for (size_t i = 0; i < bindings_.size(); ++i)
+    if (bindings_[i].kind == Binding::Kind::capture) {
+      copied_[i] = copy_of(bindings_[i].capture);
+      bindings_[i].capture = Tensor();
+    }
+}
+
+const ir::Type& Program::argument_type(size_t i) const {
+  const ir::GraphData& g = compiled_->optimised.data();
+  return g.type(g.inputs()[i]);  // arguments are the first inputs
+}
+
+void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results) const {
+  Pointers inputs;
+  std::vector<Buffer> copies;
+  Generator& rng = generator();
+  for (size_t i = 0; i < bindings_.size(); ++i) {
+    const Binding& b = bindings_[i];
+    switch (b.kind) {
+      case Binding::Kind::argument:
+        inputs.push_back(elements_of(*args[b.argument], copies));
+        break;
+      case Binding::Kind::capture:
+        inputs.push_back(copied_.empty() ? elements_of(b.capture, copies) : copied_[i].data());
+        break;
+      case Binding::Kind::rng_key:
+        inputs.push_back(rng.key);
+        break;
+      case Binding::Kind::rng_offset:
+        inputs.push_back(&rng.offset);
+        break;
+      case Binding::Kind::literal:
+        internal_error("literals of a program are constants", "");
+    }
+  }
+  SmallArray<Buffer, 8> buffers;
+  SmallArray<void*, 8> outputs;
+  for (const ir::Type& type : output_types_) {
+    Buffer b = buffer_for(type);
+    outputs.push_back(b.data());
+    buffers.push_back(std::move(b));
+  }
+  engine().run(inputs.span(), outputs.span());
+  rng.offset += random_draws_;
+  for (size_t i = 0; i < num_results_; ++i)
+    results[i] = from_buffer(output_types_[i].dtype, output_types_[i].shape, buffers.data()[i]);
+  if (output_types_.size() > num_results_) write_back(args, buffers.span().subspan(num_results_));
+}
+
+void Program::write_back(std::span<const Tensor* const> args, std::span<const Buffer> contents) const {
+  std::span<const uint32_t> inputs = compiled_->optimised.data().writebacks();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Binding& b = bindings_[inputs[i]];
+    const Tensor& t = b.kind == Binding::Kind::argument ? *args[b.argument] : b.capture;
+    const ir::Type& type = output_types_[num_results_ + i];
+    Storage& s = *t.impl()->storage;
+    if (!t.impl()->parent && !s.writes_through && s.owner.load(std::memory_order_acquire) == 0)
+      s.buffer = contents[i];
+    else
+      t.copy_(from_buffer(type.dtype, type.shape, contents[i]));
+  }
+}
+
+void Program::run_into(std::span<const void* const> args, std::span<void* const> outputs) const {
+  Pointers inputs;
+  Generator& rng = generator();
+  for (size_t i = 0; i < bindings_.size(); ++i) {
+    const Binding& b = bindings_[i];
+    inputs.push_back(b.kind == Binding::Kind::argument     ? args[b.argument]
+                     : b.kind == Binding::Kind::rng_key    ? rng.key
+                     : b.kind == Binding::Kind::rng_offset ? &rng.offset
+                                                           : copied_[i].data());
+  }
+  engine().run(inputs.span(), outputs);
+  rng.offset += random_draws_;
+}
+
+std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> args, Captures captures,
+                                              std::string_view api, Location at) {
+  for (size_t i = 0; i < args.size(); ++i)
+    if (!args[i].defined())
+      throw TransformError("[" + std::string(api) + "] argument " + std::to_string(i) + " is an undefined Tensor" +
+                           jot::at(at));
+  Recording recording = record_function(fn, args, {.kind = TraceKind::jit, .scope = std::string(api)});
+  return std::make_shared<const Program>(std::move(recording), captures, api, at);
+}
+
+size_t num_results(const Program& program) { return program.num_results(); }
+
+void run_program(const Program& program, std::span<const Tensor* const> args, std::span<Tensor> results) {
+  program.run(args, results);
+}
+
+}  // namespace jot::detail
