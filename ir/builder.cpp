@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <utility>
 
 #include "ir/hash.h"
 #include "ir/rules.h"
@@ -28,44 +29,75 @@ uint32_t hash_node(Op op, std::span<const Value> operands, Ints attrs, uint32_t 
   return static_cast<uint32_t>(h ^ (h >> 32));
 }
 
-// A set of nodes by hash: open addressing, at most half full.
-class NodeTable {
+// Finds equal nodes. The users of a value, of which it is the last made operand, are a short list beside it: recent
+// operands have recent users, so large graphs stay in the cache. What finds no place there (no operands, more users)
+// is in a hash table: open addressing, at most half full.
+class NodeSet {
  public:
-  template <class Same>
-  Value find(uint32_t hash, Same same) const {
-    if (slots_.empty()) return kNoValue;
-    for (size_t i = hash & mask();; i = (i + 1) & mask()) {
-      const Slot& s = slots_[i];
-      if (s.node == kNoValue) return kNoValue;
-      if (s.hash == hash && same(s.node)) return s.node;
+  // Where a node is, or belongs.
+  struct Place {
+    Value found = kNoValue, operand = kNoValue;
+    bool listed = false;
+    uint32_t hash = 0;
+  };
+
+  // same: whether a node is the sought one; hash: its hash, if it is needed.
+  template <class Same, class Hash>
+  Place find(std::span<const Value> operands, Same same, Hash hash) const {
+    Place place;
+    if (!operands.empty()) {
+      place.operand = std::ranges::max(operands);
+      int users = 0;
+      for (Value v = links_[place.operand].first_user; v != kNoValue; v = links_[v].next, ++users)
+        if (same(v)) return place.found = v, place;
+      place.listed = users < kListed;
+      if (place.listed) return place;
     }
-  }
-  void insert(uint32_t hash, Value node) {
-    if (2 * (count_ + 1) > slots_.size()) resize(std::max<size_t>(64, 2 * slots_.size()));
-    place({hash, node});
-    ++count_;
-  }
-  void reserve(size_t nodes) {
-    if (2 * nodes > slots_.size()) resize(std::bit_ceil(2 * nodes));
+    place.hash = hash();
+    if (slots_.empty()) return place;
+    for (size_t i = place.hash & mask(); slots_[i].node != kNoValue; i = (i + 1) & mask())
+      if (slots_[i].hash == place.hash && same(slots_[i].node)) return place.found = slots_[i].node, place;
+    return place;
   }
 
+  // Nodes come in order; those that are never shared have no place.
+  void insert(Value node, const Place* place) {
+    links_.push_back({});
+    if (place == nullptr) return;
+    if (place->listed)
+      links_[node].next = std::exchange(links_[place->operand].first_user, node);
+    else
+      insert_hashed({place->hash, node});
+  }
+
+  void reserve(size_t nodes) { links_.reserve(nodes); }
+
  private:
+  static constexpr int kListed = 8;
+  struct Link {
+    Value first_user = kNoValue, next = kNoValue;
+  };
   struct Slot {
     uint32_t hash = 0;
     Value node = kNoValue;
   };
   size_t mask() const { return slots_.size() - 1; }
-  void place(Slot slot) {
+  void insert_hashed(Slot slot) {
+    if (2 * (count_ + 1) > slots_.size()) {
+      std::vector<Slot> old(std::max<size_t>(64, 2 * slots_.size()));
+      old.swap(slots_);
+      for (const Slot& s : old)
+        if (s.node != kNoValue) place_slot(s);
+    }
+    place_slot(slot);
+    ++count_;
+  }
+  void place_slot(Slot slot) {
     size_t i = slot.hash & mask();
     while (slots_[i].node != kNoValue) i = (i + 1) & mask();
     slots_[i] = slot;
   }
-  void resize(size_t size) {
-    std::vector<Slot> old(size);
-    old.swap(slots_);
-    for (const Slot& s : old)
-      if (s.node != kNoValue) place(s);
-  }
+  std::vector<Link> links_;
   std::vector<Slot> slots_;
   size_t count_ = 0;
 };
@@ -84,7 +116,7 @@ void append_words(std::vector<T>& to, std::span<const T> words) {
 
 struct Builder::State {
   Sharing sharing;
-  NodeTable table;
+  NodeSet nodes;
   std::unordered_map<Type, uint32_t, TypeHash> types;
   std::unordered_map<std::string, uint32_t> scopes;
   std::unordered_map<std::string, uint32_t> names;  // of parameters: the last number given to this name
@@ -117,14 +149,15 @@ uint32_t Builder::intern(const Type& type) {
 Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool in_place, uint32_t type) {
   GraphData& g = *graph_;
   bool shared = state_->sharing == Sharing::on && !in_place && op != Op::param_op && op != Op::read_op;
-  uint32_t hash = 0;
+  NodeSet::Place place;
   if (shared) {
-    hash = hash_node(op, operands, attrs, type);
-    Value found = state_->table.find(hash, [&](Value v) {
-      return g.nodes_[v].op == op && g.nodes_[v].type == type && !g.in_place(v) &&
-             std::ranges::equal(g.operands(v), operands) && std::ranges::equal(g.words(v), attrs);
-    });
-    if (found != kNoValue) return found;
+    auto same = [&](Value v) {
+      const Node& n = g.nodes_[v];
+      return n.op == op && n.type == type && n.in_place == 0 && std::ranges::equal(g.operands(v), operands) &&
+             std::ranges::equal(g.words(v), attrs);
+    };
+    place = state_->nodes.find(operands, same, [&] { return hash_node(op, operands, attrs, type); });
+    if (place.found != kNoValue) return place.found;
   }
   Node n{op, in_place,      0, static_cast<uint32_t>(operands.size()), {kNoValue, kNoValue, kNoValue}, type,
          0,  state_->origin};
@@ -144,13 +177,13 @@ Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool i
     internal_error("at most 2^32 - 1 nodes, operands and attribute words", "the graph is too large");
   g.nodes_.push_back(n);
   if (in_place || op == Op::read_op) g.pure_ = false;
-  if (shared) state_->table.insert(hash, v);
+  if (state_->sharing == Sharing::on) state_->nodes.insert(v, shared ? &place : nullptr);
   return v;
 }
 
 void Builder::reserve(size_t nodes) {
   graph_->nodes_.reserve(graph_->nodes_.size() + nodes);
-  if (state_->sharing == Sharing::on) state_->table.reserve(graph_->nodes_.size() + nodes);
+  if (state_->sharing == Sharing::on) state_->nodes.reserve(graph_->nodes_.size() + nodes);
 }
 
 Value Builder::param(const Type& type, std::string_view name) {

@@ -20,6 +20,7 @@ Graph dce(const Graph& graph) {
   }
   if (!dead) return graph;
   Builder b(g.name(), Builder::Sharing::off);
+  b.reserve(g.size());
   std::vector<Value> params = params_like(b, g), map(g.size(), kNoValue), operands, outputs;
   for (size_t i = 0; i < params.size(); ++i) map[g.inputs()[i]] = params[i];
   for (Value v = 0; v < g.size(); ++v) {

@@ -16,27 +16,26 @@ namespace {
 
 constexpr int64_t kLimit = 64;
 
-bool small_constant(const GraphData& g, Value v) { return g.op(v) == Op::const_op && g.shape(v).numel() <= kLimit; }
+bool is_splat(const GraphData& g, Value constant) { return g.attrs(constant).ints(Key::data).size() == 1; }
 
-// Structural zeros, random draws and what only the user may drop are kept.
-bool foldable(const GraphData& g, Value v) {
-  switch (g.op(v)) {
-    case Op::param_op:
-    case Op::const_op:
-    case Op::identity_op:
+bool foldable(Op op) {
+  switch (op) {
     case Op::diag_embed_op:
     case Op::random_bits_op:
     case Op::stop_gradient_op:
-    case Op::gather_op:
-      return false;  // gather may raise: at run time, not now
+    case Op::gather_op:  // may raise: at run time, not now
+    case Op::scatter_add_op:
+    case Op::scatter_set_op:
+      return false;
     default:
-      return g.shape(v).numel() <= kLimit && info(g.op(v)).op_class != OpClass::effect;
+      return info(op).op_class != OpClass::effect;
   }
 }
 
-std::vector<std::byte> dense(const GraphData& g, Value constant) {
-  const Type& type = g.type(constant);
-  std::vector<std::byte> out(static_cast<size_t>(type.shape.numel() * size_of(type.dtype)));
+// A constant's contents as an array of `shape`: its own, or any shape for a splat.
+std::vector<std::byte> dense(const GraphData& g, Value constant, const Shape& shape) {
+  Type type{g.dtype(constant), false, shape};
+  std::vector<std::byte> out(static_cast<size_t>(shape.numel() * size_of(type.dtype)));
   rules(Op::const_op).eval.fn({g.attrs(constant), type, {}, out.data(), {}});
   return out;
 }
@@ -56,8 +55,8 @@ std::vector<int64_t> words(const std::vector<std::byte>& bytes, int64_t n) {
   return data;
 }
 
-Value constant_of(Builder& b, const Type& type, const std::vector<std::byte>& bytes) {
-  int64_t n = type.shape.numel();
+// A constant of this type whose contents are n elements, or one for all of them.
+Value constant_of(Builder& b, const Type& type, const std::vector<std::byte>& bytes, int64_t n) {
   auto data = [&] {
     switch (type.dtype) {
       case DType::boolean:
@@ -77,34 +76,50 @@ Value constant_of(Builder& b, const Type& type, const std::vector<std::byte>& by
   return build::constant_data(b, type.dtype, type.shape, data);
 }
 
-Value evaluated(Builder& b, const GraphData& g, Value v, std::span<const Value> operands) {
+// The node on constant operands; elementwise on splats it takes one element.
+Value evaluated(Builder& b, const GraphData& g, Value v, std::span<const Value> operands, bool splats) {
   std::vector<std::vector<std::byte>> buffers;
+  std::vector<Type> types;
   std::vector<Array> arrays;
+  types.reserve(operands.size());
   for (Value o : operands) {
-    buffers.push_back(dense(b.graph(), o));
-    arrays.push_back({&b.type(o), buffers.back().data()});
+    types.push_back(splats ? Type{b.dtype(o), false, {}} : b.type(o));
+    buffers.push_back(dense(b.graph(), o, types.back().shape));
+    arrays.push_back({&types.back(), buffers.back().data()});
   }
-  const Type& type = g.type(v);
+  Type type = splats ? Type{g.dtype(v), false, {}} : g.type(v);
   std::vector<std::byte> out(static_cast<size_t>(type.shape.numel() * size_of(type.dtype)));
   rules(g.op(v)).eval.fn({g.attrs(v), type, arrays, out.data(), g.location(v)});
   b.set_origin_of(g, v);
-  return constant_of(b, type, out);
+  return constant_of(b, g.type(v), out, type.shape.numel());
 }
 
 }  // namespace
 
+std::optional<Value> folded(Builder& b, const GraphData& g, Value v, std::span<const Value> operands) {
+  if (operands.empty() || !foldable(g.op(v))) return {};
+  bool small = g.shape(v).numel() <= kLimit, splats = info(g.op(v)).op_class == OpClass::elementwise;
+  for (Value o : operands) {
+    if (b.op(o) != Op::const_op) return {};
+    small &= b.shape(o).numel() <= kLimit;
+    splats &= is_splat(b.graph(), o);
+  }
+  if (!small && !splats) return {};
+  return evaluated(b, g, v, operands, splats);
+}
+
 Graph fold(const Graph& graph) {
   const GraphData& g = graph.data();
   Builder b(g.name());
+  b.reserve(g.size());
   std::vector<Value> params = params_like(b, g), map(g.size(), kNoValue), operands, outputs;
   for (size_t i = 0; i < params.size(); ++i) map[g.inputs()[i]] = params[i];
   for (Value v = 0; v < g.size(); ++v) {
     if (g.op(v) == Op::param_op) continue;
     operands.clear();
     for (Value o : g.operands(v)) operands.push_back(map[o]);
-    bool constant = foldable(g, v) && !operands.empty() &&
-                    std::ranges::all_of(operands, [&](Value o) { return small_constant(b.graph(), o); });
-    map[v] = constant ? evaluated(b, g, v, operands) : b.copy_node(g, v, operands);
+    std::optional<Value> constant = folded(b, g, v, operands);
+    map[v] = constant ? *constant : b.copy_node(g, v, operands);
   }
   for (Value o : g.outputs()) outputs.push_back(map[o]);
   return b.finish(outputs, g.writebacks());

@@ -44,6 +44,7 @@ Dual linearize_into(Builder& b, const GraphData& g, std::span<const Value> args,
 Linearized linearize(const Graph& graph, std::span<const uint8_t> active) {
   const GraphData& g = graph.data();
   Builder b(g.name());
+  b.reserve(3 * static_cast<size_t>(g.size()));
   std::vector<Value> args = params_like(b, g), tangents(args.size(), kNoValue);
   for (size_t i = 0; i < args.size(); ++i)
     if (active[i]) tangents[i] = b.param(g.type(g.inputs()[i]), g.input_name(i).empty() ? "" : g.input_name(i) + "_t");

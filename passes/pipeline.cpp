@@ -1,9 +1,7 @@
 #include "passes/pipeline.h"
 
-#include "passes/cse.h"
 #include "passes/dce.h"
 #include "passes/dump.h"
-#include "passes/fold.h"
 #include "passes/functionalize.h"
 #include "passes/simplify.h"
 
@@ -12,9 +10,7 @@ namespace jot::passes {
 namespace {
 constexpr Pass kPipeline[] = {
     {"functionalize", functionalize},  // writes and views -> values
-    {"simplify", simplify},            // identities
-    {"fold", fold},                    // constants
-    {"cse", cse},                      // equal nodes
+    {"simplify", simplify},            // identities, constants, equal nodes
     {"dce", dce},                      // dead nodes
 };
 }  // namespace

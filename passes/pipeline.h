@@ -18,7 +18,7 @@ std::span<const Pass> optimization_pipeline();
 // Runs one pass, with its hooks: verification (JOT_VERIFY=1), dump (JOT_DUMP), timing (JOT_LOG=compile).
 ir::Graph run_pass(const Pass& pass, const ir::Graph& g);
 
-// functionalize, simplify, fold, cse, dce.
+// Runs the pipeline.
 ir::Graph optimize(const ir::Graph& g);
 
 }  // namespace jot::passes

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "ir/build.h"
+#include "passes/fold.h"
 #include "passes/inline.h"
 
 namespace jot::passes {
@@ -30,8 +31,10 @@ std::optional<Splat> splat(const GraphData& g, Value v) {
   return Splat{floating, floating ? std::bit_cast<double>(data[0]) : 0.0, data[0]};
 }
 
+// The operand that the node equals, if there is one.
 std::optional<Value> same_operand(Builder& b, Op op, std::span<const Value> x) {
   const GraphData& g = b.graph();
+  if (x.empty()) return {};
   auto is = [&](size_t i, double c) {
     auto s = splat(g, x[i]);
     return s && s->is(c);
@@ -59,8 +62,6 @@ std::optional<Value> same_operand(Builder& b, Op op, std::span<const Value> x) {
       if (auto s = splat(g, x[0])) return s->integer ? x[1] : x[2];
       if (x[1] == x[2]) return x[1];
       break;
-    case Op::stop_gradient_op:
-      break;  // later derivatives need it
     default:
       break;
   }
@@ -89,7 +90,8 @@ Value rebuilt(Builder& b, const GraphData& g, Value v, std::span<const Value> x)
 
 Graph simplify(const Graph& graph) {
   const GraphData& g = graph.data();
-  Builder b(g.name());
+  Builder b(g.name());  // shares equal nodes
+  b.reserve(g.size());
   std::vector<Value> params = params_like(b, g), map(g.size(), kNoValue), operands, outputs;
   for (size_t i = 0; i < params.size(); ++i) map[g.inputs()[i]] = params[i];
   for (Value v = 0; v < g.size(); ++v) {
@@ -97,8 +99,9 @@ Graph simplify(const Graph& graph) {
     operands.clear();
     for (Value o : g.operands(v)) operands.push_back(map[o]);
     b.set_origin_of(g, v);
-    std::optional<Value> same = same_operand(b, g.op(v), operands);
-    map[v] = same ? *same : rebuilt(b, g, v, operands);
+    std::optional<Value> simpler = same_operand(b, g.op(v), operands);
+    if (!simpler) simpler = folded(b, g, v, operands);
+    map[v] = simpler ? *simpler : rebuilt(b, g, v, operands);
   }
   for (Value o : g.outputs()) outputs.push_back(map[o]);
   return b.finish(outputs, g.writebacks());

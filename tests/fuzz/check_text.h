@@ -4,7 +4,7 @@
 
 #include "jot/ir.h"
 
-namespace jot::testing {
+namespace jot::test {
 
 // What must hold for any text whatever: it parses to a graph that prints and parses to itself, or to an IrError that
 // begins with a position or the node's line. Returns what does not hold; puts the error of a bad text into `error`.
@@ -33,4 +33,4 @@ inline std::string check_text(std::string_view text, std::string* error = nullpt
   return "";
 }
 
-}  // namespace jot::testing
+}  // namespace jot::test

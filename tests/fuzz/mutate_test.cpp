@@ -41,12 +41,12 @@ TEST_CASE("a mutated text is another graph or an IrError with a position") {
   std::mt19937_64 random(20240607);
   int graphs = 0, errors = 0;
   for (uint64_t seed = 0; seed < 400; ++seed) {
-    std::string text = to_text(testing::random_graph(seed, {.nodes = 12, .effects = seed % 2 == 0}));
+    std::string text = to_text(test::random_graph(seed, {.nodes = 12, .effects = seed % 2 == 0}));
     for (int i = 0; i < 50; ++i) {
       std::string changed = mutated(text, random);
       CAPTURE(changed);
       std::string error;
-      std::string fault = testing::check_text(changed, &error);
+      std::string fault = test::check_text(changed, &error);
       REQUIRE(fault == "");
       ++(error.empty() ? graphs : errors);
     }
@@ -58,8 +58,8 @@ TEST_CASE("a mutated text is another graph or an IrError with a position") {
 
 TEST_CASE("the check sees a text that is lost, and an error without a position") {
   std::string error;
-  CHECK(testing::check_text("func @f() -> () {\n  return\n}\n", &error) == "");
+  CHECK(test::check_text("func @f() -> () {\n  return\n}\n", &error) == "");
   CHECK(error == "");
-  CHECK(testing::check_text("func @f() -> () {", &error) == "");
+  CHECK(test::check_text("func @f() -> () {", &error) == "");
   CHECK(error.starts_with("[parse] line 1, column 18: "));
 }

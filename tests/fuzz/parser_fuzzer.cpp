@@ -7,7 +7,7 @@
 #include "tests/fuzz/check_text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  std::string fault = jot::testing::check_text({reinterpret_cast<const char*>(data), size});
+  std::string fault = jot::test::check_text({reinterpret_cast<const char*>(data), size});
   if (!fault.empty()) {
     std::fprintf(stderr, "%s\n", fault.c_str());
     std::abort();

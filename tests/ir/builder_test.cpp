@@ -94,7 +94,7 @@ TEST_CASE("hash and equality see ops, edges, types and attributes, not names and
   CHECK_FALSE(same(make("f", 1, f32, 1, true, false)));
   CHECK_FALSE(same(make("f", 1, f32, 1, false, true)));
   for (uint64_t seed = 0; seed < 200; ++seed)
-    CHECK_FALSE(testing::random_graph(seed).hash() == testing::random_graph(seed + 1).hash());
+    CHECK_FALSE(test::random_graph(seed).hash() == test::random_graph(seed + 1).hash());
 }
 
 TEST_CASE("attributes and operands of a graph under construction can be used to extend it") {

@@ -93,7 +93,7 @@ TEST_CASE("random graphs are printed and parsed without loss") {
   std::set<Op> seen;
   for (uint64_t seed = 0; seed < 300; ++seed) {
     CAPTURE(seed);
-    Graph g = testing::random_graph(seed, {.effects = seed % 2 == 0});
+    Graph g = test::random_graph(seed, {.effects = seed % 2 == 0});
     check_round_trip(g);
     for (Value v = 0; v < g.data().size(); ++v) seen.insert(g.data().op(v));
   }

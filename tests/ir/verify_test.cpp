@@ -38,7 +38,7 @@ Graph corrupted(const Graph& from, std::initializer_list<Type> operands, Value n
 TEST_CASE("what the builder makes verifies") {
   for (uint64_t seed = 1000; seed < 1200; ++seed) {
     CAPTURE(seed);
-    CHECK(verify_error(testing::random_graph(seed, {.effects = seed % 2 == 0})) == "no error");
+    CHECK(verify_error(test::random_graph(seed, {.effects = seed % 2 == 0})) == "no error");
   }
 }
 

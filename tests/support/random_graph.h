@@ -10,7 +10,7 @@
 
 #include "ir/build.h"
 
-namespace jot::testing {
+namespace jot::test {
 
 struct RandomGraphOptions {
   int nodes = 40;               // about
@@ -264,4 +264,4 @@ inline ir::Graph random_graph(uint64_t seed, RandomGraphOptions options = {}) {
   return RandomGraph(seed, options).make();
 }
 
-}  // namespace jot::testing
+}  // namespace jot::test
