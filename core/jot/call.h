@@ -22,7 +22,7 @@ decltype(auto) substitute(const A& a, const Tensor* leaves) {
   } else if constexpr (has_tensors<A>) {
     A copy = a;
     LeafCursor cursor{leaves};
-    replace(copy, cursor);
+    replace_leaves(copy, cursor);
     return copy;
   } else {
     return (a);
@@ -54,10 +54,10 @@ template <bool Aux, class R>
 using output_t = std::remove_cvref_t<decltype(output_of<Aux>(std::declval<const R&>()))>;
 
 template <class T>
-Leaves flatten(const T& t) {
+Leaves leaves_in(const T& t) {
   Leaves leaves;
   Flattener flattener(leaves);
-  visit(t, flattener);
+  walk(t, flattener);
   return leaves;
 }
 
@@ -65,9 +65,9 @@ Leaves flatten(const T& t) {
 template <class T>
 T blank(const T& t) {
   T copy = t;
-  Leaves none(flatten(t).size());
+  Leaves none(leaves_in(t).size());
   LeafCursor cursor{none.data()};
-  replace(copy, cursor);
+  replace_leaves(copy, cursor);
   return copy;
 }
 
@@ -94,12 +94,12 @@ class Call {
   auto output(const Leaves& values) {
     output_t<Aux, Result> copy = output_of<Aux>(*result_);
     LeafCursor cursor{values.data()};
-    replace(copy, cursor);
+    replace_leaves(copy, cursor);
     return copy;
   }
   auto aux(const Leaves& values) {
     LeafCursor cursor{values.data()};
-    replace(result_->second, cursor);
+    replace_leaves(result_->second, cursor);
     return std::move(result_->second);
   }
 
@@ -113,7 +113,7 @@ class Call {
   }
   template <size_t I>
   void flatten_one(Flattener& flattener) {
-    visit(std::get<I>(args_), flattener);
+    walk(std::get<I>(args_), flattener);
     starts[I + 1] = leaves.size();
   }
   template <size_t... I>
@@ -124,10 +124,10 @@ class Call {
     Call& call = *static_cast<Call*>(self);
     call.run(args.data(), std::index_sequence_for<A...>());
     Flattener values(out.values);
-    visit(output_of<Aux>(*call.result_), values);
+    walk(output_of<Aux>(*call.result_), values);
     if constexpr (Aux) {
       Flattener aux(out.aux);
-      visit(call.result_->second, aux);
+      walk(call.result_->second, aux);
     }
   }
 
@@ -161,7 +161,7 @@ struct Selected {
   static type with(const std::tuple<const A&...>& args, const Leaves& leaves) {
     type result = copy(args);
     LeafCursor cursor{leaves.data()};
-    replace(result, cursor);
+    replace_leaves(result, cursor);
     return result;
   }
 };

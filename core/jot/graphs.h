@@ -79,13 +79,13 @@ class Compiled : public Executable {
       : Executable(std::move(program)), prototype_(std::move(prototype)), types_(std::move(types)) {}
   Out operator()(const A&... a) const {
     JitKey key(nullptr);
-    (visit(a, key), ...);
+    (walk(a, key), ...);
     types_.check(key, {});
     Leaves leaves(num_results(*program_));
     run_program(*program_, key.tensors(), leaves);
     Out out = prototype_;
     LeafCursor cursor{leaves.data()};
-    replace(out, cursor);
+    replace_leaves(out, cursor);
     return out;
   }
 
@@ -105,7 +105,7 @@ auto compile(F&& f, const A&... a) {
   C call(f, a...);
   std::shared_ptr<const Program> program = record_program(call.fn(), call.leaves, Captures::copied, "compile", {});
   JitKey key(nullptr);
-  (visit(a, key), ...);
+  (walk(a, key), ...);
   return Compiled<typename C::Result, argument_t<A>...>(std::move(program), blank(call.result()), ArgumentTypes(key));
 }
 

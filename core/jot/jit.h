@@ -109,7 +109,7 @@ class Jit {
     if (tracing()) return f_(static_cast<const argument_t<A>&>(a)...);
     static constexpr char signature = 0;
     JitKey key(&signature);
-    (visit(a, key), ...);
+    (walk(a, key), ...);
     key.finish();
     std::shared_ptr<const JitEntry> entry = cache_->find(key);
     if (!entry) {
@@ -125,7 +125,7 @@ class Jit {
       Leaves leaves(num_results(program_of(*entry)));
       run_program(program_of(*entry), key.tensors(), leaves);
       LeafCursor cursor{leaves.data()};
-      replace(result, cursor);
+      replace_leaves(result, cursor);
       return result;
     }
   }

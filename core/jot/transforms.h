@@ -54,18 +54,18 @@ class Pullback {
   // The cotangents of the primals, always a tuple.
   std::tuple<A...> operator()(const Out& cotangents, Location at = JOT_HERE) const {
     if constexpr (leafage<Out>().dynamic) check_same(cotangents);
-    Leaves results = (*map_)(flatten(cotangents), at);
+    Leaves results = (*map_)(leaves_in(cotangents), at);
     std::tuple<A...> in = in_;
     LeafCursor cursor{results.data()};
-    replace(in, cursor);
+    replace_leaves(in, cursor);
     return in;
   }
 
  private:
   void check_same(const Out& cotangents) const {
     TreeSpec expected, given;
-    visit(out_, expected);
-    visit(cotangents, given);
+    walk(out_, expected);
+    walk(cotangents, given);
     check_structure(expected, given, "vjp");
   }
   std::shared_ptr<const LinearMap> map_;
@@ -81,17 +81,17 @@ class Pushforward {
   Out operator()(const A&... tangents) const {
     if constexpr ((false || ... || leafage<A>().dynamic)) {
       TreeSpec expected, given;
-      visit(in_, expected);
-      visit(std::tie(tangents...), given);
+      walk(in_, expected);
+      walk(std::tie(tangents...), given);
       check_structure(expected, given, "linearize");
     }
     Leaves leaves;
     Flattener flattener(leaves);
-    (visit(tangents, flattener), ...);
+    (walk(tangents, flattener), ...);
     Leaves results = (*map_)(leaves, {});
     Out out = out_;
     LeafCursor cursor{results.data()};
-    replace(out, cursor);
+    replace_leaves(out, cursor);
     return out;
   }
 
@@ -215,11 +215,11 @@ auto jvp(F&& f, const detail::Primals<A...>& primals, const detail::Tangents<std
         C call(f, a...);
         if constexpr ((leafage<A>().dynamic || ...)) {
           TreeSpec expected, given;
-          visit(primals.values, expected);
-          visit(tangents.values, given);
+          walk(primals.values, expected);
+          walk(tangents.values, given);
           check_structure(expected, given, "jvp");
         }
-        JvpResult r = detail::jvp(call.fn(), call.leaves, flatten(tangents.values), options.strict, at);
+        JvpResult r = detail::jvp(call.fn(), call.leaves, leaves_in(tangents.values), options.strict, at);
         auto out = call.output(r.outputs);
         auto tangent = call.output(r.tangents);
         if constexpr (aux)

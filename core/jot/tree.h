@@ -140,20 +140,20 @@ uint64_t number_bits(T x) {
 }
 
 template <class T>
-void visit(const T& t, TreeVisitor& v);
+void walk(const T& t, TreeVisitor& v);
 
 struct MembersVisitor {
   TreeVisitor& v;
   template <class... M>
   void operator()(const M&... m) const {
     v.list(sizeof...(M));
-    (visit(m, v), ...);
+    (walk(m, v), ...);
   }
 };
 
 // Shows v every node of t, parents before children, in order.
 template <class T>
-void visit(const T& t, TreeVisitor& v) {
+void walk(const T& t, TreeVisitor& v) {
   constexpr NodeKind kind = node_kind<T>;
   if constexpr (kind == NodeKind::tensor) {
     v.tensor(t);
@@ -163,14 +163,14 @@ void visit(const T& t, TreeVisitor& v) {
     v.map(t.size());
     for (const auto& [key, x] : t) {
       v.key(key);
-      visit(x, v);
+      walk(x, v);
     }
   } else if constexpr (kind == NodeKind::vector || kind == NodeKind::array) {
     v.list(t.size());
-    for (const typename T::value_type& x : t) visit(x, v);
+    for (const typename T::value_type& x : t) walk(x, v);
   } else if constexpr (kind == NodeKind::optional) {
     v.optional(t.has_value());
-    if (t) visit(*t, v);
+    if (t) walk(*t, v);
   } else if constexpr (kind == NodeKind::product) {
     std::apply(MembersVisitor{v}, t);
   } else if constexpr (kind == NodeKind::record) {
@@ -185,30 +185,30 @@ void visit(const T& t, TreeVisitor& v) {
 }
 
 template <class T>
-void replace(T& t, LeafCursor& leaves);
+void replace_leaves(T& t, LeafCursor& leaves);
 
 struct MembersReplacer {
   LeafCursor& leaves;
   template <class... M>
   void operator()(M&... m) const {
-    (replace(m, leaves), ...);
+    (replace_leaves(m, leaves), ...);
   }
 };
 
 // Puts the next tensors in the place of t's, in order.
 template <class T>
-void replace(T& t, LeafCursor& leaves) {
+void replace_leaves(T& t, LeafCursor& leaves) {
   constexpr NodeKind kind = node_kind<T>;
   if constexpr (!has_tensors<T>)
     return;
   else if constexpr (kind == NodeKind::tensor)
     t = *leaves.next++;
   else if constexpr (kind == NodeKind::map)
-    for (auto& entry : t) replace(entry.second, leaves);
+    for (auto& entry : t) replace_leaves(entry.second, leaves);
   else if constexpr (kind == NodeKind::vector || kind == NodeKind::array)
-    for (auto& x : t) replace(x, leaves);
+    for (auto& x : t) replace_leaves(x, leaves);
   else if constexpr (kind == NodeKind::optional) {
-    if (t) replace(*t, leaves);
+    if (t) replace_leaves(*t, leaves);
   } else if constexpr (kind == NodeKind::product)
     std::apply(MembersReplacer{leaves}, t);
   else if constexpr (kind == NodeKind::record)
@@ -289,11 +289,11 @@ rebind_t<O, L> rebuild(const O& o, const L& leaf, LeafCursor& leaves) {
   constexpr NodeKind kind = node_kind<O>;
   if constexpr (kind == NodeKind::tensor) {
     L copy = leaf;
-    replace(copy, leaves);
+    replace_leaves(copy, leaves);
     return copy;
   } else if constexpr (std::is_same_v<L, Tensor>) {
     O copy = o;
-    replace(copy, leaves);
+    replace_leaves(copy, leaves);
     return copy;
   } else if constexpr (kind == NodeKind::map) {
     rebind_t<O, L> result;

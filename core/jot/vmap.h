@@ -19,7 +19,7 @@ class Vmap {
   auto operator()(const A&... a) const {
     TreeSpec spec;
     spec.list(sizeof...(A));
-    (visit(a, spec), ...);
+    (walk(a, spec), ...);
     Call<false, F, A...> call(f_, a...);
     Body<Call<false, F, A...>> body{call, options_.out_dims, at_};
     std::vector<std::optional<int64_t>> in_dims = match_in_dims(options_.in_dims, spec, at_);
@@ -38,7 +38,7 @@ class Vmap {
       Fn fn = body.call.fn();
       fn.call(fn.self, args, out);
       TreeSpec outputs;
-      visit(body.call.result(), outputs);
+      walk(body.call.result(), outputs);
       out.out_dims = match_out_dims(body.out_dims, outputs, body.at);
     }
   };
