@@ -104,14 +104,16 @@ def main():
     parser.add_argument('--sanitizer', choices=SANITIZERS)
     parser.add_argument('--build-only', action='store_true')
     parser.add_argument('--timeout', type=float, default=900, help='seconds for one run')
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     directory = options.build.resolve()
 
     if subprocess.run(['ninja', '-C', directory, '--quiet', 'build.ninja']).returncode:
         return finish(0, 1)
     tests = json.loads((directory / 'meson-info/intro-tests.json').read_text())
+    exact = {test['name'] for test in tests} & set(options.names)  # a name in full means that test alone
     tests = [test for test in tests
-             if (not options.names or any(name in test['name'] for name in options.names))
+             if (not options.names or test['name'] in exact
+                 or any(name in test['name'] for name in options.names if name not in exact))
              and (not options.suite or any(suite.endswith(':' + options.suite) for suite in test['suite']))]
     if not tests:
         print('no test matches', *options.names)
