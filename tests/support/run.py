@@ -43,10 +43,10 @@ def plan(tests, sanitizer):
     targets = machine_targets()
     for test in tests:
         suites = {suite.partition(':')[2] for suite in test['suite']}
-        if 'tool' in suites:
+        if suites & {'tool', 'demo'}:
             if not sanitizer:
                 yield Run(test)
-        elif suites & {'plain', 'demo'}:
+        elif 'plain' in suites:
             yield Run(test)
         elif sanitizer:
             yield Run(test, targets[0], JOT_CPU=targets[0])
