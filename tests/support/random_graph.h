@@ -29,16 +29,28 @@ class RandomGraph {
       ir::Value v = step();
       if (b_.shape(v).numel() <= 256 && !b_.type(v).token) values_.push_back(v);
     }
-    std::vector<ir::Value> outputs;
-    int64_t n = between(1, 3);
-    for (int64_t i = 0; i < n; ++i)
-      outputs.push_back(values_[values_.size() - 1 - below(std::min<size_t>(values_.size(), 8))]);
-    return b_.finish(outputs);
+    return b_.finish(outputs());
   }
 
  private:
   using Value = ir::Value;
   using Op = ir::Op;
+
+  // A few late values of a differentiable graph; else everything that has no user.
+  std::vector<Value> outputs() {
+    std::vector<Value> chosen;
+    if (options_.differentiable) {
+      for (int64_t i = between(1, 3); i > 0; --i)
+        chosen.push_back(values_[values_.size() - 1 - below(std::min<size_t>(values_.size(), 8))]);
+      return chosen;
+    }
+    std::vector<bool> used(b_.graph().size(), false);
+    for (Value v = 0; v < b_.graph().size(); ++v)
+      for (Value o : b_.graph().operands(v)) used[o] = true;
+    for (Value v = 0; v < b_.graph().size(); ++v)
+      if (!used[v] && !b_.type(v).token) chosen.push_back(v);
+    return chosen;
+  }
 
   size_t below(size_t n) { return static_cast<size_t>(random_() % n); }
   int64_t between(int64_t low, int64_t high) {
@@ -125,7 +137,9 @@ class RandomGraph {
         Op op = options_.differentiable
                     ? pick({Op::add_op, Op::sub_op, Op::mul_op})
                     : pick({Op::add_op, Op::sub_op, Op::mul_op, Op::div_op, Op::max_op, Op::min_op, Op::add_any_op});
-        return coin() ? ir::build::binary(b_, op, x, like(x)) : ir::build::binary(b_, op, like(x), x);
+        Value y =
+            below(3) == 0 ? ir::build::constant(b_, b_.dtype(x), b_.shape(x), pick({0.0, -0.0, 1.0, -1.0})) : like(x);
+        return coin() ? ir::build::binary(b_, op, x, y) : ir::build::binary(b_, op, y, x);
       }
       case 2:
         return broadcast();

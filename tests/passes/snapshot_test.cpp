@@ -1,0 +1,182 @@
+// Each pass on a small graph: what it makes of it, as text.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "passes/cse.h"
+#include "passes/dce.h"
+#include "passes/fold.h"
+#include "passes/functionalize.h"
+#include "passes/pipeline.h"
+#include "passes/registry.h"
+#include "passes/simplify.h"
+
+using namespace jot;
+
+namespace {
+
+struct Row {
+  std::string name, before, after;
+};
+
+std::string graph(const std::string& parameters, const std::string& results, const std::string& body) {
+  return "func @main(" + parameters + ") -> (" + results + ") {\n" + body + "}\n";
+}
+
+// `before` and `after` are bodies of functions of these parameters and results.
+void check(ir::Graph (*pass)(const ir::Graph&), const std::string& parameters, const std::string& results,
+           const Row& row) {
+  CAPTURE(row.name);
+  ir::Graph g = pass(ir::parse(graph(parameters, results, row.before)));
+  ir::verify(g);
+  CHECK(to_text(g) == graph(parameters, results, row.after));
+}
+
+std::string splat(const std::string& name, const std::string& value, const std::string& type = "f64[2]") {
+  std::string shape = type.substr(type.find('[')), dtype = type.substr(0, type.find('['));
+  return "  " + name + ": " + type + " = const() {shape=" + shape + ", dtype=" + dtype + ", data=[" + value + "]}\n";
+}
+
+std::string binary(const std::string& op, const std::string& x, const std::string& y,
+                   const std::string& type = "f64[2]") {
+  return "  %1: " + type + " = " + op + "(" + x + ", " + y + ")\n  return %1\n";
+}
+
+}  // namespace
+
+TEST_CASE("simplify: identities of IEEE 754") {
+  const char* x = "  return %x\n";
+  const Row rows[] = {
+      {"x * 1", splat("%0", "1") + binary("mul", "%x", "%0"), x},
+      {"1 * x", splat("%0", "1") + binary("mul", "%0", "%x"), x},
+      {"x / 1", splat("%0", "1") + binary("div", "%x", "%0"), x},
+      {"x + -0", splat("%0", "-0") + binary("add", "%x", "%0"), x},
+      {"-0 + x", splat("%0", "-0") + binary("add", "%0", "%x"), x},
+      {"x - 0", splat("%0", "0") + binary("sub", "%x", "%0"), x},
+      {"--x", "  %0: f64[2] = neg(%x)\n  %1: f64[2] = neg(%0)\n  return %1\n", x},
+      {"where(p, x, x)", "  %0: f64[2] = where(%p, %x, %x)\n  return %0\n", x},
+      {"where(true, x, y)", splat("%0", "1", "bool[2]") + "  %1: f64[2] = where(%0, %x, %y)\n  return %1\n", x},
+      {"where(false, y, x)", splat("%0", "0", "bool[2]") + "  %1: f64[2] = where(%0, %y, %x)\n  return %1\n", x},
+      {"through broadcasts",
+       splat("%0", "1", "f64[]") + "  %2: f64[2] = broadcast(%0) {shape=[2], dims=[]}\n" + binary("mul", "%x", "%2"),
+       x},
+      {"reshape of reshape",
+       "  %0: f64[2,1] = reshape(%x) {shape=[2,1]}\n  %1: f64[2] = reshape(%0) {shape=[2]}\n  return %1\n", x},
+      {"permute of permute", "  %0: f64[2] = permute(%x) {perm=[0]}\n  return %0\n", x},
+      {"whole slice", "  %0: f64[2] = slice(%x) {start=[0], limit=[2], stride=[1]}\n  return %0\n", x},
+      {"convert to the same", "  %0: f64[2] = convert(%x) {dtype=f64}\n  return %0\n", x},
+  };
+  auto pass = [](const ir::Graph& g) { return passes::dce(passes::simplify(g)); };
+  for (const Row& row : rows) check(pass, "%x: f64[2], %y: f64[2], %p: bool[2]", "f64[2]", row);
+}
+
+TEST_CASE("simplify: what IEEE 754 does not allow stays") {
+  const Row rows[] = {
+      {"x * 0", splat("%0", "0") + binary("mul", "%x", "%0"), ""},
+      {"0 * x", splat("%0", "0") + binary("mul", "%0", "%x"), ""},
+      {"x * -1", splat("%0", "-1") + binary("mul", "%x", "%0"), ""},
+      {"0 / x", splat("%0", "0") + binary("div", "%0", "%x"), ""},
+      {"1 / x", splat("%0", "1") + binary("div", "%0", "%x"), ""},
+      {"x + 0", splat("%0", "0") + binary("add", "%x", "%0"), ""},
+      {"add_any with 0, a value", splat("%0", "0") + binary("add_any", "%x", "%0"), ""},
+      {"x - -0", splat("%0", "-0") + binary("sub", "%x", "%0"), ""},
+      {"0 - x", splat("%0", "0") + binary("sub", "%0", "%x"), ""},
+      {"-0 - x", splat("%0", "-0") + binary("sub", "%0", "%x"), ""},
+  };
+  for (Row row : rows) {
+    row.after = row.before;
+    check(passes::simplify, "%x: f64[2], %y: f64[2], %p: bool[2]", "f64[2]", row);
+  }
+  for (std::string op : {"sub", "div", "max"})
+    check(passes::simplify, "%x: f64[2]", "f64[2]",
+          {"x " + op + " x", "  %0: f64[2] = " + op + "(%x, %x)\n  return %0\n",
+           "  %0: f64[2] = " + op + "(%x, %x)\n  return %0\n"});
+  check(passes::simplify, "%x: f64[2]", "f64[2]",
+        {"stop_gradient", "  %0: f64[2] = stop_gradient(%x)\n  return %0\n",
+         "  %0: f64[2] = stop_gradient(%x)\n  return %0\n"});
+}
+
+TEST_CASE("simplify: integers have one zero") {
+  auto pass = [](const ir::Graph& g) { return passes::dce(passes::simplify(g)); };
+  check(pass, "%x: i64[2]", "i64[2]",
+        {"x + 0", splat("%0", "0", "i64[2]") + binary("add", "%x", "%0", "i64[2]"), "  return %x\n"});
+  check(pass, "%x: i64[2]", "i64[2]",
+        {"x * 1", splat("%0", "1", "i64[2]") + binary("mul", "%x", "%0", "i64[2]"), "  return %x\n"});
+}
+
+TEST_CASE("fold evaluates constants as the interpreter does") {
+  auto pass = [](const ir::Graph& g) { return passes::dce(passes::fold(g)); };
+  const Row rows[] = {
+      {"0.1 + 0.2 in f64", splat("%0", "0.1") + splat("%2", "0.2") + binary("add", "%0", "%2"),
+       "  %0: f64[2] = const() {shape=[2], dtype=f64, data=[0.30000000000000004]}\n  return %0\n"},
+      {"0 * inf", splat("%0", "0") + splat("%2", "inf") + binary("mul", "%0", "%2"),
+       "  %0: f64[2] = const() {shape=[2], dtype=f64, data=[-nan]}\n  return %0\n"},
+      {"not a splat",
+       "  %0: f64[2] = const() {shape=[2], dtype=f64, data=[1,-2]}\n  %1: f64[2] = neg(%0)\n  return %1\n",
+       "  %0: f64[2] = const() {shape=[2], dtype=f64, data=[-1,2]}\n  return %0\n"},
+      {"stop_gradient is for the user to drop", splat("%0", "1") + "  %1: f64[2] = stop_gradient(%0)\n  return %1\n",
+       splat("%0", "1") + "  %1: f64[2] = stop_gradient(%0)\n  return %1\n"},
+  };
+  for (const Row& row : rows) check(pass, "%x: f64[2]", "f64[2]", row);
+  check(pass, "", "f32[100000]",
+        {"splats of any size", splat("%0", "1", "f32[100000]") + "  %1: f32[100000] = neg(%0)\n  return %1\n",
+         splat("%0", "-1", "f32[100000]") + "  return %0\n"});
+  check(pass, "", "f64[65]",
+        {"large results stay",
+         "  %0: f64[65] = iota() {shape=[65], dim=0, dtype=f64}\n  %1: f64[65] = neg(%0)\n  return %1\n",
+         "  %0: f64[65] = iota() {shape=[65], dim=0, dtype=f64}\n  %1: f64[65] = neg(%0)\n  return %1\n"});
+}
+
+TEST_CASE("cse merges equal nodes, not reads across a write") {
+  check(passes::cse, "%x: f64[2]", "f64[2]",
+        {"equal", "  %0: f64[2] = sin(%x)\n  %1: f64[2] = sin(%x)\n  %2: f64[2] = add(%0, %1)\n  return %2\n",
+         "  %0: f64[2] = sin(%x)\n  %1: f64[2] = add(%0, %0)\n  return %1\n"});
+  // Two reads before and after a write give different values.
+  check(passes::optimize, "%x: f64[2]", "f64[2]",
+        {"reads",
+         "  %0: f64[2] = copy(%x)\n  %1: token = add_(%0, %x)\n  %2: f64[2] = read(%0, %1)\n"
+         "  %3: token = add_(%0, %x)\n  %4: f64[2] = read(%0, %3)\n  %5: f64[2] = sub(%2, %4)\n  return %5\n",
+         "  %0: f64[2] = copy(%x)\n  %1: f64[2] = add(%0, %x)\n  %2: f64[2] = add(%1, %x)\n  %3: f64[2] = sub(%1, "
+         "%2)\n  return %3\n"});
+}
+
+TEST_CASE("dce drops what no result needs; parameters stay") {
+  check(
+      passes::dce, "%x: f64[2], %y: f64[2]", "f64[2]",
+      {"dead",
+       "  %0: f64[2] = sin(%x)\n  %1: f64[2] = cos(%y)\n  %2: f64[2] = neg(%0)\n  %3: f64[2] = neg(%1)\n  return %2\n",
+       "  %0: f64[2] = sin(%x)\n  %1: f64[2] = neg(%0)\n  return %1\n"});
+}
+
+TEST_CASE("functionalize: writes become updates, inputs that were written are written back once") {
+  check(passes::functionalize, "%x: f64[4], %y: f64[2]", "f64[4]",
+        {"a slice of an input",
+         "  %0: f64[2] = slice(%x) {start=[1], limit=[3], stride=[1]}\n  %1: token = add_(%0, %y)\n"
+         "  %2: f64[4] = read(%x, %1)\n  %3: token = neg_(%x)\n  return %2\n",
+         "  %0: f64[2] = slice(%x) {start=[1], limit=[3], stride=[1]}\n  %1: f64[2] = add(%0, %y)\n"
+         "  %2: i64[] = const() {shape=[], dtype=i64, data=[1]}\n  %3: f64[4] = dynamic_update_slice(%x, %1, %2)\n"
+         "  %4: f64[4] = neg(%3)\n  writeback %x = %4\n  return %3\n"});
+  check(passes::functionalize, "%x: f64[2,3], %y: f64[6]", "f64[3,2]",
+        {"through reshape, read through permute",
+         "  %0: f64[6] = reshape(%x) {shape=[6]}\n  %1: f64[3,2] = permute(%x) {perm=[1,0]}\n"
+         "  %2: token = copy_(%0, %y)\n  %3: f64[3,2] = read(%1, %2)\n  return %3\n",
+         "  %0: f64[6] = reshape(%x) {shape=[6]}\n  %1: f64[3,2] = permute(%x) {perm=[1,0]}\n"
+         "  %2: f64[2,3] = reshape(%y) {shape=[2,3]}\n  %3: f64[3,2] = permute(%2) {perm=[1,0]}\n"
+         "  writeback %x = %2\n  return %3\n"});
+  CHECK_THROWS_WITH_AS(
+      passes::functionalize(ir::parse(graph("%x: f64[1], %y: f64[3]", "f64[1]",
+                                            "  %0: f64[3] = broadcast(%x) {shape=[3], dims=[0]} loc(\"a.cpp\":1)\n"
+                                            "  %1: token = copy_(%0, %y) loc(\"a.cpp\":2)\n  return %x\n"))),
+      "[broadcast] more than one element of the written-to tensor refers to a single memory location; write to a "
+      "clone() of it\n"
+      "  at a.cpp:2",
+      ShapeError);
+}
+
+TEST_CASE("passes are found by name") {
+  CHECK(passes::pass_named("simplify").name == "simplify");
+  CHECK_THROWS_WITH_AS(passes::pass_named("simplifi"),
+                       doctest::Contains("[pass] there is no pass 'simplifi': expected one of functionalize, simplify"),
+                       Error);
+  for (const passes::Pass& p : passes::optimization_pipeline()) CHECK(passes::pass_named(p.name).name == p.name);
+}
