@@ -42,7 +42,7 @@ PLANTED = [
 
 def complaints(files):
     with tempfile.TemporaryDirectory() as folder:
-        lint.ROOT = pathlib.Path(folder)
+        lint.ROOT = pathlib.Path(folder).resolve()
         for name, text in files.items():
             path = lint.ROOT / name
             path.parent.mkdir(parents=True, exist_ok=True)
