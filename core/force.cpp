@@ -69,22 +69,25 @@ Value contents(Trace& trace, const Storage& s) {
 
 std::string lanes_text(std::string_view what) {
   return "vmap: It looks like you're calling ." + std::string(what) +
-         "() on a Tensor, or using it in data-dependent control flow. We don't support vmap over that: each lane may have "
+         "() on a Tensor, or using it in data-dependent control flow. We don't support vmap over that: each lane may "
+         "have "
          "another value; please try to rewrite what you're doing with where or cond";
 }
 
 void check_readable(const Trace& trace, std::string_view what, Location at) {
   if (trace.finished)
-    refuse(what,
-           "the tensor belongs to a transform that has ended: your tensor may have escaped from inside a function being "
-           "transformed; return it from the function instead",
-           at);
+    refuse(
+        what,
+        "the tensor belongs to a transform that has ended: your tensor may have escaped from inside a function being "
+        "transformed; return it from the function instead",
+        at);
   for (const Trace* t = &trace; t; t = t->parent())
     if (t->options().kind == TraceKind::jit)
-      refuse(what,
-             "a symbolic tensor has no value while jit, trace or compile records; use where or cond, or pass the value as "
-             "an ordinary argument",
-             at);
+      refuse(
+          what,
+          "a symbolic tensor has no value while jit, trace or compile records; use where or cond, or pass the value as "
+          "an ordinary argument",
+          at);
 }
 
 }  // namespace
@@ -92,7 +95,7 @@ void check_readable(const Trace& trace, std::string_view what, Location at) {
 Buffer force(const Tensor& t, std::string_view what, Location at) {
   std::shared_ptr<Trace> trace = trace_of(*t.impl()->storage);
   check_readable(*trace, what, at);
-  Value wanted = trace->read(*t.impl());
+  Value wanted = trace->read(t);
   if (auto known = trace->forced.find(wanted); known != trace->forced.end()) return read(known->second, what, at);
 
   std::vector<Value> targets = {wanted};

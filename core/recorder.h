@@ -1,5 +1,7 @@
 // What the operations of the user interface (core/ops) are made of.
 #pragma once
+#include <concepts>
+#include <mutex>
 #include <span>
 #include <string_view>
 
@@ -7,35 +9,77 @@
 
 namespace jot::detail {
 
-// Records one op in the innermost trace of this thread. Operands must already have the shapes and dtypes the op wants;
-// broadcasting, promotion and composition happen in core/ops. Throws the op's ShapeError / DTypeError at `at`.
+// Records into the innermost trace of this thread: what a function of core/ops is made of. While alive, a lazy trace is
+// locked. `operands` are the tensors that are read or written: those pending in another thread are evaluated first.
+class Emitter {
+ public:
+  Emitter(std::string_view op, Location at, std::span<const Tensor> operands = {});
+  template <class... T>
+    requires(std::constructible_from<Arg, const T&> && ...)
+  Emitter(std::string_view op, Location at, const T&... operands) : Emitter(op, at, std::span<const Tensor>{}) {
+    (hand_over(operands), ...);
+  }
+  Emitter(const Emitter&) = delete;
+  Emitter& operator=(const Emitter&) = delete;
+
+  // One more operand.
+  void use(const Tensor& t) { hand_over(t); }
+
+  // The present contents of a tensor, a number as a 0-d value, random bits (i32 or i64 by width).
+  ir::Value operator()(const Tensor& t) { return trace.read(t); }
+  ir::Value operator()(Number number, DType dtype) { return trace.literal(number, dtype); }
+  ir::Value random_bits(const Shape& shape, int width);
+
+  Tensor result(ir::Value v);
+  // dst = v, and dst = op(dst, others...), both in place. Types must be dst's; others of fill are 0-d.
+  void write(const Tensor& dst, ir::Value v);
+  void write(const Tensor& dst, ir::Op op, std::initializer_list<ir::Value> others);
+
+  std::string_view op() const { return op_; }
+  Location at() const { return b.location(); }
+  // Throws "[op] what at file:line".
+  template <class E>
+  [[noreturn]] void fail(const std::string& what) const {
+    throw E("[" + std::string(op_) + "] " + what + jot::at(b.location()));
+  }
+
+ private:
+  void hand_over(const Tensor& t);
+  void hand_over(const Arg& a) {
+    if (a.is_tensor()) hand_over(a.tensor());
+  }
+  ir::Value constant_without_grad(ir::Value v);
+  void check_writable(const Tensor& dst) const;
+
+ public:
+  Trace& trace;
+  ir::Builder& b;
+
+ private:
+  std::string_view op_;
+  std::unique_lock<std::recursive_mutex> lock_;
+};
+
+// Records one op whose operands have the shapes and dtypes that it wants. Throws its ShapeError / DTypeError at `at`.
 Tensor record(ir::Op op, std::span<const Tensor> operands, ir::Ints attrs, Location at);
 inline Tensor record(ir::Op op, std::initializer_list<Tensor> operands, ir::Ints attrs, Location at) {
   return record(op, std::span<const Tensor>(operands.begin(), operands.size()), attrs, at);
 }
 
-// A view of t, sharing its storage: shape, offset and strides say where its elements lie; step how it is computed from t.
-Tensor view(const Tensor& t, ViewStep step, Shape shape, int64_t offset, std::vector<int64_t> strides);
-
-// dst = op(dst, others...) in place, for an elementwise op, copy (others = {}; then `source` of copy_) or fill. Operands have
-// dst's shape and dtype (fill: 0-d). Checks who may write what (reference table B17).
-void write(const Tensor& dst, ir::Op op, std::span<const Tensor> others, Location at);
-
-// A number as a 0-d tensor of the innermost trace: a run-time input, or a constant where literals are baked and for
-// the values 0, 1, -1, 2 and 0.5.
-Tensor literal(Number number, DType dtype, Location at);
-
-// Uniform bits of `shape` (i32 or i64 by width) from the calling thread's generator, in program order. Throws inside a
-// vmap with randomness error.
-Tensor random_bits(const Shape& shape, int width, Location at);
+// A view of t, sharing its storage: shape, offset and strides say where its elements lie; step how it is computed from
+// t.
+Tensor view(const Tensor& t, ViewStep step, Shape shape, int64_t offset, Shape strides);
 
 // Concrete tensors.
 Tensor from_buffer(DType dtype, const Shape& shape, Buffer buffer);
 Tensor empty(DType dtype, const Shape& shape);  // uninitialised
 
 // Contents of t, contiguous: evaluates what is pending, forces what a derivative transform made (design: host reads).
-// Throws TraceError where there is no value: batched, or under jit, trace and compile; `what` names the caller ("item").
+// Throws TraceError where there is no value: batched, or under jit, trace and compile; `what` names the caller
+// ("item").
 Buffer read(const Tensor& t, std::string_view what, Location at);
+// Makes t's storage concrete; null, or if a trace of a transform owns it: what t shows, contiguous.
+Buffer evaluate(const Tensor& t, std::string_view what, Location at);
 
 // While alive, nodes recorded on this thread carry this scope name (nested with '/') and, where `at` is set, its line
 // instead of their own: so composites and modules report the user's line.
@@ -55,9 +99,10 @@ class Scope {
 
 // The innermost trace of this thread; its lazy trace if none runs.
 Trace& current_trace();
+Trace* innermost_trace();  // null while the thread has none
 
-// Depth of NoGrad guards inside the innermost traced function: while positive, what is recorded there is constant to every
-// derivative.
+// Depth of NoGrad guards inside the innermost traced function: while positive, what is recorded there is constant to
+// every derivative.
 int& no_grad_depth();
 
 // While alive, the innermost trace is `trace`.
@@ -73,25 +118,21 @@ class EnterTrace {
 };
 
 // Runs fn with symbolic arguments shaped like `args` (or like `types`, where given) in a new trace.
-Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions options, std::span<const uint8_t> mapped = {},
-                          std::span<const ir::Type> types = {});
+Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions options,
+                          std::span<const uint8_t> mapped = {}, std::span<const ir::Type> types = {});
 
-// Emits a pure graph into the innermost trace; its writebacks become writes to the tensors bound to those inputs. `extra`
-// are the values of the inputs after those of the bindings.
+// Emits a pure graph into the innermost trace; its writebacks become writes to the tensors bound to those inputs.
+// `extra` are the values of the inputs after those of the bindings.
 std::vector<Tensor> splice(const ir::Graph& graph, std::span<const Binding> bindings, std::span<const Tensor> args,
-                           std::span<const Tensor> extra, int64_t random_blocks, Location at);
+                           std::span<const Tensor> extra, int64_t random_draws, Location at);
 
-// Evaluates a lazy trace: its live storages become concrete. The caller holds its mutex.
-void flush(Trace& trace);
+// Evaluates a lazy trace: its live storages become concrete, or keep why they could not. The caller holds its mutex.
+void flush(Trace& trace) noexcept;
 
 // Makes t's storage concrete: evaluates the lazy trace that owns it, whichever thread's it is.
 void hand_over(Storage& storage);
 
-// The calling thread's random generator: key and the number of blocks drawn.
-struct Generator {
-  int64_t key[2];
-  int64_t offset;
-};
+// The calling thread's random generator.
 Generator& generator();
 
 }  // namespace jot::detail

@@ -11,8 +11,8 @@ using ir::Value;
 
 namespace detail {
 
-std::vector<int64_t> row_major(const Shape& shape) {
-  std::vector<int64_t> strides(shape.size());
+Shape row_major(const Shape& shape) {
+  Shape strides = shape;
   int64_t step = 1;
   for (size_t i = shape.size(); i-- > 0;) {
     strides[i] = step;
@@ -22,6 +22,7 @@ std::vector<int64_t> row_major(const Shape& shape) {
 }
 
 bool TensorImpl::contiguous() const {
+  if (!parent) return true;
   int64_t step = 1;
   for (size_t i = shape.size(); i-- > 0;) {
     if (shape[i] != 1 && strides[i] != step) return false;
@@ -30,8 +31,30 @@ bool TensorImpl::contiguous() const {
   return true;
 }
 
+bool TensorImpl::overlapping() const {
+  if (!parent || shape.numel() == 0) return false;
+  for (size_t i = 0; i < shape.size(); ++i)
+    if (shape[i] > 1 && strides[i] == 0) return true;
+  return false;
+}
+
+TensorImpl::~TensorImpl() {
+  std::shared_ptr<TensorImpl> p = std::move(parent);
+  while (p && p.use_count() == 1) p = std::exchange(p->parent, nullptr);
+}
+
+std::shared_ptr<TensorImpl> base_of(std::shared_ptr<TensorImpl> t) {
+  while (t->parent) t = t->parent;
+  return t;
+}
+
 Storage::~Storage() {
-  if (owner.load(std::memory_order_acquire) == 0) return;
+  uint64_t id = owner.load(std::memory_order_acquire);
+  if (id == 0) return;
+  if (Trace* t = innermost_trace(); t && t->id() == id && t->options().kind != TraceKind::lazy) {
+    t->drop(*this);
+    return;
+  }
   std::shared_ptr<Trace> keep = trace_of(*this);
   if (!keep) return;
   std::lock_guard lock(keep->mutex());
@@ -43,7 +66,8 @@ Storage::~Storage() {
 namespace {
 std::atomic<uint64_t> next_trace_id{1};
 
-bool exact(double x) { return x == 0 || x == 1 || x == -1 || x == 2 || x == 0.5; }
+// Numbers that are structure.
+bool special(double x) { return x == 0 || x == 1 || x == -1 || x == 2 || x == 0.5; }
 }  // namespace
 
 Trace::Trace(TraceOptions options, Trace* parent)
@@ -59,12 +83,14 @@ Value Trace::argument(const ir::Type& type) {
 }
 
 Value Trace::literal(Number n, DType dtype) {
-  double value = n.dtype == DType::f64 ? n.real : static_cast<double>(n.integer);
-  if (bakes_literals_ || exact(value)) {
+  if (bakes_literals_ || special(n.real)) {
     if (n.dtype == DType::f64) return ir::build::constant(builder_, dtype, {}, n.real);
-    if (is_floating(dtype)) return ir::build::constant(builder_, dtype, {}, static_cast<double>(n.integer));
     return ir::build::constant_int(builder_, dtype, {}, n.integer);
   }
+  return input(n, dtype);
+}
+
+Value Trace::input(Number n, DType dtype) {
   Binding binding{Binding::Kind::literal};
   binding.number = n;
   binding.dtype = dtype;
@@ -72,41 +98,37 @@ Value Trace::literal(Number n, DType dtype) {
   return builder_.param({dtype, false, {}});
 }
 
-Value Trace::rng_input(Binding::Kind kind) {
-  Value& input = kind == Binding::Kind::rng_key ? rng_key_ : rng_offset_;
-  if (input == ir::kNoValue) {
-    input = builder_.param({DType::i64, false, kind == Binding::Kind::rng_key ? Shape{2} : Shape{}});
-    bindings_.push_back({kind});
-  }
-  return input;
-}
-
-Value Trace::constant_start(int64_t start) { return literal({DType::i64, 0, start}, DType::i64); }
-
-Trace::Captured& Trace::captured(const std::shared_ptr<Storage>& storage) {
-  auto it = captures_.find(storage.get());
-  if (it != captures_.end() && it->second.buffer == storage->buffer) return it->second;
-  if (it == captures_.end() && !reachable(*storage)) {
-    hand_over(*storage);
-    if (storage->owner.load(std::memory_order_acquire) != 0)
-      throw TraceError(
-          "[jot] a tensor was used outside the transform whose function made it: your tensor may have escaped from "
-          "inside a function being transformed; return it from the function instead" +
-          jot::at(builder_.location()));
-  }
-  Binding binding{Binding::Kind::capture};
-  binding.buffer = storage->buffer;
-  if (options_.kind != TraceKind::lazy) {
-    auto impl = std::make_shared<TensorImpl>();
-    impl->storage = storage;
-    impl->shape = storage->type.shape;
-    impl->strides = row_major(impl->shape);
-    binding.capture = Tensor(std::move(impl));
-  }
+Value Trace::rng_input(Binding::Kind kind, const Shape& shape) {
+  Binding binding{kind};
+  binding.generator = generator;
   bindings_.push_back(std::move(binding));
-  Captured entry{storage, storage->buffer, builder_.param(storage->type), ir::kNoValue};
-  return captures_.insert_or_assign(storage.get(), std::move(entry)).first->second;
+  return builder_.param({DType::i64, false, shape});
 }
+
+Value Trace::rng_key() {
+  if (rng_key_ != ir::kNoValue) return rng_key_;
+  first_draw_ = generator.offset;
+  rng_offset_ = rng_input(Binding::Kind::rng_offset, {});
+  return rng_key_ = rng_input(Binding::Kind::rng_key, {2});
+}
+
+Value Trace::rng_offset() {
+  rng_key();
+  int64_t drawn = options_.kind == TraceKind::lazy ? generator.offset - first_draw_ : random_draws;
+  return ir::build::add(builder_, rng_offset_, ir::build::constant_int(builder_, DType::i64, {}, drawn));
+}
+
+void Trace::drew(int64_t draws) {
+  random_draws += draws;
+  generator.offset += draws;
+}
+
+void Trace::seed(const Generator& g) {
+  generator = g;
+  rng_key_ = rng_offset_ = ir::kNoValue;
+}
+
+// ---- storages
 
 // Concrete, or a value of this trace or one around it.
 bool Trace::reachable(const Storage& storage) const {
@@ -116,80 +138,129 @@ bool Trace::reachable(const Storage& storage) const {
   return owner == 0;
 }
 
-Value Trace::base_of(const std::shared_ptr<Storage>& storage) {
-  return storage->owner.load(std::memory_order_relaxed) == id_ ? storage->base : captured(storage).base;
+Trace::Captured& Trace::captured(const Impl& t) {
+  const Storage& storage = *t->storage;
+  auto it = captures_.find(&storage);
+  if (it != captures_.end() && it->second.buffer == storage.buffer) return it->second;
+  if (!reachable(storage))
+    throw TraceError(
+        "[jot] a tensor was used outside the transform whose function made it: your tensor may have escaped from "
+        "inside a function being transformed; return it from the function instead" +
+        jot::at(builder_.location()));
+  if (storage.failure) std::rethrow_exception(storage.failure);
+  Impl base = base_of(t);
+  Binding binding{Binding::Kind::capture};
+  if (options_.kind == TraceKind::lazy)
+    binding.buffer = storage.buffer;
+  else
+    binding.capture = Tensor(base);
+  bindings_.push_back(std::move(binding));
+  Captured entry{std::move(base), storage.buffer, builder_.param(storage.type), ir::kNoValue};
+  return captures_.insert_or_assign(&storage, std::move(entry)).first->second;
 }
 
-Value Trace::version_of(const std::shared_ptr<Storage>& storage) {
-  return storage->owner.load(std::memory_order_relaxed) == id_ ? storage->version : captured(storage).version;
+Value Trace::value_of_base(const Impl& t) {
+  const Storage& s = *t->storage;
+  return s.owner.load(std::memory_order_relaxed) == id_ ? s.base : captured(t).value;
+}
+Value Trace::version_of(const Impl& t) {
+  const Storage& s = *t->storage;
+  return s.owner.load(std::memory_order_relaxed) == id_ ? s.version : captured(t).version;
 }
 
-Value Trace::address(const TensorImpl& t) {
-  // Down from the base: a view's parent is the value before it.
-  std::vector<const TensorImpl*> views;
-  const TensorImpl* base = &t;
-  bool owned = t.storage->owner.load(std::memory_order_relaxed) == id_;
-  while (base->parent && !(owned && base->cached_trace == id_)) {
+// Starts are data where literals are.
+Value Trace::emit_view(Value parent, const ViewStep& step) {
+  if (step.op != Op::dynamic_slice_op) return builder_.emit(step.op, {parent}, step.attrs);
+  Shape starts{};
+  if (bakes_literals_) {
+    Shape limits(ir::AttrView(step.op, step.attrs).ints(ir::Key::sizes)), ones = limits;
+    for (size_t d = 0; d < limits.size(); ++d) {
+      limits[d] += step.starts[d];
+      ones[d] = 1;
+    }
+    return builder_.emit(Op::slice_op, {parent}, ir::Attrs(step.starts, limits, ones));
+  }
+  std::vector<Value> operands = {parent};
+  for (int64_t s : step.starts)
+    operands.push_back(s == 0 ? ir::build::constant_int(builder_, DType::i64, {}, 0) : input(s, DType::i64));
+  return builder_.emit(step.op, operands, step.attrs);
+}
+
+Value Trace::address(const Tensor& tensor) {
+  const Impl& t = tensor.impl();
+  bool owned = t->storage->owner.load(std::memory_order_relaxed) == id_;
+  std::vector<TensorImpl*> views;
+  TensorImpl* base = t.get();
+  const Value root = t->storage->base;
+  while (base->parent && !(owned && base->cached_trace == id_ && base->cached_base == root)) {
     views.push_back(base);
     base = base->parent.get();
   }
-  Value v = base->parent ? base->cached_address : base_of(t.storage);
+  Value v = base->parent ? base->cached_address : value_of_base(t);
   for (size_t i = views.size(); i-- > 0;) {
-    const ViewStep& step = views[i]->step;
-    std::vector<Value> operands = {v};
-    for (int64_t s : step.starts) operands.push_back(constant_start(s));
-    v = builder_.emit(step.op, operands, step.attrs);
+    v = emit_view(v, *views[i]->step);
+    if (!owned) continue;
+    views[i]->cached_trace = id_;
+    views[i]->cached_base = root;
+    views[i]->cached_address = v;
+    views[i]->cached_read = ir::kNoValue;
   }
   return v;
 }
 
-Value Trace::read(TensorImpl& t) {
-  bool owned = t.storage->owner.load(std::memory_order_relaxed) == id_;
-  Value version = version_of(t.storage);
-  if (owned && t.parent && t.cached_trace == id_ && t.cached_version == version && t.cached_read != ir::kNoValue)
-    return t.cached_read;
-  Value address = this->address(t);
-  Value v = version == ir::kNoValue ? address : builder_.emit(Op::read_op, {address, version});
-  if (owned && t.parent) {
-    t.cached_trace = id_;
-    t.cached_address = address;
+Value Trace::read(const Tensor& tensor) {
+  TensorImpl& t = *tensor.impl();
+  Value version = version_of(tensor.impl());
+  if (!t.parent && version == ir::kNoValue) return value_of_base(tensor.impl());
+  Value address = this->address(tensor);
+  if (version == ir::kNoValue) return address;
+  bool owned = t.parent && t.cached_trace == id_;
+  if (owned && t.cached_read != ir::kNoValue && t.cached_version == version) return t.cached_read;
+  Value v = builder_.emit(Op::read_op, {address, version});
+  if (owned) {
     t.cached_version = version;
     t.cached_read = v;
   }
   return v;
 }
 
-void Trace::wrote(const TensorImpl& t, Value version) {
-  Storage& s = *t.storage;
+Value Trace::destination(const Tensor& tensor) {
+  Storage& s = *tensor.impl()->storage;
+  if (s.owner.load(std::memory_order_relaxed) == id_ && s.version == ir::kNoValue && !s.base_is_input)
+    s.base = builder_.emit(Op::copy_op, {s.base});
+  return address(tensor);
+}
+
+void Trace::wrote(const Tensor& tensor, Value version) {
+  Storage& s = *tensor.impl()->storage;
   if (s.owner.load(std::memory_order_relaxed) == id_) {
     s.version = version;
     return;
   }
-  Captured& entry = captured(t.storage);
+  Captured& entry = captured(tensor.impl());
   entry.version = version;
   if (options_.kind != TraceKind::lazy) return;
   // A concrete tensor written outside any transform: from now on its contents are a value of this trace.
-  s.base = entry.base;
+  s.base = entry.value;
   s.version = version;
+  s.base_is_input = true;
+  own(s);
+  captures_.erase(&s);
+}
+
+void Trace::own(Storage& s) {
   s.trace = shared_from_this();
   s.live_index = live.size();
   live.push_back(&s);
   s.owner.store(id_, std::memory_order_release);
-  captures_.erase(&s);
 }
 
-Tensor Trace::adopt(Value v) {
-  auto impl = std::make_shared<TensorImpl>();
-  auto storage = std::make_shared<Storage>(builder_.type(v));
-  storage->trace = shared_from_this();
-  storage->base = v;
-  storage->live_index = live.size();
-  live.push_back(storage.get());
-  storage->owner.store(id_, std::memory_order_release);
-  impl->shape = storage->type.shape;
-  impl->strides = row_major(impl->shape);
-  impl->storage = std::move(storage);
-  return Tensor(std::move(impl));
+Tensor Trace::adopt(Value v, bool is_argument) {
+  auto base = std::make_shared<BaseTensor>(builder_.type(v));
+  base->contents.base = v;
+  base->contents.base_is_input = is_argument;
+  own(base->contents);
+  return Tensor(std::move(base));
 }
 
 void Trace::drop(Storage& storage) {
@@ -205,7 +276,7 @@ Trace::Taken Trace::take(std::span<const Value> outputs) {
   forced.clear();
   rng_key_ = rng_offset_ = ir::kNoValue;
   num_arguments = 0;
-  random_blocks = 0;
+  random_draws = 0;
   return taken;
 }
 

@@ -1,19 +1,19 @@
 // Recording. A Trace is an append-only graph under construction; a thread has a stack of them: at the bottom its lazy
 // trace (operations outside any transform), above it one for each transform or jit whose function is running.
 //
-// A tensor is a handle on a storage; a storage is concrete (a buffer) or a value of a trace. Views of a tensor share its
-// storage and remember how they were made; they are recorded when they are used. Writes are recorded in place and given
-// meaning by passes/functionalize.
+// A tensor is a handle on a storage; a storage is concrete (a buffer) or a value of a trace. Views of a tensor share
+// its storage and remember how they were made; they are recorded when they are used. Writes are recorded in place and
+// given meaning by passes/functionalize.
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
-#include <variant>
 #include <vector>
 
 #include "backends/buffer.h"
@@ -25,19 +25,14 @@ namespace jot {
 
 class Trace;
 
-// A number that takes part in arithmetic.
-struct Number {
-  DType dtype;  // i64, f64 or boolean: its C++ category
-  double real = 0;
-  int64_t integer = 0;
-  friend bool operator==(const Number&, const Number&) = default;
-};
-
 namespace detail {
 
-// What tensors that alias each other share. `owner` is 0 while the contents are the buffer; else the id of the trace whose
-// value they are. Another thread than the trace's must not touch the other members while owner is not 0, but through
-// hand_over() (core/recorder.h).
+// Strides of a contiguous array.
+Shape row_major(const Shape& shape);
+
+// What tensors that alias each other share. `owner` is 0 while the contents are the buffer; else the id of the trace
+// whose value they are. Another thread than the trace's must not touch the other members while owner is not 0, but
+// through hand_over() (core/recorder.h).
 struct Storage {
   ir::Type type;  // of the base
   Buffer buffer;  // contiguous contents
@@ -46,7 +41,9 @@ struct Storage {
   ir::Value base = ir::kNoValue;     // the base's value
   ir::Value version = ir::kNoValue;  // token of the last write to it
   size_t live_index = 0;             // position in the trace's list of live storages
-  std::string failure;               // why evaluation failed, if it did
+  bool base_is_input = false;        // the base is an input of the trace: writes to it reach what it stands for
+  bool writes_through = false;       // the buffer is borrowed memory that writes must reach
+  std::exception_ptr failure;        // why evaluation failed, if it did
 
   explicit Storage(ir::Type t) : type(std::move(t)) {}
   ~Storage();
@@ -58,33 +55,66 @@ struct Storage {
 struct ViewStep {
   ir::Op op;
   ir::Attrs attrs;
-  std::vector<int64_t> starts;
+  std::vector<int64_t> starts{};
 };
 
+struct TensorImpl;
+
+// Of a tensor that a.index() copied out of a: where assigning to it writes. Alive as long as the expression is.
+struct Assignment {
+  std::weak_ptr<TensorImpl> source;
+  std::vector<Index> indices;                      // those that are tensors are empty here ...
+  std::vector<std::weak_ptr<TensorImpl>> tensors;  // ... and here
+};
+
+// A tensor: a view of its parent, or a base, which is a BaseTensor. Views keep their parents alive, so all of them the
+// base with its storage.
 struct TensorImpl {
-  std::shared_ptr<Storage> storage;
+  Storage* storage;
   Shape shape;
-  // Where the elements lie in the storage, in elements. A base has offset 0 and row-major strides.
+  // Where the elements lie in the storage, in elements.
   int64_t offset = 0;
-  std::vector<int64_t> strides;
-  std::shared_ptr<TensorImpl> parent;  // null: the base itself
-  ViewStep step{};
-  // Of a storage that a trace owns: this view's value there, and what reading it at a version gave.
+  Shape strides;                       // of a base: empty, it is row-major
+  std::shared_ptr<TensorImpl> parent;  // null: a base
+  std::unique_ptr<const ViewStep> step;
+  // Of a storage that a trace owns: this view's value there, computed from a base, and what reading it at a version
+  // gave.
   uint64_t cached_trace = 0;
+  ir::Value cached_base = ir::kNoValue;
   ir::Value cached_address = ir::kNoValue;
   ir::Value cached_version = ir::kNoValue;
   ir::Value cached_read = ir::kNoValue;
+  Buffer copy;  // contiguous elements of a strided view, kept for data()
+  std::unique_ptr<const Assignment> assignment;
 
+  TensorImpl(Storage* s, Shape extents) : storage(s), shape(std::move(extents)) {}
+  ~TensorImpl();  // without recursion over parents
+  TensorImpl(const TensorImpl&) = delete;
+  TensorImpl& operator=(const TensorImpl&) = delete;
   DType dtype() const { return storage->type.dtype; }
-  bool contiguous() const;  // row-major without gaps (from its offset on)
+  Shape layout() const { return parent ? strides : row_major(shape); }
+  bool contiguous() const;   // row-major without gaps (from its offset on)
+  bool overlapping() const;  // some elements are one in memory
 };
 
-std::vector<int64_t> row_major(const Shape& shape);
+struct BaseTensor : TensorImpl {
+  explicit BaseTensor(const ir::Type& type) : TensorImpl(&contents, type.shape), contents(type) {}
+  Storage contents;
+};
+
+// The base of a tensor's storage.
+std::shared_ptr<TensorImpl> base_of(std::shared_ptr<TensorImpl> t);
 
 // The trace that owns a storage, null if none: safe from any thread.
 std::shared_ptr<Trace> trace_of(const Storage& storage);
 
 }  // namespace detail
+
+// A stream of random numbers and how many were drawn from it.
+struct Generator {
+  int64_t key[2];
+  int64_t offset;
+};
 
 enum class TraceKind : uint8_t { lazy, derivative, vmap, functionalize, jit };
 
@@ -97,11 +127,13 @@ struct Binding {
   Buffer buffer{};      // lazy traces: its contents when it was captured
   Number number{};      // a literal passed at run time, and its dtype
   DType dtype = DType::f64;
+  Generator generator{};  // lazy traces: where the thread's generator was at the first draw
 };
 
 struct TraceOptions {
   TraceKind kind = TraceKind::lazy;
   Randomness randomness = Randomness::different;  // of a vmap
+  int64_t lanes = 1;                              // of a vmap: the size of its batch
   std::string scope{};                            // "grad", "vmap", ...
 };
 
@@ -119,17 +151,23 @@ class Trace : public std::enable_shared_from_this<Trace> {
   std::recursive_mutex& mutex() { return mutex_; }
 
   ir::Value argument(const ir::Type& type);
-  ir::Value literal(Number number, DType dtype);
-  ir::Value rng_input(Binding::Kind kind);
-  ir::Value constant_start(int64_t start);  // of a dynamic_slice
+  ir::Value literal(Number number, DType dtype);  // a constant where literals are baked, and for 0, 1, -1, 2, 0.5
+  ir::Value input(Number number, DType dtype);    // a run-time input
+  ir::Value rng_key();
+  ir::Value rng_offset();  // of the next draw
+  void drew(int64_t draws);
+  void seed(const Generator& g);  // of a lazy trace
 
   // The value that shows t's elements: of a view, its address; read() gives the contents at the current version.
-  ir::Value address(const detail::TensorImpl& t);
-  ir::Value read(detail::TensorImpl& t);
-  void wrote(const detail::TensorImpl& t, ir::Value version);
+  ir::Value address(const Tensor& t);
+  ir::Value read(const Tensor& t);
+  // A write: the address to write to, then the new version. Several storages may have one value for their base; on the
+  // first write to it a storage gets a base of its own.
+  ir::Value destination(const Tensor& t);
+  void wrote(const Tensor& t, ir::Value version);
 
-  // A new base tensor whose contents are v.
-  Tensor adopt(ir::Value v);
+  // A new base tensor whose contents are v; of an argument, writes to it reach the argument.
+  Tensor adopt(ir::Value v, bool is_argument = false);
 
   // Takes the graph and bindings out; the trace is empty then.
   struct Taken {
@@ -138,8 +176,9 @@ class Trace : public std::enable_shared_from_this<Trace> {
   };
   Taken take(std::span<const ir::Value> outputs);
 
-  // Philox blocks drawn since the trace began.
-  int64_t random_blocks = 0;
+  // Random numbers drawn in this trace, in all lanes. A lazy trace draws from the thread's generator.
+  int64_t random_draws = 0;
+  Generator generator{};
   // Storages whose contents are values of this trace, for flushing and forcing.
   std::vector<detail::Storage*> live;
   void drop(detail::Storage& storage);
@@ -153,15 +192,19 @@ class Trace : public std::enable_shared_from_this<Trace> {
   const std::vector<Binding>& bindings() const { return bindings_; }
 
  private:
+  using Impl = std::shared_ptr<detail::TensorImpl>;
   struct Captured {
-    std::shared_ptr<detail::Storage> storage;
+    Impl base;  // keeps the storage
     Buffer buffer;
-    ir::Value base, version;
+    ir::Value value, version;
   };
   bool reachable(const detail::Storage& storage) const;
-  Captured& captured(const std::shared_ptr<detail::Storage>& storage);
-  ir::Value base_of(const std::shared_ptr<detail::Storage>& storage);
-  ir::Value version_of(const std::shared_ptr<detail::Storage>& storage);
+  Captured& captured(const Impl& t);
+  ir::Value value_of_base(const Impl& t);
+  ir::Value version_of(const Impl& t);
+  ir::Value emit_view(ir::Value parent, const detail::ViewStep& step);
+  void own(detail::Storage& storage);
+  ir::Value rng_input(Binding::Kind kind, const Shape& shape);
 
   uint64_t id_;
   TraceOptions options_;
@@ -171,6 +214,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   std::vector<Binding> bindings_;
   std::unordered_map<const detail::Storage*, Captured> captures_;
   ir::Value rng_key_ = ir::kNoValue, rng_offset_ = ir::kNoValue;
+  int64_t first_draw_ = 0;  // of the generator, when rng_offset_ was made
   std::recursive_mutex mutex_;
 };
 
@@ -179,7 +223,7 @@ struct Recording {
   ir::Graph graph;                // with effects; outputs: values, then aux
   std::vector<Binding> bindings;  // one for each input of the graph
   detail::Outputs outputs;        // the symbolic tensors; dead after the recording, their shapes and dtypes are not
-  int64_t random_blocks = 0;
+  int64_t random_draws = 0;       // by one run of it
 };
 
 }  // namespace jot

@@ -1,0 +1,234 @@
+#include "jot/creation.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+#include "core/operands.h"
+
+namespace jot {
+
+using namespace detail;
+namespace build = ir::build;
+using ir::Op;
+using ir::Value;
+
+namespace {
+
+std::atomic<DType> default_floating{DType::f32};
+
+bool recording() { return current_trace().options().kind != TraceKind::lazy; }
+
+void check_shape(std::string_view op, const Shape& shape, Location at) {
+  int64_t n = 1;
+  for (int64_t d : shape) {
+    if (d < 0) fail<ShapeError>(op, "negative extent in " + to_string(shape), at);
+    if (d != 0 && n > (int64_t{1} << 48) / d) fail<ShapeError>(op, "too many elements: " + to_string(shape), at);
+    n *= d == 0 ? 1 : d;
+  }
+}
+
+// A concrete tensor with element i = make(i).
+template <class Make>
+Tensor generated(const Shape& shape, DType dtype, Make make) {
+  Tensor t = detail::empty(dtype, shape);
+  void* out = t.impl()->storage->buffer.data();
+  int64_t n = shape.numel();
+  auto fill = [&]<class T>(T* to) {
+    for (int64_t i = 0; i < n; ++i) {
+      Number x = make(i);
+      if constexpr (std::is_same_v<T, bool>)
+        to[i] = x.real != 0;
+      else
+        to[i] = x.dtype == DType::f64 ? static_cast<T>(x.real) : static_cast<T>(x.integer);
+    }
+  };
+  switch (dtype) {
+    case DType::f32:
+      fill(static_cast<float*>(out));
+      break;
+    case DType::f64:
+      fill(static_cast<double*>(out));
+      break;
+    case DType::i32:
+      fill(static_cast<int32_t*>(out));
+      break;
+    case DType::i64:
+      fill(static_cast<int64_t*>(out));
+      break;
+    default:
+      fill(static_cast<bool*>(out));
+      break;
+  }
+  return t;
+}
+
+// Outside transforms a concrete tensor; inside one a value of its trace, so that it may be written.
+Tensor filled(std::string_view op, const Shape& shape, Number value, DType dtype, Location at) {
+  checked_dtype(dtype, op, at);
+  check_shape(op, shape, at);
+  if (!recording()) return generated(shape, dtype, [&](int64_t) { return value; });
+  Emitter e(op, at);
+  Value v = value.dtype == DType::f64 ? build::constant(e.b, dtype, shape, value.real)
+                                      : build::constant_int(e.b, dtype, shape, value.integer);
+  return e.result(v);
+}
+
+// A concrete tensor as a value of the running trace: an input of it, a constant where literals are baked.
+Tensor entered(std::string_view op, const Tensor& concrete, Location at) {
+  if (!recording()) return concrete;
+  Emitter e(op, at);
+  const TensorImpl& x = *concrete.impl();
+  constexpr int64_t kMaxBaked = 4096;
+  if (!e.trace.bakes_literals() || x.shape.numel() > kMaxBaked) return e.result(e.b.emit(Op::copy_op, {e(concrete)}));
+  std::vector<int64_t> words(static_cast<size_t>(x.shape.numel()));
+  auto fill = [&](auto* from) {
+    for (size_t i = 0; i < words.size(); ++i)
+      words[i] =
+          is_floating(x.dtype()) ? std::bit_cast<int64_t>(static_cast<double>(from[i])) : static_cast<int64_t>(from[i]);
+  };
+  const void* p = x.storage->buffer.data();
+  switch (x.dtype()) {
+    case DType::f32:
+      fill(static_cast<const float*>(p));
+      break;
+    case DType::f64:
+      fill(static_cast<const double*>(p));
+      break;
+    case DType::i32:
+      fill(static_cast<const int32_t*>(p));
+      break;
+    case DType::i64:
+      fill(static_cast<const int64_t*>(p));
+      break;
+    default:
+      fill(static_cast<const uint8_t*>(p));
+      break;
+  }
+  return e.result(build::constant_data(e.b, x.dtype(), x.shape, words));
+}
+
+}  // namespace
+
+void set_default_dtype(DType dtype, Location at) {
+  checked_dtype(dtype, "set_default_dtype", at);
+  if (!is_floating(dtype))
+    fail<DTypeError>("set_default_dtype", "expected f32 or f64, got " + std::string(to_string(dtype)), at);
+  default_floating.store(dtype, std::memory_order_relaxed);
+}
+DType default_dtype() { return default_floating.load(std::memory_order_relaxed); }
+
+Tensor tensor(const Nested& n, std::optional<DType> dtype, Location at) {
+  if (n.ragged())
+    fail<ShapeError>("tensor", "the lists at one depth must have one length: expected a rectangular nesting", at);
+  DType given = n.category() == Category::floating  ? default_dtype()
+                : n.category() == Category::integer ? DType::i64
+                                                    : DType::boolean;
+  DType d = checked_dtype(dtype.value_or(given), "tensor", at);
+  if (n.shape().empty() && recording()) {
+    Emitter e("tensor", at);
+    return e.result(e(n.elements()[0], d));
+  }
+  return entered("tensor", generated(n.shape(), d, [&](int64_t i) { return n.elements()[static_cast<size_t>(i)]; }),
+                 at);
+}
+
+Tensor from_blob(const void* p, const Shape& shape, DType dtype, Location at) {
+  check_shape("from_blob", shape, at);
+  return entered("from_blob", copy_of(p, shape, dtype, shape.numel(), "from_blob", at), at);
+}
+
+Tensor borrow(void* p, const Shape& shape, DType dtype, Location at) {
+  check_shape("borrow", shape, at);
+  checked_dtype(dtype, "borrow", at);
+  Tensor t = from_buffer(dtype, shape, Buffer::borrow(p, shape.numel() * size_of(dtype)));
+  t.impl()->storage->writes_through = true;
+  return t;
+}
+Tensor borrow(const void* p, const Shape& shape, DType dtype, Location at) {
+  Tensor t = borrow(const_cast<void*>(p), shape, dtype, at);  // NOLINT: never written, as writes_through is off
+  t.impl()->storage->writes_through = false;
+  return t;
+}
+
+Tensor zeros(const Shape& shape, std::optional<DType> dtype, Location at) {
+  return filled("zeros", shape, 0, dtype.value_or(default_dtype()), at);
+}
+Tensor ones(const Shape& shape, std::optional<DType> dtype, Location at) {
+  return filled("ones", shape, 1, dtype.value_or(default_dtype()), at);
+}
+Tensor empty(const Shape& shape, std::optional<DType> dtype, Location at) {
+  return filled("empty", shape, 0, dtype.value_or(default_dtype()), at);
+}
+Tensor full(const Shape& shape, const Arg& value, std::optional<DType> dtype) {
+  if (!value.is_tensor()) {
+    DType d = dtype.value_or(dtype_of_number(value.number()));
+    if (!recording()) return filled("full", shape, value.number(), d, value.at());
+  }
+  check_shape("full", shape, value.at());
+  Emitter e("full", value.at(), value);
+  if (!shape_of(value).empty()) e.fail<ShapeError>("the value must be a number or a 0-d tensor");
+  DType own = value.is_tensor() ? value.tensor().dtype() : dtype_of_number(value.number());
+  return e.result(operand(e, value, checked_dtype(dtype.value_or(own), "full", value.at()), shape));
+}
+
+Tensor eye(int64_t n, int64_t m, std::optional<DType> dtype, Location at) {
+  DType d = checked_dtype(dtype.value_or(default_dtype()), "eye", at);
+  check_shape("eye", {n, m}, at);
+  if (!recording()) return generated({n, m}, d, [m](int64_t i) { return Number(i / m == i % m); });
+  Emitter e("eye", at);
+  Value row = build::iota(e.b, DType::i64, {n, m}, 0), column = build::iota(e.b, DType::i64, {n, m}, 1);
+  return e.result(build::convert(e.b, build::compare(e.b, row, column, ir::Direction::eq), d));
+}
+Tensor eye(int64_t n, std::optional<DType> dtype, Location at) { return eye(n, n, dtype, at); }
+
+Tensor arange(Number start, Number end, Number step, std::optional<DType> dtype, Location at) {
+  bool real = start.dtype == DType::f64 || end.dtype == DType::f64 || step.dtype == DType::f64;
+  DType d = checked_dtype(dtype.value_or(real ? default_dtype() : DType::i64), "arange", at);
+  if (step.real == 0) fail<IndexError>("arange", "step must be nonzero", at);
+  double span = (end.real - start.real) / step.real;
+  if (!std::isfinite(span)) fail<IndexError>("arange", "unsupported range", at);
+  auto size = static_cast<int64_t>(std::max(0.0, std::ceil(span)));
+  if (span < 0) fail<IndexError>("arange", "upper bound and lower bound inconsistent with step sign", at);
+  return entered("arange",
+                 generated({size}, d,
+                           [&](int64_t i) {
+                             return real ? Number(start.real + static_cast<double>(i) * step.real)
+                                         : Number(start.integer + i * step.integer);
+                           }),
+                 at);
+}
+Tensor arange(Number start, Number end, std::optional<DType> dtype, Location at) {
+  return arange(start, end, 1, dtype, at);
+}
+Tensor arange(Number end, std::optional<DType> dtype, Location at) { return arange(0, end, 1, dtype, at); }
+
+// From both ends, so that both are exact.
+Tensor linspace(Number start, Number end, int64_t steps, std::optional<DType> dtype, Location at) {
+  DType d = checked_dtype(dtype.value_or(default_dtype()), "linspace", at);
+  if (steps < 0) fail<IndexError>("linspace", "number of steps must be non-negative", at);
+  double step = steps > 1 ? (end.real - start.real) / static_cast<double>(steps - 1) : 0;
+  return entered("linspace",
+                 generated({steps}, d,
+                           [&](int64_t i) {
+                             return Number(i < steps / 2 || steps == 1
+                                               ? start.real + step * static_cast<double>(i)
+                                               : end.real - step * static_cast<double>(steps - 1 - i));
+                           }),
+                 at);
+}
+
+Tensor zeros_like(const Tensor& x, std::optional<DType> dtype, Location at) {
+  return filled("zeros_like", x.shape(), 0, dtype.value_or(x.dtype()), at);
+}
+Tensor ones_like(const Tensor& x, std::optional<DType> dtype, Location at) {
+  return filled("ones_like", x.shape(), 1, dtype.value_or(x.dtype()), at);
+}
+Tensor empty_like(const Tensor& x, std::optional<DType> dtype, Location at) {
+  return filled("empty_like", x.shape(), 0, dtype.value_or(x.dtype()), at);
+}
+Tensor full_like(const Tensor& x, const Arg& value, std::optional<DType> dtype) {
+  return full(x.shape(), value, dtype.value_or(x.dtype()));
+}
+
+}  // namespace jot

@@ -1,0 +1,205 @@
+// Evaluation of lazy traces, and reading.
+#include <cstring>
+
+#include "core/engine_cache.h"
+#include "core/force.h"
+#include "core/recorder.h"
+#include "passes/inline.h"
+
+namespace jot::detail {
+
+using ir::Op;
+using ir::Value;
+
+namespace {
+
+// Protects Storage::trace where more than one thread may look at it: at a hand-over and at the end of a flush.
+std::mutex& hand_over_mutex() {
+  static std::mutex* m = new std::mutex;
+  return *m;
+}
+
+const void* literal_bytes(const Binding& b, std::byte (&word)[8]) {
+  const Number& n = b.number;
+  bool real = n.dtype == DType::f64;
+  auto put = [&](auto x) { std::memcpy(word, &x, sizeof x); };
+  switch (b.dtype) {
+    case DType::f64:
+      put(real ? n.real : static_cast<double>(n.integer));
+      break;
+    case DType::f32:
+      put(static_cast<float>(real ? n.real : static_cast<double>(n.integer)));
+      break;
+    case DType::i64:
+      put(real ? static_cast<int64_t>(n.real) : n.integer);
+      break;
+    case DType::i32:
+      put(real ? static_cast<int32_t>(n.real) : static_cast<int32_t>(n.integer));
+      break;
+    case DType::boolean:
+      put(static_cast<uint8_t>(n.real != 0));
+      break;
+    default:
+      internal_error("dtype of a literal", to_string(b.dtype));
+  }
+  return word;
+}
+
+// Runs a recorded graph whose bindings are all concrete.
+std::vector<Buffer> run(const ir::Graph& graph, std::span<const Binding> bindings) {
+  std::shared_ptr<const CompiledGraph> compiled = compile_cached(graph, false);
+  const ir::GraphData& g = graph.data();
+  std::vector<const void*> inputs;
+  std::vector<std::byte[8]> words(bindings.size());
+  inputs.reserve(bindings.size());
+  for (size_t i = 0; i < bindings.size(); ++i) {
+    const Binding& b = bindings[i];
+    switch (b.kind) {
+      case Binding::Kind::capture:
+        inputs.push_back(b.buffer.data());
+        break;
+      case Binding::Kind::literal:
+        inputs.push_back(literal_bytes(b, words[i]));
+        break;
+      case Binding::Kind::rng_key:
+        inputs.push_back(b.generator.key);
+        break;
+      case Binding::Kind::rng_offset:
+        inputs.push_back(&b.generator.offset);
+        break;
+      case Binding::Kind::argument:
+        internal_error("lazy traces have no arguments", "");
+    }
+  }
+  std::vector<Buffer> results;
+  std::vector<void*> outputs;
+  for (Value o : g.outputs()) {
+    const ir::Type& type = g.type(o);
+    results.push_back(Buffer::allocate(type.shape.numel() * size_of(type.dtype), size_of(type.dtype)));
+    outputs.push_back(results.back().data());
+  }
+  compiled->engine->run(inputs, outputs);
+  return results;
+}
+
+void settle(Storage& s, Buffer contents) {
+  if (s.writes_through)
+    std::memcpy(s.buffer.data(), contents.data(), static_cast<size_t>(contents.size()));
+  else
+    s.buffer = std::move(contents);
+}
+
+// Evaluates each output alone, so that a failure spoils only what depends on it.
+void run_one_by_one(const ir::Graph& graph, std::span<const Binding> bindings, std::span<Storage* const> live) {
+  const ir::GraphData& g = graph.data();
+  std::vector<Buffer> results(live.size());
+  for (size_t i = 0; i < live.size(); ++i) {
+    try {
+      ir::Builder b("main", ir::Builder::Sharing::off);
+      std::vector<Value> values = passes::inline_graph(b, g, passes::params_like(b, g));
+      results[i] = run(b.finish({values[i]}), bindings)[0];
+    } catch (const std::exception&) {
+      live[i]->failure = std::current_exception();
+    }
+  }
+  for (size_t i = 0; i < live.size(); ++i)
+    if (!live[i]->failure) settle(*live[i], std::move(results[i]));
+}
+
+}  // namespace
+
+std::shared_ptr<Trace> trace_of(const Storage& storage) {
+  std::lock_guard lock(hand_over_mutex());
+  return storage.owner.load(std::memory_order_relaxed) ? storage.trace : nullptr;
+}
+
+void flush(Trace& trace) noexcept {
+  std::vector<Storage*> live = std::move(trace.live);
+  trace.live.clear();
+  std::vector<Value> outputs;
+  outputs.reserve(live.size());
+  for (Storage* s : live)
+    outputs.push_back(s->version == ir::kNoValue ? s->base : trace.builder().emit(Op::read_op, {s->base, s->version}));
+  auto [graph, bindings] = trace.take(outputs);
+  if (!live.empty()) {
+    try {
+      std::vector<Buffer> results = run(graph, bindings);
+      for (size_t i = 0; i < live.size(); ++i) settle(*live[i], std::move(results[i]));
+    } catch (const std::exception&) {
+      run_one_by_one(graph, bindings, live);
+    }
+  }
+  std::lock_guard lock(hand_over_mutex());
+  for (Storage* s : live) {
+    s->base = s->version = ir::kNoValue;
+    s->base_is_input = false;
+    s->trace.reset();  // the caller has it too
+    s->owner.store(0, std::memory_order_release);
+  }
+}
+
+void hand_over(Storage& storage) {
+  std::shared_ptr<Trace> trace = trace_of(storage);
+  if (!trace || trace->options().kind != TraceKind::lazy) return;
+  std::lock_guard lock(trace->mutex());
+  if (storage.owner.load(std::memory_order_acquire) != 0) flush(*trace);
+}
+
+// ---- reading
+
+namespace {
+
+template <class T>
+void gather_strided(const TensorImpl& t, const void* from, void* to) {
+  T* out = static_cast<T*>(to);
+  const T* p = static_cast<const T*>(from) + t.offset;
+  size_t rank = t.shape.size();
+  int64_t n = t.shape.numel(), inner = rank ? t.shape[rank - 1] : 1, step = rank ? t.strides[rank - 1] : 0;
+  std::vector<int64_t> index(rank, 0);
+  for (int64_t i = 0; i < n; i += inner) {
+    for (int64_t j = 0; j < inner; ++j) *out++ = p[j * step];
+    for (size_t d = rank; d-- > 1;) {
+      p += t.strides[d - 1];
+      if (++index[d - 1] < t.shape[d - 1]) break;
+      p -= t.strides[d - 1] * t.shape[d - 1];
+      index[d - 1] = 0;
+    }
+  }
+}
+
+Buffer dense(const TensorImpl& t) {
+  const Buffer& whole = t.storage->buffer;
+  if (!t.parent) return whole;
+  int size = size_of(t.dtype());
+  Buffer out = Buffer::allocate(t.shape.numel() * size, size);
+  if (out.size() == 0) return out;
+  if (t.contiguous())
+    std::memcpy(out.data(), static_cast<const std::byte*>(whole.data()) + t.offset * size,
+                static_cast<size_t>(out.size()));
+  else if (size == 8)
+    gather_strided<int64_t>(t, whole.data(), out.data());
+  else if (size == 4)
+    gather_strided<int32_t>(t, whole.data(), out.data());
+  else
+    gather_strided<int8_t>(t, whole.data(), out.data());
+  return out;
+}
+
+}  // namespace
+
+Buffer evaluate(const Tensor& t, std::string_view what, Location at) {
+  Storage& s = *t.impl()->storage;
+  if (s.owner.load(std::memory_order_acquire) != 0) {
+    hand_over(s);
+    if (s.owner.load(std::memory_order_acquire) != 0) return force(t, what, at);
+  }
+  if (s.failure) std::rethrow_exception(s.failure);
+  return {};
+}
+
+Buffer read(const Tensor& t, std::string_view what, Location at) {
+  Buffer forced = evaluate(t, what, at);
+  return forced ? forced : dense(*t.impl());
+}
+
+}  // namespace jot::detail

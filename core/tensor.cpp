@@ -1,0 +1,117 @@
+#include "jot/tensor.h"
+
+#include <cstring>
+
+#include "core/operands.h"
+
+namespace jot {
+
+using namespace detail;
+
+// ---- what a tensor is
+
+Shape Tensor::shape() const { return impl_of(*this, "shape", {}).shape; }
+int64_t Tensor::dim() const { return static_cast<int64_t>(impl_of(*this, "dim", {}).shape.size()); }
+int64_t Tensor::numel() const { return impl_of(*this, "numel", {}).shape.numel(); }
+DType Tensor::dtype() const { return impl_of(*this, "dtype", {}).dtype(); }
+int64_t Tensor::size(int64_t dim, Location at) const {
+  const Shape& shape = impl_of(*this, "size", at).shape;
+  if (shape.empty()) fail<IndexError>("size", "dim " + std::to_string(dim) + ": a 0-d tensor has no dims", at);
+  return shape[wrap_dim("size", dim, shape.size(), at)];
+}
+
+// ---- reading
+
+namespace {
+
+// Strided elements in row-major order. Equal contents stay where they are, for others may hold the address.
+const void* kept_copy(TensorImpl& x, Buffer elements) {
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
+  bool same = x.copy && x.copy.size() == elements.size() &&
+              std::memcmp(x.copy.data(), elements.data(), static_cast<size_t>(elements.size())) == 0;
+  if (!same) x.copy = std::move(elements);
+  return x.copy.data();
+}
+
+std::byte* first_element(const TensorImpl& x) {
+  return static_cast<std::byte*>(x.storage->buffer.data()) + x.offset * size_of(x.dtype());
+}
+
+void check_element_type(const TensorImpl& x, std::string_view what, DType expected, Location at) {
+  if (x.dtype() != expected)
+    fail<DTypeError>(what,
+                     "the elements are " + std::string(to_string(x.dtype())) + ", asked for " +
+                         std::string(to_string(expected)) + ": convert with to()",
+                     at);
+}
+
+}  // namespace
+
+const void* Tensor::raw(DType expected, Location at) const {
+  check_element_type(impl_of(*this, "data", at), "data", expected, at);
+  Buffer forced = evaluate(*this, "data", at);
+  if (forced) return kept_copy(*impl_, std::move(forced));
+  if (impl_->contiguous()) return first_element(*impl_);
+  return kept_copy(*impl_, read(*this, "data", at));
+}
+
+void* Tensor::mutable_raw(DType expected, Location at) const {
+  constexpr std::string_view what = "mutable_data";
+  check_element_type(impl_of(*this, what, at), what, expected, at);
+  if (evaluate(*this, what, at))
+    fail<TraceError>(what, "a tensor of a running transform has no memory: use copy_ or index_put_", at);
+  if (!impl_->contiguous()) fail<ShapeError>(what, "the elements of this view are not contiguous: clone() it", at);
+  Storage& s = *impl_->storage;
+  // Snapshots of pending operations keep what they saw.
+  if (!s.writes_through && !(s.buffer.unique() && s.buffer.owned())) {
+    Buffer own = Buffer::allocate(s.buffer.size(), size_of(impl_->dtype()));
+    if (own.size()) std::memcpy(own.data(), s.buffer.data(), static_cast<size_t>(own.size()));
+    s.buffer = std::move(own);
+  }
+  return first_element(*impl_);
+}
+
+const Tensor& Tensor::eval(Location at) const {
+  impl_of(*this, "eval", at);
+  evaluate(*this, "eval", at);
+  return *this;
+}
+
+Tensor::operator bool() const {
+  check_single(*this, "bool", {});
+  std::vector<bool> out(1);
+  read_elements(*this, convert_elements<bool>, &out, "bool", {});
+  return out[0];
+}
+
+namespace detail {
+
+void check_single(const Tensor& t, const char* what, Location at) {
+  if (int64_t n = impl_of(t, what, at).shape.numel(); n != 1)
+    fail<ShapeError>(what, "a Tensor with " + std::to_string(n) + " elements cannot be converted to a number", at);
+}
+
+void read_elements(const Tensor& t, Sink sink, void* out, const char* what, Location at) {
+  const TensorImpl& x = impl_of(t, what, at);
+  Buffer elements = read(t, what, at);
+  sink(elements.data(), x.dtype(), x.shape.numel(), out);
+}
+
+Tensor copy_of(const void* elements, const Shape& shape, DType dtype, int64_t count, const char* what, Location at) {
+  checked_dtype(dtype, what, at);
+  for (int64_t d : shape)
+    if (d < 0) fail<ShapeError>(what, "negative extent in " + to_string(shape), at);
+  if (count != shape.numel())
+    fail<ShapeError>(what,
+                     "shape " + to_string(shape) + " has " + std::to_string(shape.numel()) + " elements, got " +
+                         std::to_string(count),
+                     at);
+  Tensor t = empty(dtype, shape);
+  const Buffer& buffer = t.impl()->storage->buffer;
+  if (buffer.size()) std::memcpy(buffer.data(), elements, static_cast<size_t>(buffer.size()));
+  return t;
+}
+
+}  // namespace detail
+}  // namespace jot

@@ -1,0 +1,428 @@
+// Views: metadata on the storage of the tensor they are taken from, and the op that computes them from it.
+#include <algorithm>
+
+#include "core/operands.h"
+#include "core/views.h"
+#include "jot/ops.h"
+
+namespace jot {
+
+using namespace detail;
+using ir::Attrs;
+using ir::Op;
+namespace build = ir::build;
+
+namespace detail {
+
+const TensorImpl& impl_of(const Tensor& t, std::string_view op, Location at) {
+  if (!t.defined()) fail<TraceError>(op, "an operand is an undefined Tensor", at);
+  return *t.impl();
+}
+
+size_t wrap_dim(std::string_view op, int64_t dim, size_t rank, Location at) {
+  int64_t n = std::max<int64_t>(1, static_cast<int64_t>(rank));
+  if (dim < -n || dim >= n)
+    fail<IndexError>(op,
+                     "Dimension out of range (expected to be in range of [" + std::to_string(-n) + ", " +
+                         std::to_string(n - 1) + "], but got " + std::to_string(dim) + ")",
+                     at);
+  return static_cast<size_t>(dim < 0 ? dim + n : dim);
+}
+
+Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step) {
+  const TensorImpl& x = *t.impl();
+  size_t rank = x.shape.size();
+  Shape strides = x.layout(), covered = size, zeros = size, limits = size;
+  int64_t offset = x.offset;
+  bool whole = true, steps = false;
+  for (size_t d = 0; d < rank; ++d) {
+    if (size[d] != 0) offset += start[d] * strides[d];
+    covered[d] = size[d] == 0 ? 0 : (size[d] - 1) * step[d] + 1;
+    whole &= covered[d] == x.shape[d];
+    steps |= covered[d] != size[d];
+    zeros[d] = 0;
+    limits[d] = covered[d];
+  }
+  Tensor r = t;
+  if (!whole) {
+    ViewStep s{Op::dynamic_slice_op, Attrs(covered), std::vector<int64_t>(start.begin(), start.end())};
+    for (size_t d = 0; d < rank; ++d)
+      if (covered[d] == 0) s.starts[d] = 0;
+    r = view(r, std::move(s), covered, offset, strides);
+  }
+  if (!steps) return r;
+  for (size_t d = 0; d < rank; ++d) strides[d] *= step[d];
+  return view(r, {Op::slice_op, Attrs(zeros, limits, step)}, size, offset, strides);
+}
+
+Tensor reshaped_view(const Tensor& t, const Shape& shape, const Shape& strides) {
+  return view(t, {Op::reshape_op, Attrs(shape)}, shape, t.impl()->offset, strides);
+}
+
+// Of a view of other extents on the same elements; none where it would have to copy.
+std::optional<Shape> compatible_strides(const TensorImpl& x, const Shape& shape) {
+  if (x.contiguous() || shape.numel() == 0) return row_major(shape);
+  Shape old = x.layout(), strides = shape;
+  size_t next = shape.size();
+  int64_t block = 1, extents = 1, step = x.shape.empty() ? 1 : old[x.shape.size() - 1];
+  for (size_t d = x.shape.size(); d-- > 0;) {
+    block *= x.shape[d];
+    // A block of dims that lie in memory as one ends here.
+    if (d > 0 && (x.shape[d - 1] == 1 || old[d - 1] == block * step)) continue;
+    while (next > 0 && (extents < block || shape[next - 1] == 1)) {
+      strides[next - 1] = extents * step;
+      extents *= shape[next - 1];
+      --next;
+    }
+    if (extents != block) return {};
+    if (d > 0) {
+      block = extents = 1;
+      step = old[d - 1];
+    }
+  }
+  if (next != 0) return {};
+  return strides;
+}
+
+// shape with its -1 replaced.
+Shape inferred_shape(std::string_view op, const Tensor& t, Shape shape, Location at) {
+  int64_t n = t.impl()->shape.numel(), known = 1;
+  std::optional<size_t> open;
+  auto invalid = [&] {
+    fail<ShapeError>(op, "shape " + to_string(shape) + " is invalid for input of size " + std::to_string(n), at);
+  };
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (shape[d] < -1)
+      fail<ShapeError>(op, "invalid extent " + std::to_string(shape[d]) + " in " + to_string(shape), at);
+    if (shape[d] == -1) {
+      if (open) fail<ShapeError>(op, "only one dimension can be inferred, got " + to_string(shape), at);
+      open = d;
+    } else {
+      known *= shape[d];
+    }
+  }
+  if (open) {
+    if (known == 0 || n % known != 0) invalid();
+    shape[*open] = n / known;
+  } else if (known != n) {
+    invalid();
+  }
+  return shape;
+}
+
+}  // namespace detail
+
+// ---- parts
+
+Tensor Tensor::select(int64_t dim, int64_t index, Location at) const {
+  const Shape& shape = impl_of(*this, "select", at).shape;
+  if (shape.empty()) fail<IndexError>("select", "cannot be applied to a 0-d tensor", at);
+  size_t d = wrap_dim("select", dim, shape.size(), at);
+  if (index < -shape[d] || index >= shape[d])
+    fail<IndexError>("select",
+                     "index " + std::to_string(index) + " is out of range for dimension " + std::to_string(d) +
+                         " with size " + std::to_string(shape[d]),
+                     at);
+  Shape start = shape, size = shape, step = shape;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    start[i] = i != d ? 0 : index < 0 ? index + shape[d] : index;
+    if (i == d) size[i] = 1;
+    step[i] = 1;
+  }
+  Tensor part = strided_view(*this, start, size, step);
+  Shape strides = part.impl()->layout();
+  size.erase(d);
+  strides.erase(d);
+  return reshaped_view(part, size, strides);
+}
+
+Tensor Tensor::slice(int64_t dim, std::optional<int64_t> from, std::optional<int64_t> to, int64_t by,
+                     Location at) const {
+  const Shape& shape = impl_of(*this, "slice", at).shape;
+  if (shape.empty()) fail<IndexError>("slice", "cannot be applied to a 0-d tensor", at);
+  size_t d = wrap_dim("slice", dim, shape.size(), at);
+  Bounds bounds = clipped(Slice(from, to, by), shape[d], "slice", at);
+  Shape start = shape, size = shape, step = shape;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    start[i] = i == d ? bounds.start : 0;
+    if (i == d) size[i] = bounds.size;
+    step[i] = i == d ? by : 1;
+  }
+  return strided_view(*this, start, size, step);
+}
+
+namespace detail {
+Bounds clipped(const Slice& s, int64_t extent, std::string_view op, Location at) {
+  if (s.step <= 0) fail<IndexError>(op, "slice step must be positive, got " + std::to_string(s.step), at);
+  auto clip = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + extent : i, 0, extent); };
+  int64_t start = clip(s.start.value_or(0)), stop = clip(s.stop.value_or(extent));
+  return {start, stop <= start ? 0 : (stop - start - 1) / s.step + 1};
+}
+}  // namespace detail
+
+Tensor Tensor::narrow(int64_t dim, int64_t start, int64_t length, Location at) const {
+  const Shape& shape = impl_of(*this, "narrow", at).shape;
+  if (shape.empty()) fail<IndexError>("narrow", "cannot be applied to a 0-d tensor", at);
+  size_t d = wrap_dim("narrow", dim, shape.size(), at);
+  int64_t first = start < 0 ? start + shape[d] : start;
+  if (first < 0 || length < 0 || first + length > shape[d])
+    fail<IndexError>("narrow",
+                     "start (" + std::to_string(start) + ") + length (" + std::to_string(length) +
+                         ") exceeds dimension size (" + std::to_string(shape[d]) + ")",
+                     at);
+  return slice(static_cast<int64_t>(d), first, first + length, 1, at);
+}
+
+std::vector<Tensor> Tensor::split(int64_t size, int64_t dim, Location at) const {
+  const Shape& shape = impl_of(*this, "split", at).shape;
+  if (shape.empty()) fail<IndexError>("split", "expects at least a 1-dimensional tensor", at);
+  size_t d = wrap_dim("split", dim, shape.size(), at);
+  int64_t n = shape[d];
+  if (size < 0 || (size == 0 && n != 0))
+    fail<IndexError>("split", "expected a positive size of the parts, got " + std::to_string(size), at);
+  std::vector<Tensor> parts;
+  for (int64_t i = 0; i == 0 || i < n; i += std::max<int64_t>(1, size))
+    parts.push_back(slice(static_cast<int64_t>(d), i, std::min(n, i + size), 1, at));
+  return parts;
+}
+
+std::vector<Tensor> Tensor::chunk(int64_t chunks, int64_t dim, Location at) const {
+  const Shape& shape = impl_of(*this, "chunk", at).shape;
+  if (chunks <= 0) fail<IndexError>("chunk", "expects chunks to be greater than 0, got " + std::to_string(chunks), at);
+  if (shape.empty()) fail<IndexError>("chunk", "expects at least a 1-dimensional tensor", at);
+  size_t d = wrap_dim("chunk", dim, shape.size(), at);
+  return split(std::max<int64_t>(1, (shape[d] + chunks - 1) / chunks), static_cast<int64_t>(d), at);
+}
+
+std::vector<Tensor> Tensor::unbind(int64_t dim, Location at) const {
+  const Shape& shape = impl_of(*this, "unbind", at).shape;
+  if (shape.empty()) fail<IndexError>("unbind", "cannot be applied to a 0-d tensor", at);
+  size_t d = wrap_dim("unbind", dim, shape.size(), at);
+  std::vector<Tensor> parts;
+  for (int64_t i = 0; i < shape[d]; ++i) parts.push_back(select(static_cast<int64_t>(d), i, at));
+  return parts;
+}
+
+// ---- orders
+
+namespace {
+
+Tensor permuted(const Tensor& t, const std::vector<int64_t>& perm) {
+  const TensorImpl& x = *t.impl();
+  Shape shape = x.shape, strides = x.layout(), old = strides;
+  for (size_t d = 0; d < perm.size(); ++d) {
+    shape[d] = x.shape[static_cast<size_t>(perm[d])];
+    strides[d] = old[static_cast<size_t>(perm[d])];
+  }
+  return view(t, {Op::permute_op, Attrs(perm)}, shape, x.offset, strides);
+}
+
+}  // namespace
+
+Tensor Tensor::permute(const Axes& dims, Location at) const {
+  size_t rank = impl_of(*this, "permute", at).shape.size();
+  if (dims.values.size() != rank)
+    fail<ShapeError>("permute",
+                     "number of dimensions in the tensor input does not match the length of the desired ordering of "
+                     "dimensions: " +
+                         type_name(*this) + ", " + std::to_string(dims.values.size()) + " dims",
+                     at);
+  std::vector<int64_t> perm;
+  for (int64_t d : dims.values) {
+    auto wrapped = static_cast<int64_t>(wrap_dim("permute", d, rank, at));
+    if (std::ranges::find(perm, wrapped) != perm.end())
+      fail<IndexError>("permute", "duplicate dims are not allowed: " + std::to_string(d), at);
+    perm.push_back(wrapped);
+  }
+  return permuted(*this, perm);
+}
+
+Tensor Tensor::transpose(int64_t dim0, int64_t dim1, Location at) const {
+  size_t rank = impl_of(*this, "transpose", at).shape.size();
+  size_t a = wrap_dim("transpose", dim0, rank, at), b = wrap_dim("transpose", dim1, rank, at);
+  std::vector<int64_t> perm = build::all_axes(rank);
+  if (rank) std::swap(perm[a], perm[b]);
+  return permuted(*this, perm);
+}
+
+Tensor Tensor::t(Location at) const {
+  size_t rank = impl_of(*this, "t", at).shape.size();
+  if (rank > 2) fail<ShapeError>("t", "expects a tensor with <= 2 dimensions, got " + type_name(*this), at);
+  return rank == 2 ? transpose(0, 1, at) : permuted(*this, build::all_axes(rank));
+}
+
+Tensor Tensor::movedim(const Axes& source, const Axes& destination, Location at) const {
+  size_t rank = impl_of(*this, "movedim", at).shape.size();
+  if (source.values.size() != destination.values.size())
+    fail<ShapeError>("movedim", "source and destination must have the same number of dims", at);
+  std::vector<int64_t> perm(rank, -1);
+  std::vector<uint8_t> moved(rank, 0);
+  for (size_t i = 0; i < source.values.size(); ++i) {
+    size_t from = wrap_dim("movedim", source.values[i], rank, at);
+    size_t to = wrap_dim("movedim", destination.values[i], rank, at);
+    if (rank == 0) continue;
+    if (moved[from] || perm[to] != -1) fail<IndexError>("movedim", "repeated dim", at);
+    moved[from] = 1;
+    perm[to] = static_cast<int64_t>(from);
+  }
+  size_t next = 0;
+  for (int64_t& d : perm) {
+    if (d != -1) continue;
+    while (moved[next]) ++next;
+    d = static_cast<int64_t>(next++);
+  }
+  return permuted(*this, perm);
+}
+
+// ---- extents
+
+Tensor Tensor::view(const Shape& wanted, Location at) const {
+  const TensorImpl& x = impl_of(*this, "view", at);
+  Shape shape = inferred_shape("view", *this, wanted, at);
+  std::optional<Shape> strides = compatible_strides(x, shape);
+  if (!strides)
+    fail<ShapeError>("view",
+                     "view size " + to_string(shape) +
+                         " is not compatible with input tensor's size and stride (at least one dimension spans across "
+                         "two contiguous subspaces). Use reshape(...) instead.",
+                     at);
+  return reshaped_view(*this, shape, *strides);
+}
+
+Tensor Tensor::reshape(const Shape& wanted, Location at) const {
+  const TensorImpl& x = impl_of(*this, "reshape", at);
+  Shape shape = inferred_shape("reshape", *this, wanted, at);
+  if (std::optional<Shape> strides = compatible_strides(x, shape)) return reshaped_view(*this, shape, *strides);
+  return record(Op::reshape_op, {*this}, Attrs(shape), at);
+}
+
+Tensor Tensor::flatten(int64_t first, int64_t last, Location at) const {
+  const Shape& shape = impl_of(*this, "flatten", at).shape;
+  size_t a = wrap_dim("flatten", first, shape.size(), at), b = wrap_dim("flatten", last, shape.size(), at);
+  if (shape.empty()) return reshape({1}, at);
+  if (a > b) fail<ShapeError>("flatten", "flatten() has invalid args: start_dim cannot come after end_dim", at);
+  Shape flat = shape.slice(0, a);
+  flat.push_back(shape.slice(a, b + 1).numel());
+  return reshape(flat + shape.slice(b + 1, shape.size()), at);
+}
+
+Tensor Tensor::expand(const Shape& wanted, Location at) const {
+  const TensorImpl& x = impl_of(*this, "expand", at);
+  auto impossible = [&] {
+    fail<ShapeError>("expand",
+                     "the expanded size " + to_string(wanted) + " must match the existing " + to_string(x.shape) +
+                         " at every dim whose extent is not 1",
+                     at);
+  };
+  if (wanted.size() < x.shape.size()) impossible();
+  size_t lead = wanted.size() - x.shape.size();
+  Shape shape = wanted, strides = wanted, old = x.layout();
+  std::vector<int64_t> dims;
+  for (size_t d = 0; d < wanted.size(); ++d) {
+    strides[d] = 0;
+    if (d < lead) {
+      if (wanted[d] < 0) impossible();
+      continue;
+    }
+    int64_t own = x.shape[d - lead];
+    dims.push_back(static_cast<int64_t>(d));
+    if (wanted[d] == -1) shape[d] = own;
+    if (shape[d] < 0 || (shape[d] != own && own != 1)) impossible();
+    if (shape[d] == own) strides[d] = old[d - lead];
+  }
+  return detail::view(*this, {Op::broadcast_op, Attrs(shape, dims)}, shape, x.offset, strides);
+}
+
+Tensor Tensor::squeeze(const Axes& dims, Location at) const {
+  const TensorImpl& x = impl_of(*this, "squeeze", at);
+  std::vector<uint8_t> chosen(x.shape.size(), dims.values.empty());
+  for (int64_t d : dims.values)
+    if (size_t i = wrap_dim("squeeze", d, x.shape.size(), at); i < chosen.size()) chosen[i] = 1;
+  Shape shape, strides, old = x.layout();
+  for (size_t d = 0; d < x.shape.size(); ++d) {
+    if (chosen[d] && x.shape[d] == 1) continue;
+    shape.push_back(x.shape[d]);
+    strides.push_back(old[d]);
+  }
+  return reshaped_view(*this, shape, strides);
+}
+
+Tensor Tensor::unsqueeze(int64_t dim, Location at) const {
+  const TensorImpl& x = impl_of(*this, "unsqueeze", at);
+  size_t d = wrap_dim("unsqueeze", dim, x.shape.size() + 1, at);
+  Shape shape = x.shape, strides = x.layout();
+  shape.insert(d, 1);
+  strides.insert(d, d < x.shape.size() ? x.shape[d] * x.layout()[d] : 1);
+  return reshaped_view(*this, shape, strides);
+}
+
+Tensor Tensor::diagonal(int64_t offset, int64_t dim0, int64_t dim1, Location at) const {
+  const TensorImpl& x = impl_of(*this, "diagonal", at);
+  size_t rank = x.shape.size();
+  if (rank < 2) fail<ShapeError>("diagonal", "expects at least two dims, got " + type_name(*this), at);
+  size_t row = wrap_dim("diagonal", dim0, rank, at), column = wrap_dim("diagonal", dim1, rank, at);
+  if (row == column) fail<IndexError>("diagonal", "dimensions cannot be identical", at);
+  Tensor last = movedim(Axes{row, column}, Axes{-2, -1}, at);
+  int64_t n = x.shape[row], m = x.shape[column];
+  int64_t first = offset >= 0 ? std::min(offset, m) : std::min(-offset, n) * m;
+  int64_t length = std::max<int64_t>(0, offset >= 0 ? std::min(n, m - offset) : std::min(n + offset, m));
+  // Elements first, first + m + 1, ... of the flattened matrix; in memory every step is one row and one column.
+  Shape batch = last.impl()->shape.slice(0, rank - 2), strides = last.impl()->layout();
+  Shape flat = batch, start = batch, limit = batch, step = batch, shape = batch;
+  flat.push_back(n * m);
+  for (size_t d = 0; d < batch.size(); ++d) {
+    start[d] = 0;
+    step[d] = 1;
+  }
+  start.push_back(length ? first : 0);
+  limit.push_back(length ? first + (length - 1) * (m + 1) + 1 : 0);
+  step.push_back(m + 1);
+  shape.push_back(length);
+  Shape along = strides.slice(0, rank - 2);
+  along.push_back(strides[rank - 2] + strides[rank - 1]);
+  int64_t where = x.offset + (offset >= 0 ? offset * strides[rank - 1] : -offset * strides[rank - 2]);
+  Tensor flattened = detail::view(last, {Op::reshape_op, Attrs(flat)}, flat, x.offset, {});
+  return detail::view(flattened, {Op::slice_op, Attrs(start, limit, step)}, shape, length ? where : x.offset, along);
+}
+
+Tensor Tensor::detach(Location at) const {
+  const TensorImpl& x = impl_of(*this, "detach", at);
+  return detail::view(*this, {Op::stop_gradient_op, {}}, x.shape, x.offset, x.layout());
+}
+
+Tensor Tensor::contiguous(Location at) const {
+  return impl_of(*this, "contiguous", at).contiguous() ? *this : clone(at);
+}
+
+// ---- the same as functions
+
+Tensor stop_gradient(const Tensor& x, Location at) { return x.detach(at); }
+Tensor select(const Tensor& x, int64_t dim, int64_t index, Location at) { return x.select(dim, index, at); }
+Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> stop, int64_t step,
+             Location at) {
+  return x.slice(dim, start, stop, step, at);
+}
+Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length, Location at) {
+  return x.narrow(dim, start, length, at);
+}
+Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1, Location at) { return x.transpose(dim0, dim1, at); }
+Tensor permute(const Tensor& x, const Axes& dims, Location at) { return x.permute(dims, at); }
+Tensor movedim(const Tensor& x, const Axes& source, const Axes& destination, Location at) {
+  return x.movedim(source, destination, at);
+}
+Tensor t(const Tensor& x, Location at) { return x.t(at); }
+Tensor reshape(const Tensor& x, const Shape& shape, Location at) { return x.reshape(shape, at); }
+Tensor flatten(const Tensor& x, int64_t first, int64_t last, Location at) { return x.flatten(first, last, at); }
+Tensor squeeze(const Tensor& x, const Axes& dims, Location at) { return x.squeeze(dims, at); }
+Tensor unsqueeze(const Tensor& x, int64_t dim, Location at) { return x.unsqueeze(dim, at); }
+Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim0, int64_t dim1, Location at) {
+  return x.diagonal(offset, dim0, dim1, at);
+}
+Tensor broadcast_to(const Tensor& x, const Shape& shape, Location at) { return x.expand(shape, at); }
+std::vector<Tensor> split(const Tensor& x, int64_t size, int64_t dim, Location at) { return x.split(size, dim, at); }
+std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim, Location at) {
+  return x.chunk(chunks, dim, at);
+}
+std::vector<Tensor> unbind(const Tensor& x, int64_t dim, Location at) { return x.unbind(dim, at); }
+
+}  // namespace jot

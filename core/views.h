@@ -1,0 +1,32 @@
+#pragma once
+#include <optional>
+#include <string_view>
+
+#include "core/recorder.h"
+
+namespace jot::detail {
+
+// Throws for an undefined tensor.
+const TensorImpl& impl_of(const Tensor& t, std::string_view op, Location at);
+
+template <class E>
+[[noreturn]] void fail(std::string_view op, const std::string& what, Location at) {
+  throw E("[" + std::string(op) + "] " + what + jot::at(at));
+}
+
+// Negatives count from the end. Throws IndexError outside [-rank, rank); a 0-d tensor has one axis for this purpose.
+size_t wrap_dim(std::string_view op, int64_t dim, size_t rank, Location at);
+
+// The part of an axis that a slice shows.
+struct Bounds {
+  int64_t start, size;
+};
+Bounds clipped(const Slice& s, int64_t extent, std::string_view op, Location at);
+
+// t[start : start + size * step : step] along every axis; t itself if that is all of it.
+Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step);
+
+// The same elements with other extents.
+Tensor reshaped_view(const Tensor& t, const Shape& shape, const Shape& strides);
+
+}  // namespace jot::detail
