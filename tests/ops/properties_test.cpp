@@ -1,0 +1,216 @@
+// The generic checks of every row: text, precision, derivatives, batching, jacobians.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "passes/jacobian.h"
+#include "passes/transforms.h"
+#include "tests/ops/rows.h"
+
+namespace jot::test {
+namespace {
+
+using namespace ir;
+
+template <class F>
+void for_each_row(F check) {
+  for (const Row& row : op_rows()) {
+    CAPTURE(title(row));
+    std::mt19937 random(7);
+    check(row, random);
+  }
+}
+
+HostTensor direction_of(const HostTensor& x, std::mt19937& random) { return random_tensor(x.type, -1, 1, random); }
+
+std::vector<uint8_t> floating_inputs(const Graph& g) {
+  std::vector<uint8_t> active;
+  for (Value v : g.data().inputs()) active.push_back(is_floating(g.data().dtype(v)));
+  return active;
+}
+
+template <class T>
+std::vector<T> joined(std::vector<T> a, const std::vector<T>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+// Derivatives of g by all floating inputs at x: forward mode against central differences, reverse mode against
+// forward mode; then those of the reverse graph, up to `order`.
+void check_derivatives(const Graph& g, const std::vector<HostTensor>& x, int order, std::mt19937& random) {
+  std::vector<uint8_t> active = floating_inputs(g);
+  size_t num_values = g.data().num_results();
+  std::vector<HostTensor> tangents, minus = x, plus_ = x;
+  constexpr double kStep = 1e-6;
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (!active[i]) continue;
+    HostTensor t = direction_of(x[i], random);
+    plus_[i] = plus(x[i], t, kStep);
+    minus[i] = plus(x[i], t, -kStep);
+    tangents.push_back(t);
+  }
+  std::vector<HostTensor> forward = interpret(passes::jvp(g, active, num_values), joined(x, tangents));
+  std::vector<HostTensor> y = interpret(g, x), high = interpret(g, plus_), low = interpret(g, minus);
+  for (size_t o = 0; o < num_values; ++o) {
+    CAPTURE(o);
+    CHECK(forward[o] == y[o]);
+    HostTensor slope = plus(high[o], low[o], -1);
+    for (int64_t i = 0; i < slope.numel(); ++i) slope.set(i, slope.number(i) / (2 * kStep));
+    CHECK(difference(forward[num_values + o], slope) < 1e-6);
+  }
+
+  Graph reverse = passes::vjp(g, active, num_values);
+  verify(reverse);
+  std::vector<HostTensor> cotangents;
+  for (const HostTensor& v : y) cotangents.push_back(direction_of(v, random));
+  std::vector<HostTensor> at = joined(x, cotangents), pulled = interpret(reverse, at);
+  double forward_side = 0, reverse_side = 0;
+  for (size_t o = 0; o < num_values; ++o) forward_side += inner_product(cotangents[o], forward[num_values + o]);
+  for (size_t i = 0; i < tangents.size(); ++i) reverse_side += inner_product(tangents[i], pulled[num_values + i]);
+  CHECK(reverse_side == doctest::Approx(forward_side).epsilon(1e-9));
+  if (order > 1) check_derivatives(reverse, at, order - 1, random);
+}
+
+// g for `size` lanes against a loop over them, for each set of inputs that has lanes.
+template <class Draw>
+void check_batching(const Graph& g, int64_t size, Draw draw) {
+  size_t n = g.data().inputs().size();
+  for (uint32_t set = 1; set < 1u << n; ++set) {
+    CAPTURE(set);
+    CAPTURE(size);
+    std::vector<std::vector<HostTensor>> lanes;
+    for (int64_t l = 0; l < std::max<int64_t>(size, 1); ++l) lanes.push_back(draw());
+    std::vector<HostTensor> batched;
+    std::vector<std::optional<int64_t>> in_dims, out_dims(g.data().num_results(), 0);
+    for (size_t i = 0; i < n; ++i) {
+      bool has_lanes = set >> i & 1;
+      in_dims.push_back(has_lanes ? std::optional<int64_t>(0) : std::nullopt);
+      std::vector<HostTensor> column;
+      for (auto& lane : lanes) {
+        if (!has_lanes) lane[i] = lanes[0][i];
+        if (static_cast<int64_t>(column.size()) < size) column.push_back(lane[i]);
+      }
+      batched.push_back(has_lanes ? stack(lanes[0][i].type, column) : lanes[0][i]);
+    }
+    Graph mapped = passes::vmap(g, in_dims, out_dims, size, RandomMode::different);
+    verify(mapped);
+    std::vector<HostTensor> results = interpret(mapped, batched);
+    for (int64_t l = 0; l < size; ++l) {
+      std::vector<HostTensor> expected = interpret(g, lanes[static_cast<size_t>(l)]);
+      for (size_t o = 0; o < expected.size(); ++o) CHECK(difference(lane(results[o], l), expected[o]) < 1e-12);
+    }
+    if (size == 0)
+      for (size_t o = 0; o < results.size(); ++o)
+        CHECK(results[o].type.shape == Shape{0} + g.data().shape(g.data().outputs()[o]));
+  }
+}
+
+// Each column of the jacobian against the pushforward of a basis vector.
+void check_jacobian(const Graph& g, const std::vector<HostTensor>& x, passes::JacobianMode mode,
+                    std::optional<int64_t> chunk) {
+  std::vector<uint8_t> active = floating_inputs(g);
+  Graph jacobian = passes::jacobian(g, active, 1, mode, chunk), jvp = passes::jvp(g, active, 1);
+  verify(jacobian);
+  std::vector<HostTensor> blocks = interpret(jacobian, x);
+  size_t block = 1;
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (!active[i]) continue;
+    const HostTensor& j = blocks[block++];
+    for (int64_t column = 0; column < x[i].numel(); ++column) {
+      std::vector<HostTensor> args = x;
+      for (size_t k = 0; k < x.size(); ++k)
+        if (active[k]) args.emplace_back(x[k].type);
+      args[x.size() + block - 2].set(column, 1);
+      HostTensor expected = interpret(jvp, args)[1], actual(expected.type);
+      for (int64_t o = 0; o < actual.numel(); ++o) actual.set(o, j.number(o * x[i].numel() + column));
+      CHECK(difference(actual, expected) < 1e-12);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Rows: the graph verifies, and its text form is read back") {
+  for_each_row([](const Row& row, std::mt19937&) {
+    Graph g = graph_of(row);
+    verify(g);
+    CHECK(parse(to_text(g)) == g);
+  });
+}
+
+TEST_CASE("Rows: f32 agrees with f64") {
+  for_each_row([](const Row& row, std::mt19937& random) {
+    std::vector<HostTensor> narrow = inputs_of(row, random, DType::f32), wide;
+    for (const HostTensor& x : narrow)
+      wide.push_back(x.type.dtype == DType::f32 && row.inputs[wide.size()].dtype == DType::f64 ? convert(x, DType::f64)
+                                                                                               : x);
+    Graph g = graph_of(row, DType::f32), reference = graph_of(row);
+    HostTensor y = interpret(g, narrow)[0], expected = interpret(reference, wide)[0];
+    CHECK(difference(convert(y, expected.type.dtype), expected) < 1e-5);
+  });
+}
+
+TEST_CASE("Rows: derivatives") {
+  for_each_row([](const Row& row, std::mt19937& random) {
+    if (row.order > 0) check_derivatives(graph_of(row), inputs_of(row, random), row.order, random);
+  });
+}
+
+TEST_CASE("Rows: batching") {
+  for_each_row([](const Row& row, std::mt19937& random) {
+    if (row.inputs.empty()) return;
+    for (int64_t size : {0, 1, 3}) check_batching(graph_of(row), size, [&] { return inputs_of(row, random); });
+  });
+}
+
+TEST_CASE("Rows: batching of the derivative") {
+  for_each_row([](const Row& row, std::mt19937& random) {
+    if (row.order == 0) return;
+    Graph g = graph_of(row), reverse = passes::vjp(g, floating_inputs(g), 1);
+    Type type = g.data().type(g.data().outputs()[0]);
+    check_batching(reverse, 2, [&] {
+      std::vector<HostTensor> x = inputs_of(row, random);
+      x.push_back(random_tensor(type, -1, 1, random));
+      return x;
+    });
+  });
+}
+
+TEST_CASE("Rows: batching twice") {
+  for_each_row([](const Row& row, std::mt19937& random) {
+    if (row.inputs.empty()) return;
+    Graph g = graph_of(row);
+    std::vector<std::optional<int64_t>> in_dims(row.inputs.size(), 0), out_dims = {0};
+    Graph inner = passes::vmap(g, in_dims, out_dims, 2, RandomMode::different);
+    check_batching(inner, 2, [&] {
+      std::vector<HostTensor> x;
+      std::vector<HostTensor> lanes[] = {inputs_of(row, random), inputs_of(row, random)};
+      for (size_t i = 0; i < row.inputs.size(); ++i)
+        x.push_back(stack(lanes[0][i].type, std::vector<HostTensor>{lanes[0][i], lanes[1][i]}));
+      return x;
+    });
+  });
+}
+
+TEST_CASE("Rows: jacobians") {
+  for_each_row([](const Row& row, std::mt19937& random) {
+    if (row.order == 0) return;
+    Graph g = graph_of(row);
+    std::vector<HostTensor> x = inputs_of(row, random);
+    for (auto mode : {passes::JacobianMode::reverse, passes::JacobianMode::forward}) {
+      check_jacobian(g, x, mode, {});
+      check_jacobian(g, x, mode, 2);
+    }
+  });
+}
+
+TEST_CASE("Rows: the jacobian for a batch") {
+  for_each_row([](const Row& row, std::mt19937& random) {
+    if (row.order == 0) return;
+    Graph g = graph_of(row);
+    for (auto mode : {passes::JacobianMode::reverse, passes::JacobianMode::forward})
+      check_batching(passes::jacobian(g, floating_inputs(g), 1, mode), 2, [&] { return inputs_of(row, random); });
+  });
+}
+
+}  // namespace jot::test

@@ -1,0 +1,408 @@
+#include "tests/ops/rows.h"
+
+namespace jot::test {
+
+using namespace ir;
+using build::GatherDims;
+
+namespace {
+
+using Values = std::span<const Value>;
+using V = std::vector<int64_t>;
+
+Input f(Shape shape, double lo = -2, double hi = 2) { return {DType::f64, std::move(shape), lo, hi}; }
+Input i64s(Shape shape, double lo = -9, double hi = 10) { return {DType::i64, std::move(shape), lo, hi}; }
+Input i32s(Shape shape, double lo = -9, double hi = 10) { return {DType::i32, std::move(shape), lo, hi}; }
+Input bools(Shape shape) { return {DType::boolean, std::move(shape), 0, 1}; }
+
+class Table {
+ public:
+  std::vector<Row> rows;
+
+  void add(Op op, std::string label, std::vector<Input> inputs, std::function<Value(Builder&, Values)> build,
+           int order = 2) {
+    rows.push_back({op, std::move(label), std::move(inputs), std::move(build), order});
+  }
+  // An op without attributes, on one interval.
+  void unary(Op op, double lo = -2, double hi = 2, int order = 2) {
+    auto emit = [op](Builder& b, Values x) { return b.emit(op, {x[0]}); };
+    add(op, "vector", {f({5}, lo, hi)}, emit, order);
+    add(op, "0-d", {f({}, lo, hi)}, emit, order);
+    add(op, "empty", {f({0}, lo, hi)}, emit, order);
+  }
+  void binary(Op op, Input x, Input y, int order = 2) {
+    add(
+        op, "", {std::move(x), std::move(y)},
+        [op](Builder& b, Values v) {
+          return b.emit(op, {v[0], v[1]});
+        },
+        order);
+  }
+};
+
+void sources(Table& t) {
+  t.add(Op::param_op, "", {f({2, 3})}, [](Builder&, Values x) { return x[0]; });
+  t.add(
+      Op::const_op, "list", {},
+      [](Builder& b, Values) {
+        return build::constant_data(b, DType::i64, {2, 2}, V{1, -2, 3, 1});
+      },
+      0);
+  t.add(
+      Op::const_op, "splat", {}, [](Builder& b, Values) { return build::constant(b, DType::f64, {3}, -0.0); }, 0);
+  t.add(Op::const_op, "factor", {f({3})}, [](Builder& b, Values x) { return build::scale(b, x[0], 0.75); });
+  t.add(
+      Op::iota_op, "", {},
+      [](Builder& b, Values) {
+        return build::iota(b, DType::f32, {2, 3}, 1);
+      },
+      0);
+  t.add(
+      Op::iota_op, "i32", {},
+      [](Builder& b, Values) {
+        return build::iota(b, DType::i32, {4, 2}, 0);
+      },
+      0);
+  t.add(
+      Op::identity_op, "", {},
+      [](Builder& b, Values) {
+        return build::identity(b, DType::f64, {2, 3});
+      },
+      0);
+  t.add(Op::identity_op, "times", {f({3, 3})},
+        [](Builder& b, Values x) { return build::mul(b, x[0], build::identity(b, b.dtype(x[0]), {3})); });
+  for (int64_t width : {32, 64}) {
+    t.add(
+        Op::random_bits_op, std::to_string(width), {i64s({2}, 0, 1e9), i64s({}, 0, 1e9)},
+        [width](Builder& b, Values x) {
+          return b.emit(Op::random_bits_op, {x[0], x[1]}, Attrs(Shape{3, 3}, width));
+        },
+        0);
+    t.add(
+        Op::random_bits_op, "keys" + std::to_string(width), {i64s({2, 2}, 0, 1e9), i64s({2}, 0, 1e9)},
+        [width](Builder& b, Values x) {
+          return b.emit(Op::random_bits_op, {x[0], x[1]}, Attrs(Shape{2, 3}, width));
+        },
+        0);
+  }
+}
+
+void structural(Table& t) {
+  auto broadcast = [&](std::string label, Shape from, Shape to, V dims) {
+    t.add(Op::broadcast_op, std::move(label), {f(std::move(from))},
+          [to, dims](Builder& b, Values x) { return build::broadcast(b, x[0], to, dims); });
+  };
+  broadcast("scalar", {}, {2, 3}, {});
+  broadcast("new axes", {3}, {2, 3, 2}, {1});
+  broadcast("expand", {2, 1}, {2, 3}, {0, 1});
+  broadcast("expand and new", {1, 2}, {3, 2, 2}, {0, 2});
+  broadcast("to nothing", {1, 2}, {0, 2}, {0, 1});
+
+  auto reshape = [&](std::string label, Shape from, Shape to) {
+    t.add(Op::reshape_op, std::move(label), {f(std::move(from))},
+          [to](Builder& b, Values x) { return build::reshape(b, x[0], to); });
+  };
+  reshape("merge", {2, 3}, {6});
+  reshape("split", {6}, {3, 1, 2});
+  reshape("0-d", {1, 1}, {});
+  reshape("empty", {0, 3}, {5, 0});
+
+  auto permute = [&](std::string label, Shape from, V perm) {
+    t.add(Op::permute_op, std::move(label), {f(std::move(from))},
+          [perm](Builder& b, Values x) { return build::permute(b, x[0], perm); });
+  };
+  permute("matrix", {2, 3}, {1, 0});
+  permute("cycle", {2, 3, 4}, {1, 2, 0});
+
+  auto slice = [&](std::string label, Shape from, V start, V limit, V stride) {
+    t.add(Op::slice_op, std::move(label), {f(std::move(from))},
+          [=](Builder& b, Values x) { return build::slice(b, x[0], start, limit, stride); });
+  };
+  slice("middle", {5}, {1}, {4}, {1});
+  slice("strided", {3, 8}, {1, 1}, {3, 7}, {1, 2});
+  slice("stride past end", {5}, {0}, {5}, {3});
+  slice("nothing", {4}, {2}, {2}, {3});
+
+  auto pad = [&](std::string label, Shape from, V lo, V hi, V interior) {
+    t.add(Op::pad_op, std::move(label), {f(std::move(from)), f({})},
+          [=](Builder& b, Values x) { return build::pad(b, x[0], x[1], lo, hi, interior); });
+  };
+  pad("edges", {2, 2}, {1, 0}, {0, 2}, {0, 0});
+  pad("interior", {3}, {1}, {1}, {2});
+  pad("crop", {5}, {-1}, {-2}, {0});
+  pad("crop and spread", {4}, {-1}, {2}, {1});
+  pad("of nothing", {0}, {2}, {1}, {1});
+  t.add(Op::pad_op, "zero", {f({2, 3})}, [](Builder& b, Values x) {
+    return build::pad_zero(b, x[0], V{1, 0}, V{1, 2}, V{0, 1});
+  });
+
+  t.add(Op::concat_op, "three", {f({2, 1}), f({2, 3}), f({2, 0})},
+        [](Builder& b, Values x) { return build::concat(b, x, 1); });
+  t.add(Op::concat_op, "twice", {f({2})}, [](Builder& b, Values x) {
+    return build::concat(b, std::vector<Value>{x[0], x[0]}, 0);
+  });
+  t.add(Op::rev_op, "", {f({2, 3, 2})}, [](Builder& b, Values x) { return build::rev(b, x[0], V{0, 2}); });
+
+  auto diag_embed = [&](std::string label, Shape from, int64_t batch) {
+    t.add(Op::diag_embed_op, std::move(label), {f(std::move(from))},
+          [=](Builder& b, Values x) { return b.emit(Op::diag_embed_op, {x[0]}, Attrs(batch)); });
+  };
+  diag_embed("vector", {3}, 0);
+  diag_embed("matrix", {2, 3}, 0);
+  diag_embed("batch", {2, 3}, 1);
+  diag_embed("all batch", {2}, 1);
+  diag_embed("empty", {0}, 0);
+
+  t.add(Op::copy_op, "", {f({3})}, [](Builder& b, Values x) { return b.emit(Op::copy_op, {x[0]}); });
+  t.add(
+      Op::stop_gradient_op, "", {f({3})},
+      [](Builder& b, Values x) { return build::mul(b, x[0], b.emit(Op::stop_gradient_op, {x[0]})); }, 0);
+}
+
+void indexing(Table& t) {
+  t.add(Op::dynamic_slice_op, "", {f({4, 5}), i64s({}, -2, 6), i64s({}, -2, 6)}, [](Builder& b, Values x) {
+    return build::dynamic_slice(b, x[0], x.subspan(1), V{2, 3});
+  });
+  t.add(Op::dynamic_slice_op, "0-d", {f({})},
+        [](Builder& b, Values x) { return build::dynamic_slice(b, x[0], {}, V{}); });
+  t.add(Op::dynamic_update_slice_op, "", {f({4, 5}), f({2, 3}), i64s({}, -2, 6), i64s({}, -2, 6)},
+        [](Builder& b, Values x) { return build::dynamic_update_slice(b, x[0], x[1], x.subspan(2)); });
+
+  struct Case {
+    std::string label;
+    Shape operand, indices;
+    GatherDims dims;
+    V sizes;
+    Shape updates;
+    double lo, hi;
+  };
+  const std::vector<Case> cases = {
+      {"rows", {4, 3}, {5, 1}, {{1}, {0}, {0}, {}, {}}, {1, 3}, {5, 3}, 0, 4},
+      {"elements", {4, 3}, {2, 2, 2}, {{}, {0, 1}, {0, 1}, {}, {}}, {1, 1}, {2, 2}, 0, 3},
+      {"windows", {5, 4}, {3, 1}, {{0, 2}, {}, {1}, {}, {}}, {5, 2}, {5, 3, 2}, 0, 3},
+      {"along", {3, 4}, {3, 2, 1}, {{}, {1}, {1}, {0}, {0}}, {1, 1}, {3, 2}, 0, 4},
+      {"empty", {0, 3}, {0, 1}, {{1}, {0}, {0}, {}, {}}, {1, 3}, {0, 3}, 0, 1},
+  };
+  for (const Case& c : cases) {
+    for (Mode mode : {Mode::check, Mode::clip, Mode::fill, Mode::wrap}) {
+      std::string label = c.label + " " + std::string(name_of(mode));
+      double lo = mode == Mode::check ? (c.label == "windows" ? 0 : -2) : -3;
+      double hi = mode == Mode::check ? c.hi : c.hi + 3;
+      if (mode == Mode::check && c.label == "elements") lo = -3;
+      Input index = mode == Mode::clip ? i32s(c.indices, lo, hi) : i64s(c.indices, lo, hi);
+      t.add(Op::gather_op, label, {f(c.operand), index},
+            [=](Builder& b, Values x) { return build::gather(b, x[0], x[1], c.dims, c.sizes, mode); });
+      for (Op op : {Op::scatter_add_op, Op::scatter_set_op})
+        t.add(op, label, {f(c.operand), index, f(c.updates)},
+              [=](Builder& b, Values x) { return build::scatter(b, op, x[0], x[1], x[2], c.dims, mode, false); });
+    }
+  }
+  t.add(
+      Op::scatter_set_op, "bool", {bools({4}), i64s({2, 1}, 0, 4), bools({2})},
+      [](Builder& b, Values x) {
+        return build::scatter_set(b, x[0], x[1], x[2], {{}, {0}, {0}, {}, {}}, Mode::check, false);
+      },
+      0);
+}
+
+void elementwise(Table& t) {
+  auto where = [](Builder& b, Values x) { return build::where(b, x[0], x[1], x[2]); };
+  t.add(Op::where_op, "elements", {bools({2, 3}), f({2, 3}), f({2, 3})}, where);
+  t.add(Op::where_op, "0-d predicate", {bools({}), f({2, 3}), f({2, 3})}, where);
+  t.add(Op::where_op, "0-d", {bools({}), f({}), f({})}, where);
+  t.add(Op::where_op, "integers", {bools({4}), i64s({4}), i64s({4})}, where, 0);
+  constexpr DType kAll[] = {DType::boolean, DType::i32, DType::i64, DType::f32, DType::f64};
+  for (DType from : kAll)
+    for (DType to : kAll)
+      t.add(
+          Op::convert_op, std::string(to_string(from)) + " to " + std::string(to_string(to)),
+          {Input{from, {4}, from == DType::boolean ? 0.0 : -9.0, from == DType::boolean ? 1.0 : 9.0}},
+          [to](Builder& b, Values x) { return b.emit(Op::convert_op, {x[0]}, Attrs(to)); }, 0);
+  t.add(Op::convert_op, "derivative", {f({4})},
+        [](Builder& b, Values x) { return b.emit(Op::convert_op, {x[0]}, Attrs(DType::f64)); });
+
+  for (Op op : {Op::add_op, Op::add_any_op, Op::sub_op, Op::mul_op, Op::max_op, Op::min_op}) {
+    t.binary(op, f({2, 3}), f({2, 3}));
+    t.binary(op, f({}), f({}));
+    t.binary(op, i64s({9}), i64s({9}), 0);
+    t.binary(op, i32s({9}), i32s({9}), 0);
+  }
+  t.binary(Op::div_op, f({2, 3}), f({2, 3}, 0.5, 2));
+  t.binary(Op::div_op, i64s({9}), i64s({9}, -3, 3), 0);
+  t.binary(Op::div_op, i32s({9}), i32s({9}, -3, 3), 0);
+  t.add(Op::mul_op, "square", {f({3})}, [](Builder& b, Values x) { return build::mul(b, x[0], x[0]); });
+  t.unary(Op::neg_op);
+  t.add(
+      Op::neg_op, "integers", {i64s({4})}, [](Builder& b, Values x) { return build::neg(b, x[0]); }, 0);
+  for (int64_t n : {-3, -1, 0, 1, 2, 3, 7}) {
+    auto emit = [n](Builder& b, Values x) { return build::integer_pow(b, x[0], n); };
+    t.add(Op::integer_pow_op, std::to_string(n), {f({3}, 0.5, 1.5)}, emit);
+    t.add(Op::integer_pow_op, std::to_string(n) + " integers", {i64s({3}, -3, 4)}, emit, 0);
+  }
+}
+
+void pointwise(Table& t) {
+  t.unary(Op::exp_op);
+  t.unary(Op::log_op, 0.5, 3);
+  t.unary(Op::sqrt_op, 0.5, 3);
+  t.unary(Op::rsqrt_op, 0.5, 3);
+  t.unary(Op::sin_op);
+  t.unary(Op::cos_op);
+  t.unary(Op::tanh_op);
+  t.unary(Op::logistic_op);
+  t.unary(Op::abs_op);
+  for (Op op : {Op::sign_op, Op::floor_op, Op::ceil_op, Op::round_even_op, Op::trunc_op}) t.unary(op, -3, 3, 1);
+  for (Op op : {Op::abs_op, Op::sign_op})
+    t.add(
+        op, "integers", {i32s({5})}, [op](Builder& b, Values x) { return b.emit(op, {x[0]}); }, 0);
+}
+
+void logical(Table& t) {
+  for (Direction d : {Direction::eq, Direction::ne, Direction::lt, Direction::le, Direction::gt, Direction::ge})
+    for (const Input& x : {f({4}), i64s({9}, 0, 3), i32s({9}, 0, 3), bools({9})})
+      t.add(
+          Op::compare_op, std::string(name_of(d)), {x, x},
+          [d](Builder& b, Values v) { return build::compare(b, v[0], v[1], d); }, 0);
+  for (Op op : {Op::and_op, Op::or_op, Op::xor_op})
+    for (const Input& x : {bools({5}), i32s({5}), i64s({5})}) t.binary(op, x, x, 0);
+  for (Op op : {Op::shl_op, Op::shr_op, Op::sar_op}) {
+    t.binary(op, i32s({9}, -1e9, 1e9), i32s({9}, -3, 40), 0);
+    t.binary(op, i64s({9}, -1e12, 1e12), i64s({9}, -3, 70), 0);
+  }
+  for (const Input& x : {bools({5}), i32s({5}), i64s({5})})
+    t.add(
+        Op::not_op, "", {x}, [](Builder& b, Values v) { return b.emit(Op::not_op, {v[0]}); }, 0);
+  for (const Input& x : {i32s({5}), i64s({5})})
+    t.add(
+        Op::popcnt_op, "", {x}, [](Builder& b, Values v) { return b.emit(Op::popcnt_op, {v[0]}); }, 0);
+}
+
+void reductions(Table& t) {
+  for (Op op : {Op::reduce_sum_op, Op::reduce_max_op, Op::reduce_min_op}) {
+    auto reduce = [&](std::string label, Input x, V dims, int order = 2) {
+      t.add(
+          op, std::move(label), {std::move(x)}, [=](Builder& b, Values v) { return b.emit(op, {v[0]}, Attrs(dims)); },
+          order);
+    };
+    reduce("last", f({2, 4}), {1});
+    reduce("first", f({3, 2}), {0});
+    reduce("outer", f({2, 3, 2}), {0, 2});
+    reduce("all", f({2, 3}), {1, 0});
+    reduce("none", f({2}), {});
+    reduce("integers", i64s({3, 4}), {1}, 0);
+    reduce("nothing", f({2, 0}), {1}, op == Op::reduce_sum_op ? 2 : 0);
+  }
+}
+
+void contractions(Table& t) {
+  auto dot = [&](std::string label, Shape x, Shape y, V cx, V cy, V bx, V by) {
+    t.add(Op::dot_op, std::move(label), {f(std::move(x)), f(std::move(y))},
+          [=](Builder& b, Values v) { return build::dot(b, v[0], v[1], cx, cy, bx, by); });
+  };
+  dot("matrix vector", {2, 3}, {3}, {1}, {0}, {}, {});
+  dot("matrix matrix", {2, 3}, {3, 4}, {1}, {0}, {}, {});
+  dot("transposed", {3, 2}, {4, 3}, {0}, {1}, {}, {});
+  dot("inner", {4}, {4}, {0}, {0}, {}, {});
+  dot("outer", {2}, {3}, {}, {}, {}, {});
+  dot("batched", {2, 3, 4}, {2, 4, 2}, {2}, {1}, {0}, {0});
+  dot("batch last", {3, 2}, {4, 3, 2}, {0}, {1}, {1}, {2});
+  dot("two batches", {2, 3, 2}, {2, 2, 4}, {}, {}, {0, 2}, {1, 0});
+  dot("two contracted", {2, 3, 4}, {4, 3, 2}, {1, 2}, {1, 0}, {}, {});
+  dot("crossed", {2, 3, 2}, {3, 2, 2}, {0, 1}, {1, 0}, {2}, {2});
+  dot("contract nothing", {2, 0}, {0, 3}, {1}, {0}, {}, {});
+  t.add(
+      Op::dot_op, "integers", {i64s({2, 3}), i64s({3, 2})},
+      [](Builder& b, Values v) { return build::dot(b, v[0], v[1], V{1}, V{0}, {}, {}); }, 0);
+}
+
+// Compositions whose jacobians keep structural zeros through several ops.
+void structured(Table& t) {
+  t.add(Op::mul_op, "elementwise chain", {f({4}), f({4})}, [](Builder& b, Values x) {
+    Value s = build::mul(b, build::unary(b, Op::sin_op, x[0]), x[1]);
+    return build::add(b, build::neg(b, s), build::mul(b, x[0], x[0]));
+  });
+  t.add(Op::where_op, "relu", {f({5})}, [](Builder& b, Values x) {
+    Value zero = build::zeros_like(b, x[0]);
+    return build::where(b, build::compare(b, x[0], zero, Direction::gt), x[0], zero);
+  });
+  t.add(Op::slice_op, "pieces", {f({6})}, [](Builder& b, Values x) {
+    Value head = build::slice_axis(b, x[0], 0, 0, 3), tail = build::slice_axis(b, x[0], 0, 3, 6);
+    return build::concat(b, std::vector<Value>{build::unary(b, Op::sin_op, head), build::mul(b, head, tail)}, 0);
+  });
+  t.add(Op::slice_op, "strided scalars", {f({5})}, [](Builder& b, Values x) {
+    Value odd = build::slice_axis(b, x[0], 0, 1, 5, 2), one = build::slice_axis(b, x[0], 0, 2, 3);
+    one = build::broadcast_to(b, build::reshape(b, one, {}), {2});
+    return build::mul(b, build::mul(b, odd, odd), one);
+  });
+  t.add(Op::dot_op, "layer", {f({3, 4}), f({2, 4}), f({2})}, [](Builder& b, Values x) {
+    Value y = build::dot(b, x[0], x[1], V{1}, V{1}, {}, {});
+    return build::unary(b, Op::tanh_op, build::add(b, y, build::broadcast_to(b, x[2], {3, 2})));
+  });
+  t.add(Op::permute_op, "transposed scaled", {f({2, 3})}, [](Builder& b, Values x) {
+    Value y = build::permute(b, build::unary(b, Op::exp_op, x[0]), V{1, 0});
+    y = build::mul(b, build::reshape(b, y, {6}), build::reshape(b, x[0], {6}));
+    return build::reshape(b, y, {2, 3});
+  });
+  t.add(Op::broadcast_op, "rows scaled", {f({3}), f({2, 3})}, [](Builder& b, Values x) {
+    return build::mul(b, build::broadcast_to(b, build::unary(b, Op::sin_op, x[0]), {2, 3}), x[1]);
+  });
+  t.add(Op::reduce_sum_op, "squares", {f({2, 3})},
+        [](Builder& b, Values x) { return build::reduce_sum(b, build::mul(b, x[0], x[0]), V{1}); });
+  t.add(Op::reduce_max_op, "softmax", {f({2, 3})}, [](Builder& b, Values x) {
+    Value top = build::broadcast(b, build::reduce(b, Op::reduce_max_op, x[0], V{1}), {2, 3}, V{0});
+    Value e = build::unary(b, Op::exp_op, build::sub(b, x[0], top));
+    return build::div(b, e, build::broadcast(b, build::reduce_sum(b, e, V{1}), {2, 3}, V{0}));
+  });
+  t.add(Op::pad_op, "padded scaled", {f({2, 2}), f({3, 4})}, [](Builder& b, Values x) {
+    Value y = build::pad_zero(b, build::unary(b, Op::sin_op, x[0]), V{1, 1}, V{0, 1}, V{0, 0});
+    return build::mul(b, y, x[1]);
+  });
+  t.add(Op::diag_embed_op, "diagonal times", {f({3}), f({3, 2})}, [](Builder& b, Values x) {
+    Value d = build::diag_embed(b, build::unary(b, Op::exp_op, x[0]), 0);
+    return build::dot(b, d, x[1], V{1}, V{0}, {}, {});
+  });
+}
+
+}  // namespace
+
+const std::vector<Row>& op_rows() {
+  static const std::vector<Row> rows = [] {
+    Table t;
+    sources(t);
+    structural(t);
+    indexing(t);
+    elementwise(t);
+    pointwise(t);
+    logical(t);
+    reductions(t);
+    contractions(t);
+    structured(t);
+    return std::move(t.rows);
+  }();
+  return rows;
+}
+
+namespace {
+Type type_of(const Input& x, DType floating) { return {x.dtype == DType::f64 ? floating : x.dtype, false, x.shape}; }
+}  // namespace
+
+Graph graph_of(const Row& row, DType floating) {
+  Builder b;
+  std::vector<Value> inputs;
+  for (const Input& x : row.inputs) inputs.push_back(b.param(type_of(x, floating)));
+  return b.finish({row.build(b, inputs)});
+}
+
+std::vector<HostTensor> inputs_of(const Row& row, std::mt19937& random, DType floating) {
+  std::vector<HostTensor> inputs;
+  for (const Input& x : row.inputs) inputs.push_back(random_tensor(type_of(x, floating), x.lo, x.hi, random));
+  return inputs;
+}
+
+std::string title(const Row& row) {
+  std::string text = std::string(name_of(row.op)) + (row.label.empty() ? "" : " ") + row.label + ":";
+  for (const Input& x : row.inputs) text += " " + to_string(type_of(x, x.dtype));
+  return text;
+}
+
+}  // namespace jot::test
