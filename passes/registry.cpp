@@ -10,6 +10,7 @@
 #include "passes/dce.h"
 #include "passes/fold.h"
 #include "passes/functionalize.h"
+#include "passes/inline.h"
 #include "passes/jacobian.h"
 #include "passes/linearize.h"
 #include "passes/pipeline.h"
@@ -54,15 +55,19 @@ Graph gradient(const Graph& g, const PassOptions&) {
 
 // A graph that is linear in all its inputs: from cotangents of its results to those of its inputs.
 Graph transposed(const Graph& graph, const PassOptions&) {
-  const GraphData& g = graph.data();
-  Linearized l{graph, 0, 0, {}};
-  Builder b(g.name());
+  // As the derivative of a function without primals, whose results are its tangents.
+  Builder linear;
+  std::vector<Value> tangents = inline_graph(linear, graph.data(), params_like(linear, graph.data()));
+  size_t n = graph.data().num_results();
+  tangents.resize(n);
+  std::vector<Value> twice = tangents;
+  twice.insert(twice.end(), tangents.begin(), tangents.end());
+  Linearized l{linear.finish(twice), 0, n, std::vector<uint8_t>(n, 0)};
+  const GraphData& g = l.graph.data();
+
+  Builder b(graph.data().name());
   std::vector<Value> cotangents;
-  for (Value o : g.outputs().first(g.num_results())) {
-    cotangents.push_back(b.param(g.type(o), "ct" + std::to_string(cotangents.size())));
-    l.zero_tangent.push_back(0);
-  }
-  l.num_outputs = cotangents.size();
+  for (size_t i = 0; i < n; ++i) cotangents.push_back(b.param(g.type(g.outputs()[i]), "ct" + std::to_string(i)));
   std::vector<Value> outputs = transpose_into(b, l, {}, cotangents);
   for (size_t i = 0; i < outputs.size(); ++i)
     if (outputs[i] == kNoValue) {

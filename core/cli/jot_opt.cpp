@@ -132,9 +132,9 @@ void fill(std::byte* out, int64_t n, uint64_t& state) {
     state = hash_mix(state, static_cast<uint64_t>(i));
     T x;
     if constexpr (std::is_floating_point_v<T>)
-      x = static_cast<T>(static_cast<int64_t>(state % 2000) - 1000) / 1000;
+      x = static_cast<T>(static_cast<int64_t>((state >> 33) % 2000) - 1000) / 1000;
     else
-      x = static_cast<T>(state % (sizeof(T) == 1 ? 2 : 8));
+      x = static_cast<T>((state >> 33) % (sizeof(T) == 1 ? 2 : 8));
     std::memcpy(out + i * static_cast<int64_t>(sizeof(T)), &x, sizeof(T));
   }
 }

@@ -1,0 +1,123 @@
+// The tool as its users meet it: output, errors, exit codes. JOT_OPT is its path.
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include "jot/ir.h"
+
+using namespace jot;
+
+namespace {
+
+struct Result {
+  int code;
+  std::string output;  // of both streams
+};
+
+// Runs the tool on a file with this text; FILE in the arguments is its name.
+Result run(const std::string& arguments, const std::string& text) {
+  char name[] = "/tmp/jot_opt_test_XXXXXX";
+  int descriptor = mkstemp(name);
+  REQUIRE(descriptor >= 0);
+  close(descriptor);
+  std::ofstream(name) << text;
+  std::string command = std::string("f=") + name + "; exec 2>&1; " JOT_OPT " " + arguments;
+  FILE* pipe = popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string output;
+  char buffer[4096];
+  while (size_t n = fread(buffer, 1, sizeof buffer, pipe)) output.append(buffer, n);
+  int status = pclose(pipe);
+  std::remove(name);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
+}
+
+bool has(const Result& r, const std::string& part) { return r.output.find(part) != std::string::npos; }
+
+const std::string kLayer =
+    "func @layer(%w: f64[3,3], %x: f64[3]) -> (f64[3]) {\n"
+    "  %0: f64[3] = dot(%w, %x) {contract=[[1],[0]], batch=[[],[]]} loc(\"demo.cpp\":12)\n"
+    "  %1: f64[3] = tanh(%0)\n"
+    "  return %1\n"
+    "}\n";
+
+// The lines after the inputs.
+std::string results(const Result& r) { return r.output.substr(r.output.find("result 0")); }
+
+}  // namespace
+
+TEST_CASE("jot-opt prints what it read, from a file or the standard input") {
+  CHECK(run("$f", kLayer).output == kLayer);
+  CHECK(run("- < $f", kLayer).output == kLayer);
+  CHECK(run("$f --emit=none", kLayer).output == "");
+  CHECK(has(run("$f --emit=dot", kLayer), "digraph \"layer\" {"));
+}
+
+TEST_CASE("jot-opt runs passes in order, and what it prints is read again") {
+  Result r = run("$f --pass=jacrev,vmap,optimize --lanes=2 --verify", kLayer);
+  CHECK(r.code == 0);
+  ir::Graph g = ir::parse(r.output);
+  CHECK(g.num_outputs() == 3);
+  CHECK(has(r, "func @layer(%w: f64[2,3,3], %x: f64[2,3]) -> (f64[2,3], f64[2,3,3,3], f64[2,3,3])"));
+  for (std::string pass : {"functionalize", "simplify", "fold", "cse", "dce", "optimize", "linearize", "jvp", "vjp",
+                           "jacrev", "jacfwd", "vmap"}) {
+    CAPTURE(pass);
+    CHECK(run("$f --verify --pass=" + pass, kLayer).code == 0);
+  }
+  CHECK(has(run("$f --pass=transpose", "func @f(%x: f32[2]) -> (f32[2]) {\n  %0: f32[2] = neg(%x)\n  return %0\n}\n"),
+            "%0: f32[2] = neg(%ct0)"));
+}
+
+TEST_CASE("jot-opt runs a graph on seeded inputs, compiled and interpreted alike") {
+  Result interpreted = run("$f --interpret --seed=3", kLayer), compiled = run("$f --run --seed=3", kLayer);
+  CHECK(interpreted.code == 0);
+  CHECK(compiled.code == 0);
+  CHECK(has(interpreted, "%x: f64[3] = ["));
+  CHECK(interpreted.output == run("$f --interpret --seed=3", kLayer).output);
+  CHECK(interpreted.output != run("$f --interpret --seed=4", kLayer).output);
+  CHECK(interpreted.output.substr(0, interpreted.output.find("result 0")) ==
+        compiled.output.substr(0, compiled.output.find("result 0")));
+  // Exact in floating point, so equal in every backend.
+  std::string exact =
+      "func @f(%x: f64[4], %n: i64[4]) -> (f64[], i64[4]) {\n  %0: f64[4] = neg(%x)\n  %1: f64[] = reduce_max(%0) "
+      "{dims=[0]}\n"
+      "  %2: i64[4] = mul(%n, %n)\n  %3: token = neg_(%n)\n  return %1, %2\n}\n";
+  Result a = run("$f --run", exact), b = run("$f --interpret", exact);
+  CHECK(has(a, "writeback %n: i64[4] = ["));
+  CHECK(results(a) == results(b));
+  CHECK(run("$f --emit=asm", kLayer).code == 0);
+}
+
+TEST_CASE("jot-opt: exit codes and messages") {
+  Result r = run("$f", "func @f(%x: f32[2]) -> (f32[2]) {\n  %0: f32[2] = sinn(%x)\n  return %0\n}\n");
+  CHECK(r.code == 1);
+  CHECK(r.output ==
+        "jot-opt: [parse] line 2, column 16: expected an op, got 'sinn'\n  %0: f32[2] = sinn(%x)\n               ^\n");
+  r = run("$f --pass=simplify,nonsense", kLayer);
+  CHECK(r.code == 1);
+  CHECK(has(r, "there is no pass 'nonsense': expected one of functionalize, simplify, "));
+  r = run("$f --pass=grad", kLayer);
+  CHECK(r.code == 1);
+  CHECK(has(r, "[grad] expected a 0-d first result, got f64[3]; use vjp or jacrev"));
+  r = run("$f --pass=transpose",
+          "func @f(%x: f32[2]) -> (f32[2]) {\n  %0: f32[2] = sin(%x) loc(\"a.cpp\":4)\n  return %0\n}\n");
+  CHECK(r.code == 1);
+  CHECK(has(r, "[sin] cannot be transposed: "));
+  CHECK(has(r, "at a.cpp:4"));
+  for (std::string arguments :
+       {"", "$f --emit=png", "$f --lanes=-1", "$f --seed=x", "$f --frobnicate", "$f other", "/nonexistent.jot"}) {
+    CAPTURE(arguments);
+    r = run(arguments, kLayer);
+    CHECK(r.code == 2);
+    CHECK(r.output.starts_with("jot-opt: "));
+    CHECK(has(r, "jot-opt --help tells how to use it"));
+  }
+  r = run("--help", "");
+  CHECK(r.code == 0);
+  CHECK(has(r, "jacfwd"));
+}
