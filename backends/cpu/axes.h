@@ -1,0 +1,64 @@
+// Axes of a graph: dims of values that run together. A class of dims that elementwise ops, broadcasts, permutations,
+// ... tie to each other is one axis; a kernel either loops over an axis or unrolls it.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace jot::cpu {
+
+using Axis = uint32_t;
+inline constexpr Axis kNoAxis = 0xffffffff;  // of a dim of extent 1
+
+// Most elements of one value that are unrolled.
+inline constexpr int64_t kMaxUnrolled = 512;
+
+class Axes {
+ public:
+  explicit Axes(const ir::GraphData& g);
+
+  std::span<const Axis> of(ir::Value v) const { return {axis_.data() + first_[v], first_[v + 1] - first_[v]}; }
+  bool looped(Axis a) const { return a != kNoAxis && loops_[a]; }
+  int64_t extent(Axis a) const { return extents_[a]; }
+  bool has_loops(ir::Value v) const;
+  // Product of the unrolled extents.
+  int64_t elements(ir::Value v) const;
+
+  // Whether an element of v at some loop indices needs operand i at the same loop indices only (or, where v reduces a
+  // looped axis, at all indices of that). Otherwise the operand has to be in memory.
+  bool preserves(ir::Value v, size_t i) const;
+
+ private:
+  void relate(const std::vector<uint8_t>& restricted);
+  void choose_roles();
+  bool find_repeated(std::vector<uint8_t>& restricted) const;
+  bool same(Axis a, Axis b) const;
+  bool unrolled(Axis a) const { return !looped(a); }
+  bool preserves_reshape(ir::Value v) const;
+
+  const ir::GraphData& g_;
+  std::vector<uint32_t> first_;   // of each value, into axis_
+  std::vector<Axis> axis_;        // of each dim of each value
+  std::vector<uint8_t> loops_;    // by axis
+  std::vector<int64_t> extents_;  // by axis
+};
+
+// Pairs of dim ranges of a reshape with equal products, as fine as possible; dims of extent 1 are left out of the
+// comparison but belong to some group.
+struct ReshapeGroup {
+  size_t from_begin, from_end, to_begin, to_end;
+};
+std::vector<ReshapeGroup> reshape_groups(const Shape& from, const Shape& to);
+
+// A constant whose elements are all equal.
+bool is_splat(const ir::GraphData& g, ir::Value v);
+
+// Dims of a dot operand that are neither contracted nor batch, in order.
+std::vector<int64_t> free_dims(const ir::GraphData& g, ir::Value dot, size_t operand);
+
+// Products of up to 16 by 16 by 16 in their small dims run in kernels; larger ones are calls of a library.
+bool is_small_dot(const ir::GraphData& g, ir::Value v);
+
+}  // namespace jot::cpu

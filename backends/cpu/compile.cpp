@@ -1,0 +1,358 @@
+// From a graph to a program: cluster, lower, compile kernels, place values in memory.
+#include <algorithm>
+#include <chrono>
+
+#include "backends/cpu/cluster.h"
+#include "backends/cpu/executable.h"
+#include "backends/cpu/lower.h"
+#include "backends/cpu/plan.h"
+#include "backends/cpu/pool.h"
+#include "ir/env.h"
+#include "ir/rules.h"
+
+namespace jot::cpu {
+
+using namespace ir;
+
+namespace {
+
+int64_t bytes_of(const Type& t) { return t.shape.numel() * size_of(t.dtype); }
+int64_t aligned(int64_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
+
+class Timer {
+ public:
+  explicit Timer(EngineStats& stats) : stats_(stats), start_(std::chrono::steady_clock::now()) {}
+  void phase(const char* name) {
+    auto now = std::chrono::steady_clock::now();
+    stats_.compile_seconds[name] += std::chrono::duration<double>(now - start_).count();
+    start_ = now;
+  }
+
+ private:
+  EngineStats& stats_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+class ProgramBuilder {
+ public:
+  ProgramBuilder(const Graph& graph, const CompileOptions& options, bool with_listing)
+      : g_(graph.data()), options_(options), with_listing_(with_listing) {
+    result_.program.graph = graph;
+  }
+
+  Compiled build() {
+    Timer timer(result_.stats);
+    clustering_ = std::make_unique<Clustering>(cluster(g_));
+    timer.phase("cluster");
+    lower_units();
+    timer.phase("lower");
+    emit_kernels();
+    timer.phase("emit");
+    copy_outputs();
+    place_values();
+    fill_places();
+    if (with_listing_) list();
+    timer.phase("plan");
+    count();
+    return std::move(result_);
+  }
+
+ private:
+  static constexpr uint32_t kNowhere = 0xffffffff;
+
+  std::vector<Step>& steps() { return result_.program.steps; }
+
+  // ---- steps
+
+  bool nothing_to_do(const Unit& u) const {
+    if (!u.is_cluster) return g_.shape(u.index).numel() == 0;
+    return std::ranges::all_of(clustering_->clusters[u.index].members,
+                               [&](Value v) { return !clustering_->stored[v] || g_.shape(v).numel() == 0; });
+  }
+
+  void lower_units() {
+    Lowering lowering(*clustering_, options_.vector_bytes);
+    for (const Unit& u : clustering_->units) {
+      if (nothing_to_do(u)) continue;
+      unit_of_step_.push_back(u);
+      u.is_cluster ? add_kernel(lowering.lower(u.index)) : add_routine(u.index);
+    }
+  }
+
+  void add_kernel(LoweredKernel lowered) {
+    if (env().verify) verify(lowered.kernel);
+    KernelStep k;
+    int lanes = lowered.kernel.lanes;
+    bool vector = std::ranges::any_of(lowered.kernel.instrs, [](const KInstr& i) { return i.op == KOp::vrange; });
+    if (lowered.parallel) {
+      k.extent = lowered.extent;
+      k.chunk = (k.extent + chunks_for(k.extent, lowered.nanoseconds) - 1) / chunks_for(k.extent, lowered.nanoseconds);
+      if (vector) k.chunk = (k.chunk + lanes - 1) / lanes * lanes;
+      k.chunk = std::max<int64_t>(k.chunk, 1);
+      k.chunks = std::max<int64_t>((k.extent + k.chunk - 1) / k.chunk, 1);
+    }
+    Step step;
+    for (const IndexCheck& c : lowered.checks) step.faults.push_back({c.gather, c.position});
+    std::vector<int64_t>& args = result_.program.args;
+    k.first_arg = static_cast<uint32_t>(args.size());
+    args.push_back(0);
+    for (size_t i = 0; i < lowered.args.size(); ++i) {
+      const KernelArg& a = lowered.args[i];
+      if (a.kind == KernelArg::Kind::partial) {
+        Partial p;
+        p.arg = static_cast<uint32_t>(i + 1);
+        p.count = g_.shape(a.value).numel();
+        p.type = type_of(a.value);
+        p.kind = kind_of(a.value);
+        k.partials.push_back(p);
+        partial_values_.push_back(a.value);
+      }
+      args.push_back(a.kind == KernelArg::Kind::number ? a.number : 0);
+    }
+    k.kernel = std::make_shared<Kernel>(std::move(lowered.kernel));
+    step.what = std::move(k);
+    steps().push_back(std::move(step));
+    arguments_.push_back(std::move(lowered.args));
+  }
+
+  KType type_of(Value v) const {
+    switch (g_.dtype(v)) {
+      case DType::i32:
+        return KType::i32;
+      case DType::i64:
+        return KType::i64;
+      case DType::f32:
+        return KType::f32;
+      default:
+        return KType::f64;
+    }
+  }
+  KReduce kind_of(Value v) const {
+    return g_.op(v) == Op::reduce_sum_op ? KReduce::sum : g_.op(v) == Op::reduce_max_op ? KReduce::max : KReduce::min;
+  }
+
+  void add_routine(Value v) {
+    RoutineStep r;
+    r.node = v;
+    r.routine = make_routine(g_, v, 1);
+    if (!r.routine) internal_error("a routine for every op that kernels do not take", name_of(g_.op(v)));
+    Step step;
+    if (is_indexing(v) && g_.attrs(v).mode() == Mode::check)
+      for (size_t i = 0; i < g_.attrs(v).ints(Key::index_map).size(); ++i) step.faults.push_back({v, i});
+    step.what = std::move(r);
+    steps().push_back(std::move(step));
+    arguments_.emplace_back();
+  }
+  bool is_indexing(Value v) const {
+    return g_.op(v) == Op::gather_op || g_.op(v) == Op::scatter_add_op || g_.op(v) == Op::scatter_set_op;
+  }
+
+  void emit_kernels() {
+    if (!options_.code) return;
+    for (Step& s : steps())
+      if (auto* k = std::get_if<KernelStep>(&s.what)) {
+        bool compiled = false;
+        k->code = options_.code(*k->kernel, &compiled);
+        result_.stats.kernels_compiled += compiled;
+      }
+  }
+
+  // ---- outputs: the first use of a computed value is written in place, all else is copied
+
+  void copy_outputs() {
+    output_of_.assign(g_.size(), kNowhere);
+    for (uint32_t i = 0; i < g_.outputs().size(); ++i) {
+      Value s = clustering_->storage(g_.outputs()[i]);
+      int64_t bytes = bytes_of(g_.type(s));
+      if (computed(s) && output_of_[s] == kNowhere) {
+        output_of_[s] = i;
+        continue;
+      }
+      if (bytes == 0) continue;
+      Step step;
+      step.what = CopyStep{{}, {Space::output, i, 0}, bytes};
+      steps().push_back(std::move(step));
+      arguments_.push_back({{KernelArg::Kind::memory, s, 0}});
+    }
+  }
+  bool computed(Value s) const { return clustering_->role[s] == Role::kernel || clustering_->role[s] == Role::routine; }
+
+  // ---- memory
+
+  // Calls f(value) for the memory that a step reads or writes.
+  template <class F>
+  void for_each_value(size_t step, F f) {
+    for (const KernelArg& a : arguments_[step])
+      if (a.kind != KernelArg::Kind::number) f(a.value);
+    if (auto* r = std::get_if<RoutineStep>(&steps()[step].what)) {
+      f(r->node);
+      for (Value o : g_.operands(r->node)) f(clustering_->storage(o));
+    }
+  }
+
+  void place_values() {
+    uint32_t n = static_cast<uint32_t>(steps().size());
+    first_.assign(g_.size(), kNowhere);
+    last_.assign(g_.size(), 0);
+    for (uint32_t s = 0; s < n; ++s)
+      for_each_value(s, [&](Value v) {
+        if (first_[v] == kNowhere) first_[v] = s;
+        last_[v] = s;
+      });
+    share_in_place();
+    place_.assign(g_.size(), Place{});
+    place_constants();
+    std::vector<Block> blocks;
+    std::vector<uint32_t> block_of(g_.size(), kNowhere);
+    for (uint32_t i = 0; i < g_.inputs().size(); ++i) place_[g_.inputs()[i]] = {Space::input, i, 0};
+    for (Value v = 0; v < g_.size(); ++v) {
+      if (first_[v] == kNowhere || !computed(v) || same_as_[v] != v) continue;
+      if (output_of_[v] != kNowhere) {
+        place_[v] = {Space::output, output_of_[v], 0};
+      } else {
+        block_of[v] = static_cast<uint32_t>(blocks.size());
+        blocks.push_back({bytes_of(g_.type(v)), first_[v], last_[v]});
+      }
+    }
+    size_t values = blocks.size();
+    add_step_blocks(blocks);
+    result_.program.arena_bytes = plan_memory(blocks);
+    result_.largest_live_set = largest_live_set(blocks);
+    for (Value v = 0; v < g_.size(); ++v)
+      if (block_of[v] != kNowhere) place_[v].offset = blocks[block_of[v]].offset;
+    for (Value v = g_.size(); v-- > 0;)
+      if (same_as_[v] != v) place_[v] = place_[same_as_[v]];
+    take_step_blocks(std::span(blocks).subspan(values));
+  }
+
+  // A scatter or an update of a value that nobody needs any more works in the value's memory.
+  void share_in_place() {
+    same_as_.resize(g_.size());
+    for (Value v = 0; v < g_.size(); ++v) same_as_[v] = v;
+    for (size_t s = steps().size(); s-- > 0;) {
+      auto* r = std::get_if<RoutineStep>(&steps()[s].what);
+      if (!r) continue;
+      Op op = g_.op(r->node);
+      if (op != Op::scatter_add_op && op != Op::scatter_set_op && op != Op::dynamic_update_slice_op) continue;
+      Value operand = clustering_->storage(g_.operand(r->node, 0));
+      if (!computed(operand) || output_of_[operand] != kNowhere || last_[operand] != s) continue;
+      auto uses =
+          std::ranges::count_if(g_.operands(r->node), [&](Value o) { return clustering_->storage(o) == operand; });
+      if (uses != 1) continue;
+      Value target = same_as_[r->node];
+      same_as_[operand] = target;
+      first_[target] = std::min(first_[target], first_[operand]);
+      last_[target] = std::max(last_[target], last_[operand]);
+    }
+  }
+
+  void place_constants() {
+    int64_t bytes = 0;
+    std::vector<Value> constants;
+    for (Value v = 0; v < g_.size(); ++v)
+      if (first_[v] != kNowhere && clustering_->role[v] == Role::source) {
+        place_[v] = {Space::constant, 0, bytes};
+        bytes = aligned(bytes + bytes_of(g_.type(v)));
+        constants.push_back(v);
+      }
+    if (constants.empty()) return;
+    result_.program.constants = Buffer::allocate(bytes);
+    auto* base = static_cast<std::byte*>(result_.program.constants.data());
+    for (Value v : constants)
+      rules(g_.op(v)).eval.fn({g_.attrs(v), g_.type(v), {}, base + place_[v].offset, g_.location(v)});
+  }
+
+  // Memory that one step alone needs: spilled registers, scratch, partial results.
+  void add_step_blocks(std::vector<Block>& blocks) {
+    for (uint32_t s = 0; s < steps().size(); ++s) {
+      if (auto* k = std::get_if<KernelStep>(&steps()[s].what)) {
+        int64_t workers = k->chunks > 1 ? num_threads() : 1;
+        blocks.push_back({k->code ? aligned(k->code->spill_bytes) * workers : 0, s, s});
+        for (const Partial& p : k->partials) blocks.push_back({k->chunks > 1 ? p.bytes() * k->chunks : 0, s, s});
+      } else if (auto* r = std::get_if<RoutineStep>(&steps()[s].what)) {
+        blocks.push_back({r->routine->scratch_bytes, s, s});
+      }
+    }
+  }
+  void take_step_blocks(std::span<const Block> blocks) {
+    size_t next = 0, next_partial = 0;
+    for (Step& s : steps()) {
+      if (auto* k = std::get_if<KernelStep>(&s.what)) {
+        k->spill.offset = blocks[next++].offset;
+        for (Partial& p : k->partials) {
+          p.result = place_[partial_values_[next_partial++]];
+          p.chunks = k->chunks > 1 ? Place{Space::arena, 0, blocks[next].offset} : p.result;
+          ++next;
+        }
+      } else if (auto* r = std::get_if<RoutineStep>(&s.what)) {
+        r->scratch.offset = blocks[next++].offset;
+      }
+    }
+  }
+
+  void fill_places() {
+    for (size_t i = 0; i < steps().size(); ++i) {
+      if (auto* k = std::get_if<KernelStep>(&steps()[i].what)) {
+        size_t partial = 0;
+        for (size_t j = 0; j < arguments_[i].size(); ++j) {
+          const KernelArg& a = arguments_[i][j];
+          if (a.kind == KernelArg::Kind::number) continue;
+          Place p = a.kind == KernelArg::Kind::partial ? k->partials[partial++].chunks : place_[a.value];
+          p.offset += a.number;
+          result_.program.addresses.push_back({k->first_arg + static_cast<uint32_t>(j) + 1, p});
+        }
+      } else if (auto* r = std::get_if<RoutineStep>(&steps()[i].what)) {
+        for (Value o : g_.operands(r->node)) r->operands.push_back(place_[clustering_->storage(o)]);
+        r->out = place_[r->node];
+      } else {
+        std::get<CopyStep>(steps()[i].what).from = place_[arguments_[i][0].value];
+      }
+    }
+  }
+
+  // ---- for people
+
+  void count() {
+    EngineStats& s = result_.stats;
+    s.arena_bytes = result_.program.arena_bytes;
+    for (const Step& step : steps()) {
+      if (auto* k = std::get_if<KernelStep>(&step.what)) {
+        ++s.kernels;
+        if (k->code) s.code_bytes += k->code->code_bytes;
+      } else if (auto* r = std::get_if<RoutineStep>(&step.what)) {
+        ++(r->routine->library ? s.library_calls : s.routines);
+      }
+    }
+  }
+
+  void list() {
+    std::string& text = result_.listing;
+    text = to_text(*clustering_);
+    for (const Step& step : steps())
+      if (auto* k = std::get_if<KernelStep>(&step.what))
+        text += "\nkernel, " + std::to_string(k->extent) + " iterations in " + std::to_string(k->chunks) + " chunks\n" +
+                to_text(*k->kernel);
+  }
+
+  const GraphData& g_;
+  const CompileOptions& options_;
+  bool with_listing_;
+  Compiled result_;
+  std::unique_ptr<Clustering> clustering_;
+  std::vector<Unit> unit_of_step_;
+  std::vector<std::vector<KernelArg>> arguments_;  // of each step
+  std::vector<Value> partial_values_;
+  std::vector<uint32_t> output_of_;     // of each value: the output that is its memory
+  std::vector<uint32_t> first_, last_;  // steps
+  std::vector<Value> same_as_;          // the value whose memory it shares
+  std::vector<Place> place_;
+};
+
+}  // namespace
+
+Compiled compile(const Graph& optimised, const CompileOptions& options, bool with_listing) {
+  if (!optimised.pure()) throw IrError("[compile] the graph has effects; run functionalize first");
+  return ProgramBuilder(optimised, options, with_listing).build();
+}
+
+}  // namespace jot::cpu

@@ -1,0 +1,240 @@
+#include "backends/cpu/executable.h"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
+#include "backends/cpu/pool.h"
+
+namespace jot::cpu {
+namespace {
+
+// What one call needs; reused by later ones.
+struct Context {
+  Context(const Program& program, int64_t scratch_args)
+      : arena(Buffer::allocate(program.arena_bytes)), args(program.args), scratch(static_cast<size_t>(scratch_args)) {
+    for (size_t i = 0; i < program.steps.size(); ++i) errors.push_back(std::make_unique<KernelError>());
+  }
+  Buffer arena;
+  std::vector<int64_t> args;
+  std::vector<int64_t> scratch;                      // argument tables of the chunks that run at the same time
+  std::vector<std::unique_ptr<KernelError>> errors;  // by step
+};
+
+struct Call {
+  std::span<const void* const> inputs;
+  std::span<void* const> outputs;
+  std::byte* arena;
+  std::byte* constants;
+
+  std::byte* at(const Place& p) const {
+    switch (p.space) {
+      case Space::input:
+        return static_cast<std::byte*>(const_cast<void*>(inputs[p.index])) + p.offset;
+      case Space::output:
+        return static_cast<std::byte*>(outputs[p.index]) + p.offset;
+      case Space::arena:
+        return arena + p.offset;
+      case Space::constant:
+        return constants + p.offset;
+    }
+    return nullptr;
+  }
+};
+
+template <class T>
+T combined(KReduce kind, T x, T y) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (kind == KReduce::sum) return x + y;
+    if (x != x) return x;
+    if (y != y) return y;
+  } else if (kind == KReduce::sum) {
+    using U = std::make_unsigned_t<T>;
+    return static_cast<T>(static_cast<U>(x) + static_cast<U>(y));
+  }
+  return (kind == KReduce::max ? x < y : y < x) ? y : x;
+}
+
+template <class T>
+void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte* to) {
+  const T* x = reinterpret_cast<const T*>(from);
+  T* out = reinterpret_cast<T*>(to);
+  for (int64_t j = 0; j < p.count; ++j) {
+    T sum = x[j];
+    for (int64_t c = 1; c < chunks; ++c) sum = combined(p.kind, sum, x[c * p.count + j]);
+    out[j] = sum;
+  }
+}
+
+void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte* to) {
+  switch (p.type) {
+    case KType::i32:
+      return combine<int32_t>(p, chunks, from, to);
+    case KType::i64:
+      return combine<int64_t>(p, chunks, from, to);
+    case KType::f32:
+      return combine<float>(p, chunks, from, to);
+    default:
+      return combine<double>(p, chunks, from, to);
+  }
+}
+
+[[noreturn]] void throw_fault(const ir::GraphData& g, const IndexFault& fault, const KernelError& error) {
+  ir::AttrView a = g.attrs(fault.node);
+  auto d = static_cast<size_t>(a.ints(ir::Key::index_map)[fault.position]);
+  int64_t extent = g.shape(g.operand(fault.node, 0))[d], size = 1;
+  if (g.op(fault.node) == ir::Op::gather_op) {
+    size = a.ints(ir::Key::sizes)[d];
+  } else {  // a scatter: the extent of the updates along the window
+    ir::Ints collapsed = a.ints(ir::Key::collapsed), batch = a.ints(ir::Key::operand_batch);
+    auto has = [](ir::Ints list, size_t x) { return std::ranges::find(list, static_cast<int64_t>(x)) != list.end(); };
+    size_t window = 0;
+    for (size_t i = 0; i < d; ++i) window += !has(collapsed, i) && !has(batch, i);
+    if (!has(collapsed, d) && !has(batch, d))
+      size = g.shape(g.operand(fault.node, 2))[static_cast<size_t>(a.ints(ir::Key::offset_dims)[window])];
+  }
+  std::string slice = size == 1 ? "" : " for a slice of " + std::to_string(size);
+  throw IndexError("[" + std::string(name_of(g.op(fault.node))) + "] index " + std::to_string(error.value) +
+                   " is out of bounds for dimension " + std::to_string(d) + " with size " + std::to_string(extent) +
+                   slice + "; expected " + std::to_string(-extent) + " to " + std::to_string(extent - size) +
+                   at(g.location(fault.node)));
+}
+
+class Executable : public Engine {
+ public:
+  explicit Executable(Compiled compiled) : compiled_(std::move(compiled)) {
+    for (const Address& a : program().addresses)
+      (a.place.space == Space::input || a.place.space == Space::output ? per_call_ : fixed_).push_back(a);
+    for (const Step& s : program().steps)
+      if (auto* k = std::get_if<KernelStep>(&s.what); k && !k->partials.empty() && k->chunks > 1)
+        scratch_args_ = std::max<int64_t>(scratch_args_, k->kernel->num_args);
+  }
+
+  void run(std::span<const void* const> inputs, std::span<void* const> outputs) const override {
+    std::unique_ptr<Context> context = take();
+    Call call{inputs, outputs, static_cast<std::byte*>(context->arena.data()), constants()};
+    for (const Address& a : per_call_) context->args[a.arg] = reinterpret_cast<int64_t>(call.at(a.place));
+    try {
+      for (size_t i = 0; i < program().steps.size(); ++i)
+        run_step(program().steps[i], *context->errors[i], call, *context);
+    } catch (...) {
+      give(std::move(context));
+      throw;
+    }
+    give(std::move(context));
+  }
+
+  EngineStats stats() const override { return compiled_.stats; }
+
+  std::string disassembly() const override {
+    std::string text;
+    for (const Step& s : program().steps)
+      if (auto* k = std::get_if<KernelStep>(&s.what))
+        text += k->code ? cpu::disassembly(*k->kernel) : to_text(*k->kernel);
+    return text;
+  }
+
+ private:
+  const Program& program() const { return compiled_.program; }
+  std::byte* constants() const { return static_cast<std::byte*>(program().constants.data()); }
+
+  void run_step(const Step& step, KernelError& error, const Call& call, Context& context) const {
+    if (!step.faults.empty()) error.code.store(0, std::memory_order_relaxed);
+    if (auto* k = std::get_if<KernelStep>(&step.what)) {
+      run_kernel(*k, call, context);
+    } else if (auto* r = std::get_if<RoutineStep>(&step.what)) {
+      run_routine(*r, error, call);
+    } else {
+      const CopyStep& c = std::get<CopyStep>(step.what);
+      if (c.bytes > 0) std::memcpy(call.at(c.to), call.at(c.from), static_cast<size_t>(c.bytes));
+    }
+    if (step.faults.empty()) return;
+    if (int64_t code = error.code.load(std::memory_order_relaxed))
+      throw_fault(program().graph.data(), step.faults[static_cast<size_t>(code - 1)], error);
+  }
+
+  static void run_range(const KernelStep& k, const int64_t* args, int64_t begin, int64_t end, std::byte* spill) {
+    k.code ? k.code->fn(args, begin, end, spill) : interpret(*k.kernel, args, begin, end);
+  }
+
+  void run_kernel(const KernelStep& k, const Call& call, Context& context) const {
+    int64_t* args = &context.args[k.first_arg];
+    std::byte* spill = call.at(k.spill);
+    if (k.chunks == 1) return run_range(k, args, 0, k.extent, spill);
+    int64_t spill_bytes = k.code ? k.code->spill_bytes : 0, num_args = k.kernel->num_args;
+    auto chunk = [&](int64_t i, int worker) {
+      int64_t begin = i * k.chunk, end = std::min(begin + k.chunk, k.extent);
+      std::byte* own_spill = spill + worker * spill_bytes;
+      if (k.partials.empty()) return run_range(k, args, begin, end, own_spill);
+      int64_t* own = &context.scratch[static_cast<size_t>(worker * scratch_args_)];
+      std::copy(args, args + num_args, own);
+      for (const Partial& p : k.partials) own[p.arg] += i * p.bytes();
+      run_range(k, own, begin, end, own_spill);
+    };
+    parallel_for(k.chunks, chunk);
+    for (const Partial& p : k.partials) combine(p, k.chunks, call.at(p.chunks), call.at(p.result));
+  }
+
+  void run_routine(const RoutineStep& r, KernelError& error, const Call& call) const {
+    constexpr size_t kFew = 8;
+    const void* few[kFew];
+    std::vector<const void*> many;
+    const void** operands = few;
+    if (r.operands.size() > kFew) {
+      many.resize(r.operands.size());
+      operands = many.data();
+    }
+    for (size_t i = 0; i < r.operands.size(); ++i) operands[i] = call.at(r.operands[i]);
+    r.routine->run({operands, r.operands.size()}, call.at(r.out), call.at(r.scratch), error);
+  }
+
+  // ---- contexts: one that is free is kept where no lock is needed
+
+  std::unique_ptr<Context> take() const {
+    if (Context* c = free_.exchange(nullptr, std::memory_order_acquire)) return std::unique_ptr<Context>(c);
+    {
+      std::lock_guard lock(mutex_);
+      if (!contexts_.empty()) {
+        std::unique_ptr<Context> c = std::move(contexts_.back());
+        contexts_.pop_back();
+        return c;
+      }
+    }
+    auto c = std::make_unique<Context>(program(), scratch_args_ * num_threads());
+    Call call{{}, {}, static_cast<std::byte*>(c->arena.data()), constants()};
+    for (const Address& a : fixed_) c->args[a.arg] = reinterpret_cast<int64_t>(call.at(a.place));
+    for (size_t i = 0; i < program().steps.size(); ++i)
+      if (auto* k = std::get_if<KernelStep>(&program().steps[i].what))
+        c->args[k->first_arg] = reinterpret_cast<int64_t>(c->errors[i].get());
+    return c;
+  }
+  void give(std::unique_ptr<Context> c) const {
+    Context* none = nullptr;
+    if (free_.compare_exchange_strong(none, c.get(), std::memory_order_release, std::memory_order_relaxed)) {
+      static_cast<void>(c.release());
+      return;
+    }
+    std::lock_guard lock(mutex_);
+    contexts_.push_back(std::move(c));
+  }
+
+ public:
+  ~Executable() override { delete free_.load(); }
+
+ private:
+  Compiled compiled_;
+  std::vector<Address> per_call_, fixed_;
+  int64_t scratch_args_ = 0;
+  mutable std::atomic<Context*> free_{nullptr};
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<Context>> contexts_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Engine> make_executable(Compiled compiled) {
+  return std::make_shared<const Executable>(std::move(compiled));
+}
+
+}  // namespace jot::cpu

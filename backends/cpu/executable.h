@@ -1,0 +1,28 @@
+// A program that runs: the engine of the CPU backend.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "backends/cpu/program.h"
+#include "backends/engine.h"
+
+namespace jot::cpu {
+
+struct CompileOptions {
+  int vector_bytes = 64;
+  // Machine code of a kernel; null: kernels are interpreted.
+  std::shared_ptr<const KernelCode> (*code)(const Kernel& kernel, bool* compiled) = nullptr;
+};
+
+// What was made of a graph, beside the program.
+struct Compiled {
+  Program program;
+  EngineStats stats;
+  std::string listing;           // steps, clusters, kernels: filled if asked for
+  int64_t largest_live_set = 0;  // of intermediate values, in bytes
+};
+Compiled compile(const ir::Graph& optimised, const CompileOptions& options, bool with_listing = false);
+
+std::shared_ptr<const Engine> make_executable(Compiled compiled);
+
+}  // namespace jot::cpu

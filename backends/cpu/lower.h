@@ -1,0 +1,52 @@
+// Lowering: a cluster becomes a kernel and a description of its arguments.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "backends/cpu/cluster.h"
+#include "backends/cpu/kernel_ir.h"
+
+namespace jot::cpu {
+
+// args[0] is the KernelError; entry i of LoweredKernel::args describes args[i + 1].
+struct KernelArg {
+  enum class Kind : uint8_t {
+    memory,   // address of the memory of `value`, plus `number` bytes
+    number,   // `number`
+    partial,  // address where this chunk's share of the full reduction `value` goes
+  };
+  Kind kind;
+  ir::Value value = ir::kNoValue;
+  int64_t number = 0;
+};
+
+// What error code i + 1 of a kernel's checks means: an index of `gather` for entry `position` of its index_map.
+struct IndexCheck {
+  ir::Value gather;
+  size_t position;
+};
+
+struct LoweredKernel {
+  Kernel kernel;
+  std::vector<KernelArg> args;
+  std::vector<IndexCheck> checks;
+  bool parallel = false;  // has a range loop, over [0, extent)
+  int64_t extent = 1;
+  double nanoseconds = 0;  // of one iteration, about
+  bool empty() const { return kernel.instrs.empty(); }
+};
+
+// Lowers the clusters of one clustering, one after the other.
+class Lowering {
+ public:
+  Lowering(const Clustering& c, int vector_bytes);
+  ~Lowering();
+  LoweredKernel lower(uint32_t cluster);
+
+ private:
+  struct Shared;
+  std::unique_ptr<Shared> shared_;
+};
+
+}  // namespace jot::cpu

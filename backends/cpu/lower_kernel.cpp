@@ -1,0 +1,514 @@
+#include "backends/cpu/lower_kernel.h"
+
+#include <algorithm>
+
+#include "backends/cpu/lower_ops.h"
+
+namespace jot::cpu {
+
+using namespace ir;
+
+namespace {
+
+constexpr double kNanosecondsPerInstruction = 0.4;  // of a full vector, about
+
+bool is_reduction(Op op) { return info(op).op_class == OpClass::reduction; }
+
+}  // namespace
+
+LoweringTables::LoweringTables(const Clustering& clustering, int bytes)
+    : c(clustering),
+      g(clustering.g),
+      vector_bytes(bytes),
+      maps(g, clustering.axes),
+      uses(g.size(), 0),
+      slot(g.size()),
+      slot_stamp(g.size(), kNone),
+      access(g.size()),
+      access_stamp(g.size(), kNone) {
+  for (Value v = 0; v < g.size(); ++v)
+    for (Value o : g.operands(v)) ++uses[o];
+  for (Value v : g.outputs()) ++uses[v];
+}
+
+struct Lowering::Shared : LoweringTables {
+  using LoweringTables::LoweringTables;
+};
+Lowering::Lowering(const Clustering& c, int vector_bytes) : shared_(std::make_unique<Shared>(c, vector_bytes)) {}
+Lowering::~Lowering() = default;
+LoweredKernel Lowering::lower(uint32_t cluster) { return ClusterLowering(*shared_, cluster).run(); }
+
+ClusterLowering::ClusterLowering(LoweringTables& tables, uint32_t cluster)
+    : t_(tables), c_(tables.c), g_(tables.g), cluster_(tables.c.clusters[cluster]), mark_(cluster) {}
+
+// ---- survey: what is accessed, with which strides, and the widest element
+
+void ClusterLowering::survey() {
+  uint32_t slots = 0;
+  for (const std::vector<Value>* list : {&cluster_.members, &cluster_.inlined})
+    for (Value v : *list) {
+      t_.slot[v] = slots;
+      t_.slot_stamp[v] = mark_;
+      slots += static_cast<uint32_t>(c_.axes.elements(v));
+    }
+  slots_.assign(slots, kNone);
+  for (const std::vector<Value>* list : {&cluster_.members, &cluster_.inlined})
+    for (Value v : *list) {
+      see(g_.dtype(v));
+      for (size_t i = 0; i < g_.operands(v).size(); ++i) survey_operand(v, i);
+    }
+  for (Value v : cluster_.members)
+    if (c_.stored[v] && c_.reduction[v] != Reduction::full) find_access(v, false);
+}
+
+// A movement that no loop nest follows: its elements are read where its operand lies.
+bool ClusterLowering::copies_memory(Value v) const { return own(v) && is_movement_of_one(g_.op(v)) && !c_.follows[v]; }
+
+void ClusterLowering::survey_operand(Value v, size_t i) {
+  Value o = g_.operand(v, i);
+  see(g_.dtype(o));
+  if (copies_memory(v)) return find_access(v, true);
+  if (g_.op(v) == Op::gather_op && i == 0) {
+    for (int64_t d : g_.attrs(v).ints(Key::index_batch))
+      if (Axis a = c_.axes.of(g_.operand(v, 1))[static_cast<size_t>(d)]; c_.axes.looped(a)) alone_.push_back(a);
+    if (g_.shape(o).numel() > INT32_MAX) see(DType::i64);
+    return;
+  }
+  while (!own(o) && c_.role[o] == Role::view && c_.follows[o]) o = g_.operand(o, 0);
+  if (own(o)) return;
+  if (c_.role[o] != Role::source) return find_access(o, false);
+  if (g_.op(o) == Op::const_op) {
+    if (!is_splat(g_, o) && c_.axes.has_loops(o)) find_access(o, false);
+    return;
+  }
+  for (Axis a : c_.axes.of(o))
+    if (c_.axes.looped(a)) {
+      alone_.push_back(a);
+      if (c_.axes.extent(a) > INT32_MAX) see(DType::i64);
+    }
+}
+
+void ClusterLowering::find_access(Value v, bool copied) {
+  if (copied) {
+    if (!copied_.emplace(v, found_.size()).second) return;
+  } else {
+    if (t_.access_stamp[v] == mark_) return;
+    t_.access_stamp[v] = mark_;
+    t_.access[v] = static_cast<uint32_t>(found_.size());
+  }
+  Found f{v, layout_of(c_, v, copied), std::vector<Stride>(cluster_.loops.size())};
+  for (size_t d = 0; d < f.layout.strides.size(); ++d) {
+    Axis a = c_.axes.of(v)[d];
+    if (!c_.axes.looped(a)) continue;
+    auto at = std::ranges::find(cluster_.loops, a);
+    if (at == cluster_.loops.end()) internal_error("the axes of an access are loops of its cluster", g_.name());
+    f.by_axis[static_cast<size_t>(at - cluster_.loops.begin())] = f.layout.strides[d];
+  }
+  found_.push_back(std::move(f));
+}
+
+bool ClusterLowering::in_all_loops(Value v) const {
+  size_t n = 0;
+  for (Axis a : c_.axes.of(v)) n += c_.axes.looped(a);
+  return n == cluster_.loops.size();
+}
+
+// Rows run in phases: a value that needs the result of a reduction of this row comes a phase after it. Values of the
+// outer loops: the phase after whose loops they are known, -1 if before all.
+void ClusterLowering::find_phases() {
+  for (Value v : cluster_.members) {
+    bool all = in_all_loops(v), reduces = c_.reduction[v] != Reduction::none;
+    int phase = all || reduces ? 0 : -1;
+    for (Value o : g_.operands(v)) {
+      while (!own(o) && c_.role[o] == Role::view && c_.follows[o]) o = g_.operand(o, 0);
+      auto at = phase_.find(o);
+      if (at == phase_.end()) continue;
+      bool from_row = !in_all_loops(o) || c_.reduction[o] == Reduction::rows;
+      phase = std::max(phase, at->second + (from_row && (all || reduces)));
+    }
+    phase_[v] = phase;
+  }
+}
+
+// ---- the kernel
+
+LoweredKernel ClusterLowering::run() {
+  survey();
+  bool looped = !cluster_.loops.empty();
+  int lanes = looped ? t_.vector_bytes / widest_ : 1;
+  b_ = std::make_unique<KernelBuilder>(lanes, !looped);
+  args_ = std::make_unique<Arguments>(c_.axes, *b_);
+  std::vector<std::vector<Stride>> strides;
+  for (const Found& f : found_) strides.push_back(f.by_axis);
+  size_t split = cluster_.splits ? cluster_.outer : cluster_.loops.size();
+  loops_ = join_loops(cluster_.loops, split, alone_, strides);
+  std::span<const Axis> around(cluster_.loops.data(), split);
+  while (outer_ < loops_.size() && std::ranges::find(around, loops_[outer_].axes[0]) != around.end()) ++outer_;
+  for (const Found& f : found_) {
+    accesses_.emplace_back(c_, f.value, f.layout, f.by_axis, cluster_.loops, loops_, *args_, *b_);
+    accesses_.back().slots = static_cast<uint32_t>(slots_.size());
+    slots_.resize(slots_.size() + accesses_.back().elements(), kNone);
+  }
+  for (const Loop& loop : loops_) args_->product(loop.axes);
+  for (Value v : cluster_.inlined) make_all(v);
+  for (Value v : cluster_.members)
+    if (c_.reduction[v] == Reduction::full) start_reduction(v);
+  cluster_.splits ? emit_rows() : emit_plain();
+  for (Value v : cluster_.members)
+    if (c_.reduction[v] == Reduction::full) finish_full(v);
+
+  if (result_.parallel)
+    for (Axis a : loops_[0].axes) result_.extent *= c_.axes.extent(a);
+  result_.args = args_->take();
+  result_.kernel = std::move(*b_).finish();
+  result_.kernel.num_args = static_cast<int>(result_.args.size()) + 1;
+  return std::move(result_);
+}
+
+void ClusterLowering::emit_plain() {
+  size_t before = b_->size();
+  for (size_t l = 0; l < loops_.size(); ++l) open(l, l == 0, l + 1 == loops_.size());
+  for (Value v : cluster_.members) {
+    if (c_.stored[v] && c_.reduction[v] == Reduction::none) emit_store(v);
+    if (c_.reduction[v] == Reduction::full) accumulate(v);
+  }
+  double iterations = 1;
+  for (size_t l = 1; l < loops_.size(); ++l)
+    for (Axis a : loops_[l].axes) iterations *= static_cast<double>(c_.axes.extent(a));
+  result_.nanoseconds =
+      kNanosecondsPerInstruction * static_cast<double>(b_->size() - before) * iterations / b_->lanes();
+  for (size_t l = loops_.size(); l-- > 0;) {
+    b_->endloop();
+    loops_[l].index = kNone;
+  }
+  vector_loop_ = kNone;
+}
+
+void ClusterLowering::emit_rows() {
+  find_phases();
+  int phases = 0;
+  for (auto [v, phase] : phase_) phases = std::max(phases, phase);
+  size_t before = b_->size();
+  for (size_t l = 0; l < outer_; ++l) open(l, l == 0, false);
+  for (int phase = -1; phase <= phases; ++phase) emit_phase(phase);
+  double iterations = 1;
+  for (size_t l = outer_ == 0 ? 0 : 1; l < loops_.size(); ++l)
+    for (Axis a : loops_[l].axes) iterations *= static_cast<double>(c_.axes.extent(a));
+  result_.nanoseconds =
+      kNanosecondsPerInstruction * static_cast<double>(b_->size() - before) * (iterations / b_->lanes() + 1);
+  for (size_t l = 0; l < outer_; ++l) b_->endloop();
+}
+
+void ClusterLowering::emit_phase(int phase) {
+  std::vector<Value> in_loops, rows;
+  for (Value v : cluster_.members) {
+    if (phase_.at(v) != phase) continue;
+    if (c_.reduction[v] != Reduction::none || (in_all_loops(v) && c_.stored[v])) in_loops.push_back(v);
+    if (c_.reduction[v] == Reduction::none && !in_all_loops(v)) rows.push_back(v);
+  }
+  if (!in_loops.empty()) {
+    for (Value v : in_loops)
+      if (c_.reduction[v] == Reduction::rows) start_reduction(v);
+    inner_ = true;
+    for (size_t l = outer_; l < loops_.size(); ++l) open(l, false, l + 1 == loops_.size());
+    for (Value v : in_loops) c_.reduction[v] == Reduction::none ? emit_store(v) : accumulate(v);
+    close_inner();
+    for (Value v : in_loops)
+      if (c_.reduction[v] == Reduction::rows) finish_rows(v);
+  }
+  for (Value v : rows) {
+    make_all(v);
+    if (c_.stored[v]) emit_store(v);
+  }
+}
+
+void ClusterLowering::open(size_t l, bool range, bool vector) {
+  Loop& loop = loops_[l];
+  if (range) {
+    result_.parallel = true;
+    loop.index = vector ? b_->vrange() : b_->range();
+  } else {
+    uint32_t count = args_->product(loop.axes);
+    loop.index = vector ? b_->vloop(count) : b_->loop(count);
+  }
+  if (vector) vector_loop_ = static_cast<uint32_t>(l);
+}
+
+void ClusterLowering::close_inner() {
+  for (size_t l = loops_.size(); l-- > outer_;) {
+    b_->endloop();
+    loops_[l].index = kNone;
+  }
+  vector_loop_ = kNone;
+  inner_ = false;
+  for (uint32_t s : inner_slots_) slots_[s] = kNone;
+  inner_slots_.clear();
+  starts_.clear();
+}
+
+void ClusterLowering::make_all(Value v) {
+  auto n = static_cast<uint32_t>(c_.axes.elements(v));
+  for (uint32_t j = 0; j < n; ++j) make(v, j);
+}
+
+// ---- stores
+
+void ClusterLowering::emit_store(Value v) {
+  const Access& a = accesses_[t_.access[v]];
+  auto n = static_cast<uint32_t>(c_.axes.elements(v));
+  bool vector = in_vector() && a.moves(vector_loop_), masks = g_.dtype(v) == DType::boolean;
+  bool rows = vector && n > 1 && a.dense() && !masks;
+  auto block = rows ? static_cast<uint32_t>(b_->lanes()) : 1;
+  std::vector<uint32_t> values;
+  for (uint32_t j = 0; j < n; j += block) {
+    values.clear();
+    for (uint32_t k = j; k < std::min(j + block, n); ++k) values.push_back(make(v, k));
+    Access::Address at = a.at(*b_, loops_, j);
+    if (!vector)
+      b_->store_one(values[0], a.pointer(), at.index, at.bytes);
+    else if (values.size() > 1)
+      b_->store_rows(values, a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes);
+    else if (a.unit(vector_loop_))
+      b_->store(values[0], a.pointer(), at.index, at.bytes);
+    else
+      b_->store_strided(values[0], a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes);
+  }
+}
+
+// ---- reductions over loops
+
+void ClusterLowering::start_reduction(Value v) {
+  auto n = static_cast<uint32_t>(c_.axes.elements(v));
+  variables_[v] = static_cast<uint32_t>(variable_values_.size());
+  for (uint32_t j = 0; j < n; ++j)
+    variable_values_.push_back(b_->var(reduction_start(*b_, g_.op(v), kernel_type(g_.dtype(v)))));
+  if (c_.reduction[v] == Reduction::full) partials_[v] = args_->partial(v);
+}
+
+void ClusterLowering::accumulate(Value v) {
+  auto n = static_cast<uint32_t>(c_.axes.elements(v));
+  for (uint32_t j = 0; j < n; ++j) {
+    stack_.push_back({v, j});
+    stack_.back().accumulator = variable_values_[variables_.at(v) + j];
+    make_pending();
+  }
+}
+
+void ClusterLowering::finish_rows(Value v) {
+  auto n = static_cast<uint32_t>(c_.axes.elements(v));
+  for (uint32_t j = 0; j < n; ++j)
+    slots_[t_.slot[v] + j] = b_->reduce(reduction_kind(g_.op(v)), variable_values_[variables_.at(v) + j]);
+  if (c_.stored[v]) emit_store(v);
+}
+
+void ClusterLowering::finish_full(Value v) {
+  auto n = static_cast<uint32_t>(c_.axes.elements(v));
+  for (uint32_t j = 0; j < n; ++j) {
+    uint32_t all = b_->reduce(reduction_kind(g_.op(v)), variable_values_[variables_.at(v) + j]);
+    b_->store_one(all, partials_.at(v), kNone, int64_t{j} * size_of(g_.dtype(v)));
+  }
+}
+
+// ---- elements
+
+void ClusterLowering::set_slot(uint32_t slot, uint32_t value) {
+  slots_[slot] = value;
+  if (inner_) inner_slots_.push_back(slot);
+}
+
+ClusterLowering::Reference ClusterLowering::resolve(Value o, uint32_t element) {
+  while (true) {
+    bool mine = own(o);
+    if (!mine && c_.role[o] == Role::source) return {From::source, o, element};
+    if (!mine && !(c_.role[o] == Role::view && c_.follows[o])) return {From::memory, o, element};
+    switch (g_.op(o)) {
+      case Op::broadcast_op:
+      case Op::permute_op:
+      case Op::slice_op:
+      case Op::rev_op:
+      case Op::reshape_op:
+      case Op::copy_op:
+      case Op::stop_gradient_op:
+        if (mine && copies_memory(o)) return {From::memory, o, element};
+        element = t_.maps.source(o, element);
+        o = g_.operand(o, 0);
+        break;
+      case Op::concat_op: {
+        uint32_t part = 0;
+        element = t_.maps.source(o, element, &part);
+        o = g_.operand(o, part);
+        break;
+      }
+      case Op::pad_op:
+      case Op::diag_embed_op: {
+        uint32_t from = t_.maps.source(o, element);
+        bool outside = from == kZeroElement;
+        if (outside && g_.op(o) == Op::diag_embed_op) return {From::zero, o, 0};
+        element = outside ? 0 : from;
+        o = g_.operand(o, outside ? 1 : 0);
+        break;
+      }
+      default:
+        return {From::own, o, element};
+    }
+  }
+}
+
+// The element if it is there; else it becomes pending and the result is false.
+bool ClusterLowering::get(Value o, uint32_t element, uint32_t& result) {
+  Reference r = resolve(o, element);
+  switch (r.from) {
+    case From::zero:
+      result = zero(*b_, kernel_type(g_.dtype(r.value)));
+      return true;
+    case From::source:
+      result = source(r.value, r.element);
+      return true;
+    case From::memory:
+      result = load(r.value, r.element);
+      return true;
+    case From::own:
+      break;
+  }
+  result = slots_[t_.slot[r.value] + r.element];
+  if (result != kNone) return true;
+  if (c_.reduction[r.value] != Reduction::none) internal_error("a reduction is done before it is used", g_.name());
+  stack_.push_back({r.value, r.element});
+  return false;
+}
+
+uint32_t ClusterLowering::make(Value o, uint32_t element) {
+  uint32_t result = kNone;
+  while (!get(o, element, result)) make_pending();
+  return result;
+}
+
+void ClusterLowering::make_pending() {
+  while (!stack_.empty()) {
+    size_t top = stack_.size() - 1;
+    Frame f = stack_[top];  // a step may push
+    if (step(f))
+      stack_.pop_back();
+    else
+      stack_[top] = f;
+  }
+}
+
+// True: done.
+bool ClusterLowering::step(Frame& f) {
+  Op op = g_.op(f.value);
+  if (op == Op::dot_op || is_reduction(op)) return step_terms(f);
+  if (op == Op::gather_op) return step_gather(f);
+  return step_elementwise(f);
+}
+
+bool ClusterLowering::is_zero(const Reference& r) const {
+  if (r.from == From::zero) return true;
+  if (r.from != From::source || !is_splat(g_, r.value)) return false;
+  return g_.attrs(r.value).ints(Key::data)[0] == 0;
+}
+
+bool ClusterLowering::is_product(Value o, uint32_t element, Reference& product) {
+  product = resolve(o, element);
+  return product.from == From::own && g_.op(product.value) == Op::mul_op && t_.uses[product.value] == 1 &&
+         slots_[t_.slot[product.value] + product.element] == kNone;
+}
+
+void ClusterLowering::find_product(Frame& f) {
+  if (!is_floating(g_.dtype(f.value))) return;
+  for (uint32_t i = 0; i < 2; ++i)
+    if (Reference p; is_product(g_.operand(f.value, i), f.element, p)) {
+      f.product = p.value;
+      f.product_element = p.element;
+      f.at = i;
+      return;
+    }
+}
+
+bool ClusterLowering::step_elementwise(Frame& f) {
+  Op op = g_.op(f.value);
+  bool sum = op == Op::add_op || op == Op::add_any_op || op == Op::sub_op;
+  if (f.next == 0 && sum) {
+    if (op == Op::add_any_op)  // x + 0 is x in a sum of cotangents
+      for (uint32_t i = 0; i < 2; ++i)
+        if (is_zero(resolve(g_.operand(f.value, i), f.element))) {
+          uint32_t x;
+          if (!get(g_.operand(f.value, 1 - i), f.element, x)) return false;
+          set_slot(t_.slot[f.value] + f.element, x);
+          return true;
+        }
+    find_product(f);
+    f.next = 1;
+  }
+  uint32_t x[3];
+  if (f.product != kNoValue) {
+    if (!get(g_.operand(f.product, 0), f.product_element, x[0])) return false;
+    if (!get(g_.operand(f.product, 1), f.product_element, x[1])) return false;
+    if (!get(g_.operand(f.value, 1 - f.at), f.element, x[2])) return false;
+    uint32_t result = op != Op::sub_op ? b_->fma(x[0], x[1], x[2])
+                      : f.at == 0      ? b_->fms(x[0], x[1], x[2])
+                                       : b_->fnma(x[0], x[1], x[2]);
+    set_slot(t_.slot[f.value] + f.element, result);
+    return true;
+  }
+  std::span<const Value> operands = g_.operands(f.value);
+  for (size_t i = 0; i < operands.size(); ++i) {
+    bool single = op == Op::where_op && i == 0 && g_.shape(operands[0]).empty();
+    if (!get(operands[i], single ? 0 : f.element, x[i])) return false;
+  }
+  set_slot(t_.slot[f.value] + f.element, lower_element(*b_, g_, f.value, {x, operands.size()}));
+  return true;
+}
+
+// accumulator += x * y
+bool ClusterLowering::add_term(Frame& f, Value x, uint32_t x_element, Value y, uint32_t y_element) {
+  uint32_t a, b;
+  if (!get(x, x_element, a) || !get(y, y_element, b)) return false;
+  if (f.accumulator == kNone)
+    f.accumulator = b_->mul(a, b);
+  else if (is_floating(g_.dtype(f.value)))
+    f.accumulator = b_->fma(a, b, f.accumulator);
+  else
+    f.accumulator = b_->add(f.accumulator, b_->mul(a, b));
+  return true;
+}
+
+bool ClusterLowering::step_terms(Frame& f) {
+  Op op = g_.op(f.value);
+  bool dot = op == Op::dot_op;
+  uint32_t count = t_.maps.terms(f.value).count;
+  for (; f.next < count; ++f.next) {
+    ElementMaps::Terms t = t_.maps.terms(f.value);
+    uint32_t e[2] = {t.base[0][f.element] + t.offset[0][f.next], 0};
+    Value x = g_.operand(f.value, 0);
+    if (dot) {
+      Value y = g_.operand(f.value, 1);
+      e[1] = t.base[1][f.element] + t.offset[1][f.next];
+      if (resolve(x, e[0]).from == From::zero || resolve(y, e[1]).from == From::zero) continue;
+      if (!add_term(f, x, e[0], y, e[1])) return false;
+      continue;
+    }
+    if (op == Op::reduce_sum_op) {
+      if (resolve(x, e[0]).from == From::zero) continue;
+      Reference p;
+      if (is_floating(g_.dtype(f.value)) && is_product(x, e[0], p)) {
+        if (!add_term(f, g_.operand(p.value, 0), p.element, g_.operand(p.value, 1), p.element)) return false;
+        continue;
+      }
+    }
+    uint32_t term;
+    if (!get(x, e[0], term)) return false;
+    f.accumulator = f.accumulator == kNone ? term : reduction_step(*b_, op, f.accumulator, term);
+  }
+  KType type = kernel_type(g_.dtype(f.value));
+  if (c_.reduction[f.value] != Reduction::none) {
+    uint32_t variable = variable_values_[variables_.at(f.value) + f.element];
+    if (f.accumulator != variable) b_->set(variable, f.accumulator);
+    return true;
+  }
+  if (f.accumulator == kNone) f.accumulator = dot ? zero(*b_, type) : reduction_start(*b_, op, type);
+  set_slot(t_.slot[f.value] + f.element, f.accumulator);
+  return true;
+}
+
+}  // namespace jot::cpu

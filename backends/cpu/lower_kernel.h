@@ -1,0 +1,142 @@
+// One cluster being lowered. Elements of values are made on demand, depth first from what is stored, so that few live
+// at a time; on an explicit stack, never by recursion.
+#pragma once
+#include <map>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "backends/cpu/kernel_builder.h"
+#include "backends/cpu/lower.h"
+#include "backends/cpu/lower_access.h"
+#include "backends/cpu/lower_elements.h"
+
+namespace jot::cpu {
+
+// What the clusters of one clustering share.
+struct LoweringTables {
+  LoweringTables(const Clustering& clustering, int bytes);
+  const Clustering& c;
+  const ir::GraphData& g;
+  int vector_bytes;
+  ElementMaps maps;
+  std::vector<uint32_t> uses;  // of each value: the operands and outputs that name it
+  // Of each value, valid where the stamp is the cluster at hand: first slot of its elements; its access.
+  std::vector<uint32_t> slot, slot_stamp, access, access_stamp;
+};
+
+class ClusterLowering {
+ public:
+  ClusterLowering(LoweringTables& tables, uint32_t cluster);
+  LoweredKernel run();
+
+ private:
+  using Value = ir::Value;
+
+  // Where an operand's element comes from, behind views.
+  enum class From : uint8_t { own, memory, source, zero };
+  struct Reference {
+    From from;
+    Value value;
+    uint32_t element;
+  };
+  struct Frame {  // an element being made
+    Value value;
+    uint32_t element;
+    uint32_t next = 0;             // operands or terms that are done
+    uint32_t accumulator = kNone;  // of reductions and dots
+    Value product = ir::kNoValue;  // a mul that is contracted with this sum, in place of operand `at`
+    uint32_t product_element = 0, at = 0;
+  };
+  // An access found by the survey.
+  struct Found {
+    Value value;
+    Layout layout;
+    std::vector<Stride> by_axis;
+  };
+  struct Starts {  // of the slices of a gather
+    uint32_t elements, outside;
+  };
+
+  // ---- survey
+  void survey();
+  void survey_operand(Value v, size_t i);
+  bool copies_memory(Value v) const;
+  void find_access(Value v, bool copied);
+  void see(DType d) { widest_ = std::max(widest_, size_of(d)); }
+  bool own(Value v) const { return t_.slot_stamp[v] == mark_; }
+  bool in_all_loops(Value v) const;
+  void find_phases();
+
+  // ---- loops
+  void emit_plain();
+  void emit_rows();
+  void emit_phase(int phase);
+  void open(size_t loop, bool range, bool vector);
+  void close_inner();
+  void emit_store(Value v);
+  void make_all(Value v);
+  void start_reduction(Value v);
+  void accumulate(Value v);
+  void finish_rows(Value v);
+  void finish_full(Value v);
+  bool in_vector() const { return vector_loop_ != kNone; }
+
+  // ---- elements
+  Reference resolve(Value o, uint32_t element);
+  bool get(Value o, uint32_t element, uint32_t& result);
+  uint32_t make(Value o, uint32_t element);
+  void make_pending();
+  bool step(Frame& f);
+  bool step_elementwise(Frame& f);
+  bool step_terms(Frame& f);
+  bool step_gather(Frame& f);
+  void find_product(Frame& f);
+  bool is_product(Value o, uint32_t element, Reference& product);
+  bool add_term(Frame& f, Value x, uint32_t x_element, Value y, uint32_t y_element);
+  Starts& starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices, std::span<const int64_t> batch_index);
+  uint32_t start_along(Value v, size_t k, uint32_t index, uint32_t& outside, uint32_t batch);
+  void set_slot(uint32_t slot, uint32_t value);
+  bool is_zero(const Reference& r) const;
+
+  // ---- sources and memory
+  uint32_t source(Value v, uint32_t element);
+  uint32_t position(Value v, size_t dim, uint32_t element);  // the index along a dim, of type index_type()
+  KType index_type() const { return b_->lanes() * 8 <= t_.vector_bytes || b_->lanes() == 1 ? KType::i64 : KType::i32; }
+  uint32_t vector_of(uint32_t scalar) { return b_->broadcast(index_type(), scalar); }
+  uint32_t integer(int64_t x);
+  uint32_t loop_index(Axis a);
+  uint32_t load(Value v, uint32_t element);
+  void load_rows(Access& a, KType t, uint32_t element);
+
+  LoweringTables& t_;
+  const Clustering& c_;
+  const ir::GraphData& g_;
+  const Cluster& cluster_;
+  uint32_t mark_;
+  int widest_ = 4;  // bytes of the widest element
+  std::vector<Found> found_;
+  std::map<Value, size_t> copied_;  // accesses of movements that copy memory
+  std::vector<Axis> alone_;         // axes whose index is used
+  std::map<Value, int> phase_;
+
+  std::unique_ptr<KernelBuilder> b_;
+  std::unique_ptr<Arguments> args_;
+  std::vector<Loop> loops_;
+  size_t outer_ = 0;  // loops around the rows
+  uint32_t vector_loop_ = kNone;
+  std::vector<Access> accesses_;
+  std::vector<uint32_t> slots_;
+  std::vector<uint32_t> inner_slots_;  // those set within the loops of a row
+  bool inner_ = false;
+  std::map<Value, uint32_t> variables_;  // of reductions over loops: their variables begin here
+  std::vector<uint32_t> variable_values_;
+  std::map<Value, uint32_t> partials_;
+  std::map<std::pair<Value, uint32_t>, Starts> starts_;
+  std::map<Value, uint32_t> operand_pointers_;  // of gathers
+  std::vector<Frame> stack_;
+  LoweredKernel result_;
+};
+
+}  // namespace jot::cpu

@@ -1,0 +1,85 @@
+// A compiled graph as data: steps over numbered places in memory.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "backends/buffer.h"
+#include "backends/cpu/kernel_code.h"
+#include "backends/cpu/routines.h"
+#include "ir/graph.h"
+
+namespace jot::cpu {
+
+enum class Space : uint8_t {
+  input,     // buffer `index` of the call's inputs
+  output,    // buffer `index` of the call's outputs
+  arena,     // of the call
+  constant,  // of the program
+};
+struct Place {
+  Space space = Space::arena;
+  uint32_t index = 0;
+  int64_t offset = 0;  // bytes
+};
+
+// The share of each chunk in a reduction over a kernel's loop, combined in order after the last one.
+struct Partial {
+  uint32_t arg;  // of the kernel
+  Place chunks;  // one after the other; where there is one chunk: the result itself
+  Place result;
+  KType type;
+  KReduce kind;
+  int64_t count;  // elements of a share
+  int64_t bytes() const { return count * bytes_of(type); }
+};
+
+// What error code i + 1 of a step stands for.
+struct IndexFault {
+  ir::Value node;
+  size_t position;  // in index_map
+};
+
+struct KernelStep {
+  std::shared_ptr<const Kernel> kernel;
+  std::shared_ptr<const KernelCode> code;     // null: interpreted
+  uint32_t first_arg = 0;                     // in Program::args
+  int64_t extent = 1, chunks = 1, chunk = 1;  // of the range loop: all, pieces, length of a piece
+  Place spill;                                // of every worker, one after the other
+  std::vector<Partial> partials;
+};
+
+struct RoutineStep {
+  ir::Value node;
+  std::unique_ptr<const Routine> routine;
+  std::vector<Place> operands;
+  Place out, scratch;
+};
+
+struct CopyStep {
+  Place from, to;
+  int64_t bytes;
+};
+
+struct Step {
+  std::variant<KernelStep, RoutineStep, CopyStep> what;
+  std::vector<IndexFault> faults;  // empty: cannot fail
+};
+
+// An entry of the argument table that is an address.
+struct Address {
+  uint32_t arg;
+  Place place;
+};
+
+struct Program {
+  ir::Graph graph;  // locations of errors
+  std::vector<Step> steps;
+  std::vector<int64_t> args;  // of all kernels, one table after the other; addresses are zero
+  std::vector<Address> addresses;
+  Buffer constants;
+  int64_t arena_bytes = 0;
+};
+
+}  // namespace jot::cpu
