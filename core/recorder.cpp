@@ -56,6 +56,7 @@ Trace& current_trace() {
   if (!innermost) state();
   return *innermost;
 }
+bool tracing() { return !is_lazy(current_trace()); }
 int& no_grad_depth() { return state().no_grad_depth; }
 
 EnterTrace::EnterTrace(Trace& trace) : outer_(std::exchange(innermost, &trace)) {}

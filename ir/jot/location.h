@@ -10,7 +10,9 @@ struct Location {
   friend bool operator==(const Location&, const Location&) = default;
 };
 
-#define JOT_HERE \
-  ::jot::Location { __builtin_FILE(), __builtin_LINE() }
+// The line that calls. As a default argument: that of the function's caller (g++ 12 takes a Location written there with
+// braces and its type for the line of the declaration).
+constexpr Location here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
+#define JOT_HERE ::jot::here()
 
 }  // namespace jot
