@@ -39,8 +39,10 @@ PassTimer::PassTimer(std::string_view name, const ir::Graph& before)
 void PassTimer::done(const ir::Graph& after) {
   if (env().log_compile) {
     std::chrono::duration<double, std::micro> us = std::chrono::steady_clock::now() - start_;
-    log("compile", std::string(name_) + ": " + std::to_string(nodes_) + " -> " + std::to_string(after.num_nodes()) +
-                       " nodes, " + std::to_string(us.count()) + " us");
+    char text[96];
+    std::snprintf(text, sizeof text, ": %lld -> %lld nodes, %.1f us", static_cast<long long>(nodes_),
+                  static_cast<long long>(after.num_nodes()), us.count());
+    log("compile", std::string(name_) + text);
   }
   dump_graph(name_, after);
 }

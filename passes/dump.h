@@ -1,4 +1,4 @@
-// What a user sees of the road: JOT_DUMP=DIR, JOT_LOG=compile.
+// Hooks of passes: verification (JOT_VERIFY=1), dumps (JOT_DUMP=DIR), timing (JOT_LOG=compile).
 #pragma once
 #include <chrono>
 #include <string>
@@ -28,6 +28,16 @@ class PassTimer {
   int64_t nodes_;
   std::chrono::steady_clock::time_point start_;
 };
+
+// make(), which gives the graph that the pass `name` makes of `before`, with the hooks.
+template <class Make>
+ir::Graph hooked(std::string_view name, const ir::Graph& before, Make make) {
+  PassTimer timer(name, before);
+  ir::Graph after = make();
+  if (verifying()) ir::verify(after);
+  timer.done(after);
+  return after;
+}
 
 }  // namespace passes
 }  // namespace jot

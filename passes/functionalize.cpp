@@ -113,6 +113,8 @@ class Functionalizer {
         for (size_t i = 0; i < perm.size(); ++i) inverse[static_cast<size_t>(perm[i])] = static_cast<int64_t>(i);
         return build::permute(b_, part, inverse);
       }
+      case Op::stop_gradient_op:
+        return part;
       case Op::slice_op:
         return put_slice(attrs, parent, part);
       case Op::dynamic_slice_op: {

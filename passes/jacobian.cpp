@@ -5,6 +5,7 @@
 
 #include "ir/build.h"
 #include "passes/batch.h"
+#include "passes/dump.h"
 #include "passes/inline.h"
 #include "passes/linearize.h"
 #include "passes/transpose.h"
@@ -172,7 +173,7 @@ class Jacobian {
 
 Graph jacobian(const Graph& g, std::span<const uint8_t> active, size_t num_values, JacobianMode mode,
                std::optional<int64_t> chunk_size) {
-  return Jacobian(g, active, num_values, chunk_size).run(mode);
+  return hooked("jacobian", g, [&] { return Jacobian(g, active, num_values, chunk_size).run(mode); });
 }
 
 }  // namespace jot::passes

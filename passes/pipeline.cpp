@@ -18,11 +18,7 @@ constexpr Pass kPipeline[] = {
 std::span<const Pass> optimization_pipeline() { return kPipeline; }
 
 ir::Graph run_pass(const Pass& pass, const ir::Graph& g) {
-  PassTimer timer(pass.name, g);
-  ir::Graph result = pass.run(g);
-  if (verifying()) ir::verify(result);
-  timer.done(result);
-  return result;
+  return hooked(pass.name, g, [&] { return pass.run(g); });
 }
 
 ir::Graph optimize(const ir::Graph& g) {

@@ -15,7 +15,7 @@ struct Pass {
 // The passes between recording and the backend, in order.
 std::span<const Pass> optimization_pipeline();
 
-// Runs one pass, with its hooks: verification (JOT_VERIFY=1), dump (JOT_DUMP), timing (JOT_LOG=compile).
+// Runs one pass with its hooks (passes/dump.h).
 ir::Graph run_pass(const Pass& pass, const ir::Graph& g);
 
 // Runs the pipeline.

@@ -35,6 +35,8 @@ Graph plain(const Graph& g, const PassOptions&) {
   return pass(g);
 }
 
+Graph linearized(const Graph& g, const PassOptions&) { return linearize(g, floating_inputs(g.data())).graph; }
+
 template <Graph (*transform)(const Graph&, std::span<const uint8_t>, size_t)>
 Graph derivative(const Graph& g, const PassOptions&) {
   return transform(g, floating_inputs(g.data()), g.data().num_results());
@@ -90,8 +92,7 @@ constexpr NamedPass kPasses[] = {
     {"cse", "merge equal nodes", plain<cse>},
     {"dce", "drop what no result needs", plain<dce>},
     {"optimize", "the pipeline in front of a backend", plain<optimize>},
-    {"linearize", "add the derivative: inputs, tangents -> results, tangents that are not zero",
-     [](const Graph& g, const PassOptions&) { return linearize(g, floating_inputs(g.data())).graph; }},
+    {"linearize", "add the derivative: inputs, tangents -> results, tangents that are not zero", linearized},
     {"transpose", "of a graph that is linear in all its inputs: cotangents -> cotangents", transposed},
     {"jvp", "inputs, tangents -> results, tangents", derivative<jvp>},
     {"vjp", "inputs, cotangents -> results, cotangents of the inputs", derivative<vjp>},

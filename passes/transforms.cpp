@@ -4,6 +4,7 @@
 
 #include "ir/build.h"
 #include "passes/batch.h"
+#include "passes/dump.h"
 #include "passes/inline.h"
 #include "passes/linearize.h"
 #include "passes/transpose.h"
@@ -29,6 +30,18 @@ Graph finish_with(Builder& b, const GraphData& g, std::span<const Value> values,
 
 std::string derived_name(const std::string& name, const char* suffix) { return name.empty() ? name : name + suffix; }
 
+Graph forward(const Graph& graph, std::span<const uint8_t> active, size_t num_values) {
+  const GraphData& g = graph.data();
+  Builder b(g.name());
+  b.reserve(3 * static_cast<size_t>(g.size()));
+  std::vector<Value> args = params_like(b, g), tangents(args.size(), kNoValue), derived;
+  for (size_t i = 0; i < args.size(); ++i)
+    if (active[i]) tangents[i] = b.param(g.type(g.inputs()[i]), derived_name(g.input_name(i), "_t"));
+  Dual dual = linearize_into(b, g, args, tangents);
+  for (size_t i = 0; i < num_values; ++i) derived.push_back(or_zeros(b, dual.tangents[i], g.type(g.outputs()[i])));
+  return finish_with(b, g, dual.values, derived);
+}
+
 // Gives vjp and grad: seed(b, i, type) is the cotangent of value i.
 template <class Seed>
 Graph reverse(const Graph& graph, std::span<const uint8_t> active, size_t num_values, Seed seed) {
@@ -51,30 +64,25 @@ Graph reverse(const Graph& graph, std::span<const uint8_t> active, size_t num_va
 }  // namespace
 
 Graph jvp(const Graph& graph, std::span<const uint8_t> active, size_t num_values) {
-  const GraphData& g = graph.data();
-  Builder b(g.name());
-  std::vector<Value> args = params_like(b, g), tangents(args.size(), kNoValue), derived;
-  for (size_t i = 0; i < args.size(); ++i)
-    if (active[i]) tangents[i] = b.param(g.type(g.inputs()[i]), derived_name(g.input_name(i), "_t"));
-  Dual dual = linearize_into(b, g, args, tangents);
-  for (size_t i = 0; i < num_values; ++i) derived.push_back(or_zeros(b, dual.tangents[i], g.type(g.outputs()[i])));
-  return finish_with(b, g, dual.values, derived);
+  return hooked("jvp", graph, [&] { return forward(graph, active, num_values); });
 }
 
 Graph vjp(const Graph& graph, std::span<const uint8_t> active, size_t num_values) {
-  return reverse(graph, active, num_values, [&](Builder& b, size_t i, const Type& type) {
+  auto seed = [&](Builder& b, size_t i, const Type& type) {
     if (!is_floating(type.dtype))
       throw TransformError("[vjp] all outputs of f must be floating-point tensors: output " + std::to_string(i) +
                            " is " + to_string(type) + "; return it as aux" +
                            at(graph.data().location(graph.data().outputs()[i])));
     return b.param(type, "ct" + std::to_string(i));
-  });
+  };
+  return hooked("vjp", graph, [&] { return reverse(graph, active, num_values, seed); });
 }
 
 Graph grad(const Graph& graph, std::span<const uint8_t> active) {
-  return reverse(graph, active, 1, [](Builder& b, size_t, const Type& type) {
+  auto seed = [](Builder& b, size_t, const Type& type) {
     return is_floating(type.dtype) ? build::constant_int(b, type.dtype, type.shape, 1) : kNoValue;
-  });
+  };
+  return hooked("grad", graph, [&] { return reverse(graph, active, 1, seed); });
 }
 
 // ---- splits
@@ -189,10 +197,8 @@ Value place_lanes(Builder& b, Value v, bool batched, int64_t to, int64_t size) {
   return build::broadcast(b, v, shape, dims);
 }
 
-}  // namespace
-
-Graph vmap(const Graph& graph, std::span<const std::optional<int64_t>> in_dims,
-           std::span<const std::optional<int64_t>> out_dims, int64_t size, RandomMode randomness) {
+Graph mapped(const Graph& graph, std::span<const std::optional<int64_t>> in_dims,
+             std::span<const std::optional<int64_t>> out_dims, int64_t size, RandomMode randomness) {
   const GraphData& g = graph.data();
   Builder b(g.name());
   std::vector<Value> args;
@@ -219,6 +225,13 @@ Graph vmap(const Graph& graph, std::span<const std::optional<int64_t>> in_dims,
     outputs.push_back(to ? place_lanes(b, v, batched.batched[i], *to, size) : v);
   }
   return b.finish(outputs, g.writebacks());
+}
+
+}  // namespace
+
+Graph vmap(const Graph& graph, std::span<const std::optional<int64_t>> in_dims,
+           std::span<const std::optional<int64_t>> out_dims, int64_t size, RandomMode randomness) {
+  return hooked("vmap", graph, [&] { return mapped(graph, in_dims, out_dims, size, randomness); });
 }
 
 }  // namespace jot::passes

@@ -18,7 +18,6 @@
 #include "backends/target.h"
 #include "ir/hash.h"
 #include "ir/print.h"
-#include "passes/dump.h"
 #include "passes/functionalize.h"
 #include "passes/pipeline.h"
 #include "passes/registry.h"
@@ -216,10 +215,8 @@ void process(const Options& options) {
   ir::Graph graph = ir::parse(read_text(options.file));
   for (const std::string& name : options.passes) {
     const passes::NamedPass& pass = passes::pass_named(name);
-    passes::PassTimer timer(pass.name, graph);
     graph = pass.run(graph, options.pass_options);
-    timer.done(graph);
-    if (options.verify || passes::verifying()) ir::verify(graph);
+    if (options.verify) ir::verify(graph);
   }
   Emit emit = options.emit.value_or(options.run == Run::no ? Emit::text : Emit::none);
   if (emit == Emit::text) std::cout << to_text(graph);
