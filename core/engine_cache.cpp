@@ -1,12 +1,9 @@
 #include "core/engine_cache.h"
 
-#include <vector>
-
 #include "core/lru.h"
-#include "ir/builder.h"
+#include "core/writebacks.h"
 #include "ir/hash.h"
 #include "passes/dce.h"
-#include "passes/inline.h"
 #include "passes/pipeline.h"
 
 namespace jot {
@@ -29,14 +26,6 @@ LruTable<CompileKey, CompiledGraph>& table() {
   return *t;
 }
 
-ir::Graph without_writebacks(const ir::Graph& graph) {
-  const ir::GraphData& g = graph.data();
-  ir::Builder b(g.name());
-  std::vector<ir::Value> outputs = passes::inline_graph(b, g, passes::params_like(b, g));
-  outputs.resize(g.num_results());
-  return b.finish(outputs);
-}
-
 }  // namespace
 
 std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, bool writebacks) {
@@ -44,8 +33,7 @@ std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, b
   if (auto found = table().find(key)) return found;
   auto made = std::make_shared<CompiledGraph>();
   made->optimised = passes::optimize(recorded);
-  if (!writebacks && !made->optimised.data().writebacks().empty())
-    made->optimised = passes::dce(without_writebacks(made->optimised));
+  if (!writebacks) made->optimised = passes::dce(drop_writebacks(made->optimised));
   made->engine = make_engine(made->optimised);
   table().insert(std::move(key), made);
   return made;

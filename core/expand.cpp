@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/lru.h"
+#include "core/writebacks.h"
 #include "ir/build.h"
 #include "ir/hash.h"
 #include "passes/functionalize.h"
@@ -121,6 +122,12 @@ Expansion make_expansion(const Graph& g, const Expand& what) {
   internal_error("a transform", "");
 }
 
+// A differentiated argument that is written is a copy: its writes end with the function.
+Graph pure_form(const Graph& recorded, const Expand& what) {
+  Graph pure = passes::functionalize(recorded);
+  return what.active.empty() ? pure : drop_writebacks(pure, what.active);
+}
+
 struct ExpansionKey {
   Graph recorded;
   Expand what;
@@ -152,7 +159,7 @@ uint64_t Expand::hash() const {
 std::shared_ptr<const Expansion> expand(const Graph& recorded, const Expand& what) {
   ExpansionKey key{recorded, what};
   if (auto found = table().find(key)) return found;
-  auto made = std::make_shared<const Expansion>(make_expansion(passes::functionalize(recorded), what));
+  auto made = std::make_shared<const Expansion>(make_expansion(pure_form(recorded, what), what));
   table().insert(std::move(key), made);
   return made;
 }
