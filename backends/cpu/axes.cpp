@@ -87,6 +87,22 @@ void for_each_tie(const GraphData& g, Value v, size_t i, F f) {
 
 bool is_elementwise(Op op) { return info(op).op_class == OpClass::elementwise; }
 
+// A splat constant is shared by unrelated users and ties them to nothing, where its elements' positions do not matter.
+bool any_element_serves(const GraphData& g, Value v, Value operand) {
+  if (!is_splat(g, operand)) return false;
+  switch (g.op(v)) {
+    case Op::pad_op:
+    case Op::concat_op:
+    case Op::diag_embed_op:
+    case Op::reduce_sum_op:
+    case Op::reduce_max_op:
+    case Op::reduce_min_op:
+      return false;
+    default:
+      return true;
+  }
+}
+
 uint32_t find(std::vector<uint32_t>& parent, uint32_t x) {
   while (parent[x] != x) x = parent[x] = parent[parent[x]];
   return x;
@@ -178,7 +194,7 @@ void Axes::relate(const std::vector<uint8_t>& restricted) {
     if (first_[v] == first_[v + 1] && is_elementwise(g_.op(v))) continue;
     std::span<const Value> operands = g_.operands(v);
     for (size_t i = 0; i < operands.size(); ++i) {
-      if (is_splat(g_, operands[i])) continue;  // shared by unrelated users
+      if (any_element_serves(g_, v, operands[i])) continue;
       uint32_t from = first_[operands[i]], to = first_[v];
       for_each_tie(g_, v, i, [&](size_t x, size_t y) {
         uint32_t p = from + static_cast<uint32_t>(x), q = to + static_cast<uint32_t>(y);
@@ -397,7 +413,7 @@ bool Axes::preserves_reshape(Value v) const {
 bool Axes::preserves(Value v, size_t i) const {
   Value o = g_.operand(v, i);
   Op op = g_.op(v);
-  if (is_splat(g_, o)) return true;
+  if (any_element_serves(g_, v, o)) return true;
   if (op == Op::reshape_op) return preserves_reshape(v);
   if (op == Op::gather_op && i == 0) return false;
   std::span<const Axis> from = of(o), to = of(v);

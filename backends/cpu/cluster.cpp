@@ -206,8 +206,8 @@ class Clusterer {
   };
   Edge edge(Value v, size_t i) const {
     Value o = g_.operand(v, i);
-    bool direct = c_.role[v] == Role::kernel && !(g_.op(v) == Op::gather_op && i == 0) &&
-                  (is_movement_of_one(g_.op(v)) ? c_.follows[v] != 0 : true);
+    if (c_.role[v] == Role::routine || (g_.op(v) == Op::gather_op && i == 0)) return {c_.storage(o), false};
+    bool direct = !is_movement_of_one(g_.op(v)) || c_.follows[v];
     return {root_[o], direct && path_[o]};
   }
   bool in_kernel(Value root) const { return root != kNoValue && c_.role[root] == Role::kernel; }
@@ -231,9 +231,10 @@ class Clusterer {
           place(v);
           break;
         case Role::routine:
-          root_[v] = v;
-          for (Value o : g_.operands(v))
-            if (in_kernel(root_[o]) || is_memory(root_[o])) level_[v] = std::max(level_[v], level_[root_[o]] + 1);
+          if (!is_splat(g_, v)) root_[v] = v;  // kernels make splats anew
+          for (size_t i = 0; i < g_.operands(v).size(); ++i)
+            if (Edge e = edge(v, i); in_kernel(e.root) || is_memory(e.root))
+              level_[v] = std::max(level_[v], level_[e.root] + 1);
           break;
       }
     }
@@ -347,11 +348,10 @@ class Clusterer {
   void find_needed() {
     live_.assign(g_.size(), 0);
     inlined_.assign(g_.size(), 0);
-    for (Value v : g_.outputs())
-      if (root_[v] != kNoValue) need_stored(root_[v]);
+    for (Value v : g_.outputs()) need_stored(c_.storage(v));
     for (Value v = g_.size(); v-- > 0;) {
       if (c_.role[v] == Role::routine && live_[v])
-        for (Value o : g_.operands(v)) need_stored(root_[o]);
+        for (size_t i = 0; i < g_.operands(v).size(); ++i) need_stored(edge(v, i).root);
       if (c_.role[v] != Role::kernel) continue;
       for (size_t i = 0; i < g_.operands(v).size(); ++i) {
         Edge e = edge(v, i);
@@ -361,7 +361,7 @@ class Clusterer {
     }
   }
   void need_stored(Value root) {
-    if (root == kNoValue || c_.role[root] == Role::input) return;
+    if (!in_kernel(root) && !is_memory(root)) return;
     c_.stored[root] = live_[root] = 1;
   }
   void need(Edge e, Value v) {

@@ -75,10 +75,10 @@ void ClusterLowering::survey_operand(Value v, size_t i) {
     return;
   }
   while (!own(o) && c_.role[o] == Role::view && c_.follows[o]) o = g_.operand(o, 0);
-  if (own(o)) return;
+  if (own(o) || is_splat(g_, o)) return;
   if (c_.role[o] != Role::source) return find_access(o, false);
   if (g_.op(o) == Op::const_op) {
-    if (!is_splat(g_, o) && c_.axes.has_loops(o)) find_access(o, false);
+    if (c_.axes.has_loops(o)) find_access(o, false);
     return;
   }
   for (Axis a : c_.axes.of(o))
@@ -319,7 +319,7 @@ void ClusterLowering::set_slot(uint32_t slot, uint32_t value) {
 ClusterLowering::Reference ClusterLowering::resolve(Value o, uint32_t element) {
   while (true) {
     bool mine = own(o);
-    if (!mine && c_.role[o] == Role::source) return {From::source, o, element};
+    if (!mine && (c_.role[o] == Role::source || is_splat(g_, o))) return {From::source, o, element};
     if (!mine && !(c_.role[o] == Role::view && c_.follows[o])) return {From::memory, o, element};
     switch (g_.op(o)) {
       case Op::broadcast_op:

@@ -39,7 +39,7 @@ TEST_CASE("executable: every op row") {
 
 TEST_CASE("executable: random graphs") {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
-    ir::Graph graph = testing::RandomGraph(seed, {.nodes = 30, .differentiable = seed % 2 == 0}).make();
+    ir::Graph graph = RandomGraph(seed, {.nodes = 30, .differentiable = seed % 2 == 0}).make();
     std::mt19937 random(static_cast<unsigned>(seed));
     std::vector<HostTensor> inputs = random_inputs(graph, random);
     CAPTURE(seed);
