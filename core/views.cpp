@@ -330,6 +330,7 @@ Tensor Tensor::expand(const Shape& wanted, Location at) const {
     if (shape[d] < 0 || (shape[d] != own && own != 1)) impossible();
     if (shape[d] == own) strides[d] = old[d - lead];
   }
+  if (shape.numel() == x.shape.numel()) return reshaped_view(*this, shape, strides);  // nothing is repeated
   return detail::view(*this, {Op::broadcast_op, Attrs(shape, dims)}, shape, x.offset, strides);
 }
 
