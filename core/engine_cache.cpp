@@ -1,5 +1,7 @@
 #include "core/engine_cache.h"
 
+#include <chrono>
+
 #include "core/lru.h"
 #include "core/writebacks.h"
 #include "ir/hash.h"
@@ -32,8 +34,10 @@ std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, b
   CompileKey key{recorded, writebacks};
   if (auto found = table().find(key)) return found;
   auto made = std::make_shared<CompiledGraph>();
+  auto start = std::chrono::steady_clock::now();
   made->optimised = passes::optimize(recorded);
   if (!writebacks) made->optimised = passes::dce(drop_writebacks(made->optimised));
+  made->pass_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   made->engine = make_engine(made->optimised);
   table().insert(std::move(key), made);
   return made;

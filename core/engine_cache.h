@@ -12,6 +12,7 @@ namespace jot {
 struct CompiledGraph {
   std::shared_ptr<const Engine> engine;
   ir::Graph optimised;
+  double pass_seconds = 0;  // spent in the passes
 };
 std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, bool writebacks);
 

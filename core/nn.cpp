@@ -95,12 +95,11 @@ struct FunctionalFrame::State {
   struct Given {
     Tensor value;
     bool reassigned = false;
-    std::string key;             // in ...
-    TensorDict* dict = nullptr;  // ... which to write back
+    std::string key;             // its key in ...
+    TensorDict* dict = nullptr;  // ... the dictionary to write back to, if any
   };
   std::unordered_map<const Slot*, Given> given;
   std::vector<NamedSlot> slots;
-  TensorDict* fallback = nullptr;  // where reassigned tensors go that no dictionary had
 
   std::string module;  // its class, for errors
   Location at;
@@ -201,7 +200,6 @@ FunctionalFrame::FunctionalFrame(const nn::Module& module, const std::type_info&
   if (options.strict) s.check_strict(dicts, options.tie_weights);
   s.check_paths(module.state(), dicts);
   for (const StateDict& d : dicts.all) {
-    if (!s.fallback) s.fallback = d.writable;
     for (const auto& [key, value] : *d.dict) {
       auto named = std::ranges::find(s.slots, key, &NamedSlot::name);
       if (named != s.slots.end()) s.give(*named, key, d, options.tie_weights);
@@ -231,8 +229,7 @@ void ModuleTensor::assign(const Tensor& value) const {
     auto named = std::ranges::find(s.slots, slot_, &detail::NamedSlot::slot);
     if (named == s.slots.end()) continue;
     auto& given =
-        s.given.try_emplace(slot_.get(), detail::FunctionalFrame::State::Given{{}, false, named->name, s.fallback})
-            .first->second;
+        s.given.try_emplace(slot_.get(), detail::FunctionalFrame::State::Given{{}, false, {}, nullptr}).first->second;
     given.value = value;
     given.reassigned = true;
     return;

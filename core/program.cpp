@@ -37,14 +37,15 @@ Buffer buffer_for(const ir::Type& type) {
 
 }  // namespace
 
-Program::Program(Recording recording, Captures captures, std::string_view api, Location at)
+Program::Program(Recording recording, std::vector<MergedArguments::Source> sources, Captures captures,
+                 std::string_view api, Location at)
     : bindings_(std::move(recording.bindings)),
+      sources_(std::move(sources)),
       compiled_(compile_cached(recording.graph, true)),
       random_draws_(recording.random_draws) {
   const ir::GraphData& g = compiled_->optimised.data();
   num_results_ = g.num_results();
   for (ir::Value o : g.outputs()) output_types_.push_back(g.type(o));
-  for (const Binding& b : bindings_) num_arguments_ += b.kind == Binding::Kind::argument;
   if (captures == Captures::shared) return;
   for (uint32_t i : g.writebacks())
     if (bindings_[i].kind == Binding::Kind::capture)
@@ -72,7 +73,8 @@ void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results
     const Binding& b = bindings_[i];
     switch (b.kind) {
       case Binding::Kind::argument:
-        inputs.push_back(elements_of(*args[b.argument], copies));
+        inputs.push_back(sources_[b.argument].base ? elements_of(argument(args, b.argument), copies)
+                                                   : elements_of(*args[sources_[b.argument].original], copies));
         break;
       case Binding::Kind::capture:
         inputs.push_back(copied_.empty() ? elements_of(b.capture, copies) : copied_[i].data());
@@ -101,11 +103,16 @@ void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results
   if (output_types_.size() > num_results_) write_back(args, buffers.span().subspan(num_results_));
 }
 
+Tensor Program::argument(std::span<const Tensor* const> args, size_t i) const {
+  const Tensor& t = *args[sources_[i].original];
+  return sources_[i].base ? base_tensor(t) : t;
+}
+
 void Program::write_back(std::span<const Tensor* const> args, std::span<const Buffer> contents) const {
   std::span<const uint32_t> inputs = compiled_->optimised.data().writebacks();
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Binding& b = bindings_[inputs[i]];
-    const Tensor& t = b.kind == Binding::Kind::argument ? *args[b.argument] : b.capture;
+    Tensor t = b.kind == Binding::Kind::argument ? argument(args, b.argument) : b.capture;
     const ir::Type& type = output_types_[num_results_ + i];
     Storage& s = *t.impl()->storage;
     if (!t.impl()->parent && !s.writes_through && s.owner.load(std::memory_order_acquire) == 0)
@@ -135,8 +142,18 @@ std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> arg
     if (!args[i].defined())
       throw TransformError("[" + std::string(api) + "] argument " + std::to_string(i) + " is an undefined Tensor" +
                            jot::at(at));
-  Recording recording = record_function(fn, args, {.kind = TraceKind::jit, .scope = std::string(api)});
-  return std::make_shared<const Program>(std::move(recording), captures, api, at);
+  MergedArguments merged(fn, args);
+  // A compiled function takes its arguments from anywhere: they have memory of their own.
+  bool merge = captures == Captures::shared && merged.arguments().size() < args.size();
+  TraceOptions options{.kind = TraceKind::jit, .scope = std::string(api)};
+  if (merge) {
+    Recording recording = record_function(merged.fn(), merged.arguments(), std::move(options));
+    return std::make_shared<const Program>(std::move(recording), merged.sources(), captures, api, at);
+  }
+  std::vector<MergedArguments::Source> sources;
+  for (size_t i = 0; i < args.size(); ++i) sources.push_back({i, false});
+  Recording recording = record_function(fn, args, std::move(options));
+  return std::make_shared<const Program>(std::move(recording), std::move(sources), captures, api, at);
 }
 
 size_t num_results(const Program& program) { return program.num_results(); }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/engine_cache.h"
+#include "core/overlap.h"
 #include "core/trace.h"
 #include "jot/detail.h"
 #include "jot/jit.h"
@@ -14,12 +15,15 @@ namespace jot::detail {
 
 class Program {
  public:
-  Program(Recording recording, Captures captures, std::string_view api, Location at);
+  // sources: which arguments of the call the recording's are.
+  Program(Recording recording, std::vector<MergedArguments::Source> sources, Captures captures, std::string_view api,
+          Location at);
 
-  size_t num_arguments() const { return num_arguments_; }
+  size_t num_arguments() const { return sources_.size(); }  // where none were merged
   size_t num_results() const { return num_results_; }
   const ir::Type& argument_type(size_t i) const;
   const Engine& engine() const { return *compiled_->engine; }
+  double pass_seconds() const { return compiled_->pass_seconds; }
 
   void run(std::span<const Tensor* const> args, std::span<Tensor> results) const;
   // Outputs: the results, then the new contents of each written argument.
@@ -27,12 +31,14 @@ class Program {
 
  private:
   using Pointers = SmallArray<const void*, 32>;
+  Tensor argument(std::span<const Tensor* const> args, size_t i) const;
   void write_back(std::span<const Tensor* const> args, std::span<const Buffer> contents) const;
   std::vector<Binding> bindings_;
+  std::vector<MergedArguments::Source> sources_;
   std::vector<Buffer> copied_;  // contents of the captures, by binding; empty where they are shared
   std::shared_ptr<const CompiledGraph> compiled_;
   std::vector<ir::Type> output_types_;  // results, then writebacks
-  size_t num_arguments_ = 0, num_results_ = 0;
+  size_t num_results_ = 0;
   int64_t random_draws_;
 };
 

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "core/expand.h"
+#include "core/overlap.h"
 #include "core/recorder.h"
 #include "jot/detail.h"
 
@@ -300,10 +301,12 @@ JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const siz
 
 Leaves functionalize(Fn fn, std::span<const Tensor> args, Remove, Location at) {
   check_defined("functionalize", args, "argument", at);
-  Recording recording = record_function(fn, args, {.kind = TraceKind::functionalize, .scope = "functionalize"});
+  MergedArguments merged(fn, args);
+  Recording recording =
+      record_function(merged.fn(), merged.arguments(), {.kind = TraceKind::functionalize, .scope = "functionalize"});
   auto expansion = expand(recording.graph, {.kind = TransformKind::functionalize});
   Scope scope("functionalize");
-  return spliced(*expansion, recording, args, {}, at).take(recording.outputs.values.size());
+  return spliced(*expansion, recording, merged.arguments(), {}, at).take(recording.outputs.values.size());
 }
 
 }  // namespace jot::detail

@@ -153,7 +153,8 @@ CallArgs<A...> args(const A&... a) {
   return {{a...}};
 }
 
-// A dictionary of parameters and buffers; one that is a named variable receives the buffers that forward reassigns.
+// A dictionary of parameters and buffers; one that is a named variable receives those of its tensors
+// that forward reassigns.
 struct StateDict {
   StateDict(TensorDict& d) : dict(&d), writable(&d) {}  // NOLINT: implicit by design
   StateDict(const TensorDict& d) : dict(&d) {}          // NOLINT: implicit by design

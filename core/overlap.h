@@ -1,0 +1,38 @@
+// Arguments that show the same memory, for functions whose writes to one must be seen through the other.
+#pragma once
+#include <vector>
+
+#include "core/trace.h"
+#include "jot/detail.h"
+
+namespace jot::detail {
+
+// A function of tensors with memory of their own: of several arguments on one storage only the base is an argument, and
+// fn gets its views. The others are as they were.
+class MergedArguments {
+ public:
+  MergedArguments(Fn fn, std::span<const Tensor> args);
+  MergedArguments(const MergedArguments&) = delete;
+  MergedArguments& operator=(const MergedArguments&) = delete;
+
+  Fn fn() { return {&invoke, this}; }
+  const std::vector<Tensor>& arguments() const { return arguments_; }
+  // Of each argument: the original that it is, or is the base of.
+  struct Source {
+    size_t original;
+    bool base;
+  };
+  const std::vector<Source>& sources() const { return sources_; }
+
+ private:
+  static void invoke(void* self, std::span<const Tensor> args, Outputs& out);
+  Fn fn_;
+  std::vector<Tensor> originals_, arguments_;
+  std::vector<Source> sources_;
+  std::vector<size_t> argument_of_;  // of each original
+};
+
+// t, or the base of its storage.
+inline Tensor base_tensor(const Tensor& t) { return t.impl()->parent ? Tensor(base_of(t.impl())) : t; }
+
+}  // namespace jot::detail
