@@ -1,0 +1,103 @@
+#include "backends/cpu/kernel_code.h"
+
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+#include "backends/cpu/code_memory.h"
+#include "backends/cpu/emit.h"
+#include "ir/env.h"
+#include "passes/dump.h"
+
+namespace jot::cpu {
+namespace {
+
+// The code, and what it refers to.
+struct Owned {
+  std::shared_ptr<const std::byte> code;
+  std::shared_ptr<const void> cold_calls;
+};
+
+// Least recently used first out. Kernels are compared in full; the hash only finds candidates.
+class Cache {
+ public:
+  std::shared_ptr<const KernelCode> find(uint64_t hash, const Kernel& kernel) {
+    std::lock_guard lock(mutex_);
+    auto [first, last] = index_.equal_range(hash);
+    for (auto it = first; it != last; ++it)
+      if (it->second->kernel == kernel) {
+        entries_.splice(entries_.begin(), entries_, it->second);
+        return it->second->code;
+      }
+    return nullptr;
+  }
+  void insert(uint64_t hash, const Kernel& kernel, std::shared_ptr<const KernelCode> code) {
+    std::lock_guard lock(mutex_);
+    bytes_ += cost(kernel);
+    entries_.push_front({hash, kernel, std::move(code)});
+    index_.emplace(hash, entries_.begin());
+    while (entries_.size() > 1 && (entries_.size() > kEntries || bytes_ > kBytes)) evict();
+  }
+
+ private:
+  static constexpr size_t kEntries = 4096, kBytes = size_t{256} << 20;
+  struct Entry {
+    uint64_t hash;
+    Kernel kernel;
+    std::shared_ptr<const KernelCode> code;
+  };
+  static size_t cost(const Kernel& k) { return k.instrs.size() * sizeof(KInstr) + k.lists.size() * sizeof(uint32_t); }
+  void evict() {
+    auto oldest = std::prev(entries_.end());
+    auto [first, last] = index_.equal_range(oldest->hash);
+    for (auto it = first; it != last; ++it)
+      if (it->second == oldest) {
+        index_.erase(it);
+        break;
+      }
+    bytes_ -= cost(oldest->kernel);
+    entries_.pop_back();
+  }
+  std::mutex mutex_;
+  std::list<Entry> entries_;
+  std::unordered_multimap<uint64_t, std::list<Entry>::iterator> index_;
+  size_t bytes_ = 0;
+};
+
+Cache& cache() {
+  static auto* c = new Cache;
+  return *c;
+}
+
+}  // namespace
+
+std::shared_ptr<const KernelCode> compile(const Kernel& kernel, Target target) {
+  Emitted emitted = emit(kernel, target, false);
+  auto owned = std::make_shared<Owned>();
+  owned->code = make_executable(emitted.code);
+  owned->cold_calls = std::move(emitted.cold_calls);
+  auto code = std::make_shared<KernelCode>();
+  code->fn = reinterpret_cast<KernelCode::Fn>(reinterpret_cast<uintptr_t>(owned->code.get()));
+  code->code_bytes = static_cast<int64_t>(emitted.code.size());
+  code->spill_bytes = emitted.spill_bytes;
+  code->memory = std::move(owned);
+  return code;
+}
+
+std::shared_ptr<const KernelCode> kernel_code(const Kernel& kernel, bool* compiled) {
+  uint64_t hash = kernel.hash();
+  std::shared_ptr<const KernelCode> code = cache().find(hash, kernel);
+  if (compiled) *compiled = code == nullptr;
+  if (code) return code;
+  code = compile(kernel, target());
+  cache().insert(hash, kernel, code);
+  if (dumping()) {
+    dump("kernel.txt", to_text(kernel));
+    dump("kernel.s", disassembly(kernel));
+  }
+  return code;
+}
+
+std::string disassembly(const Kernel& kernel, Target target) { return emit(kernel, target, true).log; }
+
+}  // namespace jot::cpu

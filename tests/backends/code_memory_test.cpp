@@ -1,0 +1,81 @@
+#include "backends/cpu/code_memory.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace jot::cpu;
+
+// mov eax, n; ret
+std::array<std::byte, 6> returns(int n) {
+  auto b = [](int x) { return static_cast<std::byte>(x & 255); };
+  return {b(0xb8), b(n), b(n >> 8), b(n >> 16), b(n >> 24), b(0xc3)};
+}
+
+int run(const std::shared_ptr<const std::byte>& code) {
+  return reinterpret_cast<int (*)()>(reinterpret_cast<uintptr_t>(code.get()))();
+}
+
+// Counts executable mappings; none may be writable too.
+int executable_mappings() {
+  std::ifstream maps("/proc/self/maps");
+  int executable = 0;
+  for (std::string line; std::getline(maps, line);) {
+    std::string permissions = line.substr(line.find(' ') + 1, 4);
+    executable += permissions[2] == 'x';
+    CHECK_MESSAGE(!(permissions[1] == 'w' && permissions[2] == 'x'), line);
+  }
+  return executable;
+}
+
+}  // namespace
+
+TEST_CASE("code memory: code runs, no page is writable and executable, memory is given back") {
+  const size_t before = shared_code_bytes();
+  {
+    std::vector<std::shared_ptr<const std::byte>> codes;
+    for (int i = 0; i < 1000; ++i) codes.push_back(make_executable(returns(i)));
+    CHECK(executable_mappings() > 0);
+    CHECK(shared_code_bytes() == before + 64 * 1000);
+    for (int i = 0; i < 1000; ++i) CHECK(run(codes[static_cast<size_t>(i)]) == i);
+    for (size_t i = 0; i < 1000; i += 2) codes[i] = nullptr;
+    CHECK(shared_code_bytes() == before + 64 * 500);
+    for (int i = 0; i < 1000; i += 2) codes[static_cast<size_t>(i)] = make_executable(returns(i + 5000));
+    for (int i = 0; i < 1000; ++i) CHECK(run(codes[static_cast<size_t>(i)]) == (i % 2 ? i : i + 5000));
+  }
+  CHECK(shared_code_bytes() == before);
+}
+
+TEST_CASE("code memory: larger than an arena") {
+  std::vector<std::byte> code(size_t{3} << 20, std::byte{0x90});
+  auto tail = returns(7);
+  code.insert(code.end(), tail.begin(), tail.end());
+  auto memory = make_executable(code);
+  CHECK(run(memory) == 7);
+  executable_mappings();
+}
+
+TEST_CASE("code memory: a mapping of its own") {
+  auto memory = make_executable_alone(returns(42));
+  CHECK(run(memory) == 42);
+  CHECK(executable_mappings() > 0);
+}
+
+TEST_CASE("code memory: many threads") {
+  const size_t before = shared_code_bytes();
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 500; ++i) wrong += run(make_executable(returns(t * 1000 + i))) != t * 1000 + i;
+    });
+  for (auto& t : threads) t.join();
+  CHECK(wrong == 0);
+  CHECK(shared_code_bytes() == before);
+}
