@@ -15,9 +15,10 @@
 #include "backends/cpu/pool.h"
 #include "backends/cpu/routines.h"
 
+// Of the OpenMP runtime that oneDNN brings along, if it does.
 extern "C" {
-void omp_set_num_threads(int);
-int omp_get_max_threads(void);
+[[gnu::weak]] void omp_set_num_threads(int);
+[[gnu::weak]] int omp_get_max_threads(void);
 }
 
 namespace jot::cpu {
@@ -30,7 +31,7 @@ namespace {
 // oneDNN's own threads are those of OpenMP: one while this lives.
 class OneThread {
  public:
-  OneThread() : before_(omp_get_max_threads()) {
+  OneThread() : before_(omp_get_max_threads ? omp_get_max_threads() : 1) {
     if (before_ != 1) omp_set_num_threads(1);
   }
   ~OneThread() {

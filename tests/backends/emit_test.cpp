@@ -1,0 +1,379 @@
+// Machine code against the kernel interpreter: every op, special values, every tail, on each target of the machine.
+#include "backends/cpu/emit.h"
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <random>
+
+#include "backends/cpu/kernel_builder.h"
+#include "backends/cpu/kernel_code.h"
+#include "backends/cpu/math.h"
+
+using namespace jot;
+using namespace jot::cpu;
+using Value = KernelBuilder::Value;
+
+namespace {
+
+std::vector<Target> targets() {
+  if (target() == Target::avx512) return {Target::avx512, Target::avx2};
+  if (target() == Target::avx2) return {Target::avx2};
+  return {};
+}
+int lanes_for(Target t, int bytes) { return (t == Target::avx512 ? 64 : 32) / bytes; }
+
+std::vector<std::byte> aligned_spill(const KernelCode& code) {
+  return std::vector<std::byte>(static_cast<size_t>(code.spill_bytes) + 128);
+}
+void run(const KernelCode& code, const int64_t* args, int64_t begin, int64_t end) {
+  std::vector<std::byte> memory = aligned_spill(code);
+  auto address = (reinterpret_cast<uintptr_t>(memory.data()) + 63) / 64 * 64;
+  code.fn(args, begin, end, reinterpret_cast<std::byte*>(address));
+}
+
+uint64_t special(KType t, std::mt19937_64& random) {
+  constexpr double numbers[] = {0.0, -0.0, 1, -1, 0.5, 1e-310, -3e300, 2.5, -2.5, 3.7, 1e10};
+  uint64_t pick = random() % 16;
+  auto number = [&]() -> double {
+    if (pick < std::size(numbers)) return numbers[pick];
+    if (pick == 11) return std::numeric_limits<double>::infinity();
+    if (pick == 12) return -std::numeric_limits<double>::infinity();
+    if (pick == 13) return std::numeric_limits<double>::quiet_NaN();
+    return std::uniform_real_distribution<double>(-4, 4)(random);
+  };
+  if (t == KType::f64) return std::bit_cast<uint64_t>(number());
+  if (t == KType::f32) return std::bit_cast<uint32_t>(static_cast<float>(number()));
+  if (t == KType::mask) return random() & 1;
+  uint64_t x = pick < 8 ? random() % 7 - 3 : random();
+  return t == KType::i32 ? static_cast<uint32_t>(x) : x;
+}
+
+// Arrays of one kernel: the last is written.
+struct Memory {
+  std::vector<std::vector<std::byte>> arrays;
+  std::vector<int64_t> args;
+  KernelError error;
+  explicit Memory(const std::vector<std::vector<std::byte>>& from, std::vector<int64_t> scalars) : arrays(from) {
+    args.push_back(static_cast<int64_t>(reinterpret_cast<intptr_t>(&error)));
+    for (auto& a : arrays) args.push_back(static_cast<int64_t>(reinterpret_cast<intptr_t>(a.data())));
+    args.insert(args.end(), scalars.begin(), scalars.end());
+  }
+};
+
+std::vector<std::byte> array(KType t, int64_t count, std::mt19937_64& random) {
+  auto size = static_cast<size_t>(bytes_of(t));
+  std::vector<std::byte> a(size * static_cast<size_t>(count));
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+    uint64_t bits = special(t, random);
+    std::memcpy(a.data() + i * size, &bits, size);
+  }
+  return a;
+}
+
+bool same(KType t, const std::byte* a, const std::byte* b, double tolerance) {
+  if (t == KType::f64 || t == KType::f32) {
+    double x, y;
+    if (t == KType::f64) {
+      std::memcpy(&x, a, 8);
+      std::memcpy(&y, b, 8);
+    } else {
+      float p, q;
+      std::memcpy(&p, a, 4);
+      std::memcpy(&q, b, 4);
+      x = p;
+      y = q;
+    }
+    if (std::isnan(x) || std::isnan(y)) return std::isnan(x) && std::isnan(y);
+    if (tolerance > 0 && std::isfinite(x) && std::isfinite(y)) return std::abs(x - y) <= tolerance * std::abs(y);
+  }
+  return std::memcmp(a, b, static_cast<size_t>(bytes_of(t))) == 0;
+}
+
+// Runs a kernel both ways and compares every array.
+void check(const Kernel& kernel, Target t, const std::vector<std::pair<KType, std::vector<std::byte>>>& arrays,
+           std::vector<int64_t> scalars, int64_t begin, int64_t end, const std::string& what) {
+  verify(kernel);
+  std::vector<std::vector<std::byte>> bytes;
+  for (const auto& a : arrays) bytes.push_back(a.second);
+  Memory expected(bytes, scalars), got(bytes, scalars);
+  interpret(kernel, expected.args.data(), begin, end);
+  auto code = compile(kernel, t);
+  run(*code, got.args.data(), begin, end);
+  bool equal = expected.error.code == got.error.code && expected.error.index == got.error.index &&
+               expected.error.value == got.error.value;
+  size_t where = 0, which = 0;
+  for (size_t k = 0; equal && k < bytes.size(); ++k) {
+    auto size = static_cast<size_t>(bytes_of(arrays[k].first));
+    for (size_t i = 0; equal && i < bytes[k].size(); i += size)
+      if (!same(arrays[k].first, got.arrays[k].data() + i, expected.arrays[k].data() + i, 0)) {
+        equal = false;
+        where = i / size;
+        which = k;
+      }
+  }
+  CHECK_MESSAGE(equal, what, ": array ", which, " element ", where, " lanes ", kernel.lanes, " range ", begin, " to ", end,
+                " target ", t == Target::avx512 ? "avx512" : "avx2", "\n", to_text(kernel));
+}
+
+struct Op {
+  const char* name;
+  std::vector<KType> operands;
+  KType result;
+  std::function<Value(KernelBuilder&, std::vector<Value>)> build;
+};
+
+std::vector<Op> all_ops() {
+  using B = KernelBuilder;
+  std::vector<Op> ops;
+  using V = std::vector<Value>;
+  using enum KType;
+  for (KType t : {f64, f32}) {
+    ops.push_back({"add", {t, t}, t, [](B& b, V x) { return b.add(x[0], x[1]); }});
+    ops.push_back({"sub", {t, t}, t, [](B& b, V x) { return b.sub(x[0], x[1]); }});
+    ops.push_back({"mul", {t, t}, t, [](B& b, V x) { return b.mul(x[0], x[1]); }});
+    ops.push_back({"div", {t, t}, t, [](B& b, V x) { return b.div(x[0], x[1]); }});
+    ops.push_back({"fma", {t, t, t}, t, [](B& b, V x) { return b.fma(x[0], x[1], x[2]); }});
+    ops.push_back({"fnma", {t, t, t}, t, [](B& b, V x) { return b.fnma(x[0], x[1], x[2]); }});
+    ops.push_back({"fms", {t, t, t}, t, [](B& b, V x) { return b.fms(x[0], x[1], x[2]); }});
+    ops.push_back({"fma, operands live on", {t, t, t}, t, [](B& b, V x) {
+                     return b.add(b.fma(x[0], x[1], x[2]), b.add(x[0], b.add(x[1], x[2])));
+                   }});
+    ops.push_back({"fma of constants", {t, t}, t, [t](B& b, V x) {
+                     return b.fma(b.fma(x[0], b.number(t, 3), b.number(t, 0.25)), x[1], b.number(t, -7));
+                   }});
+    ops.push_back({"min", {t, t}, t, [](B& b, V x) { return b.min(x[0], x[1]); }});
+    ops.push_back({"max", {t, t}, t, [](B& b, V x) { return b.max(x[0], x[1]); }});
+    ops.push_back({"sqrt", {t}, t, [](B& b, V x) { return b.sqrt(x[0]); }});
+    ops.push_back({"neg", {t}, t, [](B& b, V x) { return b.neg(x[0]); }});
+    ops.push_back({"abs", {t}, t, [](B& b, V x) { return b.abs(x[0]); }});
+    for (auto mode : {B::even, B::floor, B::ceil, B::trunc})
+      ops.push_back({"round", {t}, t, [mode](B& b, V x) { return b.round(x[0], mode); }});
+    ops.push_back({"is_nan", {t}, mask, [](B& b, V x) { return b.is_nan(x[0]); }});
+    ops.push_back({"bitcast", {t}, t == f64 ? i64 : i32, [t](B& b, V x) { return b.bitcast(t == f64 ? i64 : i32, x[0]); }});
+    for (auto fn : {exp, log, sin, cos, tanh, logistic, rsqrt})
+      ops.push_back({"math", {t}, t, [fn](B& b, V x) { return fn(b, x[0]); }});
+  }
+  for (KType t : {i64, i32}) {
+    ops.push_back({"add", {t, t}, t, [](B& b, V x) { return b.add(x[0], x[1]); }});
+    ops.push_back({"sub", {t, t}, t, [](B& b, V x) { return b.sub(x[0], x[1]); }});
+    ops.push_back({"mul", {t, t}, t, [](B& b, V x) { return b.mul(x[0], x[1]); }});
+    ops.push_back({"min", {t, t}, t, [](B& b, V x) { return b.min(x[0], x[1]); }});
+    ops.push_back({"max", {t, t}, t, [](B& b, V x) { return b.max(x[0], x[1]); }});
+    ops.push_back({"neg", {t}, t, [](B& b, V x) { return b.neg(x[0]); }});
+    ops.push_back({"abs", {t}, t, [](B& b, V x) { return b.abs(x[0]); }});
+    ops.push_back({"popcnt", {t}, t, [](B& b, V x) { return b.popcnt(x[0]); }});
+    ops.push_back({"shl", {t}, t, [](B& b, V x) { return b.shl(x[0], 5); }});
+    ops.push_back({"shr", {t}, t, [](B& b, V x) { return b.shr(x[0], 5); }});
+    ops.push_back({"sar", {t}, t, [](B& b, V x) { return b.sar(x[0], 5); }});
+    ops.push_back({"shlv", {t, t}, t, [](B& b, V x) { return b.shlv(x[0], x[1]); }});
+    ops.push_back({"shrv", {t, t}, t, [](B& b, V x) { return b.shrv(x[0], x[1]); }});
+    ops.push_back({"sarv", {t, t}, t, [](B& b, V x) { return b.sarv(x[0], x[1]); }});
+    ops.push_back({"mask_to_int", {mask}, t, [t](B& b, V x) { return b.mask_to_int(t, x[0]); }});
+    ops.push_back({"lane_index", {t}, t, [t](B& b, V x) { return b.add(x[0], b.lane_index(t)); }});
+  }
+  ops.push_back({"mulu32", {i64, i64}, i64, [](B& b, V x) { return b.mulu32(x[0], x[1]); }});
+  for (KType t : {f64, f32, i64, i32}) {
+    ops.push_back({"and", {t, t}, t, [](B& b, V x) { return b.bit_and(x[0], x[1]); }});
+    ops.push_back({"or", {t, t}, t, [](B& b, V x) { return b.bit_or(x[0], x[1]); }});
+    ops.push_back({"xor", {t, t}, t, [](B& b, V x) { return b.bit_xor(x[0], x[1]); }});
+    ops.push_back({"and_not", {t, t}, t, [](B& b, V x) { return b.and_not(x[0], x[1]); }});
+    for (auto how : {KCmp::eq, KCmp::ne, KCmp::lt, KCmp::le, KCmp::gt, KCmp::ge})
+      ops.push_back({"cmp", {t, t}, mask, [how](B& b, V x) { return b.cmp(how, x[0], x[1]); }});
+    ops.push_back({"select", {mask, t, t}, t, [](B& b, V x) { return b.select(x[0], x[1], x[2]); }});
+    for (KType to : {f64, f32, i64, i32})
+      if (to != t) ops.push_back({"convert", {t}, to, [to](B& b, V x) { return b.convert(to, x[0]); }});
+  }
+  ops.push_back({"mand", {mask, mask}, mask, [](B& b, V x) { return b.mand(x[0], x[1]); }});
+  ops.push_back({"mor", {mask, mask}, mask, [](B& b, V x) { return b.mor(x[0], x[1]); }});
+  ops.push_back({"mxor", {mask, mask}, mask, [](B& b, V x) { return b.mxor(x[0], x[1]); }});
+  ops.push_back({"mnot", {mask}, mask, [](B& b, V x) { return b.mnot(x[0]); }});
+  ops.push_back({"select", {mask, mask, mask}, mask, [](B& b, V x) { return b.select(x[0], x[1], x[2]); }});
+  return ops;
+}
+
+int widest(const Op& op) {
+  int bytes = op.result == KType::mask ? 4 : bytes_of(op.result);
+  for (KType t : op.operands) bytes = std::max(bytes, t == KType::mask ? 4 : bytes_of(t));
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("emit: every op, every tail, special values") {
+  std::mt19937_64 random(1);
+  for (Target t : targets())
+    for (const Op& op : all_ops())
+      for (int lanes : {lanes_for(t, widest(op)), lanes_for(t, 8), 1}) {
+        if (lanes > lanes_for(t, widest(op))) continue;
+        KernelBuilder b(lanes);
+        std::vector<Value> pointers, values;
+        for (size_t i = 0; i <= op.operands.size(); ++i) pointers.push_back(b.arg(static_cast<int64_t>(i) + 1));
+        Value i = b.vrange();
+        for (size_t k = 0; k < op.operands.size(); ++k) values.push_back(b.load(op.operands[k], pointers[k], i));
+        b.store(op.build(b, values), pointers.back(), i);
+        b.endloop();
+        Kernel kernel = std::move(b).finish();
+        for (int64_t n : {0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33}) {
+          std::vector<std::pair<KType, std::vector<std::byte>>> arrays;
+          for (KType x : op.operands) arrays.emplace_back(x, array(x, 40, random));
+          arrays.emplace_back(op.result, array(op.result, 40, random));
+          check(kernel, t, arrays, {}, 0, n, op.name);
+          if (n > 3) check(kernel, t, arrays, {}, 3, n, op.name);
+        }
+      }
+}
+
+TEST_CASE("emit: rows, strides, gathers and scatters") {
+  std::mt19937_64 random(2);
+  using enum KType;
+  for (Target t : targets())
+    for (KType type : {f64, f32, i64, i32})
+      for (int lanes : {lanes_for(t, bytes_of(type)), lanes_for(t, 8), 1})
+        for (uint16_t count : {1, 2, 3, 4, 5, 8, 11, 30})
+          for (int64_t n : {1, 4, 7, 8, 16, 21}) {
+            KernelBuilder b(lanes);
+            Value from = b.arg(1), to = b.arg(2), stride = b.arg(3), i = b.vrange();
+            Value first = b.load_rows(type, count, from, b.imul(i, stride), stride, 0);
+            std::vector<Value> xs;
+            for (uint16_t j = 0; j < count; ++j) xs.push_back(first + static_cast<uint16_t>(count - 1 - j));
+            b.store_rows(xs, to, b.imul(i, stride), stride);
+            b.endloop();
+            int64_t step = count + 2;
+            check(std::move(b).finish(), t, {{type, array(type, 40 * step, random)}, {type, array(type, 40 * step, random)}},
+                  {step}, 0, n, "rows");
+          }
+  for (Target t : targets())
+    for (KType type : {f64, f32, i64, i32, mask})
+      for (KType index : {i64, i32})
+        for (int lanes : {lanes_for(t, std::max(bytes_of(index), type == mask ? 4 : bytes_of(type))), 1})
+          for (int64_t n : {1, 5, 8, 16, 19}) {
+            KernelBuilder b(lanes);
+            Value table = b.arg(1), indices = b.arg(2), out = b.arg(3), scattered = b.arg(4), stride = b.arg(5);
+            Value i = b.vrange(), at = b.load(index, indices, i);
+            Value x = b.gather(type, table, at, type == mask ? 3 : 8);
+            b.store_strided(x, out, b.imul(i, stride), stride);
+            b.scatter(b.load_strided(type, table, b.imul(i, stride), stride), scattered, at);
+            b.endloop();
+            std::vector<std::byte> list(static_cast<size_t>(bytes_of(index)) * 40);
+            for (size_t k = 0; k < 40; ++k) {
+              uint64_t v = random() % 50;
+              std::memcpy(list.data() + k * static_cast<size_t>(bytes_of(index)), &v, static_cast<size_t>(bytes_of(index)));
+            }
+            check(std::move(b).finish(), t,
+                  {{type, array(type, 90, random)}, {index, list}, {type, array(type, 90, random)}, {type, array(type, 90, random)}},
+                  {2}, 0, n, "indexed");
+          }
+}
+
+TEST_CASE("emit: loops, variables, reductions, broadcast, checks") {
+  std::mt19937_64 random(3);
+  using enum KType;
+  for (Target t : targets())
+    for (KType type : {f64, f32, i64, i32})
+      for (KReduce how : {KReduce::sum, KReduce::min, KReduce::max})
+        for (int64_t n : {0, 1, 5, 8, 16, 37}) {
+          KernelBuilder b(lanes_for(t, bytes_of(type)));
+          Value from = b.arg(1), to = b.arg(2), columns = b.arg(3);
+          Value row = b.range(), start = b.imul(row, columns);
+          Value total = b.var(b.number(type, how == KReduce::sum ? 0 : 1)), factor = b.load_bcast(type, from);
+          Value j = b.vloop(columns);
+          Value x = b.load(type, from, b.iadd(start, j));
+          b.set(total, how == KReduce::sum ? b.add(total, x) : how == KReduce::min ? b.min(x, total) : b.max(x, total));
+          b.endloop();
+          Value sum = b.reduce(how, total);
+          Value k = b.vloop(columns);
+          b.store(b.add(b.mul(b.load(type, from, b.iadd(start, k)), factor), sum), to, b.iadd(start, k));
+          b.endloop();
+          b.endloop();
+          check(std::move(b).finish(), t, {{type, array(type, 200, random)}, {type, array(type, 200, random)}}, {n}, 1, 4,
+                "reduce");
+        }
+  for (Target t : targets())
+    for (int64_t n : {1, 6, 8, 19}) {
+      KernelBuilder b(lanes_for(t, 8));
+      Value from = b.arg(1), to = b.arg(2), i = b.vrange(), x = b.load(i64, from, i);
+      b.check(7, b.cmp(KCmp::gt, x, b.constant(i64, 2)), x, i);
+      b.store(b.add(x, b.broadcast(i64, i)), to, i);
+      b.endloop();
+      check(std::move(b).finish(), t, {{i64, array(i64, 30, random)}, {i64, array(i64, 30, random)}}, {}, 0, n, "check");
+    }
+}
+
+// Random straight-line code with more live values than registers, masks among them.
+TEST_CASE("emit: register pressure") {
+  for (Target t : targets())
+    for (uint64_t seed = 0; seed < 60; ++seed) {
+      std::mt19937_64 random(seed);
+      int lanes = seed % 3 == 2 ? 1 : lanes_for(t, 8);
+      KernelBuilder b(lanes, lanes == 1);
+      Value in = b.arg(1), out = b.arg(2), i = lanes == 1 ? b.range() : b.vrange();
+      std::vector<Value> xs, ms;
+      Value row = b.imuli(i, 8);
+      for (int64_t k = 0; k < 8; ++k) xs.push_back(b.load_strided(KType::f64, in, row, b.iconst(8), 8 * k));
+      ms.push_back(b.cmp(KCmp::lt, xs[0], xs[1]));
+      auto x = [&] { return xs[random() % xs.size()]; };
+      auto m = [&] { return ms[random() % ms.size()]; };
+      for (int step = 0; step < 150; ++step) {
+        switch (random() % 9) {
+          case 0:
+            xs.push_back(b.add(x(), x()));
+            break;
+          case 1:
+            xs.push_back(b.fma(x(), x(), x()));
+            break;
+          case 2:
+            xs.push_back(b.fnma(x(), b.number(KType::f64, 0.5), x()));
+            break;
+          case 3:
+            ms.push_back(b.cmp(KCmp::le, x(), x()));
+            break;
+          case 4:
+            ms.push_back(b.mxor(m(), b.mnot(m())));
+            break;
+          case 5:
+            xs.push_back(b.select(m(), x(), x()));
+            break;
+          case 6:
+            xs.push_back(sin(b, x()));
+            break;
+          case 7:
+            xs.push_back(b.max(x(), b.neg(x())));
+            break;
+          default:
+            xs.push_back(b.div(x(), b.number(KType::f64, 3)));
+        }
+      }
+      Value sum = xs[0];
+      for (size_t k = 1; k < xs.size(); ++k) sum = b.add(b.mul(sum, b.number(KType::f64, 0.25)), xs[k]);
+      for (Value mask : ms) sum = b.select(mask, b.neg(sum), sum);
+      b.store(sum, out, i);
+      b.endloop();
+      std::mt19937_64 data(seed + 100);
+      check(std::move(b).finish(), t, {{KType::f64, array(KType::f64, 400, data)}, {KType::f64, array(KType::f64, 40, data)}},
+            {}, 0, 13 + static_cast<int64_t>(seed % 8), "pressure");
+    }
+}
+
+TEST_CASE("kernel_code: compiled once") {
+  if (targets().empty()) return;
+  auto make = [](double c) {
+    KernelBuilder b(lanes_for(target(), 8));
+    Value in = b.arg(1), i = b.vrange();
+    b.store(b.add(b.load(KType::f64, in, i), b.number(KType::f64, c)), b.arg(2), i);
+    b.endloop();
+    return std::move(b).finish();
+  };
+  bool compiled = false;
+  auto first = kernel_code(make(123.5), &compiled);
+  CHECK(compiled);
+  CHECK(kernel_code(make(123.5), &compiled) == first);
+  CHECK_FALSE(compiled);
+  CHECK(kernel_code(make(124.5), &compiled) != first);
+  CHECK(compiled);
+  CHECK(disassembly(make(123.5)).find("vadd") != std::string::npos);
+}
