@@ -9,6 +9,7 @@ using namespace ir;
 namespace {
 
 constexpr int64_t kSmall = 16;        // extents that are unrolled under a longer axis
+constexpr int64_t kShortSum = 4;      // products of any extents that sum so few terms are bound by memory
 constexpr int64_t kSmallSum = 32;     // the same, of reduced axes
 constexpr int64_t kTiny = 32;         // axes whose every value has at most so many elements are unrolled
 constexpr int64_t kMovedGroup = 128;  // extents that a concat, slice, ... may want unrolled
@@ -154,7 +155,7 @@ bool is_small_dot(const GraphData& g, Value v) {
   for (int64_t d : a.first(Key::contract)) contracted *= lhs[static_cast<size_t>(d)];
   for (size_t i = 0; i < 2; ++i)
     for (int64_t d : free_dims(g, v, i)) free[i] *= g.shape(g.operand(v, i))[static_cast<size_t>(d)];
-  return contracted <= kSmall && std::min(free[0], free[1]) <= kSmall;
+  return contracted <= kShortSum || (contracted <= kSmall && std::min(free[0], free[1]) <= kSmall);
 }
 
 // ---- classes

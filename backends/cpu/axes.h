@@ -58,7 +58,7 @@ bool is_splat(const ir::GraphData& g, ir::Value v);
 // Dims of a dot operand that are neither contracted nor batch, in order.
 std::vector<int64_t> free_dims(const ir::GraphData& g, ir::Value dot, size_t operand);
 
-// Products of up to 16 by 16 by 16 in their small dims run in kernels; larger ones are calls of a library.
+// Products that run in kernels; others are calls of a library.
 bool is_small_dot(const ir::GraphData& g, ir::Value v);
 
 }  // namespace jot::cpu

@@ -315,6 +315,9 @@ class Clusterer {
   // the same nest uses need not be written.
   void sink() {
     std::vector<uint32_t> latest(g_.size(), kNothing);
+    uses_.assign(g_.size(), 0);
+    for (Value v = 0; v < g_.size(); ++v)
+      for (Value o : g_.operands(v)) ++uses_[o];
     for (Value v = g_.size(); v-- > 0;) {
       if (c_.role[v] != Role::kernel && c_.role[v] != Role::routine) continue;
       if (c_.role[v] == Role::kernel && latest[v] != kNothing && latest[v] > level_[v] && may_sink(v))
@@ -333,12 +336,16 @@ class Clusterer {
   bool may_sink(Value v) const {
     if ((memory_[v] & kMemory) || c_.reduction[v] != Reduction::none || set_[v] != home_[v] || set_[v] == 0)
       return false;
-    int64_t cut = 0;
+    // Values of this cluster that it alone keeps from sinking too would have to be written for it: at most one.
+    Value cut = kNoValue;
     for (size_t i = 0; i < g_.operands(v).size(); ++i) {
       Edge e = edge(v, i);
-      cut += in_kernel(e.root) && home_[e.root] == home_[v] && level_[e.root] == level_[v];
+      if (!in_kernel(e.root) || home_[e.root] != home_[v] || level_[e.root] != level_[v]) continue;
+      if (uses_[e.root] == 1 || e.root == cut || (memory_[e.root] & kMemory)) continue;
+      if (cut != kNoValue) return false;
+      cut = e.root;
     }
-    return cut <= 1;
+    return true;
   }
 
   // ---- what is needed
@@ -508,6 +515,7 @@ class Clusterer {
   std::vector<std::vector<Axis>> set_loops_;
   std::vector<Set> set_, home_;  // loops of a value, of its cluster
   std::vector<uint32_t> level_;
+  std::vector<uint32_t> uses_;
   std::vector<uint8_t> size_;  // 0: has loops
   std::vector<uint32_t> ready_;
   std::unordered_map<uint64_t, Set> split_;

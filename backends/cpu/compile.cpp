@@ -7,6 +7,7 @@
 #include "backends/cpu/lower.h"
 #include "backends/cpu/plan.h"
 #include "backends/cpu/pool.h"
+#include "backends/cpu/prepare.h"
 #include "ir/env.h"
 #include "ir/rules.h"
 
@@ -36,9 +37,7 @@ class Timer {
 class ProgramBuilder {
  public:
   ProgramBuilder(const Graph& graph, const CompileOptions& options, bool with_listing)
-      : g_(graph.data()), options_(options), with_listing_(with_listing) {
-    result_.program.graph = graph;
-  }
+      : graph_(graph), g_(graph_.data()), options_(options), with_listing_(with_listing) {}
 
   Compiled build() {
     Timer timer(result_.stats);
@@ -53,6 +52,7 @@ class ProgramBuilder {
     fill_places();
     if (with_listing_) list();
     timer.phase("plan");
+    result_.program.graph = graph_;
     count();
     return std::move(result_);
   }
@@ -334,6 +334,7 @@ class ProgramBuilder {
                 to_text(*k->kernel);
   }
 
+  Graph graph_;
   const GraphData& g_;
   const CompileOptions& options_;
   bool with_listing_;
@@ -352,7 +353,7 @@ class ProgramBuilder {
 
 Compiled compile(const Graph& optimised, const CompileOptions& options, bool with_listing) {
   if (!optimised.pure()) throw IrError("[compile] the graph has effects; run functionalize first");
-  return ProgramBuilder(optimised, options, with_listing).build();
+  return ProgramBuilder(prepare(optimised), options, with_listing).build();
 }
 
 }  // namespace jot::cpu

@@ -316,10 +316,17 @@ void ClusterLowering::set_slot(uint32_t slot, uint32_t value) {
   if (inner_) inner_slots_.push_back(slot);
 }
 
+bool ClusterLowering::is_off_diagonal(Value v, uint32_t element) const {
+  if (g_.op(v) != Op::identity_op || c_.axes.has_loops(v)) return false;
+  auto rows = static_cast<uint32_t>(g_.shape(v).slice(0, g_.shape(v).size() / 2).numel());
+  return element / rows != element % rows;
+}
+
 ClusterLowering::Reference ClusterLowering::resolve(Value o, uint32_t element) {
   while (true) {
     bool mine = own(o);
-    if (!mine && (c_.role[o] == Role::source || is_splat(g_, o))) return {From::source, o, element};
+    if (!mine && (c_.role[o] == Role::source || is_splat(g_, o)))
+      return {is_off_diagonal(o, element) ? From::zero : From::source, o, element};
     if (!mine && !(c_.role[o] == Role::view && c_.follows[o])) return {From::memory, o, element};
     switch (g_.op(o)) {
       case Op::broadcast_op:
@@ -359,7 +366,7 @@ bool ClusterLowering::get(Value o, uint32_t element, uint32_t& result) {
   Reference r = resolve(o, element);
   switch (r.from) {
     case From::zero:
-      result = zero(*b_, kernel_type(g_.dtype(r.value)));
+      result = kAbsent;
       return true;
     case From::source:
       result = source(r.value, r.element);
@@ -377,9 +384,15 @@ bool ClusterLowering::get(Value o, uint32_t element, uint32_t& result) {
   return false;
 }
 
+bool ClusterLowering::get_number(Value o, uint32_t element, uint32_t& result) {
+  if (!get(o, element, result)) return false;
+  if (result == kAbsent) result = zero(*b_, kernel_type(g_.dtype(o)));
+  return true;
+}
+
 uint32_t ClusterLowering::make(Value o, uint32_t element) {
   uint32_t result = kNone;
-  while (!get(o, element, result)) make_pending();
+  while (!get_number(o, element, result)) make_pending();
   return result;
 }
 
@@ -402,10 +415,9 @@ bool ClusterLowering::step(Frame& f) {
   return step_elementwise(f);
 }
 
-bool ClusterLowering::is_zero(const Reference& r) const {
-  if (r.from == From::zero) return true;
-  if (r.from != From::source || !is_splat(g_, r.value)) return false;
-  return g_.attrs(r.value).ints(Key::data)[0] == 0;
+// Nothing to add in a sum of cotangents: absent, or a constant zero.
+bool ClusterLowering::is_nothing(uint32_t x) const {
+  return x == kAbsent || (b_->instr(x).op == KOp::constant && b_->instr(x).imm == 0);
 }
 
 bool ClusterLowering::is_product(Value o, uint32_t element, Reference& product) {
@@ -414,56 +426,89 @@ bool ClusterLowering::is_product(Value o, uint32_t element, Reference& product) 
          slots_[t_.slot[product.value] + product.element] == kNone;
 }
 
-void ClusterLowering::find_product(Frame& f) {
-  if (!is_floating(g_.dtype(f.value))) return;
-  for (uint32_t i = 0; i < 2; ++i)
-    if (Reference p; is_product(g_.operand(f.value, i), f.element, p)) {
-      f.product = p.value;
-      f.product_element = p.element;
-      f.at = i;
-      return;
-    }
+bool ClusterLowering::step_elementwise(Frame& f) {
+  uint32_t slot = t_.slot[f.value] + f.element, x[3];
+  std::span<const Value> operands = g_.operands(f.value);
+  switch (g_.op(f.value)) {
+    case Op::add_op:
+    case Op::add_any_op:
+    case Op::sub_op:
+      return step_sum(f);
+    case Op::mul_op:
+      return step_product(f);
+    case Op::neg_op:
+      if (!get(operands[0], f.element, x[0])) return false;
+      set_slot(slot, x[0] == kAbsent ? kAbsent : b_->neg(x[0]));
+      return true;
+    default:
+      break;
+  }
+  for (size_t i = 0; i < operands.size(); ++i) {
+    bool single = i == 0 && g_.op(f.value) == Op::where_op && g_.shape(operands[0]).empty();
+    if (!get_number(operands[i], single ? 0 : f.element, x[i])) return false;
+  }
+  set_slot(slot, lower_element(*b_, g_, f.value, {x, operands.size()}));
+  return true;
 }
 
-bool ClusterLowering::step_elementwise(Frame& f) {
-  Op op = g_.op(f.value);
-  bool sum = op == Op::add_op || op == Op::add_any_op || op == Op::sub_op;
-  if (f.next == 0 && sum) {
-    if (op == Op::add_any_op)  // x + 0 is x in a sum of cotangents
-      for (uint32_t i = 0; i < 2; ++i)
-        if (is_zero(resolve(g_.operand(f.value, i), f.element))) {
-          uint32_t x;
-          if (!get(g_.operand(f.value, 1 - i), f.element, x)) return false;
-          set_slot(t_.slot[f.value] + f.element, x);
-          return true;
-        }
-    find_product(f);
-    f.next = 1;
-  }
-  uint32_t x[3];
-  if (f.product != kNoValue) {
-    if (!get(g_.operand(f.product, 0), f.product_element, x[0])) return false;
-    if (!get(g_.operand(f.product, 1), f.product_element, x[1])) return false;
-    if (!get(g_.operand(f.value, 1 - f.at), f.element, x[2])) return false;
-    uint32_t result = op != Op::sub_op ? b_->fma(x[0], x[1], x[2])
-                      : f.at == 0      ? b_->fms(x[0], x[1], x[2])
-                                       : b_->fnma(x[0], x[1], x[2]);
-    set_slot(t_.slot[f.value] + f.element, result);
+bool ClusterLowering::step_product(Frame& f) {
+  uint32_t x[2];
+  for (size_t i = 0; i < 2; ++i) {
+    if (!get(g_.operand(f.value, i), f.element, x[i])) return false;
+    if (x[i] != kAbsent) continue;
+    set_slot(t_.slot[f.value] + f.element, kAbsent);
     return true;
   }
-  std::span<const Value> operands = g_.operands(f.value);
-  for (size_t i = 0; i < operands.size(); ++i) {
-    bool single = op == Op::where_op && i == 0 && g_.shape(operands[0]).empty();
-    if (!get(operands[i], single ? 0 : f.element, x[i])) return false;
+  set_slot(t_.slot[f.value] + f.element, b_->mul(x[0], x[1]));
+  return true;
+}
+
+// x + y or x - y; one that is the only use of a product is contracted.
+bool ClusterLowering::step_sum(Frame& f) {
+  uint32_t slot = t_.slot[f.value] + f.element, x[2], p[2];
+  Op op = g_.op(f.value);
+  Reference product;
+  bool contracted = false;
+  size_t at = 0;
+  if (is_floating(g_.dtype(f.value)))
+    for (; at < 2 && !contracted; at += !contracted)
+      contracted = is_product(g_.operand(f.value, at), f.element, product);
+  for (size_t i = 0; i < 2; ++i)
+    if (!(contracted && i == at) && !get(g_.operand(f.value, i), f.element, x[i])) return false;
+  if (contracted) {
+    for (size_t i = 0; i < 2; ++i)
+      if (!get(g_.operand(product.value, i), product.element, p[i])) return false;
+    if (p[0] == kAbsent || p[1] == kAbsent) {
+      x[at] = kAbsent;
+      contracted = false;
+    } else if (op == Op::add_any_op ? is_nothing(x[1 - at]) : x[1 - at] == kAbsent) {
+      x[at] = b_->mul(p[0], p[1]);
+      contracted = false;
+    }
   }
-  set_slot(t_.slot[f.value] + f.element, lower_element(*b_, g_, f.value, {x, operands.size()}));
+  if (contracted) {
+    set_slot(slot, op != Op::sub_op ? b_->fma(p[0], p[1], x[1 - at])
+                   : at == 0        ? b_->fms(p[0], p[1], x[1])
+                                    : b_->fnma(p[0], p[1], x[0]));
+    return true;
+  }
+  for (size_t i = 0; i < 2; ++i)
+    if (op == Op::add_any_op ? is_nothing(x[i]) : x[i] == kAbsent) {
+      bool negated = op == Op::sub_op && i == 0 && x[1] != kAbsent;
+      set_slot(slot, negated ? b_->neg(x[1]) : x[1 - i]);
+      return true;
+    }
+  set_slot(slot, op == Op::sub_op ? b_->sub(x[0], x[1]) : b_->add(x[0], x[1]));
   return true;
 }
 
 // accumulator += x * y
 bool ClusterLowering::add_term(Frame& f, Value x, uint32_t x_element, Value y, uint32_t y_element) {
   uint32_t a, b;
-  if (!get(x, x_element, a) || !get(y, y_element, b)) return false;
+  if (!get(x, x_element, a)) return false;
+  if (a == kAbsent) return true;
+  if (!get(y, y_element, b)) return false;
+  if (b == kAbsent) return true;
   if (f.accumulator == kNone)
     f.accumulator = b_->mul(a, b);
   else if (is_floating(g_.dtype(f.value)))
@@ -484,12 +529,10 @@ bool ClusterLowering::step_terms(Frame& f) {
     if (dot) {
       Value y = g_.operand(f.value, 1);
       e[1] = t.base[1][f.element] + t.offset[1][f.next];
-      if (resolve(x, e[0]).from == From::zero || resolve(y, e[1]).from == From::zero) continue;
       if (!add_term(f, x, e[0], y, e[1])) return false;
       continue;
     }
     if (op == Op::reduce_sum_op) {
-      if (resolve(x, e[0]).from == From::zero) continue;
       Reference p;
       if (is_floating(g_.dtype(f.value)) && is_product(x, e[0], p)) {
         if (!add_term(f, g_.operand(p.value, 0), p.element, g_.operand(p.value, 1), p.element)) return false;
@@ -497,7 +540,8 @@ bool ClusterLowering::step_terms(Frame& f) {
       }
     }
     uint32_t term;
-    if (!get(x, e[0], term)) return false;
+    if (op == Op::reduce_sum_op ? !get(x, e[0], term) : !get_number(x, e[0], term)) return false;
+    if (term == kAbsent) continue;
     f.accumulator = f.accumulator == kNone ? term : reduction_step(*b_, op, f.accumulator, term);
   }
   KType type = kernel_type(g_.dtype(f.value));
@@ -506,6 +550,7 @@ bool ClusterLowering::step_terms(Frame& f) {
     if (f.accumulator != variable) b_->set(variable, f.accumulator);
     return true;
   }
+  if (f.accumulator == kNone && count > 0) f.accumulator = kAbsent;  // all terms are
   if (f.accumulator == kNone) f.accumulator = dot ? zero(*b_, type) : reduction_start(*b_, op, type);
   set_slot(t_.slot[f.value] + f.element, f.accumulator);
   return true;

@@ -14,6 +14,10 @@
 
 namespace jot::cpu {
 
+// Stands for the value of an element that is absent: the zeros of identity and diag_embed. Products with it are absent
+// too, sums leave it out; where a number is needed it is 0.
+inline constexpr uint32_t kAbsent = 0xfffffffe;
+
 // What the clusters of one clustering share.
 struct LoweringTables {
   LoweringTables(const Clustering& clustering, int bytes);
@@ -46,8 +50,6 @@ class ClusterLowering {
     uint32_t element;
     uint32_t next = 0;             // operands or terms that are done
     uint32_t accumulator = kNone;  // of reductions and dots
-    Value product = ir::kNoValue;  // a mul that is contracted with this sum, in place of operand `at`
-    uint32_t product_element = 0, at = 0;
   };
   // An access found by the survey.
   struct Found {
@@ -84,21 +86,24 @@ class ClusterLowering {
   bool in_vector() const { return vector_loop_ != kNone; }
 
   // ---- elements
+  bool is_off_diagonal(Value v, uint32_t element) const;
   Reference resolve(Value o, uint32_t element);
-  bool get(Value o, uint32_t element, uint32_t& result);
+  bool get(Value o, uint32_t element, uint32_t& result);         // may be kAbsent
+  bool get_number(Value o, uint32_t element, uint32_t& result);  // never is
   uint32_t make(Value o, uint32_t element);
   void make_pending();
   bool step(Frame& f);
   bool step_elementwise(Frame& f);
+  bool step_sum(Frame& f);
+  bool step_product(Frame& f);
   bool step_terms(Frame& f);
   bool step_gather(Frame& f);
-  void find_product(Frame& f);
   bool is_product(Value o, uint32_t element, Reference& product);
   bool add_term(Frame& f, Value x, uint32_t x_element, Value y, uint32_t y_element);
   Starts& starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices, std::span<const int64_t> batch_index);
   uint32_t start_along(Value v, size_t k, uint32_t index, uint32_t& outside, uint32_t batch);
   void set_slot(uint32_t slot, uint32_t value);
-  bool is_zero(const Reference& r) const;
+  bool is_nothing(uint32_t x) const;
 
   // ---- sources and memory
   uint32_t source(Value v, uint32_t element);

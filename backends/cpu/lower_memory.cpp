@@ -195,7 +195,7 @@ bool ClusterLowering::step_gather(Frame& f) {
   std::vector<uint32_t> indices(a.ints(Key::index_map).size());
   for (size_t k = 0; k < indices.size(); ++k) {
     int64_t element = batch + static_cast<int64_t>(k) * index_steps.back();
-    if (!get(from, static_cast<uint32_t>(element), indices[k])) return false;
+    if (!get_number(from, static_cast<uint32_t>(element), indices[k])) return false;
   }
   Starts s = starts_of(v, static_cast<uint32_t>(batch), indices, batch_index);
   // Within the slice.

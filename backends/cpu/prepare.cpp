@@ -1,0 +1,150 @@
+#include "backends/cpu/prepare.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "backends/cpu/axes.h"
+#include "ir/build.h"
+#include "passes/inline.h"
+
+namespace jot::cpu {
+
+using namespace ir;
+
+namespace {
+
+using Dims = std::vector<int64_t>;
+
+Dims copy(Ints list) { return {list.begin(), list.end()}; }
+
+struct Operand {
+  Value value;
+  Dims contract, batch;
+};
+
+bool is_counting_from(const Dims& dims, int64_t first) {
+  for (size_t i = 0; i < dims.size(); ++i)
+    if (dims[i] != first + static_cast<int64_t>(i)) return false;
+  return true;
+}
+
+class Preparation {
+ public:
+  explicit Preparation(const GraphData& g) : g_(g), b_(g.name()), map_(g.size(), kNoValue), uses_(g.size(), 0) {
+    for (Value v = 0; v < g.size(); ++v)
+      for (Value o : g.operands(v)) ++uses_[o];
+    for (Value v : g.outputs()) ++uses_[v];
+  }
+
+  Graph run() {
+    std::vector<Value> params = passes::params_like(b_, g_), operands, outputs;
+    for (size_t i = 0; i < params.size(); ++i) map_[g_.inputs()[i]] = params[i];
+    b_.reserve(g_.size());
+    for (Value v = 0; v < g_.size(); ++v) {
+      if (g_.op(v) == Op::param_op) continue;
+      b_.set_origin_of(g_, v);
+      if (g_.op(v) == Op::dot_op) map_[v] = rewritten_dot(v);
+      if (g_.op(v) == Op::permute_op) map_[v] = exchanged(v);
+      if (map_[v] != kNoValue) continue;
+      operands.clear();
+      for (Value o : g_.operands(v)) operands.push_back(map_[o]);
+      map_[v] = b_.copy_node(g_, v, operands);
+    }
+    for (Value o : g_.outputs()) outputs.push_back(map_[o]);
+    return b_.finish(outputs, g_.writebacks());
+  }
+
+ private:
+  Operand operand(Value dot, size_t i) const {
+    AttrView a = g_.attrs(dot);
+    return {map_[g_.operand(dot, i)], copy(i == 0 ? a.first(Key::contract) : a.second(Key::contract)),
+            copy(i == 0 ? a.first(Key::batch) : a.second(Key::batch))};
+  }
+  bool is_free(const Operand& x, int64_t d) const {
+    return std::ranges::find(x.contract, d) == x.contract.end() && std::ranges::find(x.batch, d) == x.batch.end();
+  }
+
+  // Contracts over the source of a permutation, if that leaves the free axes in order.
+  void absorb_permutation(Operand& x) const {
+    while (b_.op(x.value) == Op::permute_op) {
+      Ints perm = b_.graph().attrs(x.value).ints(Key::perm);
+      Dims free;
+      for (size_t d = 0; d < perm.size(); ++d)
+        if (is_free(x, static_cast<int64_t>(d))) free.push_back(perm[d]);
+      if (!std::ranges::is_sorted(free)) return;
+      for (Dims* dims : {&x.contract, &x.batch})
+        for (int64_t& d : *dims) d = perm[static_cast<size_t>(d)];
+      x.value = b_.graph().operand(x.value, 0);
+    }
+  }
+
+  // identity contracted over one of its halves.
+  bool is_unit(const Operand& x) const {
+    if (b_.op(x.value) != Op::identity_op || !x.batch.empty()) return false;
+    auto half = static_cast<int64_t>(b_.shape(x.value).size() / 2);
+    Dims sorted = x.contract;
+    std::ranges::sort(sorted);
+    return static_cast<int64_t>(sorted.size()) == half &&
+           (is_counting_from(sorted, 0) || is_counting_from(sorted, half));
+  }
+
+  Value rewritten_dot(Value v) {
+    Operand x[2] = {operand(v, 0), operand(v, 1)};
+    for (Operand& o : x) absorb_permutation(o);
+    for (size_t i = 0; i < 2; ++i)
+      if (is_unit(x[i])) return times_unit(x[1 - i], x[i], i == 0);
+    if (x[0].value == map_[g_.operand(v, 0)] && x[1].value == map_[g_.operand(v, 1)]) return kNoValue;
+    return build::dot(b_, x[0].value, x[1].value, x[0].contract, x[1].contract, x[0].batch, x[1].batch);
+  }
+
+  // The operand, its contracted axes at the back (front), in the order of the identity's.
+  Value times_unit(const Operand& x, const Operand& unit, bool front) {
+    Dims order(x.contract.size()), perm;
+    for (size_t k = 0; k < order.size(); ++k) order[k] = static_cast<int64_t>(k);
+    std::ranges::sort(order, {}, [&](int64_t k) { return unit.contract[static_cast<size_t>(k)]; });
+    Dims contracted, free;
+    for (int64_t k : order) contracted.push_back(x.contract[static_cast<size_t>(k)]);
+    for (int64_t d = 0; d < static_cast<int64_t>(b_.shape(x.value).size()); ++d)
+      if (is_free(x, d)) free.push_back(d);
+    perm = front ? contracted : free;
+    const Dims& rest = front ? free : contracted;
+    perm.insert(perm.end(), rest.begin(), rest.end());
+    return build::permute(b_, x.value, perm);
+  }
+
+  // permute(dot(x, y)) that is dot(y, x).
+  Value exchanged(Value v) {
+    Value dot = g_.operand(v, 0);
+    if (g_.op(dot) != Op::dot_op || uses_[dot] != 1 || b_.op(map_[dot]) != Op::dot_op) return kNoValue;
+    const GraphData& made = b_.graph();
+    AttrView a = made.attrs(map_[dot]);
+    auto batch = static_cast<int64_t>(a.first(Key::batch).size());
+    auto first = static_cast<int64_t>(free_dims(made, map_[dot], 0).size());
+    Ints perm = g_.attrs(v).ints(Key::perm);
+    for (int64_t d = 0; d < static_cast<int64_t>(perm.size()); ++d) {
+      int64_t second = static_cast<int64_t>(perm.size()) - batch - first;
+      int64_t wanted = d < batch ? d : d < batch + second ? d + first : d - second;
+      if (perm[static_cast<size_t>(d)] != wanted) return kNoValue;
+    }
+    Dims contract[] = {copy(a.first(Key::contract)), copy(a.second(Key::contract))};
+    Dims batched[] = {copy(a.first(Key::batch)), copy(a.second(Key::batch))};
+    Value x = made.operand(map_[dot], 0), y = made.operand(map_[dot], 1);
+    return build::dot(b_, y, x, contract[1], contract[0], batched[1], batched[0]);
+  }
+
+  const GraphData& g_;
+  Builder b_;
+  std::vector<Value> map_;
+  std::vector<uint32_t> uses_;
+};
+
+}  // namespace
+
+Graph prepare(const Graph& graph) {
+  const GraphData& g = graph.data();
+  for (Value v = 0; v < g.size(); ++v)
+    if (g.op(v) == Op::dot_op) return Preparation(g).run();
+  return graph;
+}
+
+}  // namespace jot::cpu

@@ -1,0 +1,11 @@
+#pragma once
+#include "jot/ir.h"
+
+namespace jot::cpu {
+
+// Rewrites products so that no transposition is left around them: permuted operands are contracted over their source's
+// axes, a permuted result becomes the product with its operands exchanged, and the product with an identity, whose
+// zeros are absent, is the other operand. Linear in nodes.
+ir::Graph prepare(const ir::Graph& graph);
+
+}  // namespace jot::cpu
