@@ -68,7 +68,7 @@ void JitKey::text(std::string_view text) {
 
 void JitKey::other(const void* value, const OpaqueType& type) {
   put(kOther);
-  put(type.hash(value));
+  put(type.hash ? type.hash(value) : 0);
   others_.push_back({value, &type});
 }
 

@@ -20,13 +20,12 @@ using Leaves = std::vector<Tensor>;
 
 // ---- trees
 
-// How to hash, compare and keep a leaf of any type. equal is identity, hash 0 and copy null where the type cannot do
-// it.
+// How to hash, compare and keep a leaf of any type; null where the type cannot do it.
 struct OpaqueType {
   const std::type_info* type;
-  size_t (*hash)(const void*);
-  bool (*equal)(const void*, const void*);
-  std::shared_ptr<const void> (*copy)(const void*);
+  size_t (*hash)(const void*) = nullptr;
+  bool (*equal)(const void*, const void*) = nullptr;
+  std::shared_ptr<const void> (*copy)(const void*) = nullptr;
 };
 
 // What a walk over a tree meets, parents before children.

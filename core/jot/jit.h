@@ -104,6 +104,8 @@ class Jit {
 
   template <class... A>
   result_t<F, argument_t<A>...> operator()(const A&... a) const {
+    static_assert(!(false || ... || leafage<A>().keyless),
+                  "a static argument of a jitted function needs == and std::hash: it is part of the recording's key");
     using C = Call<false, F, A...>;
     using Result = typename C::Result;
     if (tracing()) return f_(static_cast<const argument_t<A>&>(a)...);

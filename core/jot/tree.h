@@ -3,6 +3,7 @@
 // handed to the function untouched.
 #pragma once
 #include <array>
+#include <concepts>
 #include <map>
 #include <optional>
 #include <string>
@@ -64,13 +65,19 @@ inline constexpr NodeKind node_kind<std::pair<A, B>> = NodeKind::product;
 template <Announced T>
 inline constexpr NodeKind node_kind<T> = NodeKind::record;
 
-// What leaves a type can have, and whether its structure is fixed by it.
+// What leaves a type can have: tensors, others, and of these some without == or std::hash; and whether its structure is
+// left open by the type.
 struct Leafage {
-  bool tensors = false, others = false, dynamic = false;
+  bool tensors = false, others = false, keyless = false, dynamic = false;
 };
 constexpr Leafage operator|(Leafage a, Leafage b) {
-  return {a.tensors || b.tensors, a.others || b.others, a.dynamic || b.dynamic};
+  return {a.tensors || b.tensors, a.others || b.others, a.keyless || b.keyless, a.dynamic || b.dynamic};
 }
+template <class T>
+concept Keyable = std::is_copy_constructible_v<T> && requires(const T& t) {
+  { t == t } -> std::convertible_to<bool>;
+  std::hash<T>{}(t);
+};
 template <class T>
 constexpr Leafage leafage();
 template <Leafage L>
@@ -89,11 +96,11 @@ template <class T>
 constexpr Leafage leafage() {
   constexpr NodeKind kind = node_kind<T>;
   if constexpr (kind == NodeKind::tensor || kind == NodeKind::handle)
-    return {true, false, false};
+    return {.tensors = true};
   else if constexpr (kind == NodeKind::map)
-    return leafage<typename T::mapped_type>() | Leafage{false, false, true};
+    return leafage<typename T::mapped_type>() | Leafage{.dynamic = true};
   else if constexpr (kind == NodeKind::vector || kind == NodeKind::optional)
-    return leafage<typename T::value_type>() | Leafage{false, false, true};
+    return leafage<typename T::value_type>() | Leafage{.dynamic = true};
   else if constexpr (kind == NodeKind::array)
     return leafage<typename T::value_type>();
   else if constexpr (kind == NodeKind::product)
@@ -101,7 +108,7 @@ constexpr Leafage leafage() {
   else if constexpr (kind == NodeKind::record)
     return decltype(jot_tree_members(std::declval<T&>(), MembersLeafage{}))::value;
   else
-    return {false, true, false};
+    return {.others = true, .keyless = kind == NodeKind::other && !Keyable<T>};
 }
 template <class T>
 inline constexpr bool has_tensors = leafage<T>().tensors;
@@ -111,25 +118,21 @@ inline constexpr bool differentiable = !leafage<T>().others;
 // ---- walking
 
 template <class T>
-const OpaqueType opaque_type = {&typeid(T),
-                                [](const void* p) -> size_t {
-                                  if constexpr (requires(const T& t) { std::hash<T>{}(t); })
-                                    return std::hash<T>{}(*static_cast<const T*>(p));
-                                  else
-                                    return 0;
-                                },
-                                [](const void* a, const void* b) -> bool {
-                                  if constexpr (requires(const T& x, const T& y) { bool(x == y); })
-                                    return bool(*static_cast<const T*>(a) == *static_cast<const T*>(b));
-                                  else
-                                    return a == b;
-                                },
-                                [](const void* p) -> std::shared_ptr<const void> {
-                                  if constexpr (std::is_copy_constructible_v<T>)
-                                    return std::make_shared<const T>(*static_cast<const T*>(p));
-                                  else
-                                    return {};
-                                }};
+constexpr OpaqueType make_opaque_type() {
+  OpaqueType type{.type = &typeid(T)};
+  if constexpr (Keyable<T>) {
+    type.hash = [](const void* p) -> size_t { return std::hash<T>{}(*static_cast<const T*>(p)); };
+    type.equal = [](const void* a, const void* b) -> bool {
+      return *static_cast<const T*>(a) == *static_cast<const T*>(b);
+    };
+    type.copy = [](const void* p) -> std::shared_ptr<const void> {
+      return std::make_shared<const T>(*static_cast<const T*>(p));
+    };
+  }
+  return type;
+}
+template <class T>
+inline constexpr OpaqueType opaque_type = make_opaque_type<T>();
 
 template <class T>
 uint64_t number_bits(T x) {
