@@ -146,10 +146,10 @@ class Jacobian {
 
   // [numel(in)] + out -> out + in
   Value lanes_last(Value v, const Shape& in) {
-    Shape shape = b_.shape(v);
-    int64_t rank = static_cast<int64_t>(shape.size());
-    v = move_dim(b_, v, 0, rank - 1);
-    return build::reshape(b_, v, shape.slice(1, shape.size()) + in);
+    Shape shape = b_.shape(v), out = shape.slice(1, shape.size());
+    std::vector<int64_t> perm = build::all_axes(in.size() + out.size());
+    std::rotate(perm.begin(), perm.begin() + static_cast<std::ptrdiff_t>(in.size()), perm.end());
+    return build::permute(b_, build::reshape(b_, v, in + out), perm);
   }
 
   void finish_block(size_t o, size_t k, bool forward) {

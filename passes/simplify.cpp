@@ -68,13 +68,28 @@ std::optional<Value> same_operand(Builder& b, Op op, std::span<const Value> x) {
   return {};
 }
 
+// A diagonal is equal to itself with its two halves exchanged: permute(diag_embed(x)) is diag_embed(x).
+bool exchanges_halves(const GraphData& g, Value diagonal, Ints perm) {
+  size_t batch = 0;
+  if (g.op(diagonal) == Op::diag_embed_op)
+    batch = static_cast<size_t>(g.attrs(diagonal).integer(Key::batch_dims));
+  else if (g.op(diagonal) != Op::identity_op)
+    return false;
+  size_t half = (perm.size() - batch) / 2;
+  for (size_t i = 0; i < perm.size(); ++i) {
+    size_t expected = i < batch ? i : i < batch + half ? i + half : i - half;
+    if (perm[i] != static_cast<int64_t>(expected)) return false;
+  }
+  return true;
+}
+
 Value rebuilt(Builder& b, const GraphData& g, Value v, std::span<const Value> x) {
   AttrView a = g.attrs(v);
   switch (g.op(v)) {
     case Op::reshape_op:
       return build::reshape(b, x[0], a.shape());
     case Op::permute_op:
-      return build::permute(b, x[0], a.ints(Key::perm));
+      return exchanges_halves(b.graph(), x[0], a.ints(Key::perm)) ? x[0] : build::permute(b, x[0], a.ints(Key::perm));
     case Op::broadcast_op:
       return build::broadcast(b, x[0], a.shape(), a.ints(Key::dims));
     case Op::slice_op:
