@@ -3,6 +3,7 @@
 
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
+#include "ir/ops/structure.h"
 
 namespace jot::ir {
 namespace {
@@ -132,7 +133,7 @@ Value batch_dot(const BatchContext& c) {
 }  // namespace
 
 void define_dot(RuleTable& table) {
-  table.define(Op::dot_op, {infer_dot, evaluate_dot, jvp_dot, transpose_dot, batch_dot});
+  table.define(Op::dot_op, {infer_dot, evaluate_dot, jvp_dot, transpose_dot, structured<batch_dot>});
 }
 
 }  // namespace jot::ir

@@ -4,6 +4,7 @@
 
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
+#include "ir/ops/structure.h"
 
 namespace jot::ir {
 namespace {
@@ -194,24 +195,18 @@ Value jvp_extremum(const JvpContext& c) {
 }  // namespace
 
 void define_elementwise(RuleTable& table) {
-  table.define(Op::where_op, linear(infer_where, evaluate_where, transpose_where, batch_where));
-  table.define(Op::convert_op, linear(infer_convert, evaluate_convert, transpose_convert, batch_elementwise));
-  EvalRule sum = evaluate_binary([](auto x, auto y) { return plus(x, y); });
-  table.define(Op::add_op, {infer_elementwise, sum, jvp_add, transpose_add, batch_elementwise});
-  table.define(Op::add_any_op, {infer_elementwise, sum, jvp_add, transpose_add, batch_elementwise});
-  table.define(Op::sub_op, {infer_elementwise, evaluate_binary([](auto x, auto y) { return minus(x, y); }), jvp_sub,
-                            transpose_sub, batch_elementwise});
-  table.define(Op::neg_op, {infer_elementwise, evaluate_unary([](auto x) {
-                              if constexpr (std::is_floating_point_v<decltype(x)>)
-                                return -x;
-                              else
-                                return minus(decltype(x)(0), x);
-                            }),
-                            jvp_linear, transpose_neg, batch_elementwise});
-  table.define(Op::mul_op, {infer_elementwise, evaluate_binary([](auto x, auto y) { return times(x, y); }), jvp_mul,
-                            transpose_mul, batch_elementwise});
-  table.define(Op::div_op, {infer_elementwise, evaluate_binary([](auto x, auto y) { return quotient(x, y); }), jvp_div,
-                            transpose_div, batch_elementwise});
+  auto op = [&](Op name, EvalRule eval, JvpRule jvp, TransposeRule transpose) {
+    table.define(name, {infer_elementwise, eval, jvp, transpose, structured<batch_elementwise>});
+  };
+  table.define(Op::where_op, linear(infer_where, evaluate_where, transpose_where, structured<batch_where>));
+  table.define(Op::convert_op,
+               linear(infer_convert, evaluate_convert, transpose_convert, structured<batch_elementwise>));
+  op(Op::add_op, evaluate_binary([](auto x, auto y) { return plus(x, y); }), jvp_add, transpose_add);
+  op(Op::add_any_op, evaluate_binary([](auto x, auto y) { return plus(x, y); }), jvp_add, transpose_add);
+  op(Op::sub_op, evaluate_binary([](auto x, auto y) { return minus(x, y); }), jvp_sub, transpose_sub);
+  op(Op::neg_op, evaluate_unary([](auto x) { return negated(x); }), jvp_linear, transpose_neg);
+  op(Op::mul_op, evaluate_binary([](auto x, auto y) { return times(x, y); }), jvp_mul, transpose_mul);
+  op(Op::div_op, evaluate_binary([](auto x, auto y) { return quotient(x, y); }), jvp_div, transpose_div);
   table.define(Op::integer_pow_op, unary(evaluate_integer_pow, jvp_integer_pow));
   table.define(Op::max_op, elementwise(evaluate_binary(Extremum<true>()), jvp_extremum<true>));
   table.define(Op::min_op, elementwise(evaluate_binary(Extremum<false>()), jvp_extremum<false>));

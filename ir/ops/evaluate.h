@@ -104,12 +104,17 @@ template <class T>
 T times(T x, T y) {
   return wrapping(x, y, [](auto a, auto b) { return a * b; });
 }
+template <class T>
+T negated(T x) {
+  if constexpr (std::is_floating_point_v<T>) return -x;
+  return minus(T(0), x);
+}
 // Integers: truncated; by zero is 0.
 template <class T>
 T quotient(T x, T y) {
   if constexpr (std::is_integral_v<T>) {
     if (y == 0) return 0;
-    if (std::is_signed_v<T> && y == static_cast<T>(-1)) return minus(T(0), x);
+    if (std::is_signed_v<T> && y == static_cast<T>(-1)) return negated(x);
   }
   return static_cast<T>(x / y);
 }

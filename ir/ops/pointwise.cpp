@@ -26,7 +26,7 @@ T magnitude(T x) {
   if constexpr (std::is_floating_point_v<T>)
     return std::abs(x);
   else
-    return x < T(0) ? minus(T(0), x) : x;
+    return x < T(0) ? negated(x) : x;
 }
 
 }  // namespace

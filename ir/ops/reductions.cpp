@@ -4,6 +4,7 @@
 
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
+#include "ir/ops/structure.h"
 
 namespace jot::ir {
 namespace {
@@ -99,7 +100,8 @@ Value batch_reduction(const BatchContext& c) {
 }  // namespace
 
 void define_reductions(RuleTable& table) {
-  table.define(Op::reduce_sum_op, linear(infer_reduction, evaluate_reduction<Sum>, transpose_sum, batch_reduction));
+  table.define(Op::reduce_sum_op,
+               linear(infer_reduction, evaluate_reduction<Sum>, transpose_sum, structured<batch_reduction>));
   auto extremum = [&](Op op, EvalRule eval) {
     table.define(op, {infer_reduction, eval, jvp_extremum, kNotLinear, batch_reduction});
   };

@@ -4,6 +4,7 @@
 
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
+#include "ir/ops/structure.h"
 
 namespace jot::ir {
 namespace {
@@ -199,15 +200,17 @@ void transpose_pad(const TransposeContext& c) {
   Builder& b = c.b;
   Ints lo = c.attrs.ints(Key::lo), hi = c.attrs.ints(Key::hi), interior = c.attrs.ints(Key::interior);
   const Shape& from = c.types[0]->shape;
-  if (c.linear(0)) {
-    std::vector<int64_t> crop_lo, crop_hi, none(from.size(), 0), step;
+  if (c.linear(0)) {  // what was cropped has cotangent 0; then the slice that undoes the padding
+    std::vector<int64_t> cropped_lo, cropped_hi, start, limit, stride;
     for (size_t d = 0; d < from.size(); ++d) {
-      crop_lo.push_back(-lo[d]);
-      crop_hi.push_back(-hi[d]);
-      step.push_back(interior[d] + 1);
+      cropped_lo.push_back(std::max<int64_t>(-lo[d], 0));
+      cropped_hi.push_back(std::max<int64_t>(-hi[d], 0));
+      start.push_back(std::max<int64_t>(lo[d], 0));
+      limit.push_back(start[d] + from[d] + std::max<int64_t>(from[d] - 1, 0) * interior[d]);
+      stride.push_back(interior[d] + 1);
     }
-    Value spread = build::pad_zero(b, c.ct, crop_lo, crop_hi, none);
-    c.cotangents[0] = build::slice(b, spread, none, Shape(b.shape(spread)), step);
+    Value whole = build::pad_zero(b, c.ct, cropped_lo, cropped_hi, std::vector<int64_t>(from.size(), 0));
+    c.cotangents[0] = build::slice(b, whole, start, limit, stride);
   }
   if (c.linear(1)) {
     const Shape shape = b.shape(c.ct);
@@ -363,16 +366,17 @@ Type infer_read(const InferContext& c) {
 }  // namespace
 
 void define_structural(RuleTable& table) {
-  table.define(Op::broadcast_op, linear(infer_broadcast, evaluate_broadcast, transpose_broadcast, batch_broadcast));
-  table.define(Op::reshape_op, linear(infer_reshape, evaluate_copy, transpose_reshape, batch_reshape));
-  table.define(Op::permute_op, linear(infer_permute, evaluate_permute, transpose_permute, batch_permute));
-  table.define(Op::slice_op, linear(infer_slice, evaluate_slice, transpose_slice, batch_slice));
-  table.define(Op::pad_op, linear(infer_pad, evaluate_pad, transpose_pad, batch_pad));
+  table.define(Op::broadcast_op,
+               linear(infer_broadcast, evaluate_broadcast, transpose_broadcast, structured<batch_broadcast>));
+  table.define(Op::reshape_op, linear(infer_reshape, evaluate_copy, transpose_reshape, structured<batch_reshape>));
+  table.define(Op::permute_op, linear(infer_permute, evaluate_permute, transpose_permute, structured<batch_permute>));
+  table.define(Op::slice_op, linear(infer_slice, evaluate_slice, transpose_slice, structured<batch_slice>));
+  table.define(Op::pad_op, linear(infer_pad, evaluate_pad, transpose_pad, structured<batch_pad>));
   table.define(Op::concat_op, linear(infer_concat, evaluate_concat, transpose_concat, batch_concat));
   table.define(Op::rev_op, linear(infer_rev, evaluate_rev, transpose_rev, batch_rev));
   table.define(Op::diag_embed_op,
                linear(infer_diag_embed, evaluate_diag_embed, transpose_diag_embed, batch_diag_embed));
-  table.define(Op::copy_op, linear(infer_copy, evaluate_copy, transpose_copy, batch_elementwise));
+  table.define(Op::copy_op, linear(infer_copy, evaluate_copy, transpose_copy, structured<batch_elementwise>));
   table.define(Op::stop_gradient_op,
                {infer_same, evaluate_copy, jvp_zero, none("its tangent is zero"), batch_elementwise});
   constexpr auto effect = none("an effect: functionalize first");
