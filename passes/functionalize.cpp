@@ -122,6 +122,9 @@ class Functionalizer {
         starts.erase(starts.begin());
         return build::dynamic_update_slice(b_, parent, part, starts);
       }
+      case Op::broadcast_op:
+        if (shape.numel() == b_.shape(part).numel()) return build::reshape(b_, part, shape);  // repeats nothing
+        [[fallthrough]];
       default:
         throw ShapeError("[" + std::string(name_of(g_.op(view))) +
                          "] more than one element of the written-to tensor refers to a single memory location; "

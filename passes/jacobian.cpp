@@ -108,24 +108,67 @@ class Jacobian {
   // A linear map of one value of type `seed`, its last input, applied to all of the basis: results [numel(seed)] +
   // shape.
   std::vector<Value> sweep(const GraphData& map, const Type& seed) {
-    int64_t n = seed.shape.numel(), step = std::min(n, chunk_.value_or(n));
+    int64_t n = seed.shape.numel();
     if (n == 1) return with_lane(map, seed);
     std::vector<std::vector<Value>> parts(map.outputs().size());
-    Value basis = build::identity(b_, seed.dtype, seed.shape);
-    basis = build::reshape(b_, basis, Shape{n} + seed.shape);
-    for (int64_t first = 0; first < n; first += step) {
-      int64_t last = std::min(n, first + step);
+    for (const Box& box : boxes(seed.shape, std::min(n, chunk_.value_or(n)))) {
       std::vector<Value> args = args_;
-      args.push_back(build::slice_axis(b_, basis, 0, first, last));
+      args.push_back(basis(seed, box));
       std::vector<uint8_t> lanes(args.size(), 0);
       lanes.back() = 1;
       // Draws depend on no tangent, so no lane has draws of its own.
-      Batched out = batch_into(b_, map, args, lanes, last - first, RandomMode::same);
-      for (size_t j = 0; j < parts.size(); ++j) parts[j].push_back(with_lanes(out, j, last - first));
+      Batched out = batch_into(b_, map, args, lanes, box.size.numel(), RandomMode::same);
+      for (size_t j = 0; j < parts.size(); ++j) parts[j].push_back(with_lanes(out, j, box.size.numel()));
     }
     std::vector<Value> result;
     for (const auto& p : parts) result.push_back(build::concat(b_, p, 0));
     return result;
+  }
+
+  // A part of the basis: the elements from `start` on, `size` along each axis; they are consecutive.
+  struct Box {
+    Shape start, size;
+  };
+
+  // Boxes of about `limit` elements that cover `shape`, in order. None has a single element: of one lane nobody could
+  // tell its structural zeros from its other elements.
+  static std::vector<Box> boxes(const Shape& shape, int64_t limit) {
+    limit = std::max<int64_t>(limit, 2);
+    size_t axis = 0;  // the axes behind it are whole, those before it have extent 1
+    int64_t block = shape.numel() / shape[0];
+    while (block > limit) block /= shape[++axis];
+    int64_t step = std::min(shape[axis], limit / block);
+    Box box{shape, shape};
+    for (size_t d = 0; d < shape.size(); ++d) {
+      box.start[d] = 0;
+      if (d < axis) box.size[d] = 1;
+    }
+    std::vector<Box> result;
+    for (bool more = true; more;) {
+      int64_t left = shape[axis] - box.start[axis];
+      box.size[axis] = left == step + 1 && block == 1 ? left : std::min(step, left);
+      result.push_back(box);
+      box.start[axis] += box.size[axis];
+      more = box.start[axis] < shape[axis];
+      for (size_t d = axis; !more && d > 0; --d) {
+        box.start[d] = 0;
+        more = ++box.start[d - 1] < shape[d - 1];
+      }
+    }
+    return result;
+  }
+
+  // [elements of the box] + shape: rows of the identity.
+  Value basis(const Type& seed, const Box& box) {
+    Value rows = build::identity(b_, seed.dtype, box.size);
+    size_t rank = seed.shape.size();
+    std::vector<int64_t> lo(2 * rank, 0), hi(2 * rank, 0), interior(2 * rank, 0);
+    for (size_t d = 0; d < rank; ++d) {
+      lo[rank + d] = box.start[d];
+      hi[rank + d] = seed.shape[d] - box.start[d] - box.size[d];
+    }
+    rows = build::pad_zero(b_, rows, lo, hi, interior);
+    return build::reshape(b_, rows, Shape{box.size.numel()} + seed.shape);
   }
 
   std::vector<Value> with_lane(const GraphData& map, const Type& seed) {

@@ -162,6 +162,84 @@ TEST_CASE("some inputs active, some results only computed") {
   CHECK(all[3].numbers() == std::vector<double>{0.5, 5});
 }
 
+TEST_CASE("zeros of a jacobian are absent: no 0 * inf, in either mode, with any chunk") {
+  using enum passes::JacobianMode;
+  auto jacobian_of = [](const std::string& body, const Tensors& x, passes::JacobianMode mode,
+                        std::optional<int64_t> chunk) {
+    ir::Graph g = ir::parse("func @f(%x: f64[2]) -> (f64[2]) {\n" + body + "}\n");
+    return run(passes::jacobian(g, all_active(g), 1, mode, chunk), x)[1].numbers();
+  };
+  const double inf = HUGE_VAL;
+  struct Row {
+    std::string body;
+    std::vector<double> at, expected;
+  };
+  const Row rows[] = {
+      {"  %0: f64[2] = sqrt(%x)\n  return %0\n", {0, 1}, {inf, 0, 0, 0.5}},
+      {"  %0: f64[2,1] = reshape(%x) {shape=[2,1]}\n  %1: f64[2,1] = sqrt(%0)\n  %2: f64[2,1] = neg(%1)\n"
+       "  %3: f64[2] = reshape(%2) {shape=[2]}\n  return %3\n",
+       {0, 1},
+       {-inf, 0, 0, -0.5}},
+      {"  %0: f64[1] = slice(%x) {start=[0], limit=[1], stride=[1]}\n  %1: f64[1] = slice(%x) {start=[1], limit=[2], "
+       "stride=[1]}\n"
+       "  %2: f64[1] = sqrt(%0)\n  %3: f64[1] = sqrt(%1)\n  %4: f64[2] = concat(%2, %3) {dim=0}\n  return %4\n",
+       {0, 1},
+       {inf, 0, 0, 0.5}},
+      {"  %0: f64[2] = mul(%x, %x)\n  %1: bool[2] = compare(%x, %x) {direction=ne}\n"
+       "  %2: f64[2] = where(%1, %x, %0)\n  return %2\n",
+       {1, inf},
+       {2, 0, 0, inf}},
+  };
+  for (const Row& row : rows)
+    for (auto mode : {reverse, forward})
+      for (std::optional<int64_t> chunk : {std::optional<int64_t>(), std::optional<int64_t>(1)}) {
+        CAPTURE(row.body);
+        std::vector<double> got = jacobian_of(row.body, {{f64, {2}, row.at}}, mode, chunk);
+        REQUIRE(got.size() == 4);
+        for (size_t i = 0; i < 4; ++i) CHECK(got[i] == row.expected[i]);
+      }
+}
+
+TEST_CASE("chunks of a jacobian have at most chunk_size lanes, and its zeros") {
+  using enum passes::JacobianMode;
+  ir::Graph f = ir::parse("func @f(%x: f64[2,3,2]) -> (f64[2,3,2]) {\n  %0: f64[2,3,2] = sqrt(%x)\n  return %0\n}\n");
+  Tensors x = {{f64, {2, 3, 2}, {0, 1, 2, 3, 0, 5, 6, 7, 8, 9, 10, 0}}};
+  for (int64_t chunk = 1; chunk <= 13; ++chunk)
+    for (auto mode : {reverse, forward}) {
+      CAPTURE(chunk);
+      ir::Graph j = passes::jacobian(f, all_active(f), 1, mode, chunk);
+      HostTensor block = run(j, x)[1];
+      for (int64_t i = 0; i < 144; ++i)
+        CHECK(block.number(i) == (i / 12 == i % 12 ? 0.5 / std::sqrt(x[0].number(i % 12)) : 0.0));
+    }
+}
+
+TEST_CASE("the jacobian of an elementwise function costs O(n) arithmetic, that of W x + b is W") {
+  using enum passes::JacobianMode;
+  ir::Graph f = ir::parse(
+      "func @f(%x: f64[40,100]) -> (f64[40,100]) {\n  %0: f64[40,100] = sin(%x)\n  %1: f64[40,100] = mul(%0, %x)\n"
+      "  %2: f64[40,100] = tanh(%1)\n  %3: f64[40,100] = div(%2, %x)\n  return %3\n}\n");
+  for (auto mode : {reverse, forward}) {
+    ir::Graph j = passes::optimize(passes::jacobian(f, all_active(f), 1, mode));
+    int large = 0;
+    for (ir::Value v = 0; v < j.data().size(); ++v) {
+      if (j.data().shape(v).numel() <= 4000) continue;
+      ++large;
+      ir::Op op = j.data().op(v);
+      CHECK_MESSAGE((op == ir::Op::diag_embed_op || op == ir::Op::reshape_op), to_text(j));
+    }
+    CHECK(large <= 2);
+  }
+  ir::Graph linear = ir::parse(
+      "func @f(%w: f64[3,4], %x: f64[4], %b: f64[3]) -> (f64[3]) {\n"
+      "  %0: f64[3] = dot(%w, %x) {contract=[[1],[0]], batch=[[],[]]}\n  %1: f64[3] = add(%0, %b)\n  return %1\n}\n");
+  uint8_t by_x[] = {0, 1, 0};
+  for (auto mode : {reverse, forward}) {
+    ir::Graph j = passes::jacobian(linear, by_x, 1, mode);
+    CHECK(j.data().outputs()[1] == 0);
+  }
+}
+
 TEST_CASE("grad: of a scalar, of an integer, of what does not depend") {
   ir::Graph g = ir::parse(
       "func @main(%x: f64[2], %y: f64[]) -> (f64[], i64[]) {\n  %0: f64[2] = mul(%x, %x)\n"

@@ -96,6 +96,23 @@ TEST_CASE("simplify: what IEEE 754 does not allow stays") {
          "  %0: f64[2] = stop_gradient(%x)\n  return %0\n"});
 }
 
+TEST_CASE("simplify: a diagonal is symmetric, its batch dims are not part of it") {
+  auto pass = [](const ir::Graph& g) { return passes::dce(passes::simplify(g)); };
+  const std::string one = "  %0: f64[2,3,2,3] = diag_embed(%x) {batch_dims=0}\n",
+                    batched = "  %0: f64[2,3,3] = diag_embed(%x) {batch_dims=1}\n";
+  auto permuted = [](const std::string& type, const std::string& perm) {
+    return "  %1: " + type + " = permute(%0) {perm=" + perm + "}\n  return %1\n";
+  };
+  check(pass, "%x: f64[2,3]", "f64[2,3,2,3]",
+        {"halves", one + permuted("f64[2,3,2,3]", "[2,3,0,1]"), one + "  return %0\n"});
+  check(pass, "%x: f64[2,3]", "f64[2,3,3]",
+        {"batch", batched + permuted("f64[2,3,3]", "[0,2,1]"), batched + "  return %0\n"});
+  check(pass, "%x: f64[2,3]", "f64[3,2,3,2]",
+        {"axes", one + permuted("f64[3,2,3,2]", "[1,0,3,2]"), one + permuted("f64[3,2,3,2]", "[1,0,3,2]")});
+  check(pass, "%x: f64[2,3]", "f64[3,2,3]",
+        {"with a batch dim", batched + permuted("f64[3,2,3]", "[1,0,2]"), batched + permuted("f64[3,2,3]", "[1,0,2]")});
+}
+
 TEST_CASE("simplify: integers have one zero") {
   auto pass = [](const ir::Graph& g) { return passes::dce(passes::simplify(g)); };
   check(pass, "%x: i64[2]", "i64[2]",
@@ -163,6 +180,12 @@ TEST_CASE("functionalize: writes become updates, inputs that were written are wr
          "  %0: f64[6] = reshape(%x) {shape=[6]}\n  %1: f64[3,2] = permute(%x) {perm=[1,0]}\n"
          "  %2: f64[2,3] = reshape(%y) {shape=[2,3]}\n  %3: f64[3,2] = permute(%2) {perm=[1,0]}\n"
          "  writeback %x = %2\n  return %3\n"});
+  check(passes::functionalize, "%x: f64[2], %y: f64[1,2]", "f64[2]",
+        {"through detach, and an expansion that repeats nothing",
+         "  %0: f64[2] = stop_gradient(%x)\n  %1: f64[1,2] = broadcast(%0) {shape=[1,2], dims=[1]}\n"
+         "  %2: token = copy_(%1, %y)\n  %3: f64[2] = read(%x, %2)\n  return %3\n",
+         "  %0: f64[2] = stop_gradient(%x)\n  %1: f64[1,2] = broadcast(%0) {shape=[1,2], dims=[1]}\n"
+         "  %2: f64[2] = reshape(%y) {shape=[2]}\n  writeback %x = %2\n  return %2\n"});
   CHECK_THROWS_WITH_AS(
       passes::functionalize(ir::parse(graph("%x: f64[1], %y: f64[3]", "f64[1]",
                                             "  %0: f64[3] = broadcast(%x) {shape=[3], dims=[0]} loc(\"a.cpp\":1)\n"
