@@ -88,9 +88,10 @@ half_ln2 = mp.log(2) / 2 * mp.mpf("1.001")
 quarter = mp.pi / 4 * mp.mpf("1.002")
 for bits in (32, 64):
     big = bits == 64
-    # exp(r) = 1 + r + r^2 P(r); relative to exp(r) - 1.
-    fit("exp", taylor_safe(lambda r: (mp.expm1(r) - r) / r**2, lambda r: mp.mpf(1) / 2 + r / 6),
-        taylor_safe(lambda r: r**2 / mp.expm1(r), lambda r: r), -half_ln2, half_ln2, 10 if big else 5, bits)
+    # exp(r) = 1 + r + r^2 P(r); relative to exp(r), and to exp(r) - 1.
+    curved = taylor_safe(lambda r: (mp.expm1(r) - r) / r**2, lambda r: mp.mpf(1) / 2 + r / 6)
+    fit("exp", curved, lambda r: r**2 / mp.exp(r), -half_ln2, half_ln2, 10 if big else 5, bits)
+    fit("expm1", curved, taylor_safe(lambda r: r**2 / mp.expm1(r), lambda r: r), -half_ln2, half_ln2, 11 if big else 6, bits)
     # sin(r) = r + r^3 P(r^2), cos(r) = 1 - r^2 / 2 + r^4 P(r^2).
     fit("sin", taylor_safe(lambda z: (mp.sin(mp.sqrt(z)) - mp.sqrt(z)) / mp.sqrt(z) ** 3, lambda z: -mp.mpf(1) / 6 + z / 120),
         taylor_safe(lambda z: mp.sqrt(z) ** 3 / mp.sin(mp.sqrt(z)), lambda z: z), mp.mpf(0), quarter**2, 6 if big else 3, bits)

@@ -19,18 +19,31 @@ struct Constants {
   double magic;  // 1.5 * 2^mantissa: adding it rounds to an integer, which the low bits then hold
 
   double ln2[2], half_pi[3];
-  std::span<const double> exp, log, sin, cos;
+  std::span<const double> exp, expm1, log, sin, cos;
   double exp_safe, exp_zero;  // |x| up to which exp is normal; below minus exp_zero it is 0
   double trig_safe;           // |x| up to which the reduction is exact enough
   double tanh_one;            // from here on tanh is 1
 };
 
-constexpr double kExp32[] = {0.4999999701976776, 0.16666539013385773, 0.041667744517326355, 0.008367064408957958,
-                             0.001383927301503718};
-constexpr double kExp64[] = {0.5000000000000006,     0.16666666666665594,    0.04166666666656537,
-                             0.00833333333420719,    0.0013888888936069916,  0.00019841267637251013,
-                             2.4801499511972182e-05, 2.7559490490531866e-06, 2.7628367212073254e-07,
-                             2.4336905715805694e-08};
+constexpr double kExp32[] = {0.4999999403953552, 0.16666516661643982, 0.041668105870485306, 0.008369134739041328,
+                             0.0013836496509611607};
+constexpr double kExp64[] = {0.5000000000000011,    0.1666666666666643,     0.041666666666525645,
+                             0.008333333333479635,  0.0013888888944930675,  0.00019841269546648594,
+                             2.480149164627681e-05, 2.7557543595355337e-06, 2.763080035200731e-07,
+                             2.5015777012846236e-08};
+constexpr double kExpm1_32[] = {
+    0.5, 0.16666635870933533, 0.041666511446237564, 0.008341597393155098, 0.0013930394779890776, 0.0001494224270572886};
+constexpr double kExpm1_64[] = {0.5,
+                                0.16666666666666677,
+                                0.041666666666666706,
+                                0.008333333333321306,
+                                0.001388888888885101,
+                                0.00019841269887262055,
+                                2.4801587412149638e-05,
+                                2.7557242733181223e-06,
+                                2.755718455149586e-07,
+                                2.5109673384491505e-08,
+                                2.094590892211964e-09};
 constexpr double kSin32[] = {-0.16666653752326965, 0.008332106284797192, -0.00019507882825564593};
 constexpr double kSin64[] = {-0.1666666666666663,    0.00833333333332184,     -0.00019841269829358444,
                              2.7557313538451617e-06, -2.5050734374006053e-08, 1.5895432082436253e-10};
@@ -51,6 +64,7 @@ constexpr Constants kF32 = {.type = KType::f32,
                             .ln2 = {0.6931471824645996, -1.9046542121259336e-09},
                             .half_pi = {1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15},
                             .exp = kExp32,
+                            .expm1 = kExpm1_32,
                             .log = kLog32,
                             .sin = kSin32,
                             .cos = kCos32,
@@ -66,6 +80,7 @@ constexpr Constants kF64 = {.type = KType::f64,
                             .ln2 = {0.6931471805599453, 2.3190468138462996e-17},
                             .half_pi = {1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33},
                             .exp = kExp64,
+                            .expm1 = kExpm1_64,
                             .log = kLog64,
                             .sin = kSin64,
                             .cos = kCos64,
@@ -142,19 +157,23 @@ class Expansion {
     return b_.fixup(cosine ? KFn::cos : KFn::sin, y, x, b_.cmp(KCmp::gt, a, number(k_.trig_safe)));
   }
 
-  // e / (e + 2), e = exp(2 |x|) - 1 = 2^n (exp(r) - 1) + (2^n - 1), r with the part that its rounding loses.
+  // u / (2 - u), u = 1 - exp(-2 |x|) = (1 - 2^n) - 2^n (exp(r) - 1). What rounding takes from r and u is kept.
   Value tanh(Value x) {
     Value a = b_.min(number(k_.tanh_one), b_.abs(x));  // NaN stays
-    Value y = b_.add(a, a);
+    Value y = b_.mul(a, number(-2));
     Value t = b_.fma(y, number(kLog2e), number(k_.magic + static_cast<double>(k_.bias)));
     Value n = b_.sub(t, number(k_.magic + static_cast<double>(k_.bias)));
     Value high = b_.fnma(n, number(k_.ln2[0]), y);
     Value r = b_.fnma(n, number(k_.ln2[1]), high);
     Value tail = b_.fnma(n, number(k_.ln2[1]), b_.sub(high, r));
-    Value scale = power_of_two(t);
-    Value curved = b_.fma(b_.mul(r, r), polynomial(k_.exp, r), tail);
-    Value e = b_.fma(scale, curved, b_.fma(scale, r, b_.sub(scale, number(1))));
-    Value q = b_.div(e, b_.add(e, number(2)));
+    Value scale = power_of_two(t), whole = b_.sub(number(1), scale);
+    Value linear = b_.fnma(scale, r, whole), lost = b_.fnma(scale, r, b_.sub(whole, linear));
+    Value curved = b_.fma(b_.mul(r, r), polynomial(k_.expm1, r), tail);
+    Value lesser = b_.fnma(scale, curved, lost), u = b_.add(linear, lesser);
+    Value q = b_.div(u, b_.sub(number(2), u));
+    // The derivative is 2 / (2 - u)^2 = (1 + q)^2 / 2.
+    Value root = b_.fma(q, number(0.70710678), number(0.70710678));
+    q = b_.fma(b_.mul(root, root), b_.add(b_.sub(linear, u), lesser), q);
     Value sign = b_.bit_and(b_.bitcast(k_.bits, x), integer(sign_bit()));
     return b_.bit_or(q, b_.bitcast(k_.type, sign));
   }

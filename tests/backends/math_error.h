@@ -1,0 +1,90 @@
+// How far compiled vector math is from the truth, in units in the last place.
+#pragma once
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "backends/cpu/kernel_builder.h"
+#include "backends/cpu/kernel_code.h"
+#include "backends/cpu/math.h"
+
+namespace jot::test {
+
+struct MathFunction {
+  std::string_view name;
+  uint32_t (*expand)(cpu::KernelBuilder&, uint32_t);
+  long double (*truth)(long double);
+  double (*truth32)(double);  // exact enough for f32, and faster
+};
+
+inline long double true_logistic(long double x) { return x >= 0 ? 1 / (1 + expl(-x)) : expl(x) / (1 + expl(x)); }
+inline double true_logistic32(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
+
+inline const MathFunction kMathFunctions[] = {
+    {"exp", cpu::exp, expl, std::exp},
+    {"log", cpu::log, logl, std::log},
+    {"sin", cpu::sin, sinl, std::sin},
+    {"cos", cpu::cos, cosl, std::cos},
+    {"tanh", cpu::tanh, tanhl, std::tanh},
+    {"logistic", cpu::logistic, true_logistic, true_logistic32},
+    {"rsqrt", cpu::rsqrt, [](long double x) { return 1 / sqrtl(x); }, [](double x) { return 1 / std::sqrt(x); }},
+};
+
+template <class T>
+constexpr cpu::KType ktype() {
+  return sizeof(T) == 4 ? cpu::KType::f32 : cpu::KType::f64;
+}
+
+// y[i] = f(x[i]): args 1 and 2 are x and y.
+template <class T>
+cpu::Kernel math_kernel(const MathFunction& f, int lanes, bool out_of_line = false) {
+  cpu::KernelBuilder b(lanes, out_of_line);
+  auto x = b.arg(1), y = b.arg(2), i = b.vrange();
+  b.store(f.expand(b, b.load(ktype<T>(), x, i)), y, i);
+  b.endloop();
+  return std::move(b).finish();
+}
+
+// Runs such a kernel as machine code.
+class CompiledMath {
+ public:
+  CompiledMath(const cpu::Kernel& kernel, Target target)
+      : code_(cpu::compile(kernel, target)), spill_(static_cast<size_t>(code_->spill_bytes) + 64) {}
+  template <class T>
+  void operator()(std::span<const T> x, std::span<T> y) {
+    cpu::KernelError error;
+    const int64_t args[] = {address(&error), address(x.data()), address(y.data())};
+    auto* spill = spill_.data() + (64 - reinterpret_cast<uintptr_t>(spill_.data()) % 64) % 64;
+    code_->fn(args, 0, static_cast<int64_t>(x.size()), spill);
+  }
+
+ private:
+  static int64_t address(const void* p) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(p)); }
+  std::shared_ptr<const cpu::KernelCode> code_;
+  std::vector<std::byte> spill_;
+};
+
+// |y - truth| in units of the last place of T at the truth; infinite where a special value (NaN, infinity, a zero and
+// its sign) is wrong.
+template <class T, class Wide>
+double ulp_error(T y, Wide truth) {
+  const T nearest = static_cast<T>(truth);
+  constexpr double wrong = std::numeric_limits<double>::infinity();
+  if (std::isnan(nearest) || std::isnan(y)) return std::isnan(nearest) && std::isnan(y) ? 0 : wrong;
+  if (truth == 0 || std::isinf(truth)) return y == nearest && std::signbit(y) == std::signbit(nearest) ? 0 : wrong;
+  if (std::isinf(y) || std::isinf(nearest)) {
+    // Overflow: the largest number and infinity are neighbours.
+    const T other = std::isinf(y) ? nearest : y;
+    return y == nearest ? 0 : std::abs(other) == std::numeric_limits<T>::max() ? 1 : wrong;
+  }
+  int exponent = std::max(std::ilogb(truth), std::numeric_limits<T>::min_exponent - 1);
+  return std::abs(static_cast<double>((static_cast<Wide>(y) - truth) /
+                                      std::ldexp(Wide{1}, exponent - std::numeric_limits<T>::digits + 1)));
+}
+
+}  // namespace jot::test
