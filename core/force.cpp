@@ -1,8 +1,10 @@
 #include "core/force.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "core/recorder.h"
+#include "passes/inline.h"
 
 namespace jot::detail {
 
@@ -15,63 +17,187 @@ namespace {
   throw TraceError("[" + std::string(what) + "] " + why + jot::at(at));
 }
 
-// The part of a trace's graph that computes `targets`, cut at values that are known already.
-struct Slice {
+// The base of the storage that an address lies in.
+Value root_of(const ir::GraphData& g, Value address) {
+  while (ir::is_view(g.op(address))) address = g.operand(address, 0);
+  return address;
+}
+
+// Part of a trace's graph as a graph of its own: what `targets` need of the nodes from `from` on. Earlier values are
+// inputs, by the results of earlier reads.
+class Slicer {
+ public:
+  Slicer(Trace& trace, Value from)
+      : trace_(trace),
+        g_(trace.builder().graph()),
+        from_(from),
+        size_(g_.size()),
+        needed_(size_ - from),
+        new_(size_ - from) {}
+
+  // False if an earlier value is needed that no earlier read gave.
+  bool run(std::span<const Value> targets) {
+    for (Value v : targets)
+      if (v >= from_) need(v);
+    mark();
+    for (Value v = from_; v < size_; ++v)
+      if (needed_[v - from_] && g_.op(v) != Op::param_op) copy(v);
+    std::vector<Value> outputs;
+    for (Value v : targets) outputs.push_back(value(v));
+    if (!complete_) return false;
+    graph = b_.finish(outputs);
+    order_inputs();
+    return true;
+  }
+
   ir::Graph graph;
-  std::vector<Value> known;  // values of the trace that are inputs after the trace's own
-  bool has_lanes = false;    // depends on a mapped argument
-};
+  std::vector<Binding> bindings;  // of the first inputs
+  std::vector<Tensor> known;      // the other inputs
+  bool has_lanes = false;         // depends on a mapped argument
 
-std::vector<uint8_t> needed_nodes(const ir::GraphData& g, std::span<const Value> targets, const Trace& trace) {
-  std::vector<uint8_t> needed(g.size(), 0);
-  for (Value v : targets) needed[v] = 1;
-  // A write changes what later reads of its storage see: with effects the whole prefix is needed.
-  if (!g.pure()) std::ranges::fill(needed, 1);
-  for (Value v = g.size(); v-- > 0;) {
-    if (!needed[v] || (g.pure() && trace.forced.contains(v))) continue;
-    for (Value o : g.operands(v)) needed[o] = 1;
-  }
-  return needed;
-}
+ private:
+  struct Input {
+    const Binding* binding;  // or
+    Tensor known;
+  };
 
-Slice slice(Trace& trace, std::span<const Value> targets) {
-  const ir::GraphData& g = trace.builder().graph();
-  std::vector<uint8_t> needed = needed_nodes(g, targets, trace);
-  Slice result;
-  ir::Builder b("main", ir::Builder::Sharing::off);
-  std::vector<Value> map(g.size(), ir::kNoValue), operands, outputs;
-  for (size_t i = 0; i < g.inputs().size(); ++i) {
-    Value v = g.inputs()[i];
-    map[v] = b.param(g.type(v));
-    const Binding& binding = trace.bindings()[i];
-    if (needed[v] && binding.kind == Binding::Kind::argument && binding.argument < trace.mapped.size())
-      result.has_lanes |= trace.mapped[binding.argument] != 0;
-  }
-  for (Value v = 0; v < g.size(); ++v) {
-    if (!needed[v] || g.op(v) == Op::param_op) continue;
-    if (g.pure() && trace.forced.contains(v)) {
-      map[v] = b.param(g.type(v));
-      result.known.push_back(v);
-      continue;
+  void need(Value v) { needed_[v - from_] = 1; }
+
+  // Backwards: a read needs every earlier write to its storage.
+  void mark() {
+    std::unordered_set<Value> read_roots;
+    for (Value v = size_; v-- > from_;) {
+      if (!needed_[v - from_] && g_.in_place(v) && read_roots.contains(root_of(g_, g_.operand(v, 0)))) need(v);
+      if (!needed_[v - from_] || (!g_.in_place(v) && trace_.forced.contains(v))) continue;
+      if (g_.op(v) == Op::read_op || g_.in_place(v)) read_roots.insert(root_of(g_, g_.operand(v, 0)));
+      for (Value o : g_.operands(v))
+        if (o >= from_) need(o);
     }
-    operands.clear();
-    for (Value o : g.operands(v)) operands.push_back(map[o]);
-    map[v] = b.copy_node(g, v, operands);
   }
-  for (Value v : targets) outputs.push_back(map[v]);
-  result.graph = b.finish(outputs);
-  return result;
-}
+
+  Value input(Value v, const Binding* binding, const Tensor& tensor) {
+    Value p = b_.param(g_.type(v));
+    inputs_.push_back({binding, tensor});
+    return p;
+  }
+  Value trace_input(Value v) {
+    size_t i = static_cast<size_t>(g_.attrs(v).integer(ir::Key::index));
+    const Binding& binding = trace_.bindings()[i];
+    if (binding.kind == Binding::Kind::argument && binding.argument < trace_.mapped.size())
+      has_lanes |= trace_.mapped[binding.argument] != 0;
+    return input(v, &binding, {});
+  }
+
+  void copy(Value v) {
+    Value& copied = new_[v - from_];
+    if (auto known = trace_.forced.find(v); known != trace_.forced.end() && !g_.in_place(v)) {
+      copied = input(v, nullptr, known->second);
+      return;
+    }
+    bool read = g_.op(v) == Op::read_op;
+    if (read && g_.operand(v, 1) < from_) {  // not written since
+      copied = contents(g_.operand(v, 0), g_.operand(v, 1));
+      return;
+    }
+    std::vector<Value> operands;
+    for (size_t i = 0; i < g_.operands(v).size(); ++i) {
+      Value o = g_.operand(v, i);
+      operands.push_back(i == 0 && (read || g_.in_place(v)) ? address(o) : value(o));
+    }
+    copied = complete_ ? b_.copy_node(g_, v, operands) : ir::kNoValue;
+  }
+
+  Value value(Value v) {
+    if (v >= from_ && g_.op(v) != Op::param_op) return new_[v - from_];
+    if (auto it = values_.find(v); it != values_.end()) return it->second;
+    Value result = ir::kNoValue;
+    if (auto known = trace_.forced.find(v); known != trace_.forced.end())
+      result = input(v, nullptr, known->second);
+    else if (g_.op(v) == Op::param_op)
+      result = trace_input(v);
+    else if (g_.op(v) == Op::read_op)
+      result = contents(g_.operand(v, 0), g_.operand(v, 1));
+    else if (ir::is_view(g_.op(v)))
+      result = address(v);
+    else if (g_.operands(v).empty())
+      result = b_.copy_node(g_, v, {});
+    else
+      complete_ = false;
+    return values_[v] = result;
+  }
+
+  // What an earlier write left at an address.
+  Value contents(Value at, Value version) {
+    auto checkpoint = trace_.checkpoint.find(root_of(g_, at));
+    complete_ &= checkpoint != trace_.checkpoint.end() && checkpoint->second.version == version;
+    return address(at);
+  }
+
+  // The address of the same part of the same storage.
+  Value address(Value v) {
+    if (v >= from_ && g_.op(v) != Op::param_op) return new_[v - from_];
+    if (auto it = addresses_.find(v); it != addresses_.end()) return it->second;
+    std::vector<Value> views;
+    for (; ir::is_view(g_.op(v)) && !addresses_.contains(v); v = g_.operand(v, 0)) views.push_back(v);
+    Value a;
+    if (auto it = addresses_.find(v); it != addresses_.end()) {
+      a = it->second;
+    } else {
+      auto checkpoint = trace_.checkpoint.find(v);
+      bool kept = from_ > 0 && checkpoint != trace_.checkpoint.end();
+      a = addresses_[v] = kept ? input(v, nullptr, checkpoint->second.contents) : value(v);
+    }
+    for (size_t i = views.size(); i-- > 0;) {
+      std::vector<Value> operands = {a};
+      for (size_t k = 1; k < g_.operands(views[i]).size(); ++k) operands.push_back(value(g_.operand(views[i], k)));
+      if (!complete_) return ir::kNoValue;
+      a = addresses_[views[i]] = b_.copy_node(g_, views[i], operands);
+    }
+    return a;
+  }
+
+  // Inputs with bindings come first, as splice() wants them.
+  void order_inputs() {
+    ir::Builder b("main", ir::Builder::Sharing::off);
+    const ir::GraphData& g = graph.data();
+    std::vector<Value> args(inputs_.size());
+    for (bool bound : {true, false})
+      for (size_t i = 0; i < inputs_.size(); ++i) {
+        if ((inputs_[i].binding != nullptr) != bound) continue;
+        args[i] = b.param(g.type(g.inputs()[i]));
+        bound ? bindings.push_back(*inputs_[i].binding) : known.push_back(inputs_[i].known);
+      }
+    graph = b.finish(passes::inline_graph(b, g, args));
+  }
+
+  Trace& trace_;
+  const ir::GraphData& g_;
+  Value from_, size_;
+  ir::Builder b_{"main", ir::Builder::Sharing::off};
+  std::vector<uint8_t> needed_;
+  std::vector<Value> new_;                               // of the nodes from `from` on
+  std::unordered_map<Value, Value> values_, addresses_;  // of earlier ones and inputs
+  std::vector<Input> inputs_;
+  bool complete_ = true;
+};
 
 Value contents(Trace& trace, const Storage& s) {
   return s.version == ir::kNoValue ? s.base : trace.builder().emit(Op::read_op, {s.base, s.version});
 }
 
 std::string lanes_text(std::string_view what) {
+  if (what == "nonzero" || what == "index")
+    return "vmap: We do not support batching operators that can output dynamic shape: a mask with lanes selects "
+           "another "
+           "number of elements in each; use where or masked_fill";
+  if (what == "bool")
+    return "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't "
+           "support "
+           "that: each lane may have another value; use where or cond";
   return "vmap: It looks like you're calling ." + std::string(what) +
-         "() on a Tensor, or using it in data-dependent control flow. We don't support vmap over that: each lane may "
-         "have "
-         "another value; please try to rewrite what you're doing with where or cond";
+         "() on a Tensor. We don't support vmap over calling it: each lane may have another value; please try to "
+         "rewrite "
+         "what you're doing with where or cond";
 }
 
 void check_readable(const Trace& trace, std::string_view what, Location at) {
@@ -83,11 +209,10 @@ void check_readable(const Trace& trace, std::string_view what, Location at) {
         at);
   for (const Trace* t = &trace; t; t = t->parent())
     if (t->options().kind == TraceKind::jit)
-      refuse(
-          what,
-          "a symbolic tensor has no value while jit, trace or compile records; use where or cond, or pass the value as "
-          "an ordinary argument",
-          at);
+      refuse(what,
+             "a symbolic tensor has no value while jit, trace or compile records; use where or cond, or pass the value "
+             "as an ordinary argument",
+             at);
 }
 
 }  // namespace
@@ -100,18 +225,27 @@ Buffer force(const Tensor& t, std::string_view what, Location at) {
 
   std::vector<Value> targets = {wanted};
   bool lanes = trace->options().kind == TraceKind::vmap;
+  std::vector<std::pair<Storage*, size_t>>
+      written;  // live storages with writes, and where in targets their contents are
   if (!lanes)
-    for (Storage* s : trace->live)
-      if (Value v = contents(*trace, *s); v != wanted && !trace->forced.contains(v)) targets.push_back(v);
-  Slice part = slice(*trace, targets);
-  if (part.has_lanes) refuse(what, lanes_text(what), at);
-  std::vector<Tensor> known;
-  for (Value v : part.known) known.push_back(trace->forced.at(v));
+    for (Storage* s : trace->live) {
+      Value v = contents(*trace, *s);
+      if (s->version != ir::kNoValue) written.emplace_back(s, targets.size());
+      if (s->version != ir::kNoValue || (v != wanted && !trace->forced.contains(v))) targets.push_back(v);
+    }
+  Value end = trace->builder().graph().size();
+  std::optional<Slicer> part(std::in_place, *trace, lanes ? 0 : trace->checkpoint_end);
+  if (!part->run(targets)) part.emplace(*trace, 0).run(targets);
+  if (part->has_lanes) refuse(what, lanes_text(what), at);
 
   EnterTrace enter(*trace->parent());
   // The trace's arguments stand for `arguments`, kept when recording began.
-  std::vector<Tensor> results = splice(part.graph, trace->bindings(), trace->arguments, known, 0, at);
+  std::vector<Tensor> results = splice(part->graph, part->bindings, trace->arguments, part->known, 0, at);
   for (size_t i = 0; i < targets.size(); ++i) trace->forced.insert_or_assign(targets[i], results[i]);
+  if (!lanes) {
+    trace->checkpoint_end = end;
+    for (auto [s, i] : written) trace->checkpoint.insert_or_assign(s->base, Trace::Checkpoint{s->version, results[i]});
+  }
   return read(results[0], what, at);
 }
 

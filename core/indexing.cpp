@@ -216,7 +216,7 @@ Addressing addressing(Emitter& e, const Indexed& x) {
 
 Value scattered(Emitter& e, const Indexed& x, const Arg& values, bool accumulate) {
   Addressing a = addressing(e, x);
-  if (broadcast_shapes(e, a.shape, shape_of(values)) != a.shape)
+  if (!broadcasts_to(shape_of(values), a.shape))
     e.fail<ShapeError>("shape mismatch: values of shape " + to_string(shape_of(values)) +
                        " cannot be broadcast to the indexed shape " + to_string(a.shape));
   Value updates = operand(e, values, x.base.dtype(), a.shape);

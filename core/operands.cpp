@@ -51,6 +51,14 @@ Shape broadcast_shapes(const Emitter& e, const Shape& a, const Shape& b) {
   return result;
 }
 
+bool broadcasts_to(const Shape& from, const Shape& to) {
+  if (from.size() > to.size()) return false;
+  size_t lead = to.size() - from.size();
+  for (size_t i = 0; i < from.size(); ++i)
+    if (from[i] != 1 && from[i] != to[lead + i]) return false;
+  return true;
+}
+
 Value operand(Emitter& e, const Arg& a, DType dtype, const Shape& shape) {
   Value v = a.is_tensor() ? operand(e, a.tensor(), dtype) : e(a.number(), dtype);
   return e.b.shape(v) == shape ? v : build::broadcast_to(e.b, v, shape);

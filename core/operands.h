@@ -42,6 +42,7 @@ DType checked_dtype(DType dtype, std::string_view what, Location at);
 
 // numpy's rule. Throws ShapeError.
 Shape broadcast_shapes(const Emitter& e, const Shape& a, const Shape& b);
+bool broadcasts_to(const Shape& from, const Shape& to);
 
 // A tensor or number as a value of this type.
 ir::Value operand(Emitter& e, const Arg& a, DType dtype, const Shape& shape);

@@ -131,7 +131,7 @@ Tensor apply(const Binary& f, const Arg& a, const Arg& b) {
 void apply_in_place(const Binary& f, const Tensor& dst, const Arg& b) {
   Emitter e(f.in_place, b.at(), dst, b);
   auto [op, dtype] = typed(e, f, dst, b);
-  if (dtype == dst.impl()->dtype() && broadcast_shapes(e, shape_of(dst), shape_of(b)) == shape_of(dst))
+  if (dtype == dst.impl()->dtype() && broadcasts_to(shape_of(b), shape_of(dst)))
     return e.write(dst, op, {operand(e, b, dtype, shape_of(dst))});
   store(e, dst, compute(e, f, dst, b));
 }
@@ -373,21 +373,24 @@ Tensor Tensor::clone(Location at) const { return jot::clone(*this, at); }
 
 const Tensor& Tensor::copy_(const Arg& source) const {
   Emitter e("copy_", source.at(), *this, source);
-  if (broadcast_shapes(e, impl_->shape, shape_of(source)) != impl_->shape)
+  if (!broadcasts_to(shape_of(source), impl_->shape))
     e.fail<ShapeError>("a source of shape " + to_string(shape_of(source)) +
                        " cannot be broadcast to the destination's " + to_string(impl_->shape));
   e.write(*this, operand(e, source, impl_->dtype(), impl_->shape));
   return *this;
 }
 
-const Tensor& Tensor::fill_(const Arg& value) const {
-  Emitter e("fill_", value.at(), *this, value);
+namespace {
+const Tensor& filled(std::string_view name, const Tensor& x, const Arg& value) {
+  Emitter e(name, value.at(), x, value);
   if (!shape_of(value).empty())
-    e.fail<ShapeError>("fill_ only supports a number or a 0-d tensor, got " + type_name(value.tensor()));
-  e.write(*this, Op::fill_op, {operand(e, value, impl_->dtype(), {})});
-  return *this;
+    e.fail<ShapeError>("only a number or a 0-d tensor can fill, got " + type_name(value.tensor()));
+  e.write(x, Op::fill_op, {operand(e, value, x.impl()->dtype(), {})});
+  return x;
 }
-const Tensor& Tensor::zero_(Location at) const { return fill_(Arg(0, at)); }
+}  // namespace
+const Tensor& Tensor::fill_(const Arg& value) const { return filled("fill_", *this, value); }
+const Tensor& Tensor::zero_(Location at) const { return filled("zero_", *this, Arg(0, at)); }
 
 NoGrad::NoGrad() { ++no_grad_depth(); }
 NoGrad::~NoGrad() { --no_grad_depth(); }

@@ -79,6 +79,7 @@ Emitter::Emitter(std::string_view op, Location at, std::span<const Tensor> opera
     : trace(current_trace()), b(trace.builder()), op_(op) {
   ThreadState& s = state();
   if (is_lazy(trace)) lock_ = std::unique_lock(trace.mutex());
+  nested_ = std::exchange(trace.emitting, true);
   b.set_origin(s.scope_location.line ? s.scope_location : at, s.scope);
   for (const Tensor& t : operands) hand_over(t);
 }
@@ -100,11 +101,13 @@ Value Emitter::constant_without_grad(Value v) {
   return b.emit(Op::stop_gradient_op, {v});
 }
 
-Tensor Emitter::result(Value v) {
-  Tensor t = trace.adopt(constant_without_grad(v));
-  if (is_lazy(trace) && b.graph().size() > kMaxPendingNodes) flush(trace);
-  return t;
+// Values stay valid while an emitter lives.
+Emitter::~Emitter() {
+  if (lock_ && b.graph().size() > kMaxPendingNodes && !nested_) flush(trace);
+  trace.emitting = nested_;
 }
+
+Tensor Emitter::result(Value v) { return trace.adopt(constant_without_grad(v)); }
 
 Value Emitter::random_bits(const Shape& shape, int width) {
   int64_t lanes = 1;
@@ -145,7 +148,6 @@ void Emitter::write(const Tensor& dst, Op op, std::initializer_list<Value> other
   for (Value v : others) operands.push_back(constant_without_grad(v));
   operands[0] = trace.destination(dst);
   trace.wrote(dst, b.emit(op, operands, {}, true));
-  if (is_lazy(trace) && b.graph().size() > kMaxPendingNodes) flush(trace);
 }
 
 void Emitter::write(const Tensor& dst, Value v) { write(dst, Op::copy_op, {v}); }

@@ -19,6 +19,7 @@ class Emitter {
   Emitter(std::string_view op, Location at, const T&... operands) : Emitter(op, at, std::span<const Tensor>{}) {
     (hand_over(operands), ...);
   }
+  ~Emitter();
   Emitter(const Emitter&) = delete;
   Emitter& operator=(const Emitter&) = delete;
 
@@ -58,6 +59,7 @@ class Emitter {
  private:
   std::string_view op_;
   std::unique_lock<std::recursive_mutex> lock_;
+  bool nested_ = false;  // in another emitter of this trace
 };
 
 // Records one op whose operands have the shapes and dtypes that it wants. Throws its ShapeError / DTypeError at `at`.

@@ -274,6 +274,8 @@ Trace::Taken Trace::take(std::span<const Value> outputs) {
   bindings_.clear();
   captures_.clear();
   forced.clear();
+  checkpoint.clear();
+  checkpoint_end = 0;
   rng_key_ = rng_offset_ = ir::kNoValue;
   num_arguments = 0;
   random_draws = 0;

@@ -183,12 +183,20 @@ class Trace : public std::enable_shared_from_this<Trace> {
   std::vector<detail::Storage*> live;
   void drop(detail::Storage& storage);
   bool finished = false;
+  bool emitting = false;  // an Emitter records into it
   size_t num_arguments = 0;
   std::vector<uint8_t> mapped;    // of a vmap: which arguments have lanes
   std::vector<Tensor> arguments;  // what the arguments stand for
 
-  // Values whose contents a host read has forced.
+  // What host reads have forced: values; and of storages written before, what they held when the trace had
+  // checkpoint_end nodes.
+  struct Checkpoint {
+    ir::Value version;
+    Tensor contents;
+  };
   std::unordered_map<ir::Value, Tensor> forced;
+  std::unordered_map<ir::Value, Checkpoint> checkpoint;  // by base
+  ir::Value checkpoint_end = 0;
   const std::vector<Binding>& bindings() const { return bindings_; }
 
  private:

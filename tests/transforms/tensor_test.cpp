@@ -1,0 +1,338 @@
+// Tensors outside transforms: creation, promotion, ops, reading, text.
+#include <jot/fmt.h>
+
+#include <limits>
+
+#include "check.h"
+
+using namespace jot;
+using namespace jot::test;
+
+namespace {
+const double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+Tensor longs(const std::vector<int64_t>& v) { return Tensor::from(v, {static_cast<int64_t>(v.size())}); }
+Tensor bools(const std::vector<bool>& v) { return Tensor::from(v, {static_cast<int64_t>(v.size())}); }
+}  // namespace
+
+TEST_CASE("creation: values, dtype, shape") {
+  CHECK_SAME(tensor({{1.0, 2.0}, {3.0, 4.0}}), floats({1, 2, 3, 4}, {2, 2}));
+  CHECK_SAME(tensor({1.0, 2.0}, f64), doubles({1, 2}));
+  CHECK_SAME(tensor(std::vector<double>{1, 2}), floats({1, 2}));
+  CHECK_SAME(tensor(std::vector<std::vector<float>>{{1, 2}, {3, 4}}, f64), doubles({1, 2, 3, 4}, {2, 2}));
+  CHECK_SAME(tensor({1, 2, 3}), longs({1, 2, 3}));
+  CHECK_SAME(tensor({true, false}), bools({true, false}));
+  CHECK_SAME(tensor({1, 2.5}), floats({1, 2.5f}));
+  CHECK_EQ(tensor({}).shape(), Shape{0});
+  CHECK_EQ(tensor({}).dtype(), f32);
+  CHECK_EQ(tensor(std::vector<int>{}).dtype(), i64);
+  CHECK_EQ(tensor(3).dtype(), i64);
+  CHECK_EQ(tensor(true).dtype(), boolean);
+  CHECK_EQ(tensor(int64_t{9007199254740993}).item<int64_t>(), 9007199254740993);
+  CHECK_SAME(zeros({2}), floats({0, 0}));
+  CHECK_SAME(ones({2}, i64), longs({1, 1}));
+  CHECK_SAME(full({2}, 0.5), floats({0.5f, 0.5f}));
+  CHECK_SAME(full({2}, 7), longs({7, 7}));
+  CHECK_SAME(full({2}, tensor(7.0, f64)), doubles({7, 7}));
+  CHECK_SAME(eye(2, 3), floats({1, 0, 0, 0, 1, 0}, {2, 3}));
+  CHECK_SAME(arange(3), longs({0, 1, 2}));
+  CHECK_SAME(arange(1, 2, 0.5), floats({1, 1.5f}));
+  CHECK_SAME(arange(3, 0, -1), longs({3, 2, 1}));
+  CHECK_EQ(arange(0).shape(), Shape{0});
+  CHECK_SAME(linspace(0, 1, 5, f64), doubles({0, 0.25, 0.5, 0.75, 1}));
+  CHECK_EQ(linspace(0.1, 0.7, 13, f64).to_vector<double>().back(), 0.7);
+  CHECK_SAME(zeros_like(ones({2}, f64)), doubles({0, 0}));
+  CHECK_SAME(full_like(ones({2}, f64), 3), doubles({3, 3}));
+  CHECK_SAME(Tensor::from(std::vector<int32_t>{1, 2}, {2}), tensor({1, 2}, i32));
+  double memory[] = {1, 2, 3, 4};
+  Tensor copied = from_blob(memory, {2, 2}), borrowed = borrow(memory, {2, 2}, f64);
+  memory[0] = 10;
+  CHECK_EQ(copied[0][0].item<double>(), 1);
+  CHECK_EQ(borrowed[0][0].item<double>(), 10);
+  borrowed.add_(1).eval();
+  CHECK_EQ(memory[3], 5);  // writes reach what was borrowed
+  const double constant[] = {1, 2};
+  Tensor view_of_constant = borrow(constant, {2}, f64);
+  view_of_constant.fill_(9).eval();
+  CHECK_EQ(constant[0], 1);
+  CHECK_SAME(view_of_constant, doubles({9, 9}));
+}
+
+TEST_CASE("default dtype") {
+  set_default_dtype(f64);
+  Tensor t = tensor(1.5), division = tensor({1, 2}) / 2, sine = sin(tensor(1));
+  set_default_dtype(f32);
+  CHECK_EQ(t.dtype(), f64);
+  CHECK_EQ(division.dtype(), f64);
+  CHECK_EQ(sine.dtype(), f64);
+  CHECK_EQ(tensor(1.5).dtype(), f32);
+}
+
+TEST_CASE("promotion: a number never widens within its category, a 0-d tensor neither") {
+  DType dtypes[] = {boolean, i32, i64, f32, f64};
+  for (DType a : dtypes)
+    for (DType b : dtypes) {
+      CAPTURE(to_string(a));
+      CAPTURE(to_string(b));
+      Tensor x = ones({2}, a), y = ones({2}, b), y0 = ones({}, b);
+      CHECK_EQ((x * y).dtype(), promote(a, b));
+      CHECK_EQ((x * y0).dtype(), category_of(b) > category_of(a) ? promote(a, b) : a);
+      CHECK_EQ((y0 * x).dtype(), (x * y0).dtype());
+      CHECK_EQ((ones({}, a) * y0).dtype(), promote(a, b));
+      CHECK_EQ((x < y).dtype(), boolean);
+    }
+  struct Row {
+    DType tensor, with_int, with_double, with_bool, divided;
+  };
+  for (auto [d, i, f, b, q] :
+       {Row{boolean, i64, f32, boolean, f32}, Row{i32, i32, f32, i32, f32}, Row{i64, i64, f32, i64, f32},
+        Row{f32, f32, f32, f32, f32}, Row{f64, f64, f64, f64, f64}}) {
+    CAPTURE(to_string(d));
+    Tensor x = ones({2}, d);
+    CHECK_EQ((x * 2).dtype(), i);
+    CHECK_EQ((2 * x).dtype(), i);
+    CHECK_EQ((x * 2.5).dtype(), f);
+    CHECK_EQ((x * true).dtype(), b);
+    CHECK_EQ((x / x).dtype(), q);
+    CHECK_EQ(sin(x).dtype(), q);
+    CHECK_EQ(where(x > 0, x, 2.5).dtype(), f);
+    CHECK_EQ(stack({x, ones({2}, i32)}).dtype(), promote(d, i32));
+  }
+  CHECK_EQ(sum(tensor({true, true})).dtype(), i64);
+  CHECK_EQ(sum(ones({2}, i32)).dtype(), i64);
+  CHECK_SAME(tensor({1, 2}) == 1.5, bools({false, false}));
+}
+
+TEST_CASE("elementwise functions") {
+  Tensor x = doubles({-1.5, -0.5, 0, 0.5, 2.5});
+  CHECK_SAME(abs(x), doubles({1.5, 0.5, 0, 0.5, 2.5}));
+  CHECK_SAME(-x, doubles({1.5, 0.5, 0, -0.5, -2.5}));
+  CHECK_SAME(sign(x), doubles({-1, -1, 0, 1, 1}));
+  CHECK_SAME(floor(x), doubles({-2, -1, 0, 0, 2}));
+  CHECK_SAME(ceil(x), doubles({-1, 0, 0, 1, 3}));
+  CHECK_SAME(round(x), doubles({-2, 0, 0, 0, 2}));
+  CHECK_SAME(trunc(x), doubles({-1, 0, 0, 0, 2}));
+  CHECK_SAME(square(x), doubles({2.25, 0.25, 0, 0.25, 6.25}));
+  CHECK_SAME(reciprocal(x), doubles({1 / -1.5, -2, kInf, 2, 0.4}));
+  CHECK_SAME(relu(x), doubles({0, 0, 0, 0.5, 2.5}));
+  CHECK_SAME(sigmoid(doubles({0})), doubles({0.5}));
+  CHECK_SAME(exp(log(doubles({1, 2}))), doubles({1, 2}));
+  CHECK_SAME(sqrt(doubles({4})) * rsqrt(doubles({4})), doubles({1}));
+  CHECK_SAME(sin(x) * sin(x) + cos(x) * cos(x), ones({5}, f64));
+  CHECK_SAME(floor(tensor({1, 2})), longs({1, 2}));
+  for (double v : {kNan}) {
+    Tensor n = doubles({v});
+    for (const Tensor& r : {relu(n), clamp(n, 0, 1), maximum(n, 0), minimum(0, n), abs(n)})
+      CHECK(std::isnan(r.item<double>()));
+    CHECK_FALSE((n == n).item<bool>());
+    CHECK((n != n).item<bool>());
+  }
+}
+
+TEST_CASE("functions of two, comparisons, logic") {
+  Tensor a = doubles({1, 2, 3}), b = doubles({3, 2, 1});
+  CHECK_SAME(a + b, doubles({4, 4, 4}));
+  CHECK_SAME(1 - a, doubles({0, -1, -2}));
+  CHECK_SAME(a / b, doubles({1 / 3.0, 1, 3}));
+  CHECK_SAME(maximum(a, 2), doubles({2, 2, 3}));
+  CHECK_SAME(minimum(2, a), doubles({1, 2, 2}));
+  CHECK_SAME(max(a, b), doubles({3, 2, 3}));
+  CHECK_SAME(pow(a, 2), doubles({1, 4, 9}));
+  CHECK_SAME(pow(a, -1), doubles({1, 0.5, 1 / 3.0}));
+  CHECK_SAME(pow(a, 0.5), sqrt(a));
+  CHECK_SAME(pow(tensor({2, 3}), 3), longs({8, 27}));
+  CHECK_SAME(tensor({7, -7}) / tensor({2, 2}), floats({3.5, -3.5}));
+  CHECK_SAME(a > b, bools({false, false, true}));
+  CHECK_SAME(a >= 2, bools({false, true, true}));
+  CHECK_SAME(2 > a, bools({true, false, false}));
+  CHECK_SAME(a == b, bools({false, true, false}));
+  CHECK_SAME((a > 1) & (a < 3), bools({false, true, false}));
+  CHECK_SAME((a > 1) | (a < 1), bools({false, true, true}));
+  CHECK_SAME((a > 1) ^ true, bools({true, false, false}));
+  CHECK_SAME(~(a > 1), bools({true, false, false}));
+  CHECK_SAME(tensor({6, 5}) & 3, longs({2, 1}));
+  CHECK_SAME(logical_and(a, tensor({0, 1, 1})), bools({false, true, true}));
+  CHECK_SAME(logical_not(tensor({0, 2})), bools({true, false}));
+  CHECK_SAME(tensor({true, false}) + true, bools({true, true}));
+  CHECK_SAME(where(a > 1, a, 0), doubles({0, 2, 3}));
+  CHECK_SAME(where(tensor(true), a, b), a);
+  CHECK_SAME(where(tensor({{true}, {false}}), a, b), doubles({1, 2, 3, 3, 2, 1}, {2, 3}));
+  CHECK_SAME(clamp(a, 1.5, 2.5), doubles({1.5, 2, 2.5}));
+  CHECK_SAME(clamp(a, none, 2), doubles({1, 2, 2}));
+  CHECK_SAME(clamp(a, b), doubles({3, 2, 3}));
+  CHECK_SAME(clamp(a, 3, 1), doubles({1, 1, 1}));  // the upper bound wins
+  CHECK_EQ(clamp(tensor({1, 2}), 0.5).dtype(), f32);
+  CHECK_SAME(masked_fill(a, a > 1, -1), doubles({1, -1, -1}));
+  CHECK_SAME(ones({2, 1}) + ones({3}), full({2, 3}, 2.0));
+}
+
+TEST_CASE("reductions") {
+  Tensor x = doubles({1, 2, 3, 4, 5, 6}, {2, 3});
+  CHECK_SAME(sum(x), tensor(21.0, f64));
+  CHECK_SAME(sum(x, {}), tensor(21.0, f64));
+  CHECK_SAME(sum(x, 0), doubles({5, 7, 9}));
+  CHECK_SAME(sum(x, {-1}, true), doubles({6, 15}, {2, 1}));
+  CHECK_SAME(mean(x, {0, 1}), tensor(3.5, f64));
+  CHECK_SAME(amax(x, 1), doubles({3, 6}));
+  CHECK_SAME(amin(x), tensor(1.0, f64));
+  CHECK_SAME(max(x), tensor(6.0, f64));
+  CHECK_SAME(var(x, 1), doubles({1, 1}));
+  CHECK_SAME(var(x, 1, 0), doubles({2 / 3.0, 2 / 3.0}));
+  CHECK_SAME(jot::std(x, 0), doubles({std::sqrt(4.5), std::sqrt(4.5), std::sqrt(4.5)}));
+  CHECK(std::isnan(var(doubles({1})).item<double>()));
+  CHECK_EQ(jot::std(doubles({2, 2})).item<double>(), 0);
+  CHECK_SAME(all(x > 1, 1), bools({false, true}));
+  CHECK_SAME(any(x > 5, 1), bools({false, true}));
+  CHECK(all(zeros({0})).item<bool>());
+  CHECK_FALSE(any(zeros({0})).item<bool>());
+  CHECK_EQ(sum(zeros({0, 3})).item<double>(), 0);
+  CHECK_SAME(amax(tensor({true, false})), tensor(true));
+  CHECK_NEAR_TO(logsumexp(x, 1), log(sum(exp(x), 1)), 1e-12);
+  CHECK_SAME(logsumexp(doubles({-kInf, -kInf}), 0), tensor(-kInf, f64));
+  CHECK_SAME(logsumexp(doubles({kInf, 1}), 0), tensor(kInf, f64));
+  CHECK_SAME(logsumexp(doubles({1e4, 1e4}), 0), tensor(1e4 + std::log(2.0), f64));
+  CHECK_NEAR_TO(softmax(x, 0), exp(x) / sum(exp(x), 0, true), 1e-12);
+  CHECK_NEAR_TO(log_softmax(x * 1e3, 1), doubles({-2000, -1000, 0, -2000, -1000, 0}, {2, 3}), 1e-12);
+  CHECK_SAME(sum(tensor(3.0)), tensor(3.0));
+}
+
+TEST_CASE("products in all combinations of ranks") {
+  auto make = [](const Shape& s) { return arange(s.numel(), f64).reshape(s) - 2; };
+  // Against the definition, by broadcasting.
+  auto by_definition = [](Tensor a, Tensor b) {
+    bool row = a.dim() == 1, column = b.dim() == 1;
+    if (row) a = a.unsqueeze(0);
+    if (column) b = b.unsqueeze(-1);
+    Tensor r = sum(a.unsqueeze(-1) * b.unsqueeze(-3), -2);
+    if (row) r = r.squeeze(-2);
+    if (column) r = r.squeeze(-1);
+    return r;
+  };
+  Shape left[] = {{3}, {2, 3}, {4, 2, 3}, {5, 1, 2, 3}, {1, 2, 3}};
+  Shape right[] = {{3}, {3, 2}, {4, 3, 2}, {1, 3, 2}, {5, 4, 3, 2}};
+  for (const Shape& s : left)
+    for (const Shape& t : right) {
+      CAPTURE(to_string(s));
+      CAPTURE(to_string(t));
+      CHECK_SAME(matmul(make(s), make(t)), by_definition(make(s), make(t)));
+    }
+  CHECK_EQ(matmul(zeros({0, 3}), zeros({3, 2})).shape(), Shape{0, 2});
+  CHECK_SAME(matmul(zeros({2, 0}), zeros({0, 2})), zeros({2, 2}));
+  CHECK_SAME(dot(doubles({1, 2}), doubles({3, 4})), tensor(11.0, f64));
+  CHECK_SAME(mv(eye(2, f64), doubles({3, 4})), doubles({3, 4}));
+  CHECK_SAME(outer(doubles({1, 2}), doubles({3, 4})), doubles({3, 4, 6, 8}, {2, 2}));
+  CHECK_SAME(cross(doubles({1, 0, 0}), doubles({0, 1, 0})), doubles({0, 0, 1}));
+  CHECK_SAME(cross(doubles({1, 2, 3}), doubles({4, 5, 6})), doubles({-3, 6, -3}));
+  CHECK_SAME(trace(make({3, 3})), tensor(6.0, f64));
+}
+
+TEST_CASE("joining and masking") {
+  Tensor a = doubles({1, 2}), b = doubles({3, 4});
+  CHECK_SAME(stack({a, b}), doubles({1, 2, 3, 4}, {2, 2}));
+  CHECK_SAME(stack({a, b}, -1), doubles({1, 3, 2, 4}, {2, 2}));
+  CHECK_SAME(cat({a, b}), doubles({1, 2, 3, 4}));
+  CHECK_SAME(cat({a, zeros({0}, f64), b}), doubles({1, 2, 3, 4}));
+  CHECK_SAME(cat({ones({1, 2}), zeros({2, 2})}, 0), floats({1, 1, 0, 0, 0, 0}, {3, 2}));
+  CHECK_SAME(flip(a, 0), doubles({2, 1}));
+  Tensor m = arange(9, f64).reshape({3, 3});
+  CHECK_SAME(tril(m), doubles({0, 0, 0, 3, 4, 0, 6, 7, 8}, {3, 3}));
+  CHECK_SAME(triu(m, 1), doubles({0, 1, 2, 0, 0, 5, 0, 0, 0}, {3, 3}));
+  CHECK_SAME(diag(m), doubles({0, 4, 8}));
+  CHECK_SAME(diag(a, 1), doubles({0, 1, 0, 0, 0, 2, 0, 0, 0}, {3, 3}));
+  CHECK_SAME(diag(a, -1), diag(a, 1).t());
+  CHECK_SAME(diag_embed(stack({a, b})), doubles({1, 0, 0, 2, 3, 0, 0, 4}, {2, 2, 2}));
+  CHECK(equal(a, a.clone()));
+  CHECK_FALSE(equal(a, b));
+  CHECK(allclose(a, a + 1e-9));
+  CHECK_FALSE(allclose(doubles({kInf}), doubles({1})));
+  CHECK(allclose(doubles({kInf}), doubles({kInf})));
+}
+
+TEST_CASE("reading") {
+  Tensor x = doubles({1.5, -2});
+  CHECK_EQ(x.to_vector<int>(), std::vector<int>{1, -2});
+  CHECK_EQ((x > 0).to_vector<bool>(), std::vector<bool>{true, false});
+  CHECK_EQ(x[0].item<float>(), 1.5f);
+  CHECK_EQ(x.data<double>()[1], -2);
+  const double* same = x.data<double>();
+  CHECK_EQ(x.data<double>(), same);  // no copy of what is concrete and contiguous
+  CHECK_EQ(x[1].data<double>(), same + 1);
+  Tensor snapshot = x + 0, pending = x * 1;
+  x.mutable_data<double>()[0] = 7;
+  CHECK_SAME(x, doubles({7, -2}));
+  CHECK_SAME(pending, doubles({1.5, -2}));  // recorded before
+  CHECK_SAME(snapshot, doubles({1.5, -2}));
+  CHECK(bool(tensor(2.0)));
+  CHECK_FALSE(Tensor().defined());
+  Tensor t = arange(6, f64).reshape({2, 3}).t();
+  CHECK_EQ(t.data<double>()[1], 3);
+  CHECK_EQ(t.to_vector<double>(), std::vector<double>{0, 3, 1, 4, 2, 5});
+  CHECK_EQ(&x.eval(), &x);
+}
+
+TEST_CASE("text") {
+  CHECK_EQ(to_string(tensor({{1.0, 2.5}, {3.0, -4.0}})), "[[ 1.0000,  2.5000],\n [ 3.0000, -4.0000]] f32[2,2]");
+  CHECK_EQ(to_string(tensor({1.0, 2.0}, f64)), "[1., 2.] f64[2]");
+  CHECK_EQ(to_string(tensor({1, 20})), "[ 1, 20] i64[2]");
+  CHECK_EQ(to_string(tensor(true)), "true bool[]");
+  CHECK_EQ(to_string(tensor({})), "[] f32[0]");
+  CHECK_EQ(to_string(tensor({1e-10, kInf, kNan}, f64)), "[1.0000e-10,        inf,        nan] f64[3]");
+  CHECK_EQ(to_string(arange(2000)), "[   0,    1,    2, ..., 1997, 1998, 1999] i64[2000]");
+  CHECK_EQ(to_string(Tensor()), "Tensor()");
+  std::ostringstream out;
+  out << tensor(3);
+  CHECK_EQ(out.str(), "3 i64[]");
+  CHECK_EQ(fmt::format("{}", tensor({1, 2})), "[1, 2] i64[2]");
+  CHECK_EQ(fmt::format("{:>16}", tensor({1, 2})), "   [1, 2] i64[2]");
+  std::string inside;
+  grad([&](const Tensor& x) {
+    inside = to_string(x);
+    return sum(x);
+  })(ones({2}));
+  CHECK_EQ(inside, "[1., 1.] f32[2]");  // a host read of a derivative's value
+  jit([&](const Tensor& x) {
+    inside = to_string(x);
+    return x;
+  })(ones({2}));
+  CHECK_EQ(inside, "Tensor(f32[2])");
+}
+
+TEST_CASE("random numbers: range, moments, seeds, program order") {
+  manual_seed(7);
+  Tensor u = rand({20000}, f64), n = randn({20000}, f64), k = randint(-2, 3, {1000}),
+         p = bernoulli(full({20000}, 0.25));
+  CHECK(min(u).item<double>() >= 0);
+  CHECK(max(u).item<double>() < 1);
+  CHECK(std::abs(mean(u).item<double>() - 0.5) < 0.01);
+  CHECK(std::abs(mean(n).item<double>()) < 0.03);
+  CHECK(std::abs(var(n).item<double>() - 1) < 0.05);
+  CHECK_EQ(min(k).item<int>(), -2);
+  CHECK_EQ(max(k).item<int>(), 2);
+  CHECK(std::abs(mean(p).item<double>() - 0.25) < 0.02);
+  CHECK_FALSE(equal(rand({4}), rand({4})));
+
+  manual_seed(3);
+  Tensor a = rand({3}), b = randn({2});
+  manual_seed(3);
+  Tensor c = rand({3}), d = randn({2});  // a and b are still pending
+  CHECK_SAME(a, c);
+  CHECK_SAME(b, d);
+  manual_seed(3);
+  rand({3}).eval();  // the order is that of the program, whatever is evaluated when
+  CHECK_SAME(randn({2}), b);
+  manual_seed(3);
+  CHECK_SAME(jit([] { return rand({3}); })(), a);
+  CHECK_SAME(randn({2}), b);
+}
+
+TEST_CASE("loops outside transforms compile once and keep nothing") {
+  Tensor x = ones({3}, f64);
+  for (int i = 0; i < 20000; ++i) x = x * 0.999 + 0.001 * i;
+  double expected = 1;
+  for (int i = 0; i < 20000; ++i) expected = expected * 0.999 + 0.001 * i;
+  CHECK(std::abs(x[0].item<double>() / expected - 1) < 1e-9);
+  Tensor sums = zeros({4}, f64);
+  for (int i = 0; i < 10000; ++i) sums[i % 4].add_(0.5 * i);
+  double total = 0;
+  for (int i = 0; i < 10000; ++i) total += 0.5 * i;
+  CHECK_EQ(sum(sums).item<double>(), total);
+}

@@ -1,0 +1,87 @@
+// Tensors recorded on one thread and used on others.
+#include <thread>
+
+#include "check.h"
+
+using namespace jot;
+using namespace jot::test;
+
+TEST_CASE("recorded on one thread, read on four") {
+  for (int round = 0; round < 20; ++round) {
+    Tensor x = arange(8, f64), y = x * 2 + round, view = y.slice(0, 1, none, 2);
+    std::vector<std::thread> threads;
+    std::vector<double> sums(4), parts(4);
+    for (size_t i = 0; i < 4; ++i)
+      threads.emplace_back([&, i] {
+        sums[i] = sum(y).item<double>();
+        parts[i] = view.data<double>()[0] + view.to_vector<double>()[3];
+      });
+    for (std::thread& t : threads) t.join();
+    for (size_t i = 0; i < 4; ++i) {
+      CHECK_EQ(sums[i], 56 + 8 * round);
+      CHECK_EQ(parts[i], 16 + 2 * round);
+    }
+  }
+}
+
+TEST_CASE("what a thread recorded outlives it") {
+  Tensor y, written = ones({3}, f64);
+  std::thread([&] {
+    y = ones({3}, f64) * 5;
+    written.add_(1);
+  }).join();
+  CHECK_SAME(y, full({3}, 5.0, f64));
+  CHECK_SAME(written, full({3}, 2.0, f64));
+}
+
+TEST_CASE("a tensor handed from thread to thread is written by each") {
+  Tensor x = zeros({2}, f64);
+  for (int i = 0; i < 8; ++i) std::thread([&] { x.add_(1); }).join();
+  x.mul_(2);
+  CHECK_SAME(x, full({2}, 16.0, f64));
+}
+
+TEST_CASE("threads that use each other's pending tensors do not wait for each other") {
+  for (int round = 0; round < 50; ++round) {
+    Tensor from_a, from_b;
+    std::atomic<int> ready = 0;
+    auto meet = [&] {
+      ++ready;
+      while (ready < 2) std::this_thread::yield();
+    };
+    double a = 0, b = 0;
+    std::thread first([&] {
+      from_a = ones({4}, f64) + 1;
+      meet();
+      a = sum(from_a * from_b).item<double>();
+    });
+    std::thread second([&] {
+      from_b = ones({4}, f64) + 2;
+      meet();
+      b = sum(from_b - from_a).item<double>();
+    });
+    first.join();
+    second.join();
+    CHECK_EQ(a, 24);
+    CHECK_EQ(b, 4);
+  }
+}
+
+TEST_CASE("captured in a transform on another thread") {
+  Tensor w = ones({3}, f64) * 2;  // pending here
+  Tensor g;
+  std::thread([&] { g = grad([&](const Tensor& x) { return sum(x * w); })(ones({3}, f64)).eval(); }).join();
+  CHECK_SAME(g, full({3}, 2.0, f64));
+}
+
+TEST_CASE("every thread draws its own numbers") {
+  Tensor a, b;
+  manual_seed(1);
+  std::thread([&] { a = rand({4}); }).join();
+  std::thread([&] {
+    manual_seed(1);
+    b = rand({4});
+  }).join();
+  CHECK_SAME(rand({4}), b);
+  CHECK_FALSE(equal(a, b));
+}
