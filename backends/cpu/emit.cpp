@@ -39,7 +39,8 @@ void run_cold(std::byte* area, uint64_t mask, const ColdCall* call, const int64_
     if (in.op == KOp::fixup) {
       write(l, libm(static_cast<KFn>(in.aux), in.type, read(1, l, in.type), in.d == kNone ? 0 : read(2, l, in.type)));
     } else if (in.op == KOp::check) {
-      int64_t index = static_cast<int64_t>(read(4, 0, KType::i64)), value = static_cast<int64_t>(read(1, l, call->from));
+      int64_t index = static_cast<int64_t>(read(4, 0, KType::i64)),
+              value = static_cast<int64_t>(read(1, l, call->from));
       if (call->from == KType::i32) value = static_cast<int32_t>(value);
       reinterpret_cast<KernelError*>(args[0])->record(in.imm, index + l, value);
     } else {
@@ -128,8 +129,7 @@ void emit_thunk(CodeUnit& unit) {
   as.emit(Isa::mov, x86::rbx, x86::rsp);
   as.emit(Isa::sub, x86::rsp, asmjit::Imm(vectors * bytes + 64));
   as.emit(Isa::and_, x86::rsp, asmjit::Imm(-64));
-  for (int i = 0; i < vectors; ++i)
-    as.emit(Isa::vmovups, x86::ptr(x86::rsp, i * bytes), vector_register(i, bytes));
+  for (int i = 0; i < vectors; ++i) as.emit(Isa::vmovups, x86::ptr(x86::rsp, i * bytes), vector_register(i, bytes));
   if (unit.avx512)
     for (uint32_t i = 1; i < 8; ++i)
       as.emit(Isa::kmovq, x86::ptr(x86::rsp, vectors * bytes + static_cast<int>(i) * 8), x86::k(i));
@@ -140,8 +140,7 @@ void emit_thunk(CodeUnit& unit) {
   as.emit(Isa::vzeroupper);
   x86::Mem target = unit.data(word(std::bit_cast<uint64_t>(&run_cold)));
   as.emit(Isa::call, target);
-  for (int i = 0; i < vectors; ++i)
-    as.emit(Isa::vmovups, vector_register(i, bytes), x86::ptr(x86::rsp, i * bytes));
+  for (int i = 0; i < vectors; ++i) as.emit(Isa::vmovups, vector_register(i, bytes), x86::ptr(x86::rsp, i * bytes));
   if (unit.avx512)
     for (uint32_t i = 1; i < 8; ++i)
       as.emit(Isa::kmovq, x86::k(i), x86::ptr(x86::rsp, vectors * bytes + static_cast<int>(i) * 8));
@@ -358,6 +357,8 @@ void BodyEmitter::unlock() {
     for (uint32_t& v : f.value)
       if (v == kTemp) v = kFree;
   }
+  for (auto [bytes, slot] : released_slots_) free_slots_[bytes].push_back(slot);
+  released_slots_.clear();
 }
 
 void BodyEmitter::bind(uint32_t v, int reg) {
@@ -406,7 +407,7 @@ void BodyEmitter::kill(uint32_t v) {
   }
   if (w.slot >= 0) {
     int bytes = bytes_of_value(v);
-    free_slots_[bytes <= 8 ? 8 : bytes].push_back(w.slot);
+    released_slots_.emplace_back(std::max(bytes, 8), w.slot);
     w.slot = -1;
     w.stored = false;
   }
@@ -434,7 +435,8 @@ void BodyEmitter::block(uint32_t begin, uint32_t end) {
   }
 }
 
-// Before a loop: what its body uses gets registers for the loop's time, in the order of first use; the rest goes to memory.
+// Before a loop: what its body uses gets registers for the loop's time, in the order of first use; the rest goes to
+// memory.
 void BodyEmitter::pin(uint32_t begin, uint32_t end) {
   std::vector<uint32_t> used;
   std::vector<uint8_t> seen(begin, 0);

@@ -1,9 +1,9 @@
 // Machine code of a kernel, in one pass that allocates registers as it emits.
 //
 // Straight-line code needs no more: a value stays in a register until it is dead or evicted; the one whose next use is
-// farthest goes first (Belady 1966). Values are SSA, so an evicted one is stored at most once. At a loop the values that
-// its body uses are pinned to registers as far as these go and the rest is in memory, so that every turn finds what the
-// first one found. Linear in the instructions.
+// farthest goes first (Belady 1966). Values are SSA, so an evicted one is stored at most once. At a loop the values
+// that its body uses are pinned to registers as far as these go and the rest is in memory, so that every turn finds
+// what the first one found. Linear in the instructions.
 #pragma once
 #include <array>
 #include <deque>
@@ -110,7 +110,9 @@ class BodyEmitter {
   x86::Gp G(int reg) const { return x86::gpq(static_cast<uint32_t>(reg)); }
   x86::KReg K(int reg) const { return x86::k(static_cast<uint32_t>(reg)); }
   x86::Vec V(int reg, int bytes) const { return vector_register(reg, bytes); }
-  x86::Vec V(int reg, KType t) const { return vector_register(reg, t == KType::mask ? vector_bytes() : lanes_ * bytes_of(t)); }
+  x86::Vec V(int reg, KType t) const {
+    return vector_register(reg, t == KType::mask ? vector_bytes() : lanes_ * bytes_of(t));
+  }
   x86::Mem spill(int64_t offset) const;
   x86::Mem address(uint32_t i, int64_t extra = 0);
   x86::Mem constant(const KInstr& c, bool broadcast);
@@ -179,9 +181,11 @@ class BodyEmitter {
   std::vector<Where> where_;
   bool tail_ = false;
   uint32_t at_ = 0;
-  int32_t live_slot_ = -1;       // the number of live lanes of a tail
-  int32_t tail_mask_slot_ = -1;  // avx2: the tail mask as a vector
-  std::unordered_map<int, std::vector<int32_t>> free_slots_;
+  int32_t live_slot_ = -1;                                    // the number of live lanes of a tail
+  int32_t tail_mask_slot_ = -1;                               // avx2: the tail mask as a vector
+  std::unordered_map<int, std::vector<int32_t>> free_slots_;  // by bytes
+  // Of values that died in this instruction, which may still read them.
+  std::vector<std::pair<int, int32_t>> released_slots_;
   struct Cold {
     asmjit::Label entry;
     std::function<void()> emit;

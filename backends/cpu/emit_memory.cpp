@@ -28,7 +28,10 @@ x86::Mem BodyEmitter::address(uint32_t i, int64_t extra) {
     as_.emit(Isa::mov, x86::rax, unit_.data(std::string(reinterpret_cast<const char*>(&bits), 8)));
     as_.emit(Isa::add, x86::rax, G(a));
     if (d.b == kNone) return x86::ptr(x86::rax);
-    return x86::ptr(x86::rax, G(use(d.b)), static_cast<uint32_t>(bytes_of(d.type) == 8 ? 3 : bytes_of(d.type) == 4 ? 2 : 0));
+    return x86::ptr(x86::rax, G(use(d.b)),
+                    static_cast<uint32_t>(bytes_of(d.type) == 8   ? 3
+                                          : bytes_of(d.type) == 4 ? 2
+                                                                  : 0));
   }
   if (d.b == kNone) return x86::ptr(G(a), static_cast<int32_t>(displacement));
   uint32_t shift = bytes_of(d.type) == 8 ? 3 : bytes_of(d.type) == 4 ? 2 : 0;
@@ -47,7 +50,8 @@ void BodyEmitter::load(uint32_t i) {
   bool wide = is_wide(d.type);
   if (lanes_ == 1) return as_.emit(wide ? Isa::vmovsd : Isa::vmovss, V(r, 16), m);
   if (!tail_) return as_.emit(Isa::vmovups, V(r, d.type), m);
-  if (unit_.avx512) return static_cast<void>(as_.masked(x86::k7, true).emit(wide ? Isa::vmovupd : Isa::vmovups, V(r, d.type), m));
+  if (unit_.avx512)
+    return static_cast<void>(as_.masked(x86::k7, true).emit(wide ? Isa::vmovupd : Isa::vmovups, V(r, d.type), m));
   int t = temp(vec);
   as_.emit(Isa::vmovups, V(t, vector_bytes()), spill(tail_mask_slot_));
   narrow_mask(t, t, d.type);
@@ -213,8 +217,9 @@ void BodyEmitter::gather(uint32_t i) {
     as_.emit(Isa::kxnorw, x86::k6, x86::k6, x86::k6);
   }
   x86::Mem m = x86::ptr(G(a), V(c, index), wide ? 3u : 2u, static_cast<int32_t>(d.imm));
-  Isa op = wide ? (wide_index ? Isa::vgatherqpd_k : Isa::vgatherdpd_k)
-                : wide_index ? Isa::vgatherqps_k : Isa::vgatherdps_k;
+  Isa op = wide         ? (wide_index ? Isa::vgatherqpd_k : Isa::vgatherdpd_k)
+           : wide_index ? Isa::vgatherqps_k
+                        : Isa::vgatherdps_k;
   as_.masked(x86::k6, false).emit(op, V(r, d.type), m);
   release(i);
   where_[i] = {-1, -1, false, uses_.first[i]};
@@ -248,8 +253,8 @@ void BodyEmitter::row_pointers(uint32_t i, std::array<x86::Mem, 8>& rows) {
   four(second, 4);
 }
 
-// Registers r[j] hold element l of value j in lane l; afterwards r[l] holds value j of lane l in lane j. Values from n on do
-// not matter. All registers are temporary.
+// Registers r[j] hold element l of value j in lane l; afterwards r[l] holds value j of lane l in lane j. Values from n
+// on do not matter. All registers are temporary.
 void BodyEmitter::transpose(std::array<int, 8>& r, int n) {
   if (!unit_.avx512) {
     auto Y = [&](int x) { return V(x, 32); };
@@ -282,7 +287,9 @@ void BodyEmitter::transpose(std::array<int, 8>& r, int n) {
   }
   // 4 x 4 blocks in each half.
   auto blocks = [&](std::array<int, 4>& t) {
-    auto shuffle = [&](int to, int a, int b, int imm) { as_.emit(Isa::vshuff64x2, Z(to), Z(a), Z(b), asmjit::Imm(imm)); };
+    auto shuffle = [&](int to, int a, int b, int imm) {
+      as_.emit(Isa::vshuff64x2, Z(to), Z(a), Z(b), asmjit::Imm(imm));
+    };
     shuffle(spare, t[0], t[1], 0xee);
     shuffle(t[0], t[0], t[1], 0x44);
     std::swap(spare, t[1]);  // t0: B0 B1 of both, t1: B2 B3
@@ -477,7 +484,11 @@ void BodyEmitter::by_lane(uint32_t i) {
   uint32_t shift = element == 8 ? 3 : element == 4 ? 2 : 0;
   for (int j = 0; j < count; ++j) {
     int64_t offset = (indexed ? d.imm : 0) + int64_t{size} * j;
-    x86::Mem far = indexed ? x86::ptr(G(pointer), x86::rdx, size == 8 ? 3 : size == 4 ? 2 : 0, static_cast<int32_t>(offset))
+    x86::Mem far = indexed ? x86::ptr(G(pointer), x86::rdx,
+                                      size == 8   ? 3
+                                      : size == 4 ? 2
+                                                  : 0,
+                                      static_cast<int32_t>(offset))
                            : x86::ptr(G(pointer), static_cast<int32_t>(offset));
     x86::Mem near = x86::ptr(kSpill, G(lane), shift, area + width * (j + 1));
     const x86::Mem &from = storing ? near : far, &to = storing ? far : near;

@@ -35,8 +35,8 @@ x86::Mem BodyEmitter::constant(const KInstr& c, bool broadcast) {
   return m;
 }
 
-// Calls emit with v as a register, or as a memory operand where that saves a load. `memory_allowed`: the instruction has
-// one of v's element (broadcast on EVEX) and, with one lane, reads just that element.
+// Calls emit with v as a register, or as a memory operand where that saves a load. `memory_allowed`: the instruction
+// has one of v's element (broadcast on EVEX) and, with one lane, reads just that element.
 template <class Emit>
 void BodyEmitter::with_source(uint32_t v, bool memory_allowed, Emit emit) {
   const Where& w = where_[v];
@@ -80,7 +80,8 @@ struct FmaForms {
   Isa f132, f213, f231;
 };
 
-#define JOT_FORMS(name, suffix) FmaForms{Isa::name##132##suffix, Isa::name##213##suffix, Isa::name##231##suffix}
+#define JOT_FORMS(name, suffix) \
+  FmaForms { Isa::name##132##suffix, Isa::name##213##suffix, Isa::name##231##suffix }
 #define JOT_FMA(name) \
   { JOT_FORMS(name, pd), JOT_FORMS(name, sd), JOT_FORMS(name, ps), JOT_FORMS(name, ss) }
 FmaForms fma_forms(KOp op, bool wide, bool scalar) {

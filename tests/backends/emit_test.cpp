@@ -116,8 +116,8 @@ void check(const Kernel& kernel, Target t, const std::vector<std::pair<KType, st
         which = k;
       }
   }
-  CHECK_MESSAGE(equal, what, ": array ", which, " element ", where, " lanes ", kernel.lanes, " range ", begin, " to ", end,
-                " target ", t == Target::avx512 ? "avx512" : "avx2", "\n", to_text(kernel));
+  CHECK_MESSAGE(equal, what, ": array ", which, " element ", where, " lanes ", kernel.lanes, " range ", begin, " to ",
+                end, " target ", t == Target::avx512 ? "avx512" : "avx2", "\n", to_text(kernel));
 }
 
 struct Op {
@@ -154,7 +154,8 @@ std::vector<Op> all_ops() {
     for (auto mode : {B::even, B::floor, B::ceil, B::trunc})
       ops.push_back({"round", {t}, t, [mode](B& b, V x) { return b.round(x[0], mode); }});
     ops.push_back({"is_nan", {t}, mask, [](B& b, V x) { return b.is_nan(x[0]); }});
-    ops.push_back({"bitcast", {t}, t == f64 ? i64 : i32, [t](B& b, V x) { return b.bitcast(t == f64 ? i64 : i32, x[0]); }});
+    ops.push_back(
+        {"bitcast", {t}, t == f64 ? i64 : i32, [t](B& b, V x) { return b.bitcast(t == f64 ? i64 : i32, x[0]); }});
     for (auto fn : {exp, log, sin, cos, tanh, logistic, rsqrt})
       ops.push_back({"math", {t}, t, [fn](B& b, V x) { return fn(b, x[0]); }});
   }
@@ -244,8 +245,9 @@ TEST_CASE("emit: rows, strides, gathers and scatters") {
             b.store_rows(xs, to, b.imul(i, stride), stride);
             b.endloop();
             int64_t step = count + 2;
-            check(std::move(b).finish(), t, {{type, array(type, 40 * step, random)}, {type, array(type, 40 * step, random)}},
-                  {step}, 0, n, "rows");
+            check(std::move(b).finish(), t,
+                  {{type, array(type, 40 * step, random)}, {type, array(type, 40 * step, random)}}, {step}, 0, n,
+                  "rows");
           }
   for (Target t : targets())
     for (KType type : {f64, f32, i64, i32, mask})
@@ -262,10 +264,14 @@ TEST_CASE("emit: rows, strides, gathers and scatters") {
             std::vector<std::byte> list(static_cast<size_t>(bytes_of(index)) * 40);
             for (size_t k = 0; k < 40; ++k) {
               uint64_t v = random() % 50;
-              std::memcpy(list.data() + k * static_cast<size_t>(bytes_of(index)), &v, static_cast<size_t>(bytes_of(index)));
+              std::memcpy(list.data() + k * static_cast<size_t>(bytes_of(index)), &v,
+                          static_cast<size_t>(bytes_of(index)));
             }
             check(std::move(b).finish(), t,
-                  {{type, array(type, 90, random)}, {index, list}, {type, array(type, 90, random)}, {type, array(type, 90, random)}},
+                  {{type, array(type, 90, random)},
+                   {index, list},
+                   {type, array(type, 90, random)},
+                   {type, array(type, 90, random)}},
                   {2}, 0, n, "indexed");
           }
 }
@@ -290,8 +296,8 @@ TEST_CASE("emit: loops, variables, reductions, broadcast, checks") {
           b.store(b.add(b.mul(b.load(type, from, b.iadd(start, k)), factor), sum), to, b.iadd(start, k));
           b.endloop();
           b.endloop();
-          check(std::move(b).finish(), t, {{type, array(type, 200, random)}, {type, array(type, 200, random)}}, {n}, 1, 4,
-                "reduce");
+          check(std::move(b).finish(), t, {{type, array(type, 200, random)}, {type, array(type, 200, random)}}, {n}, 1,
+                4, "reduce");
         }
   for (Target t : targets())
     for (int64_t n : {1, 6, 8, 19}) {
@@ -300,7 +306,8 @@ TEST_CASE("emit: loops, variables, reductions, broadcast, checks") {
       b.check(7, b.cmp(KCmp::gt, x, b.constant(i64, 2)), x, i);
       b.store(b.add(x, b.broadcast(i64, i)), to, i);
       b.endloop();
-      check(std::move(b).finish(), t, {{i64, array(i64, 30, random)}, {i64, array(i64, 30, random)}}, {}, 0, n, "check");
+      check(std::move(b).finish(), t, {{i64, array(i64, 30, random)}, {i64, array(i64, 30, random)}}, {}, 0, n,
+            "check");
     }
 }
 
@@ -354,8 +361,9 @@ TEST_CASE("emit: register pressure") {
       b.store(sum, out, i);
       b.endloop();
       std::mt19937_64 data(seed + 100);
-      check(std::move(b).finish(), t, {{KType::f64, array(KType::f64, 400, data)}, {KType::f64, array(KType::f64, 40, data)}},
-            {}, 0, 13 + static_cast<int64_t>(seed % 8), "pressure");
+      check(std::move(b).finish(), t,
+            {{KType::f64, array(KType::f64, 400, data)}, {KType::f64, array(KType::f64, 40, data)}}, {}, 0,
+            13 + static_cast<int64_t>(seed % 8), "pressure");
     }
 }
 
