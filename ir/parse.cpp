@@ -433,9 +433,9 @@ class Parser {
     size_t begin = in_.position();
     in_.expect("%", "before the name of a value");
     std::string key = value_key();
-    auto found = values_.find(key);
-    if (found == values_.end()) in_.fail_at(begin, "no value %" + key + " is defined before its use");
-    return found->second;
+    std::optional<Value> found = defined(key);
+    if (!found) in_.fail_at(begin, "no value %" + key + " is defined before its use");
+    return *found;
   }
 
   std::vector<Value> value_list(std::string_view end) {
@@ -446,8 +446,26 @@ class Parser {
     return values;
   }
 
+  // Numbers that come in order, as they are printed, need no table.
+  static std::optional<size_t> number_of(const std::string& key) {
+    size_t n = 0;
+    auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), n);
+    if (error != std::errc() || end != key.data() + key.size() || (key[0] == '0' && key.size() > 1)) return {};
+    return n;
+  }
+  std::optional<Value> defined(const std::string& key) const {
+    std::optional<size_t> number = number_of(key);
+    if (number && *number < numbered_.size()) return numbered_[*number];
+    auto found = named_.find(key);
+    if (found == named_.end()) return {};
+    return found->second;
+  }
   void define(size_t begin, const std::string& key, Value v) {
-    if (!values_.emplace(key, v).second) in_.fail_at(begin, "value %" + key + " is defined twice");
+    if (defined(key)) in_.fail_at(begin, "value %" + key + " is defined twice");
+    if (number_of(key) == numbered_.size())
+      numbered_.push_back(v);
+    else
+      named_.emplace(key, v);
   }
 
   // loc("file":1) scope("name"), each optional.
@@ -514,7 +532,8 @@ class Parser {
 
   Reader in_;
   Builder builder_;
-  std::unordered_map<std::string, Value> values_;
+  std::vector<Value> numbered_;
+  std::unordered_map<std::string, Value> named_;
   Location location_;
   std::string scope_;
   std::vector<uint32_t> writebacks_;

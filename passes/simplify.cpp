@@ -90,8 +90,9 @@ Value rebuilt(Builder& b, const GraphData& g, Value v, std::span<const Value> x)
       return build::reshape(b, x[0], a.shape());
     case Op::permute_op:
       return exchanges_halves(b.graph(), x[0], a.ints(Key::perm)) ? x[0] : build::permute(b, x[0], a.ints(Key::perm));
-    case Op::broadcast_op:
-      return build::broadcast(b, x[0], a.shape(), a.ints(Key::dims));
+    case Op::broadcast_op:  // what repeats nothing is a reshape
+      return g.shape(v).numel() == b.shape(x[0]).numel() ? build::reshape(b, x[0], g.shape(v))
+                                                         : build::broadcast(b, x[0], a.shape(), a.ints(Key::dims));
     case Op::slice_op:
       return build::slice(b, x[0], a.ints(Key::start), a.ints(Key::limit), a.ints(Key::stride));
     case Op::convert_op:
