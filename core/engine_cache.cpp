@@ -2,10 +2,13 @@
 
 #include <chrono>
 
+#include "backends/reference/interpret.h"
 #include "core/lru.h"
 #include "core/writebacks.h"
+#include "ir/graph.h"
 #include "ir/hash.h"
 #include "passes/dce.h"
+#include "passes/functionalize.h"
 #include "passes/pipeline.h"
 
 namespace jot {
@@ -34,6 +37,7 @@ std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, b
   CompileKey key{recorded, writebacks};
   if (auto found = table().find(key)) return found;
   auto made = std::make_shared<CompiledGraph>();
+  made->recorded = recorded;
   auto start = std::chrono::steady_clock::now();
   made->optimised = passes::optimize(recorded);
   if (!writebacks) made->optimised = passes::dce(drop_writebacks(made->optimised));
@@ -41,6 +45,20 @@ std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, b
   made->engine = make_engine(made->optimised);
   table().insert(std::move(key), made);
   return made;
+}
+
+void run_compiled(const CompiledGraph& compiled, const ir::Graph& recorded, std::span<const void* const> inputs,
+                  std::span<void* const> outputs) {
+  try {
+    compiled.engine->run(inputs, outputs);
+  } catch (const Error&) {
+    if (&recorded.data() == &compiled.recorded.data()) throw;
+    // Compiled for another recording of the same graph: find the line in this one.
+    ir::Graph pure = passes::functionalize(recorded);
+    if (outputs.size() == pure.data().num_results()) pure = drop_writebacks(pure);
+    reference::interpret(pure, inputs, outputs);
+    throw;
+  }
 }
 
 EngineCacheInfo engine_cache_info() {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "backends/engine.h"
 #include "jot/ir.h"
@@ -10,11 +11,16 @@ namespace jot {
 // Optimises and compiles a recorded graph, or finds it: the bounded, locked cache of executables. A hit compares the
 // whole recorded graph. writebacks: whether the graph's writebacks are wanted (trailing outputs) or dropped.
 struct CompiledGraph {
+  ir::Graph recorded;
   std::shared_ptr<const Engine> engine;
   ir::Graph optimised;
   double pass_seconds = 0;  // spent in the passes
 };
 std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, bool writebacks);
+
+// Runs it. `recorded` is the caller's graph, equal to the one that was compiled: a data error names its lines.
+void run_compiled(const CompiledGraph& compiled, const ir::Graph& recorded, std::span<const void* const> inputs,
+                  std::span<void* const> outputs);
 
 struct EngineCacheInfo {
   int64_t hits, misses, entries;

@@ -78,7 +78,7 @@ std::vector<Buffer> run(const ir::Graph& graph, std::span<const Binding> binding
     results.push_back(Buffer::allocate(type.shape.numel() * size_of(type.dtype), size_of(type.dtype)));
     outputs.push_back(results.back().data());
   }
-  compiled->engine->run(inputs, outputs);
+  run_compiled(*compiled, graph, inputs, outputs);
   return results;
 }
 

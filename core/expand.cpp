@@ -128,12 +128,19 @@ Graph pure_form(const Graph& recorded, const Expand& what) {
   return what.active.empty() ? pure : drop_writebacks(pure, what.active);
 }
 
+// Expansions keep the lines of the graph they were made of: they serve only recordings of the same lines.
+bool same_lines(const GraphData& a, const GraphData& b) {
+  for (Value v = 0; v < a.size(); ++v)
+    if (a.location(v) != b.location(v)) return false;
+  return true;
+}
+
 struct ExpansionKey {
   Graph recorded;
   Expand what;
   uint64_t hash() const { return hash_mix(recorded.hash(), what.hash()); }
   friend bool operator==(const ExpansionKey& a, const ExpansionKey& b) {
-    return a.what == b.what && a.recorded == b.recorded;
+    return a.what == b.what && a.recorded == b.recorded && same_lines(a.recorded.data(), b.recorded.data());
   }
 };
 

@@ -126,12 +126,15 @@ const std::vector<Tensor>& ir::Graph::captures() const {
 }
 
 ir::Graph optimize(const ir::Graph& graph) { return with_captures_of(graph, passes::optimize(graph)); }
+ir::Graph optimize(const ir::Graph& graph, const std::function<void(std::string_view, const ir::Graph&)>& observer) {
+  return with_captures_of(graph, passes::optimize(graph, observer));
+}
 
 std::vector<Tensor> run(const ir::Graph& graph, const std::vector<Tensor>& inputs, Location at) {
   std::vector<Tensor> all = inputs_of("run", graph, inputs, at);
   std::shared_ptr<const CompiledGraph> compiled = compile_cached(graph, true);
   return evaluate_graph("run", compiled->optimised.data(), all, at,
-                        [&](auto in, auto out) { compiled->engine->run(in, out); });
+                        [&](auto in, auto out) { run_compiled(*compiled, graph, in, out); });
 }
 
 std::vector<Tensor> interpret(const ir::Graph& graph, const std::vector<Tensor>& inputs, Location at) {

@@ -183,6 +183,8 @@ std::shared_ptr<const JitEntry> JitCache::record(const JitKey& key, Fn fn, std::
 
   std::lock_guard lock(s.mutex);
   entry->last_use = ++s.clock;
+  // Another thread may have recorded the same meanwhile.
+  std::erase_if(s.entries, [&](const auto& e) { return e->matches(key); });
   if (s.entries.size() == kMaxEntries)
     s.entries.erase(std::ranges::min_element(s.entries, {}, [](const auto& e) { return e->last_use; }));
   s.entries.push_back(entry);

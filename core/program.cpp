@@ -39,9 +39,10 @@ Buffer buffer_for(const ir::Type& type) {
 
 Program::Program(Recording recording, std::vector<MergedArguments::Source> sources, Captures captures,
                  std::string_view api, Location at)
-    : bindings_(std::move(recording.bindings)),
+    : recorded_(recording.graph),
+      bindings_(std::move(recording.bindings)),
       sources_(std::move(sources)),
-      compiled_(compile_cached(recording.graph, true)),
+      compiled_(compile_cached(recorded_, true)),
       random_draws_(recording.random_draws) {
   const ir::GraphData& g = compiled_->optimised.data();
   num_results_ = g.num_results();
@@ -96,7 +97,7 @@ void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results
     outputs.push_back(b.data());
     buffers.push_back(std::move(b));
   }
-  engine().run(inputs.span(), outputs.span());
+  run_compiled(*compiled_, recorded_, inputs.span(), outputs.span());
   rng.offset += random_draws_;
   for (size_t i = 0; i < num_results_; ++i)
     results[i] = from_buffer(output_types_[i].dtype, output_types_[i].shape, buffers.data()[i]);
@@ -132,7 +133,7 @@ void Program::run_into(std::span<const void* const> args, std::span<void* const>
                      : b.kind == Binding::Kind::rng_offset ? &rng.offset
                                                            : copied_[i].data());
   }
-  engine().run(inputs.span(), outputs);
+  run_compiled(*compiled_, recorded_, inputs.span(), outputs);
   rng.offset += random_draws_;
 }
 

@@ -33,6 +33,7 @@ class Program {
   using Pointers = SmallArray<const void*, 32>;
   Tensor argument(std::span<const Tensor* const> args, size_t i) const;
   void write_back(std::span<const Tensor* const> args, std::span<const Buffer> contents) const;
+  ir::Graph recorded_;
   std::vector<Binding> bindings_;
   std::vector<MergedArguments::Source> sources_;
   std::vector<Buffer> copied_;  // contents of the captures, by binding; empty where they are shared

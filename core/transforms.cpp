@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/alias.h"
 #include "core/expand.h"
 #include "core/overlap.h"
 #include "core/recorder.h"
@@ -299,14 +300,21 @@ JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const siz
   return result;
 }
 
-Leaves functionalize(Fn fn, std::span<const Tensor> args, Remove, Location at) {
+Leaves functionalize(Fn fn, std::span<const Tensor> args, Remove remove, Location at) {
   check_defined("functionalize", args, "argument", at);
   MergedArguments merged(fn, args);
+  WatchedArguments watched(merged.fn());
   Recording recording =
-      record_function(merged.fn(), merged.arguments(), {.kind = TraceKind::functionalize, .scope = "functionalize"});
+      record_function(watched.fn(), merged.arguments(), {.kind = TraceKind::functionalize, .scope = "functionalize"});
   auto expansion = expand(recording.graph, {.kind = TransformKind::functionalize});
   Scope scope("functionalize");
-  return spliced(*expansion, recording, merged.arguments(), {}, at).take(recording.outputs.values.size());
+  const Leaves& values = recording.outputs.values;
+  Leaves results = spliced(*expansion, recording, merged.arguments(), {}, at).take(values.size());
+  if (remove == Remove::mutations_and_views) return results;
+  for (size_t i = 0; i < values.size(); ++i)
+    if (std::optional<size_t> k = watched.shown_by(values[i]))
+      if (auto view = view_of_argument(values[i], merged.arguments()[*k], false)) results[i] = *view;
+  return results;
 }
 
 }  // namespace jot::detail

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/alias.h"
 #include "core/expand.h"
 #include "core/recorder.h"
 #include "jot/detail.h"
@@ -36,6 +37,16 @@ void normalise(std::vector<std::optional<int64_t>>& out_dims, const Leaves& valu
   }
 }
 
+// Of a result that only shows elements of an argument: the view of the caller's tensor.
+std::optional<Tensor> result_view(const WatchedArguments& watched, const Tensor& value, std::span<const Tensor> args,
+                                  std::span<const std::optional<int64_t>> in_dims, std::optional<int64_t> out_dim) {
+  std::optional<size_t> k = watched.shown_by(value);
+  if (!k || in_dims[*k].has_value() != out_dim.has_value()) return {};
+  if (!out_dim) return view_of_argument(value, args[*k], false);
+  auto view = view_of_argument(value, args[*k].movedim(*in_dims[*k], 0), true);
+  return view ? std::optional<Tensor>(view->movedim(0, *out_dim)) : view;
+}
+
 }  // namespace
 
 Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,
@@ -53,9 +64,10 @@ Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<i
     mapped.push_back(in_dims[i].has_value());
   }
   int64_t chunk = std::min(lanes, options.chunk_size.value_or(lanes));
+  WatchedArguments watched(fn);
   Recording recording = record_function(
-      fn, args, {.kind = TraceKind::vmap, .randomness = options.randomness, .lanes = chunk, .scope = "vmap"}, mapped,
-      types);
+      watched.fn(), args, {.kind = TraceKind::vmap, .randomness = options.randomness, .lanes = chunk, .scope = "vmap"},
+      mapped, types);
 
   Expand what{.kind = TransformKind::vmap, .lanes = lanes, .randomness = options.randomness};
   what.out_dims = recording.outputs.out_dims;
@@ -73,7 +85,11 @@ Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<i
   }
   auto expansion = expand(recording.graph, what);
   Scope scope("vmap");
-  return splice(expansion->graph, recording.bindings, args, {}, draws, at);
+  Leaves results = splice(expansion->graph, recording.bindings, args, {}, draws, at);
+  for (size_t i = 0; i < results.size(); ++i)
+    if (auto view = result_view(watched, recording.outputs.values[i], args, in_dims, what.out_dims[i]))
+      results[i] = *view;
+  return results;
 }
 
 }  // namespace jot::detail

@@ -40,12 +40,27 @@ concept TensorHandle = requires(const T& t) { t.operator const Tensor&(); };
 
 // ---- kinds of nodes
 
-enum class NodeKind : uint8_t { tensor, handle, map, vector, array, optional, product, record, number, text, other };
+enum class NodeKind : uint8_t {
+  nothing,
+  tensor,
+  handle,
+  map,
+  vector,
+  array,
+  optional,
+  product,
+  record,
+  number,
+  text,
+  other
+};
 template <class T>
 inline constexpr NodeKind node_kind = std::is_arithmetic_v<T> && !std::is_same_v<T, long double> ? NodeKind::number
                                       : std::is_enum_v<T>                                        ? NodeKind::number
                                       : std::is_convertible_v<const T&, std::string_view>        ? NodeKind::text
                                                                                                  : NodeKind::other;
+template <>
+inline constexpr NodeKind node_kind<none_t> = NodeKind::nothing;
 template <>
 inline constexpr NodeKind node_kind<Tensor> = NodeKind::tensor;
 template <TensorHandle T>
@@ -95,7 +110,9 @@ constexpr Leafage product_leafage(std::index_sequence<I...>) {
 template <class T>
 constexpr Leafage leafage() {
   constexpr NodeKind kind = node_kind<T>;
-  if constexpr (kind == NodeKind::tensor || kind == NodeKind::handle)
+  if constexpr (kind == NodeKind::nothing)
+    return {};
+  else if constexpr (kind == NodeKind::tensor || kind == NodeKind::handle)
     return {.tensors = true};
   else if constexpr (kind == NodeKind::map)
     return leafage<typename T::mapped_type>() | Leafage{.dynamic = true};
@@ -158,7 +175,9 @@ struct MembersVisitor {
 template <class T>
 void walk(const T& t, TreeVisitor& v) {
   constexpr NodeKind kind = node_kind<T>;
-  if constexpr (kind == NodeKind::tensor) {
+  if constexpr (kind == NodeKind::nothing) {
+    v.optional(false);
+  } else if constexpr (kind == NodeKind::tensor) {
     v.tensor(t);
   } else if constexpr (kind == NodeKind::handle) {
     v.tensor(t.operator const Tensor&());

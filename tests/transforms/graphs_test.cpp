@@ -95,6 +95,22 @@ TEST_CASE("D47 functionalize leaves no write but one copy an input") {
   CHECK_SAME(functionalize(writes)(z, z.slice(0, 0, 1)), floats({2}));
 }
 
+TEST_CASE("A9 results of functionalize alias arguments, unless views are removed") {
+  auto f = [](const Tensor& x) {
+    x.add_(1);
+    return x.slice(0, 0, 2);
+  };
+  Tensor x = floats({1, 2, 3});
+  Tensor view = functionalize(f)(x);
+  CHECK_SAME(view, floats({2, 3}));
+  view.fill_(0);
+  CHECK_SAME(x, floats({0, 0, 4}));
+  Tensor copy = functionalize(f, {.remove = Remove::mutations_and_views})(x);
+  CHECK_SAME(copy, floats({1, 1}));
+  copy.fill_(9);
+  CHECK_SAME(x, floats({1, 1, 5}));
+}
+
 TEST_CASE("run writes what the graph writes") {
   ir::Graph g = trace(
       [](const Tensor& x) {

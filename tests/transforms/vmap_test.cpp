@@ -314,3 +314,33 @@ TEST_CASE("jacobians under vmap, vmap under jacobians") {
   for (int64_t i = 0; i < 4; ++i) CHECK_NEAR_TO(whole.index({i, Slice(), i}), rows[i], 1e-4);
   CHECK_SAME(whole.index({0, Slice(), 1}), zeros({3, 3}));
 }
+
+TEST_CASE("results that only show elements of an argument share its memory") {
+  Tensor x = floats({1, 2, 3, 4, 5, 6}, {2, 3});
+  Tensor turned = vmap(identity, {.out_dims = 1})(x);
+  CHECK_EQ(turned.shape(), Shape{3, 2});
+  turned.select(0, 1).fill_(9);
+  CHECK_SAME(x, floats({1, 9, 3, 4, 9, 6}, {2, 3}));
+  Tensor part = vmap([](const Tensor& row) { return row.slice(0, 0, 3, 2).unsqueeze(0); })(x);
+  CHECK_SAME(part, floats({1, 3, 4, 6}, {2, 1, 2}));
+  part.fill_(0);
+  CHECK_SAME(x, floats({0, 9, 0, 0, 9, 0}, {2, 3}));
+  Tensor columns = vmap([](const Tensor& c) { return c[1]; }, {.in_dims = 1})(x);
+  columns.fill_(7);
+  CHECK_SAME(x, floats({0, 9, 0, 7, 7, 7}, {2, 3}));
+  Tensor wide = vmap([](const Tensor& c) { return c.expand({4, 2}); }, {.in_dims = 1})(x);
+  CHECK_SAME(wide, x.t().unsqueeze(1).expand({3, 4, 2}).clone());
+  // What is computed does not.
+  vmap([](const Tensor& row) { return row * 1; })(x).fill_(5);
+  CHECK_SAME(x, floats({0, 9, 0, 7, 7, 7}, {2, 3}));
+  // Written and then shown: the writes are there.
+  Tensor written = vmap([](const Tensor& row) {
+    row.add_(1);
+    return row.slice(0, 0, 1);
+  })(x);
+  CHECK_SAME(written, floats({1, 8}, {2, 1}));
+  CHECK_SAME(x, floats({1, 10, 1, 8, 8, 8}, {2, 3}));
+  // Under a derivative the view is part of it.
+  CHECK_SAME(grad([](const Tensor& x) { return sum(vmap([](const Tensor& r) { return r[0]; })(x) * 3); })(x),
+             floats({3, 0, 0, 3, 0, 0}, {2, 3}));
+}
