@@ -149,7 +149,7 @@ LoweredKernel ClusterLowering::run() {
     accesses_.back().slots = static_cast<uint32_t>(slots_.size());
     slots_.resize(slots_.size() + accesses_.back().elements(), kNone);
   }
-  for (const Loop& loop : loops_) args_->product(loop.axes);
+  for (size_t l = outer_ == 0 ? 0 : 1; l < loops_.size(); ++l) args_->product(loops_[l].axes);  // before the loops
   for (Value v : cluster_.inlined) make_all(v);
   for (Value v : cluster_.members)
     if (c_.reduction[v] == Reduction::full) start_reduction(v);

@@ -60,6 +60,23 @@ class RandomProgram {
       if (int64_t n = extent(); s.numel() * n <= kLargest) s.push_back(n);
     return s;
   }
+  // Not rounded differently by different ways to compute it: what steps may be taken of.
+  bool exact(Value v) {
+    const ir::GraphData& g = b_.graph();
+    for (auto w = static_cast<Value>(exact_.size()); w <= v; ++w) {
+      ir::OpClass kind = ir::info(g.op(w)).op_class;
+      bool computes = kind == ir::OpClass::elementwise || kind == ir::OpClass::reduction ||
+                      kind == ir::OpClass::contraction || g.op(w) == Op::scatter_add_op;
+      exact_.push_back(!(computes && is_floating(g.dtype(w))) &&
+                       std::ranges::all_of(g.operands(w), [&](Value o) { return exact_[o]; }));
+    }
+    return exact_[v];
+  }
+  Value exact_value() {
+    for (int i = 0; i < 8; ++i)
+      if (Value x = any(); exact(x)) return x;
+    return values_[0];
+  }
   Value real() {
     for (int i = 0; i < 8; ++i)
       if (Value x = any(); b_.dtype(x) == floating_) return x;
@@ -108,10 +125,15 @@ class RandomProgram {
   Value step() {
     switch (below(22)) {
       case 0:
-        return ir::build::unary(
-            b_, pick({Op::sin_op, Op::cos_op, Op::tanh_op, Op::logistic_op, Op::abs_op, Op::floor_op}), real());
+        return ir::build::unary(b_, pick({Op::sin_op, Op::cos_op, Op::tanh_op, Op::logistic_op, Op::abs_op}), real());
       case 1:
-        return ir::build::unary(b_, pick({Op::neg_op, Op::sign_op, Op::abs_op}), numeric());
+        if (Value x = numeric(); exact(x)) {
+          Op op = b_.dtype(x) == floating_ && coin()
+                      ? pick({Op::floor_op, Op::ceil_op, Op::round_even_op, Op::trunc_op})
+                      : Op::sign_op;
+          return ir::build::unary(b_, op, x);
+        }
+        return ir::build::unary(b_, pick({Op::neg_op, Op::abs_op}), numeric());
       case 2:
       case 3:
       case 4: {
@@ -141,6 +163,7 @@ class RandomProgram {
         return dot();
       case 14: {
         Value x = any(), y = like(x);
+        if (!exact(x) || !exact(y)) x = y = exact_value();
         Value mask = ir::build::compare(b_, x, y, pick({ir::Direction::lt, ir::Direction::ge, ir::Direction::ne}));
         if (b_.dtype(x) == boolean) return mask;
         if (coin() && b_.shape(x).numel() > 0) {
@@ -150,7 +173,8 @@ class RandomProgram {
         return ir::build::where(b_, mask, x, y);
       }
       case 15:
-        return ir::build::convert(b_, any(), pick({boolean, i32, i64, f32, f64}));
+        if (Value x = any(); exact(x)) return ir::build::convert(b_, x, pick({boolean, i32, i64, f32, f64}));
+        return ir::build::convert(b_, real(), pick({f32, f64}));
       case 16:
         return concat();
       case 17: {
@@ -351,6 +375,7 @@ class RandomProgram {
   Dims extents_;
   DType floating_;
   std::vector<Value> values_;
+  std::vector<bool> exact_;
 };
 
 }  // namespace jot::test

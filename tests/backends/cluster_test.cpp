@@ -1,0 +1,175 @@
+// What ends up in one kernel.
+#include "backends/cpu/cluster.h"
+
+#include <doctest/doctest.h>
+
+#include "backends/cpu/executable.h"
+#include "jot/ir.h"
+
+using namespace jot;
+
+namespace {
+
+struct Counts {
+  int64_t kernels, routines, library;
+  friend bool operator==(const Counts&, const Counts&) = default;
+};
+std::ostream& operator<<(std::ostream& out, const Counts& c) {
+  return out << c.kernels << " kernels, " << c.routines << " routines, " << c.library << " library calls";
+}
+
+Counts counts(const std::string& body) {
+  EngineStats s = cpu::compile(ir::parse(body), {}).stats;
+  return {s.kernels, s.routines, s.library_calls};
+}
+
+std::string listing(const std::string& body) {
+  ir::Graph graph = ir::parse(body);
+  return to_text(cpu::cluster(graph.data()));
+}
+
+}  // namespace
+
+TEST_CASE("cluster: elementwise ops and broadcasts are one kernel") {
+  CHECK(counts("func @main(%x: f32[1000,64], %b: f32[64], %s: f32[]) -> (f32[1000,64]) {\n"
+               "  %0: f32[1000,64] = broadcast(%b) {shape=[1000,64], dims=[1]}\n"
+               "  %1: f32[1000,64] = add(%x, %0)\n"
+               "  %2: f32[1000,64] = tanh(%1)\n"
+               "  %3: f32[1000,64] = broadcast(%s) {shape=[1000,64], dims=[]}\n"
+               "  %4: f32[1000,64] = mul(%2, %3)\n"
+               "  return %4\n}\n") == Counts{1, 0, 0});
+}
+
+TEST_CASE("cluster: softmax of rows is one kernel") {
+  std::string text = listing(
+      "func @main(%x: f32[512,1000]) -> (f32[512,1000]) {\n"
+      "  %0: f32[512] = reduce_max(%x) {dims=[1]}\n"
+      "  %1: f32[512,1000] = broadcast(%0) {shape=[512,1000], dims=[0]}\n"
+      "  %2: f32[512,1000] = sub(%x, %1)\n"
+      "  %3: f32[512,1000] = exp(%2)\n"
+      "  %4: f32[512] = reduce_sum(%3) {dims=[1]}\n"
+      "  %5: f32[512,1000] = broadcast(%4) {shape=[512,1000], dims=[0]}\n"
+      "  %6: f32[512,1000] = div(%3, %5)\n"
+      "  return %6\n}\n");
+  CHECK(text ==
+        "kernel loop 512 | loop 1000\n"
+        "  %1 reduce_max[512]\n"
+        "  %3 sub[512,1000]\n"
+        "  %4 exp[512,1000]\n"
+        "  %5 reduce_sum[512]\n"
+        "  %7 div[512,1000] stored\n");
+}
+
+TEST_CASE("cluster: short axes are unrolled under a mapped one") {
+  // picks rows by index, takes them apart, multiplies small matrices, puts results together
+  std::string text = listing(
+      "func @main(%table: f64[49,11], %i: i64[5000], %x: f64[5000,3], %m: f64[3,3]) -> (f64[5000,6]) {\n"
+      "  %0: i64[5000,1] = reshape(%i) {shape=[5000,1]}\n"
+      "  %1: f64[5000,11] = gather(%table, %0) {offset_dims=[1], collapsed=[0], index_map=[0], operand_batch=[], "
+      "index_batch=[], sizes=[1,11], mode=check}\n"
+      "  %2: f64[5000,3] = slice(%1) {start=[0,3], limit=[5000,6], stride=[1,1]}\n"
+      "  %3: f64[5000,3] = sub(%x, %2)\n"
+      "  %4: f64[5000,3] = dot(%3, %m) {contract=[[1],[0]], batch=[[],[]]}\n"
+      "  %5: f64[5000,6] = concat(%4, %3) {dim=1}\n"
+      "  return %5\n}\n");
+  CHECK(text ==
+        "kernel loop 5000\n"
+        "  %5 gather[5000,11]\n"
+        "  %7 sub[5000,3]\n"
+        "  %8 dot[5000,3]\n"
+        "  %9 concat[5000,6] stored\n");
+}
+
+TEST_CASE("cluster: small programs are one scalar kernel") {
+  CHECK(counts("func @main(%w: f32[3,3], %b: f32[3], %x: f32[3]) -> (f32[3,3]) {\n"
+               "  %0: f32[3] = dot(%w, %x) {contract=[[1],[0]], batch=[[],[]]}\n"
+               "  %1: f32[3] = add(%0, %b)\n"
+               "  %2: f32[3] = tanh(%1)\n"
+               "  %3: f32[3] = mul(%2, %2)\n"
+               "  %4: f32[3,3] = broadcast(%3) {shape=[3,3], dims=[0]}\n"
+               "  %5: f32[3,3] = mul(%w, %4)\n"
+               "  return %5\n}\n") == Counts{1, 0, 0});
+}
+
+TEST_CASE("cluster: a reduction of everything ends a kernel, unless that is short") {
+  auto normalised = [](int64_t n) {
+    std::string m = std::to_string(n);
+    return "func @main(%x: f32[" + m + "]) -> (f32[" + m + "]) {\n  %0: f32[" + m +
+           "] = exp(%x)\n  %1: f32[] = reduce_sum(%0) {dims=[0]}\n  %2: f32[" + m + "] = broadcast(%1) {shape=[" + m +
+           "], dims=[]}\n  %3: f32[" + m + "] = div(%0, %2)\n  return %3\n}\n";
+  };
+  CHECK(counts(normalised(1000)) == Counts{1, 0, 0});
+  CHECK(counts(normalised(100000)) == Counts{2, 0, 0});
+}
+
+TEST_CASE("cluster: cheap values without loops are made where they are used") {
+  CHECK(counts("func @main(%x: f32[1000], %s: f32[], %t: f32[]) -> (f32[1000]) {\n"
+               "  %0: f32[] = mul(%s, %t)\n"
+               "  %1: f32[1000] = broadcast(%0) {shape=[1000], dims=[]}\n"
+               "  %2: f32[1000] = mul(%x, %1)\n"
+               "  return %2\n}\n") == Counts{1, 0, 0});
+}
+
+TEST_CASE("cluster: an axis that meets itself is not one loop") {
+  // x + x^T and x_i - x_j
+  CHECK(counts("func @main(%x: f64[700,700]) -> (f64[700,700]) {\n"
+               "  %0: f64[700,700] = permute(%x) {perm=[1,0]}\n"
+               "  %1: f64[700,700] = add(%x, %0)\n"
+               "  return %1\n}\n") == Counts{1, 0, 0});
+  CHECK(counts("func @main(%x: f64[700]) -> (f64[700,700]) {\n"
+               "  %0: f64[700,700] = broadcast(%x) {shape=[700,700], dims=[0]}\n"
+               "  %1: f64[700,700] = broadcast(%x) {shape=[700,700], dims=[1]}\n"
+               "  %2: f64[700,700] = sub(%0, %1)\n"
+               "  return %2\n}\n") == Counts{1, 0, 0});
+}
+
+TEST_CASE("cluster: what only a later kernel needs moves there") {
+  // 1 - h^2 of the forward pass belongs to the backward pass: only tanh is written
+  std::string text = listing(
+      "func @main(%x: f32[512,64], %w: f32[64,64], %c: f32[512,64]) -> (f32[512,64]) {\n"
+      "  %h: f32[512,64] = tanh(%x)\n"
+      "  %0: f32[512,64] = mul(%h, %h)\n"
+      "  %1: f32[512,64] = neg(%0)\n"
+      "  %2: f32[512,64] = dot(%h, %w) {contract=[[1],[0]], batch=[[],[]]}\n"
+      "  %3: f32[512,64] = mul(%2, %1)\n"
+      "  return %3\n}\n");
+  CHECK(text ==
+        "kernel loop 512 loop 64\n"
+        "  %3 tanh[512,64] stored\n"
+        "routine %6 dot\n"
+        "kernel loop 512 loop 64\n"
+        "  %4 mul[512,64]\n"
+        "  %5 neg[512,64]\n"
+        "  %7 mul[512,64] stored\n");
+}
+
+TEST_CASE("cluster: products are rewritten until no transposition is left") {
+  CHECK(counts("func @main(%x: f32[512,64], %w: f32[48,64]) -> (f32[512,48]) {\n"
+               "  %0: f32[64,48] = permute(%w) {perm=[1,0]}\n"
+               "  %1: f32[512,48] = dot(%x, %0) {contract=[[1],[0]], batch=[[],[]]}\n"
+               "  return %1\n}\n") == Counts{0, 0, 1});
+  CHECK(counts("func @main(%x: f32[512,64], %w: f32[48,64]) -> (f32[512,48]) {\n"
+               "  %0: f32[48,512] = dot(%w, %x) {contract=[[1],[1]], batch=[[],[]]}\n"
+               "  %1: f32[512,48] = permute(%0) {perm=[1,0]}\n"
+               "  return %1\n}\n") == Counts{0, 0, 1});
+  CHECK(counts("func @main(%w: f32[300,400]) -> (f32[300,400]) {\n"
+               "  %0: f32[400,400] = identity() {shape=[400], dtype=f32}\n"
+               "  %1: f32[300,400] = dot(%w, %0) {contract=[[1],[0]], batch=[[],[]]}\n"
+               "  return %1\n}\n") == Counts{0, 0, 0});
+}
+
+TEST_CASE("cluster: another length of the mapped axis gives the same kernel") {
+  auto kernel = [](int64_t n) {
+    std::string m = std::to_string(n);
+    ir::Graph graph = ir::parse(
+        "func @main(%x: f64[" + m + ",3], %b: f64[3]) -> (f64[" + m + ",3], f64[3," + m + "], f64[]) {\n  %0: f64[" +
+        m + ",3] = broadcast(%b) {shape=[" + m + ",3], dims=[1]}\n  %1: f64[" + m + ",3] = mul(%x, %0)\n  %2: f64[" +
+        m + ",3] = rev(%1) {dims=[1]}\n  %3: f64[3," + m + "] = permute(%1) {perm=[1,0]}\n  %4: f64[" + m +
+        "] = reduce_sum(%1) {dims=[1]}\n  %5: f64[] = reduce_sum(%4) {dims=[0]}\n  return %2, %3, %5\n}\n");
+    cpu::Compiled made = cpu::compile(graph, {});
+    REQUIRE(made.stats.kernels == 1);
+    return *std::get<cpu::KernelStep>(made.program.steps[0].what).kernel;
+  };
+  CHECK(kernel(5000) == kernel(5001));
+  CHECK(kernel(5000) == kernel(1'000'000));
+}

@@ -1,0 +1,107 @@
+// What kernels look like.
+#include "backends/cpu/lower.h"
+
+#include <doctest/doctest.h>
+
+#include "backends/cpu/executable.h"
+#include "jot/ir.h"
+
+using namespace jot;
+
+namespace {
+
+std::string kernel_text(const std::string& graph, size_t step = 0) {
+  cpu::Compiled made = cpu::compile(ir::parse(graph), {});
+  const cpu::Kernel& kernel = *std::get<cpu::KernelStep>(made.program.steps[step].what).kernel;
+  cpu::verify(kernel);
+  return cpu::to_text(kernel);
+}
+
+size_t count(const std::string& text, const std::string& what) {
+  size_t n = 0;
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+  return n;
+}
+
+}  // namespace
+
+TEST_CASE("lower: contiguous values of any rank are one flat loop") {
+  CHECK(kernel_text("func @main(%x: f32[20,30,40], %y: f32[20,30,40]) -> (f32[20,30,40]) {\n"
+                    "  %0: f32[20,30,40] = add(%x, %y)\n  return %0\n}\n") ==
+        "kernel lanes=16 args=4\n"
+        "  %0 = arg 1\n"
+        "  %1 = arg 2\n"
+        "  %2 = arg 3\n"
+        "  %3 = vrange\n"
+        "    %4 = f32 load [%0 + %3]\n"
+        "    %5 = f32 load [%1 + %3]\n"
+        "    %6 = f32 add %4, %5\n"
+        "    f32 store [%2 + %3] = %6\n"
+        "  endloop %3\n");
+}
+
+TEST_CASE("lower: rows of a short axis are transposed in registers, once") {
+  std::string text = kernel_text(
+      "func @main(%x: f64[1000,3]) -> (f64[1000,3]) {\n"
+      "  %0: f64[1000,3] = rev(%x) {dims=[1]}\n  %1: f64[1000,3] = mul(%x, %0)\n  return %1\n}\n");
+  CHECK(count(text, "load_rows") == 1);
+  CHECK(count(text, "store_rows") == 1);
+  CHECK(count(text, " mul ") == 2);  // x0 x2 twice the same
+}
+
+TEST_CASE("lower: products with one use are contracted") {
+  std::string text = kernel_text(
+      "func @main(%x: f64[1000], %y: f64[1000], %z: f64[1000]) -> (f64[1000], f64[1000], f64[1000]) {\n"
+      "  %0: f64[1000] = mul(%x, %y)\n  %1: f64[1000] = add(%0, %z)\n"
+      "  %2: f64[1000] = mul(%x, %x)\n  %3: f64[1000] = sub(%z, %2)\n"
+      "  %4: f64[1000] = mul(%y, %y)\n  %5: f64[1000] = sub(%4, %4)\n"
+      "  return %1, %3, %5\n}\n");
+  CHECK(count(text, " fma ") == 1);
+  CHECK(count(text, " fnma ") == 1);
+  CHECK(count(text, " mul ") == 1);  // two uses: x - x stays 0
+}
+
+TEST_CASE("lower: zeros of identity are absent, zeros of pad are numbers") {
+  // diag(w) x for a mapped x, and pad(x) * w
+  std::string absent = kernel_text(
+      "func @main(%x: f64[1000,3], %w: f64[3]) -> (f64[1000,3]) {\n"
+      "  %0: f64[3,3] = diag_embed(%w) {batch_dims=0}\n"
+      "  %1: f64[1000,3] = dot(%x, %0) {contract=[[1],[0]], batch=[[],[]]}\n  return %1\n}\n");
+  CHECK(count(absent, " mul ") == 3);
+  CHECK(count(absent, " fma ") == 0);
+  std::string numbers = kernel_text(
+      "func @main(%x: f64[1000,2], %w: f64[1000,3]) -> (f64[1000,3]) {\n"
+      "  %0: f64[] = const() {shape=[], dtype=f64, data=[0]}\n"
+      "  %1: f64[1000,3] = pad(%x, %0) {lo=[0,1], hi=[0,0], interior=[0,0]}\n"
+      "  %2: f64[1000,3] = mul(%1, %w)\n  return %2\n}\n");
+  CHECK(count(numbers, " mul ") == 3);
+}
+
+TEST_CASE("lower: sums of cotangents leave zeros out") {
+  std::string text = kernel_text(
+      "func @main(%x: f64[1000,2], %y: f64[1000,2]) -> (f64[1000,4]) {\n"
+      "  %0: f64[] = const() {shape=[], dtype=f64, data=[0]}\n"
+      "  %1: f64[1000,4] = pad(%x, %0) {lo=[0,0], hi=[0,2], interior=[0,0]}\n"
+      "  %2: f64[1000,4] = pad(%y, %0) {lo=[0,2], hi=[0,0], interior=[0,0]}\n"
+      "  %3: f64[1000,4] = add_any(%1, %2)\n  return %3\n}\n");
+  CHECK(count(text, " add ") == 0);
+}
+
+TEST_CASE("lower: sums over the loop of a kernel are kept in registers") {
+  std::string text = kernel_text(
+      "func @main(%x: f64[100000,2]) -> (f64[2]) {\n"
+      "  %0: f64[100000,2] = mul(%x, %x)\n  %1: f64[2] = reduce_sum(%0) {dims=[0]}\n  return %1\n}\n");
+  CHECK(count(text, " var ") == 2);
+  CHECK(count(text, " fma ") == 2);
+  CHECK(count(text, "reduce.sum") == 2);
+  CHECK(count(text, "store_one") == 2);
+}
+
+TEST_CASE("lower: a scalar program has one lane and no loop") {
+  std::string text = kernel_text(
+      "func @main(%a: f64[], %b: f64[]) -> (f64[]) {\n"
+      "  %0: f64[] = mul(%a, %b)\n  %1: f64[] = sin(%0)\n  return %1\n}\n");
+  CHECK(text.find("lanes=1") != std::string::npos);
+  CHECK(count(text, "loop") == 0);
+  CHECK(count(text, "call.sin") == 1);
+}
