@@ -22,9 +22,16 @@ ir::Graph run_pass(const Pass& pass, const ir::Graph& g) {
 }
 
 ir::Graph optimize(const ir::Graph& g) {
+  return optimize(g, [](std::string_view, const ir::Graph&) {});
+}
+
+ir::Graph optimize(const ir::Graph& g, const PassObserver& observer) {
   dump_graph("recorded", g);
   ir::Graph result = g;
-  for (const Pass& pass : optimization_pipeline()) result = run_pass(pass, result);
+  for (const Pass& pass : optimization_pipeline()) {
+    result = run_pass(pass, result);
+    observer(pass.name, result);
+  }
   return result;
 }
 

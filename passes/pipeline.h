@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -20,5 +21,8 @@ ir::Graph run_pass(const Pass& pass, const ir::Graph& g);
 
 // Runs the pipeline.
 ir::Graph optimize(const ir::Graph& g);
+// The same; tells of each pass.
+using PassObserver = std::function<void(std::string_view pass, const ir::Graph& after)>;
+ir::Graph optimize(const ir::Graph& g, const PassObserver& observer);
 
 }  // namespace jot::passes
