@@ -1,5 +1,6 @@
 // Graphs: recorded without being run, looked at, run, compiled ahead of time.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -29,6 +30,9 @@ ir::Graph trace(F&& f, const A&... a) {
 
 // What the passes make of it: functionalized, simplified.
 ir::Graph optimize(const ir::Graph& graph);
+// The same; the observer sees the graph after every pass.
+ir::Graph optimize(const ir::Graph& graph,
+                   const std::function<void(std::string_view pass, const ir::Graph& after)>& observer);
 
 // Compiled and run; written inputs are updated. The captures may be left out of `inputs`.
 std::vector<Tensor> run(const ir::Graph& graph, const std::vector<Tensor>& inputs, Location at = JOT_HERE);

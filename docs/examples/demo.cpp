@@ -69,7 +69,8 @@ std::vector<std::vector<double>> flat(const Blocks& J) {
   return {camera.to_vector<double>(), point.to_vector<double>(), weight.to_vector<double>()};
 }
 
-// The largest difference of two blocks, relative to the largest entry; infinite where a zero should be exact and is not.
+// The largest difference of two blocks, relative to the largest entry; infinite where a zero should be exact and is
+// not.
 double difference(const std::vector<double>& got, const std::vector<double>& expected, bool exact_zeros = true) {
   double scale = 0, worst = 0;
   for (double e : expected) scale = std::max(scale, std::abs(e));
