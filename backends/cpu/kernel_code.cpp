@@ -12,12 +12,6 @@
 namespace jot::cpu {
 namespace {
 
-// The code, and what it refers to.
-struct Owned {
-  std::shared_ptr<const std::byte> code;
-  std::shared_ptr<const void> cold_calls;
-};
-
 // Least recently used first out. Kernels are compared in full; the hash only finds candidates.
 class Cache {
  public:
@@ -72,15 +66,13 @@ Cache& cache() {
 }  // namespace
 
 std::shared_ptr<const KernelCode> compile(const Kernel& kernel, Target target) {
-  Emitted emitted = emit(kernel, target, false);
-  auto owned = std::make_shared<Owned>();
-  owned->code = make_executable(emitted.code);
-  owned->cold_calls = std::move(emitted.cold_calls);
+  const EmittedCode emitted = emit(kernel, target, false);
   auto code = std::make_shared<KernelCode>();
-  code->fn = reinterpret_cast<KernelCode::Fn>(reinterpret_cast<uintptr_t>(owned->code.get()));
-  code->code_bytes = static_cast<int64_t>(emitted.code.size());
+  std::shared_ptr<const std::byte> memory = make_executable(emitted.bytes);
+  code->fn = reinterpret_cast<KernelCode::Fn>(reinterpret_cast<uintptr_t>(memory.get() + emitted.entry));
+  code->code_bytes = static_cast<int64_t>(emitted.bytes.size());
   code->spill_bytes = emitted.spill_bytes;
-  code->memory = std::move(owned);
+  code->memory = std::move(memory);
   return code;
 }
 
