@@ -1,6 +1,7 @@
 // Structural zeros of jacobians: what they cost, and where ordinary zeros stay ordinary.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -8,7 +9,7 @@
 #include "passes/jacobian.h"
 #include "passes/pipeline.h"
 #include "passes/transforms.h"
-#include "tests/support/host.h"
+#include "tests/ops/checks.h"
 
 namespace jot::test {
 namespace {
@@ -77,7 +78,132 @@ Value elementwise(Builder& b, Value x) {
   return build::sub(b, y, build::integer_pow(b, x, 3));
 }
 
+// A random program of ops that keep structure, some that do not, on one input.
+class RandomProgram {
+ public:
+  explicit RandomProgram(uint32_t seed) : random_(seed) {
+    Shape shape;
+    for (int64_t rank = pick(0, 3); rank-- > 0;) shape.push_back(pick(1, 4));
+    Value x = b_.param({DType::f64, false, shape});
+    made_.push_back(x);
+    for (int64_t steps = pick(1, 7); steps-- > 0;) {
+      x = next(x);
+      made_.push_back(x);
+    }
+    graph = b_.finish({x});
+    for (Value v : graph.data().inputs()) inputs.push_back(random_tensor(graph.data().type(v), -1, 1, random_));
+  }
+  Graph graph;
+  std::vector<HostTensor> inputs;
+
+ private:
+  int64_t pick(int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(random_); }
+  Value fresh(const Shape& shape) { return b_.param({DType::f64, false, shape}); }
+  std::vector<int64_t> shuffled(size_t rank) {
+    std::vector<int64_t> perm = build::all_axes(rank);
+    std::shuffle(perm.begin(), perm.end(), random_);
+    return perm;
+  }
+
+  Value next(Value x) {
+    const Shape shape = b_.shape(x);
+    size_t rank = shape.size();
+    bool small = shape.numel() <= 24;
+    switch (pick(0, 13)) {
+      case 0: {
+        Ints64 start, limit, stride;
+        for (int64_t d : shape) {
+          start.push_back(d == 0 ? 0 : pick(0, d - 1));
+          limit.push_back(d == 0 ? 0 : pick(start.back() + 1, d));
+          stride.push_back(pick(1, 2));
+        }
+        return build::slice(b_, x, start, limit, stride);
+      }
+      case 1: {
+        Ints64 lo, hi, interior;
+        for (size_t d = 0; d < rank; ++d) {
+          lo.push_back(small ? pick(0, 2) : 0);
+          hi.push_back(small ? pick(0, 1) : 0);
+          interior.push_back(small && pick(0, 3) == 0);
+        }
+        return build::pad_zero(b_, x, lo, hi, interior);
+      }
+      case 2:
+        return build::permute(b_, x, shuffled(rank));
+      case 3:
+        return build::reshape(b_, x, {shape.numel()});
+      case 4: {  // splits the last axis, if it can
+        Shape to = shape.empty() ? Shape{1} : shape;
+        size_t last = to.size() - 1;
+        int64_t factor = to[last] % 3 == 0 ? 3 : to[last] % 2 == 0 ? 2 : 1;
+        to[last] /= factor;
+        to.insert(static_cast<size_t>(pick(0, 1)) + last, factor);
+        return build::reshape(b_, x, to);
+      }
+      case 5: {
+        if (rank < 2) return x;
+        Shape to = shape;  // merges the first two axes
+        to[1] *= to[0];
+        to.erase(0);
+        return build::reshape(b_, x, to);
+      }
+      case 6:
+        return small ? build::broadcast_to(b_, x, Shape{pick(1, 3)} + shape) : x;
+      case 7:
+        return build::mul(b_, x, fresh(shape));
+      case 8: {
+        Value keep = build::compare(b_, fresh(shape), build::constant(b_, DType::f64, shape, 0), Direction::gt);
+        return build::where(b_, keep, x, build::constant(b_, DType::f64, shape, 0));
+      }
+      case 9: {
+        if (rank == 0) return build::neg(b_, x);
+        return build::reduce_sum(b_, x, Ints64{pick(0, static_cast<int64_t>(rank) - 1)});
+      }
+      case 10: {
+        if (rank == 0) return x;
+        int64_t axis = pick(0, static_cast<int64_t>(rank) - 1);
+        Value w = fresh({2, shape[static_cast<size_t>(axis)]});
+        return pick(0, 1) ? build::dot(b_, x, w, Ints64{axis}, Ints64{1}, {}, {})
+                          : build::dot(b_, w, x, Ints64{1}, Ints64{axis}, {}, {});
+      }
+      case 11: {
+        if (rank < 2) return build::mul(b_, x, x);
+        Value w = fresh(shape);  // batch over one axis, contract another
+        return build::dot(b_, x, w, Ints64{1}, Ints64{1}, Ints64{0}, Ints64{0});
+      }
+      case 12: {
+        for (Value y : made_)
+          if (y != x && b_.shape(y) == shape) return pick(0, 1) ? build::add(b_, x, y) : build::sub(b_, y, x);
+        return build::add(b_, x, build::unary(b_, Op::sin_op, x));
+      }
+      default: {
+        if (rank == 0 || !small) return build::unary(b_, Op::sin_op, x);
+        Value zero = build::constant(b_, DType::f64, shape, 0);
+        std::vector<Value> parts = {x, pick(0, 1) ? zero : build::unary(b_, Op::cos_op, x)};
+        if (pick(0, 1)) std::swap(parts[0], parts[1]);
+        return build::concat(b_, parts, pick(0, static_cast<int64_t>(rank) - 1));
+      }
+    }
+  }
+
+  std::mt19937 random_;
+  Builder b_;
+  std::vector<Value> made_;
+};
+
 }  // namespace
+
+TEST_CASE("Jacobians of random programs") {
+  for (uint32_t seed = 0; seed < 1500; ++seed) {
+    RandomProgram p(seed);
+    CAPTURE(seed);
+    CAPTURE(to_text(p.graph));
+    for (JacobianMode mode : kModes) {
+      CHECK(jacobian_error(p.graph, p.inputs, mode) < 1e-12);
+      CHECK(jacobian_error(p.graph, p.inputs, mode, 1 + seed % 5) < 1e-12);
+    }
+  }
+}
 
 TEST_CASE("The jacobian of an elementwise function of n values costs O(n)") {
   constexpr int64_t n = 40;
