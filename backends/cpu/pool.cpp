@@ -1,11 +1,12 @@
 #include "backends/cpu/pool.h"
 
 #include <sched.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -30,13 +31,21 @@ int available_processors() {
 
 class Pool {
  public:
+  // As many helpers as the system grants. They take no signals.
   explicit Pool(int threads) {
-    for (int worker = 1; worker < threads; ++worker) std::thread([this, worker] { help(worker); }).detach();
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+      for (int worker = 1; worker < threads; ++worker) std::thread([this, worker] { help(worker); }).detach();
+    } catch (const std::system_error&) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   void run(int64_t chunks, ChunkFn fn, void* context) {
-    std::unique_lock lock(caller_, std::try_to_lock);
-    if (!lock) {
+    // A second caller, or a chunk that calls: alone.
+    if (busy_.exchange(true, std::memory_order_acquire)) {
       for (int64_t i = 0; i < chunks; ++i) fn(context, i, 0);
       return;
     }
@@ -45,13 +54,22 @@ class Pool {
     chunks_ = chunks;
     next_.store(0, std::memory_order_relaxed);
     state_.store(kOpen, std::memory_order_seq_cst);
-    if (sleepers_.load(std::memory_order_seq_cst) > 0) {
+    if (int sleepers = sleepers_.load(std::memory_order_seq_cst); sleepers > 0) {
       wake_.fetch_add(1, std::memory_order_seq_cst);
-      wake_.notify_all();
+      if (chunks > sleepers)
+        wake_.notify_all();
+      else
+        for (int64_t i = 1; i < chunks; ++i) wake_.notify_one();
     }
     work(0);
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);  // nobody joins any more
-    while (state_.load(std::memory_order_acquire) != 0) pause();
+    // Who has joined is at its last chunk; if the system has taken its processor away, it may have ours.
+    for (int i = 0; state_.load(std::memory_order_acquire) != 0; ++i)
+      if (i < 2000)
+        pause();
+      else
+        std::this_thread::yield();
+    busy_.store(false, std::memory_order_release);
   }
 
  private:
@@ -93,7 +111,7 @@ class Pool {
     }
   }
 
-  std::mutex caller_;
+  std::atomic<bool> busy_{false};
   ChunkFn fn_ = nullptr;
   void* context_ = nullptr;
   int64_t chunks_ = 0;

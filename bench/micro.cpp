@@ -1,0 +1,147 @@
+// Microbenchmarks of the runtime's parts (Google Benchmark): the pool beside OpenMP, alone and beside busy processes;
+// vector math beside SLEEF and libm.
+#include <benchmark/benchmark.h>
+#include <omp.h>
+#include <signal.h>
+#include <sleef.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "backends/cpu/pool.h"
+#include "tests/backends/math_error.h"
+
+using namespace jot;
+
+namespace {
+
+// ---- pool
+
+// Processes that keep `count` processors busy.
+class BusyProcesses {
+ public:
+  explicit BusyProcesses(int64_t count) {
+    for (; count > 0; --count) {
+      pid_t child = fork();
+      if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) benchmark::ClobberMemory();
+      }
+      children_.push_back(child);
+    }
+  }
+  ~BusyProcesses() {
+    for (pid_t child : children_) kill(child, SIGKILL), waitpid(child, nullptr, 0);
+  }
+  BusyProcesses(const BusyProcesses&) = delete;
+  BusyProcesses& operator=(const BusyProcesses&) = delete;
+
+ private:
+  std::vector<pid_t> children_;
+};
+
+constexpr int64_t kChunks = 10;
+
+// About 20 us.
+void work(int64_t chunk) {
+  double x = static_cast<double>(chunk);
+  for (int i = 0; i < 5000; ++i) x = x * 1.0000001 + 1;
+  benchmark::DoNotOptimize(x);
+}
+
+void work_alone(benchmark::State& state) {
+  for (auto _ : state)
+    for (int64_t c = 0; c < kChunks; ++c) work(c);
+}
+BENCHMARK(work_alone)->UseRealTime();
+
+void region_pool(benchmark::State& state) {
+  BusyProcesses busy(state.range(0));
+  auto body = [](int64_t chunk, int) { work(chunk); };
+  for (auto _ : state) cpu::parallel_for(kChunks, body);
+}
+BENCHMARK(region_pool)->ArgName("busy")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+void region_openmp(benchmark::State& state) {
+  BusyProcesses busy(state.range(0));
+  for (auto _ : state) {
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t c = 0; c < kChunks; ++c) work(c);
+  }
+}
+BENCHMARK(region_openmp)->ArgName("busy")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+void region_empty(benchmark::State& state) {
+  auto body = [](int64_t, int) {};
+  for (auto _ : state) cpu::parallel_for(2, body);
+}
+BENCHMARK(region_empty)->UseRealTime();
+
+// ---- math: elements a second, in the first-level cache
+
+constexpr size_t kElements = 1024;
+
+template <class T>
+std::vector<T> arguments(bool positive) {
+  std::vector<T> x(kElements);
+  for (size_t i = 0; i < kElements; ++i) x[i] = static_cast<T>((static_cast<double>(i) - (positive ? -1 : 512)) / 64);
+  return x;
+}
+
+template <class T>
+void math(benchmark::State& state, const test::MathFunction& f) {
+  if (target() == Target::reference) return state.SkipWithError("no vector math on this target");
+  std::vector<T> x = arguments<T>(f.name == "log" || f.name == "rsqrt"), y(kElements);
+  const int lanes = (target() == Target::avx512 ? 64 : 32) / static_cast<int>(sizeof(T));
+  test::CompiledMath run(test::math_kernel<T>(f, lanes), target());
+  for (auto _ : state) {
+    run(std::span<const T>(x), std::span<T>(y));
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kElements));
+}
+
+#ifdef __AVX512F__
+template <class T, class Vector, class Fn>
+void sleef(benchmark::State& state, Fn fn) {
+  std::vector<T> x = arguments<T>(true), y(kElements);
+  constexpr size_t step = sizeof(Vector) / sizeof(T);
+  for (auto _ : state) {
+    for (size_t i = 0; i < kElements; i += step) {
+      Vector v;
+      std::memcpy(&v, &x[i], sizeof v);
+      v = fn(v);
+      std::memcpy(&y[i], &v, sizeof v);
+    }
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kElements));
+}
+
+#endif
+
+[[maybe_unused]] const bool registered = [] {
+  for (const test::MathFunction& f : test::kMathFunctions) {
+    benchmark::RegisterBenchmark(("math_f64/" + std::string(f.name)).c_str(), math<double>, f);
+    benchmark::RegisterBenchmark(("math_f32/" + std::string(f.name)).c_str(), math<float>, f);
+  }
+#ifdef __AVX512F__
+#define JOT_SLEEF(name)                                                                      \
+  benchmark::RegisterBenchmark("sleef_f64/" #name, [](benchmark::State& state) {             \
+    sleef<double, __m512d>(state, [](__m512d v) { return Sleef_##name##d8_u10avx512f(v); }); \
+  });                                                                                        \
+  benchmark::RegisterBenchmark("sleef_f32/" #name, [](benchmark::State& state) {             \
+    sleef<float, __m512>(state, [](__m512 v) { return Sleef_##name##f16_u10avx512f(v); });   \
+  });
+  JOT_SLEEF(exp)
+  JOT_SLEEF(log)
+  JOT_SLEEF(sin)
+  JOT_SLEEF(cos)
+  JOT_SLEEF(tanh)
+#endif
+  return true;
+}();
+
+}  // namespace
+
+BENCHMARK_MAIN();
