@@ -19,6 +19,9 @@ size_t hash_of(const KInstr& in) {
   return static_cast<size_t>(h ^ (h >> 31));
 }
 
+// The table of shared instructions stays in the cache.
+constexpr size_t kProbes = 8, kLargestTable = size_t{1} << 16;
+
 bool is_float(KType t) { return t == KType::f32 || t == KType::f64; }
 
 uint64_t number_bits(KType t, double x) {
@@ -37,7 +40,7 @@ uint64_t number_bits(KType t, double x) {
 }  // namespace
 
 KernelBuilder::KernelBuilder(int lanes, bool out_of_line_math)
-    : out_of_line_math_(out_of_line_math), table_(64, kNone) {
+    : out_of_line_math_(out_of_line_math), table_(64) {
   kernel_.lanes = lanes;
   kernel_.num_args = 1;
 }
@@ -57,31 +60,38 @@ KernelBuilder::Value KernelBuilder::append(KInstr in) {
     if (is(v, KOp::var)) return push(in);
   if (in.type > KType::scalar)
     if (Value folded = fold(in); folded != kNone) return folded;
-  const size_t mask = table_.size() - 1;
-  size_t slot = hash_of(in) & mask;
-  while (table_[slot] != kNone) {
-    Value earlier = table_[slot];
-    if (kernel_.instrs[earlier] == in) {
-      if (valid(earlier)) return earlier;
-      // It belongs to a loop that is closed, for good: the new one takes its place.
-      return table_[slot] = push(in);
+  const size_t hash = hash_of(in), mask = table_.size() - 1;
+  const auto tag = static_cast<uint32_t>(hash >> 32);
+  Shared* oldest = &table_[hash & mask];
+  for (size_t i = 0; i < kProbes; ++i) {
+    Shared& entry = table_[(hash + i) & mask];
+    if (entry.value == kNone) {
+      Value v = push(in);
+      entry = {v, tag};
+      if (2 * ++used_ > table_.size() && table_.size() < kLargestTable) grow();
+      return v;
     }
-    slot = (slot + 1) & mask;
+    if (entry.tag == tag && kernel_.instrs[entry.value] == in) {
+      // If it belongs to a loop that is closed, for good, the new one takes its place.
+      if (!valid(entry.value)) entry.value = push(in);
+      return entry.value;
+    }
+    if (entry.value < oldest->value) oldest = &entry;
   }
-  Value v = table_[slot] = push(in);
-  if (2 * ++used_ > table_.size()) grow();
-  return v;
+  *oldest = {push(in), tag};  // what is far back in a long program is forgotten
+  return oldest->value;
 }
 
 void KernelBuilder::grow() {
-  std::vector<uint32_t> old(2 * table_.size(), kNone);
+  std::vector<Shared> old(4 * table_.size());
   old.swap(table_);
   used_ = 0;
-  for (Value v : old) {
-    if (v == kNone || !valid(v)) continue;
-    size_t slot = hash_of(kernel_.instrs[v]) & (table_.size() - 1);
-    while (table_[slot] != kNone) slot = (slot + 1) & (table_.size() - 1);
-    table_[slot] = v;
+  for (const Shared& entry : old) {
+    if (entry.value == kNone || !valid(entry.value)) continue;
+    size_t hash = hash_of(kernel_.instrs[entry.value]), mask = table_.size() - 1, i = 0;
+    while (i < kProbes && table_[(hash + i) & mask].value != kNone) ++i;
+    if (i == kProbes) continue;
+    table_[(hash + i) & mask] = entry;
     ++used_;
   }
 }

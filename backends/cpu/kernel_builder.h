@@ -145,7 +145,11 @@ class KernelBuilder {
   std::vector<char> open_ = {1};    // by scope
   std::vector<uint32_t> loops_;     // open ones, by instruction
   std::vector<uint32_t> scopes_ = {0};
-  std::vector<uint32_t> table_;  // open addressing; kNone: free
+  struct Shared {
+    Value value = kNone;
+    uint32_t tag = 0;  // of its hash
+  };
+  std::vector<Shared> table_;  // open addressing; kNone: free. Bounded: what is far back may be forgotten
   size_t used_ = 0;
 };
 
