@@ -1,0 +1,105 @@
+// What is recorded again is found again: expansions and executables.
+#include "check.h"
+#include "core/engine_cache.h"
+#include "core/expand.h"
+
+using namespace jot;
+using namespace jot::test;
+
+namespace {
+
+struct Misses {
+  int64_t expansions = expansion_cache_info().misses, executables = engine_cache_info().misses;
+  Misses since(const Misses& before) const {
+    return {expansions - before.expansions, executables - before.executables};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a loop of gradient steps is expanded and compiled once") {
+  Tensor x = doubles({1, 2, 3});
+  auto f = [](const Tensor& x) { return sum(sin(x) * x); };
+  Tensor expected = x.clone();
+  auto step = [&](const Tensor& x, double lr, int i) { return x - lr / (1 + i) * grad(f)(x); };
+  x = step(x, 0.3, 0).eval();
+  Misses start;
+  for (int i = 1; i < 20; ++i) x = step(x, 0.31 / i, i).eval();
+  Misses during = Misses().since(start);
+  CHECK_EQ(during.expansions, 0);
+  CHECK(during.executables <= 1);
+}
+
+TEST_CASE("numbers inside a differentiated function are data") {
+  auto f = [](double k) { return grad([k](const Tensor& x) { return sum(x * x * k); })(doubles({1, 2, 3})); };
+  CHECK_SAME(f(0.7), doubles({1.4, 2.8, 4.2}));
+  Misses start;
+  for (double k : {0.3, 0.9, 1.7}) CHECK_SAME(f(k), 2 * k * doubles({1, 2, 3}));
+  CHECK_EQ(Misses().since(start).expansions, 0);
+  // Of exact values the class is structure.
+  f(1.0);
+  CHECK_EQ(Misses().since(start).expansions, 1);
+}
+
+TEST_CASE("graphs that differ anywhere are expanded anew") {
+  auto expanded = [](auto f, const Tensor& x) {
+    Misses start;
+    f(x).eval();
+    return Misses().since(start).expansions;
+  };
+  auto one = [](auto inner) { return [inner](const Tensor& x) { return grad(inner)(x); }; };
+  auto sines = [](const Tensor& x) { return sum(sin(x)); };
+  auto cosines = [](const Tensor& x) { return sum(cos(x)); };
+  Tensor x3 = doubles({1, 2, 3}), x4 = doubles({1, 2, 3, 4});
+  CHECK_EQ(expanded(one(sines), x3), 1);
+  CHECK_EQ(expanded(one(sines), x3), 0);
+  CHECK_EQ(expanded(one(cosines), x3), 1);
+  CHECK_EQ(expanded(one(sines), x4), 1);
+  CHECK_EQ(expanded(one(sines), x3.to(f32)), 1);
+  auto rows = [&](std::optional<int64_t> chunk) {
+    return [=](const Tensor& x) { return jacrev([](const Tensor& x) { return sin(x); }, {.chunk_size = chunk})(x); };
+  };
+  CHECK_EQ(expanded(rows({}), x3), 1);
+  CHECK_EQ(expanded(rows(2), x3), 1);
+  CHECK_EQ(expanded(rows({}), x3), 0);
+  auto lanes = [](int64_t dim) {
+    return [=](const Tensor& x) { return vmap([](const Tensor& x) { return sin(x); }, {.in_dims = dim})(x); };
+  };
+  Tensor square = ones({3, 3}, f64);
+  CHECK_EQ(expanded(lanes(0), square), 1);
+  CHECK_EQ(expanded(lanes(1), square), 1);
+  CHECK_EQ(expanded(lanes(0), square), 0);
+}
+
+TEST_CASE("which arguments are differentiated is in the key") {
+  auto f = [](const Tensor& x, const Tensor& y) { return sum(x * x * y); };
+  Tensor x = doubles({1, 2, 3}), y = doubles({4, 5, 6});
+  CHECK_SAME(grad<argnum(0)>(f)(x, y), 2 * x * y);
+  CHECK_SAME(grad<argnum(1)>(f)(x, y), x * x);
+  CHECK_SAME(grad<argnum(0)>(f)(x, y), 2 * x * y);
+}
+
+TEST_CASE("data errors name the line of the recording that failed") {
+  Tensor x = doubles({1, 2, 3});
+  auto read = [](auto f) -> std::string {
+    try {
+      f().eval();
+    } catch (const IndexError& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  // clang-format off
+  std::string first = read([&] { return x.index_select(0, tensor({7})); });  int line = __LINE__;
+  std::string second = read([&] { return x.index_select(0, tensor({7})); });
+  std::string third = read([&] { return grad([](const Tensor& x) { return sum(x.index_select(0, tensor({7}))); })(x); });
+  std::string fourth = read([&] { return grad([](const Tensor& x) { return sum(x.index_select(0, tensor({7}))); })(x); });
+  // clang-format on
+  auto names = [&](const std::string& text, int offset) {
+    return text.find("cache_test.cpp:" + std::to_string(line + offset)) != std::string::npos;
+  };
+  CHECK(names(first, 0));
+  CHECK(names(second, 1));
+  CHECK(names(third, 2));
+  CHECK(names(fourth, 3));
+}
