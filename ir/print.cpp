@@ -93,6 +93,8 @@ class Printer {
     }
   }
 
+  void attribute_of(Value v, Key key, size_t max_data) { attribute(g_.attrs(v), key, g_.dtype(v), max_data); }
+
   void graph() {
     out_ += "func @";
     append_name(out_, g_.name());
@@ -259,6 +261,12 @@ std::string node_text(const GraphData& g, Value v, size_t max_data) {
 std::string attributes_text(const GraphData& g, Value v, size_t max_data) {
   Printer p(g);
   p.attributes(v, max_data);
+  return p.take();
+}
+
+std::string attribute_text(const GraphData& g, Value v, Key key, size_t max_data) {
+  Printer p(g);
+  p.attribute_of(v, key, max_data);
   return p.take();
 }
 

@@ -17,6 +17,9 @@ std::string node_text(const GraphData& g, Value v, size_t max_data = 8);
 // "contract=[[1],[0]], batch=[[],[]]".
 std::string attributes_text(const GraphData& g, Value v, size_t max_data);
 
+// One of them: "[[1],[0]]".
+std::string attribute_text(const GraphData& g, Value v, Key key, size_t max_data);
+
 // The NaN that prints as "nan"; with the sign bit set as "-nan".
 inline constexpr int64_t kNanBits = 0x7ff8000000000000;
 

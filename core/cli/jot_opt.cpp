@@ -31,7 +31,7 @@ struct UsageError {
   std::string what;
 };
 
-enum class Emit { none, text, dot, assembly };
+enum class Emit { none, text, dot, json, html, assembly };
 enum class Run { no, engine, interpreter };
 
 struct Options {
@@ -52,7 +52,8 @@ void print_help() {
                "  --pass=NAME,...    passes to run, in this order\n"
                "  --lanes=N          lanes of vmap (4)\n"
                "  --verify           verify after every pass\n"
-               "  --emit=FORMAT      what to print: text (unless it runs), dot, asm (of the compiled graph), none\n"
+               "  --emit=FORMAT      what to print: text (unless it runs), dot, json, html, asm (of the compiled "
+               "graph), none\n"
                "  --run              optimise, compile and run it on made-up inputs; print inputs and results\n"
                "  --interpret        the same by the interpreter, without optimising\n"
                "  --seed=N           of the inputs (0)\n"
@@ -74,9 +75,11 @@ int64_t number(std::string_view option, std::string_view value, int64_t least) {
 Emit emit_format(std::string_view value) {
   if (value == "text") return Emit::text;
   if (value == "dot") return Emit::dot;
+  if (value == "json") return Emit::json;
+  if (value == "html") return Emit::html;
   if (value == "asm") return Emit::assembly;
   if (value == "none") return Emit::none;
-  throw UsageError{"--emit=" + std::string(value) + ": expected text, dot, asm or none"};
+  throw UsageError{"--emit=" + std::string(value) + ": expected text, dot, json, html, asm or none"};
 }
 
 Options read_options(std::span<char*> arguments) {
@@ -221,6 +224,8 @@ void process(const Options& options) {
   Emit emit = options.emit.value_or(options.run == Run::no ? Emit::text : Emit::none);
   if (emit == Emit::text) std::cout << to_text(graph);
   if (emit == Emit::dot) std::cout << to_dot(graph);
+  if (emit == Emit::json) std::cout << to_json(graph);
+  if (emit == Emit::html) std::cout << to_html(graph);
   if (options.run == Run::interpreter) run(passes::functionalize(graph), options, nullptr);
   if (options.run != Run::engine && emit != Emit::assembly) return;
   ir::Graph optimised = passes::optimize(graph);

@@ -52,6 +52,9 @@ void verify(const Graph& graph);
 
 // The text form: parse(to_text(g)) == g, with names, locations and scopes.
 std::string to_text(const ir::Graph& graph);
-std::string to_dot(const ir::Graph& graph);
+std::string to_dot(const ir::Graph& graph);  // for graphviz
+std::string to_json(
+    const ir::Graph& graph);  // nodes in order, values by index; what JSON has no number for is a string
+std::string to_html(const ir::Graph& graph);  // a page that stands alone: the text with links between values
 
 }  // namespace jot

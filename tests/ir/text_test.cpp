@@ -229,3 +229,32 @@ TEST_CASE("to_dot draws every node, operand and result") {
         "n0 -> n1 [label=\"0\"]", "n0 -> n1 [label=\"1\"]", "n1 -> o0"})
     CHECK_MESSAGE(dot.find(part) != std::string::npos, part, " is not in ", dot);
 }
+
+TEST_CASE("to_json has every node, in order; numbers that JSON lacks are strings") {
+  Graph g = parse(
+      "func @main(%x: f64[2]) -> (f64[2]) {\n"
+      "  %0: f64[2] = const() {shape=[2], dtype=f64, data=[0.5,nan]} loc(\"a\\\"b.cpp\":3) scope(\"s\")\n"
+      "  %1: token = add_(%x, %0)\n  %2: f64[2] = read(%x, %1)\n  writeback %x = %2\n  return %2\n}\n");
+  CHECK(to_json(g) ==
+        R"({"name": "main",
+ "pure": false,
+ "inputs": [0],
+ "results": [3],
+ "writebacks": [{"input": 0, "value": 3}],
+ "nodes": [
+  {"name": "x", "op": "param", "type": "f64[2]", "operands": []},
+  {"name": "0", "op": "const", "type": "f64[2]", "operands": [], "attributes": {"shape": [2], "dtype": "f64", "data": [0.5, "nan"]}, "file": "a\"b.cpp", "line": 3, "scope": "s"},
+  {"name": "1", "op": "add", "in_place": true, "type": "token", "operands": [0, 1]},
+  {"name": "2", "op": "read", "type": "f64[2]", "operands": [0, 2]}
+]}
+)");
+}
+
+TEST_CASE("to_html links operands to their definitions, and escapes") {
+  Graph g = parse(
+      "func @main(%\"<x>\": f32[3]) -> (f32[3]) {\n  %0: f32[3] = neg(%\"<x>\") loc(\"a.cpp\":3)\n  return %0\n}\n");
+  std::string html = to_html(g);
+  for (const char* part : {"<!DOCTYPE html>", "<tr id=\"v1\">", "<a href=\"#v0\">%&quot;&lt;x>&quot;</a>", "a.cpp:3",
+                           "result 0: <a href=\"#v1\">%0</a>"})
+    CHECK_MESSAGE(html.find(part) != std::string::npos, part, " is not in ", html);
+}

@@ -56,6 +56,8 @@ TEST_CASE("jot-opt prints what it read, from a file or the standard input") {
   CHECK(run("- < $f", kLayer).output == kLayer);
   CHECK(run("$f --emit=none", kLayer).output == "");
   CHECK(has(run("$f --emit=dot", kLayer), "digraph \"layer\" {"));
+  CHECK(has(run("$f --emit=json", kLayer), "{\"name\": \"layer\","));
+  CHECK(has(run("$f --emit=html", kLayer), "<h1>@layer</h1>"));
 }
 
 TEST_CASE("jot-opt runs passes in order, and what it prints is read again") {
