@@ -1,5 +1,7 @@
 #include "core/trace.h"
 
+#include <algorithm>
+
 #include "core/recorder.h"
 #include "ir/build.h"
 
@@ -75,7 +77,10 @@ Trace::Trace(TraceOptions options, Trace* parent)
       options_(std::move(options)),
       parent_(parent),
       bakes_literals_(options_.kind == TraceKind::jit || (parent && parent->bakes_literals_)),
-      builder_("main", ir::Builder::Sharing::off) {}
+      builder_("main", ir::Builder::Sharing::off) {
+  bindings_.reserve(8);
+  live.reserve(16);
+}
 
 Value Trace::argument(const ir::Type& type) {
   bindings_.push_back({Binding::Kind::argument, num_arguments++});
@@ -138,10 +143,22 @@ bool Trace::reachable(const Storage& storage) const {
   return owner == 0;
 }
 
+Trace::Captured* Trace::find_captured(const Storage& storage) {
+  constexpr size_t kFew = 16;
+  if (captures_.size() <= kFew) {
+    auto it = std::ranges::find(captures_, &storage, &Captured::storage);
+    return it == captures_.end() ? nullptr : &*it;
+  }
+  for (; indexed_ < captures_.size(); ++indexed_)
+    capture_index_.insert_or_assign(captures_[indexed_].storage, indexed_);
+  auto it = capture_index_.find(&storage);
+  return it == capture_index_.end() || captures_[it->second].storage != &storage ? nullptr : &captures_[it->second];
+}
+
 Trace::Captured& Trace::captured(const Impl& t) {
   const Storage& storage = *t->storage;
-  auto it = captures_.find(&storage);
-  if (it != captures_.end() && it->second.buffer == storage.buffer) return it->second;
+  Captured* entry = find_captured(storage);
+  if (entry && entry->buffer == storage.buffer) return *entry;
   if (!reachable(storage))
     throw TraceError(
         "[jot] a tensor was used outside the transform whose function made it: your tensor may have escaped from "
@@ -155,8 +172,9 @@ Trace::Captured& Trace::captured(const Impl& t) {
   else
     binding.capture = Tensor(base);
   bindings_.push_back(std::move(binding));
-  Captured entry{std::move(base), storage.buffer, builder_.param(storage.type), ir::kNoValue};
-  return captures_.insert_or_assign(&storage, std::move(entry)).first->second;
+  Captured made{&storage, std::move(base), storage.buffer, builder_.param(storage.type), ir::kNoValue};
+  if (entry) return *entry = std::move(made);
+  return captures_.emplace_back(std::move(made));
 }
 
 Value Trace::value_of_base(const Impl& t) {
@@ -245,7 +263,8 @@ void Trace::wrote(const Tensor& tensor, Value version) {
   s.version = version;
   s.base_is_input = true;
   own(s);
-  captures_.erase(&s);
+  entry.storage = nullptr;
+  entry.base.reset();  // dropping the last handle drops what is pending
 }
 
 void Trace::own(Storage& s) {
@@ -270,9 +289,12 @@ void Trace::drop(Storage& storage) {
 }
 
 Trace::Taken Trace::take(std::span<const Value> outputs) {
-  Taken taken{builder_.finish(outputs), std::move(bindings_)};
+  bool lazy = options_.kind == TraceKind::lazy;
+  Taken taken{lazy ? builder_.finish(outputs) : std::move(builder_).finish(outputs), std::move(bindings_)};
   bindings_.clear();
   captures_.clear();
+  capture_index_.clear();
+  indexed_ = 0;
   forced.clear();
   checkpoint.clear();
   checkpoint_end = 0;

@@ -202,11 +202,13 @@ class Trace : public std::enable_shared_from_this<Trace> {
  private:
   using Impl = std::shared_ptr<detail::TensorImpl>;
   struct Captured {
-    Impl base;  // keeps the storage
+    const detail::Storage* storage;
+    Impl base;  // keeps it
     Buffer buffer;
     ir::Value value, version;
   };
   bool reachable(const detail::Storage& storage) const;
+  Captured* find_captured(const detail::Storage& storage);
   Captured& captured(const Impl& t);
   ir::Value value_of_base(const Impl& t);
   ir::Value version_of(const Impl& t);
@@ -220,7 +222,9 @@ class Trace : public std::enable_shared_from_this<Trace> {
   bool bakes_literals_;
   ir::Builder builder_;
   std::vector<Binding> bindings_;
-  std::unordered_map<const detail::Storage*, Captured> captures_;
+  std::vector<Captured> captures_;
+  std::unordered_map<const detail::Storage*, size_t> capture_index_;  // of the first indexed_, where they are many
+  size_t indexed_ = 0;
   ir::Value rng_key_ = ir::kNoValue, rng_offset_ = ir::kNoValue;
   int64_t first_draw_ = 0;  // of the generator, when rng_offset_ was made
   std::recursive_mutex mutex_;

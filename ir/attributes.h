@@ -1,6 +1,7 @@
 // Attributes of a node: words (int64) in the order of the op's schema in ops.def, so that hashing, comparing, printing
 // and parsing need no code per op. A list is stored as its length followed by its elements.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -59,7 +60,7 @@ class AttrView {
   Ints words_;
 };
 
-// Writes attributes in schema order: Attrs(start, limit, stride), Attrs().add(7).add(dims).
+// Writes attributes in schema order: Attrs(start, limit, stride), Attrs().add(7).add(dims). Few words need no memory.
 class Attrs {
  public:
   Attrs() = default;
@@ -67,25 +68,34 @@ class Attrs {
   explicit Attrs(const T&... values) {
     (add(values), ...);
   }
-  Attrs& add(int64_t v) {
-    words_.push_back(v);
-    return *this;
-  }
+  Attrs& add(int64_t v) { return append(Ints(&v, 1)); }
   Attrs& add(Ints list) {
-    words_.push_back(static_cast<int64_t>(list.size()));
-    words_.insert(words_.end(), list.begin(), list.end());
-    return *this;
+    auto size = static_cast<int64_t>(list.size());
+    return append(Ints(&size, 1)).append(list);
   }
   Attrs& add(const Shape& s) { return add(Ints(s)); }
   Attrs& add(const std::vector<int64_t>& v) { return add(Ints(v)); }
   Attrs& add(DType d) { return add(static_cast<int64_t>(d)); }
   Attrs& add(Mode m) { return add(static_cast<int64_t>(m)); }
   Attrs& add(Direction d) { return add(static_cast<int64_t>(d)); }
-  Ints words() const { return words_; }
-  operator Ints() const { return words_; }
+  Ints words() const { return many_.empty() ? Ints(few_, size_) : Ints(many_); }
+  operator Ints() const { return words(); }
 
  private:
-  std::vector<int64_t> words_;
+  static constexpr size_t kInline = 12;
+  Attrs& append(Ints words) {
+    if (many_.empty() && size_ + words.size() <= kInline) {
+      std::copy(words.begin(), words.end(), few_ + size_);
+    } else {
+      if (many_.empty()) many_.assign(few_, few_ + size_);
+      many_.insert(many_.end(), words.begin(), words.end());
+    }
+    size_ += words.size();
+    return *this;
+  }
+  size_t size_ = 0;
+  int64_t few_[kInline];
+  std::vector<int64_t> many_;  // all of them, where they are more
 };
 
 }  // namespace jot::ir

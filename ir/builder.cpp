@@ -129,6 +129,11 @@ struct Builder::State {
 
 Builder::Builder(std::string name, Sharing sharing) : graph_(new GraphData), state_(new State) {
   graph_->name_ = std::move(name);
+  graph_->nodes_.reserve(16);
+  graph_->attr_words_.reserve(64);
+  graph_->types_.reserve(8);
+  graph_->origins_.reserve(8);
+  graph_->inputs_.reserve(8);
   state_->sharing = sharing;
 }
 Builder::~Builder() = default;
@@ -141,9 +146,21 @@ uint32_t Builder::intern(const Type& type) {
     uint32_t last = graph_->nodes_.back().type;
     if (*types[last] == type) return last;
   }
-  auto [it, fresh] = state_->types.try_emplace(type, static_cast<uint32_t>(types.size()));
-  if (fresh) types.push_back(std::make_unique<const Type>(type));
-  return it->second;
+  constexpr size_t kFew = 16;  // a search of so many is faster than a table
+  auto& table = state_->types;
+  if (types.size() <= kFew) {
+    for (size_t i = types.size(); i-- > 0;)
+      if (*types[i] == type) return static_cast<uint32_t>(i);
+    if (types.size() == kFew)
+      for (size_t i = 0; i < kFew; ++i) table.emplace(*types[i], static_cast<uint32_t>(i));
+  }
+  auto next = static_cast<uint32_t>(types.size());
+  if (next >= kFew) {
+    auto [it, fresh] = table.try_emplace(type, next);
+    if (!fresh) return it->second;
+  }
+  types.push_back(std::make_unique<const Type>(type));
+  return next;
 }
 
 Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool in_place, uint32_t type) {
@@ -192,7 +209,10 @@ Value Builder::param(const Type& type, std::string_view name) {
   Value v = append(Op::param_op, {}, Attrs(static_cast<int64_t>(g.inputs_.size()), type.shape, type.dtype), false,
                    intern(type));
   g.inputs_.push_back(v);
-  g.input_names_.push_back(unique_name(name));
+  if (!name.empty()) {
+    g.input_names_.resize(g.inputs_.size());
+    g.input_names_.back() = unique_name(name);
+  }
   return v;
 }
 
@@ -278,7 +298,13 @@ std::vector<Value> params_first(const GraphData& g) {
 }
 }  // namespace
 
-Graph Builder::finish(std::span<const Value> outputs, std::span<const uint32_t> writebacks) {
+Graph Builder::finish(std::span<const Value> outputs, std::span<const uint32_t> writebacks) & {
+  Graph g = std::move(*this).finish(outputs, writebacks);
+  *this = Builder();
+  return g;
+}
+
+Graph Builder::finish(std::span<const Value> outputs, std::span<const uint32_t> writebacks) && {
   GraphData& g = *graph_;
   g.outputs_.assign(outputs.begin(), outputs.end());
   g.writebacks_.assign(writebacks.begin(), writebacks.end());
@@ -296,9 +322,7 @@ Graph Builder::finish(std::span<const Value> outputs, std::span<const uint32_t> 
     for (Value& v : g.inputs_) v = rank[v];
     for (Value& v : g.outputs_) v = rank[v];
   }
-  std::shared_ptr<const GraphData> done(graph_.release());
-  *this = Builder();
-  return Graph(std::move(done));
+  return Graph(std::shared_ptr<const GraphData>(graph_.release()));
 }
 
 }  // namespace jot::ir

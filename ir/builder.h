@@ -52,8 +52,9 @@ class Builder {
 
   // Ends the graph; the builder is empty afterwards. Trailing outputs, one for each writeback, are the new contents of
   // those inputs.
-  Graph finish(std::span<const Value> outputs, std::span<const uint32_t> writebacks = {});
-  Graph finish(std::initializer_list<Value> outputs) {
+  Graph finish(std::span<const Value> outputs, std::span<const uint32_t> writebacks = {}) &;
+  Graph finish(std::span<const Value> outputs, std::span<const uint32_t> writebacks = {}) &&;  // not used again
+  Graph finish(std::initializer_list<Value> outputs) & {
     return finish(std::span<const Value>(outputs.begin(), outputs.size()));
   }
 

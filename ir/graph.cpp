@@ -33,22 +33,23 @@ GraphData::GraphData() {
 }
 
 uint64_t GraphData::hash() const {
-  std::call_once(hashed_, [this] {
-    std::vector<uint64_t> types;
-    for (const auto& t : types_) types.push_back(hash_of(*t));
-    uint64_t h = hash_mix(nodes_.size(), pure_);
-    for (Value v = 0; v < size(); ++v) {
-      const Node& n = nodes_[v];
-      h = hash_mix(h, static_cast<uint64_t>(n.op) << 1 | n.in_place);
-      h = hash_mix(h, types[n.type]);
-      for (Value o : operands(v)) h = hash_mix(h, o);
-      for (int64_t w : words(v)) h = hash_mix(h, static_cast<uint64_t>(w));
-    }
-    for (Value o : outputs_) h = hash_mix(h, o);
-    for (uint32_t w : writebacks_) h = hash_mix(h, w);
-    hash_ = h;
-  });
-  return hash_;
+  if (uint64_t known = hash_.load(std::memory_order_relaxed)) return known;
+  std::vector<uint64_t> types;
+  types.reserve(types_.size());
+  for (const auto& t : types_) types.push_back(hash_of(*t));
+  uint64_t h = hash_mix(nodes_.size(), pure_);
+  for (Value v = 0; v < size(); ++v) {
+    const Node& n = nodes_[v];
+    h = hash_mix(h, static_cast<uint64_t>(n.op) << 1 | n.in_place);
+    h = hash_mix(h, types[n.type]);
+    for (Value o : operands(v)) h = hash_mix(h, o);
+    for (int64_t w : words(v)) h = hash_mix(h, static_cast<uint64_t>(w));
+  }
+  for (Value o : outputs_) h = hash_mix(h, o);
+  for (uint32_t w : writebacks_) h = hash_mix(h, w);
+  h |= h == 0;
+  hash_.store(h, std::memory_order_relaxed);
+  return h;
 }
 
 Graph::Graph() {

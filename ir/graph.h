@@ -1,8 +1,8 @@
 // The graph behind ir::Graph: flat arrays, topologically ordered, 32 bytes a node. Made by ir::Builder only.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -75,7 +75,7 @@ class GraphData {
 
   const std::string& name() const { return name_; }
   std::span<const Value> inputs() const { return inputs_; }  // param nodes, in order: the first nodes of the graph
-  const std::string& input_name(size_t i) const { return input_names_[i]; }
+  const std::string& input_name(size_t i) const { return i < input_names_.size() ? input_names_[i] : scopes_[0]; }
   // Results, then one value for each entry of writebacks(): the new contents of that input.
   std::span<const Value> outputs() const { return outputs_; }
   std::span<const uint32_t> writebacks() const { return writebacks_; }  // input positions, ascending
@@ -95,12 +95,11 @@ class GraphData {
   std::vector<Origin> origins_ = {Origin{}};
   std::vector<std::string> scopes_ = {""};
   std::vector<Value> inputs_;
-  std::vector<std::string> input_names_;
+  std::vector<std::string> input_names_;  // up to the last that has one
   std::vector<Value> outputs_;
   std::vector<uint32_t> writebacks_;
   bool pure_ = true;
-  mutable std::once_flag hashed_;
-  mutable uint64_t hash_ = 0;
+  mutable std::atomic<uint64_t> hash_{0};  // 0: not computed yet
 };
 
 bool operator==(const Graph& a, const Graph& b);
