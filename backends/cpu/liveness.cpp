@@ -102,12 +102,12 @@ void Liveness::read(uint32_t i, uint32_t v, uint32_t& next) {
   const RegisterFile f = model_.file(def.type);
   for (Open& open : open_) {
     Loop& loop = loops_[open.loop];
-    if (loop.begin >= v) {
+    if (loop.begin >= v || !costs_register(def)) {  // constants come from outside
       if (first_[v] > loop.end) {
         loop.carried.push_back({v, kNever, first_[v]});
         first_[v] = loop.end;
       }
-    } else if (first_[v] == kNever && costs_register(def)) {
+    } else if (first_[v] == kNever) {
       loop.pressure[f] = std::max(loop.pressure[f], ++open.live[f]);
     }
   }

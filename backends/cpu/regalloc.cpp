@@ -355,13 +355,7 @@ void Allocator::preload(const Liveness::Loop& loop) {
 void Allocator::enter_loop(uint32_t i) {
   const Liveness::Loop& loop = live_.loop(i);
   for (const Liveness::Carried& c : loop.carried) next_use_[c.value] = c.first;
-  for (RegisterFile f : {kGpr, kVector, kMask}) {
-    for_each_bit(used_[f], [&](int r) {
-      const uint32_t v = holder_[f][at(r)];
-      if (rematerialised(v) && next_use_[v] > loop.end) unbind(v);
-    });
-    make_room(loop, f);
-  }
+  for (RegisterFile f : {kGpr, kVector, kMask}) make_room(loop, f);
   preload(loop);
   bind(i, take(kGpr));
   Registers head{holder_, used_, {}};
