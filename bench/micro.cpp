@@ -1,5 +1,5 @@
 // Microbenchmarks of the runtime's parts (Google Benchmark): the pool beside OpenMP, alone and beside busy processes;
-// vector math beside SLEEF and libm.
+// vector math beside SLEEF; routines and library calls.
 #include <benchmark/benchmark.h>
 #include <omp.h>
 #include <signal.h>
@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "backends/cpu/pool.h"
+#include "backends/cpu/routines.h"
+#include "ir/build.h"
 #include "tests/backends/math_error.h"
 
 using namespace jot;
@@ -119,6 +121,43 @@ void sleef(benchmark::State& state, Fn fn) {
 }
 
 #endif
+
+// ---- products: [B, M, K] x [B, K, N], B, K or both transposed; flops a second
+
+enum Layout { plain, transposed_left, transposed_right };
+
+void dot(benchmark::State& state, DType dtype, Layout layout) {
+  const int64_t batch = state.range(0), m = state.range(1), n = state.range(2), k = state.range(3);
+  using Dims = std::vector<int64_t>;
+  ir::Builder b;
+  ir::Value x = b.param({dtype, false, layout == transposed_left ? Shape{batch, k, m} : Shape{batch, m, k}});
+  ir::Value y = b.param({dtype, false, layout == transposed_right ? Shape{batch, n, k} : Shape{batch, k, n}});
+  ir::Value z = ir::build::dot(b, x, y, Dims{layout == transposed_left ? 1 : 2},
+                               Dims{layout == transposed_right ? 2 : 1}, Dims{0}, Dims{0});
+  ir::Graph g = b.finish({z});
+  auto routine = cpu::make_routine(g.data(), g.data().outputs()[0], 1);
+  auto buffer = [&](int64_t count) { return std::vector<double>(static_cast<size_t>(count), 1.0); };
+  std::vector<double> left = buffer(batch * m * k), right = buffer(batch * k * n), out = buffer(batch * m * n);
+  std::vector<double> scratch(static_cast<size_t>(routine->scratch_bytes / 8 + 16));
+  auto* aligned = reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64);
+  cpu::KernelError error;
+  const void* operands[] = {left.data(), right.data()};
+  for (auto _ : state) routine->run(operands, out.data(), aligned, error);
+  state.counters["flops"] =
+      benchmark::Counter(static_cast<double>(2 * batch * m * n * k * state.iterations()), benchmark::Counter::kIsRate);
+}
+void dot_sizes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"B", "M", "N", "K"})->UseRealTime();
+  for (int64_t n : {32, 128, 512, 1024}) b->Args({1, n, n, n});
+  b->Args({256, 32, 32, 32})->Args({64, 64, 64, 64})->Args({1000, 20, 20, 20})->Args({4, 256, 256, 256});
+  b->Args({1, 2048, 1, 2048})->Args({1, 1, 2048, 2048})->Args({64, 256, 1, 256})->Args({1, 64, 64, 20000});
+}
+BENCHMARK_CAPTURE(dot, f32, f32, plain)->Apply(dot_sizes);
+BENCHMARK_CAPTURE(dot, f64, f64, plain)->Apply(dot_sizes);
+BENCHMARK_CAPTURE(dot, f32_left, f32, transposed_left)->Apply(dot_sizes);
+BENCHMARK_CAPTURE(dot, f64_left, f64, transposed_left)->Apply(dot_sizes);
+BENCHMARK_CAPTURE(dot, f32_right, f32, transposed_right)->Apply(dot_sizes);
+BENCHMARK_CAPTURE(dot, f64_right, f64, transposed_right)->Apply(dot_sizes);
 
 [[maybe_unused]] const bool registered = [] {
   for (const test::MathFunction& f : test::kMathFunctions) {

@@ -1,4 +1,8 @@
-// Products of matrices: oneDNN for f32, BLAS for f64, our own loop for the rest.
+// Products of matrices, by the library that is fastest:
+//
+//   f32  vectors, small products (at most 2^17 multiplications): BLAS; others: oneDNN
+//   f64  BLAS
+//   integers, empty sums, more than 2^31 - 1 elements: our own loop
 //
 // A dot is a stack of B products [M, K] x [K, N] -> [M, N], the result contiguous. An operand whose batch, free or
 // contracted axes are not one axis each, or that has no unit step, is packed first. Work is cut by batch, then by rows;
@@ -14,6 +18,7 @@
 
 #include "backends/cpu/pool.h"
 #include "backends/cpu/routines.h"
+#include "backends/target.h"
 
 // Of the OpenMP runtime that oneDNN brings along, if it does.
 extern "C" {
@@ -111,8 +116,12 @@ struct Matmul {
 };
 using MatmulKey = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
 
+// Confined to the instructions of this process's target.
 dnnl::engine& engine() {
-  static auto* e = new dnnl::engine(dnnl::engine::kind::cpu, 0);
+  static auto* e = [] {
+    if (target() != Target::avx512) dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
+    return new dnnl::engine(dnnl::engine::kind::cpu, 0);
+  }();
   return *e;
 }
 
@@ -150,6 +159,7 @@ class Dot : public Routine {
  public:
   Sizes s{};
   Operand a, b;
+  bool swapped = false;  // a is operand 1
   int size = 4;
   int64_t rows = 0, row_blocks = 0;  // rows of a piece, pieces of a product
 
@@ -169,7 +179,7 @@ class Dot : public Routine {
 
   void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError&) const final {
     if (s.batch * s.m * s.n == 0) return;
-    const void* x[2] = {operands[0], operands[1]};
+    const void* x[2] = {operands[swapped], operands[!swapped]};
     std::byte* at = scratch;
     for (int i = 0; i < 2; ++i) {
       const Operand& o = i ? b : a;
@@ -237,45 +247,74 @@ class OneDnnDot final : public Dot {
   std::shared_ptr<const Matmul> full_, last_;
 };
 
+inline void blas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, const float* a,
+                      blasint lda, const float* b, blasint ldb, float* c) {
+  cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, 0, c, n);
+}
+inline void blas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, const double* a,
+                      blasint lda, const double* b, blasint ldb, double* c) {
+  cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, 0, c, n);
+}
+// y += A x
+inline void blas_gemv(CBLAS_TRANSPOSE t, blasint m, blasint n, const float* a, blasint lda, const float* x,
+                      blasint step, float* y) {
+  cblas_sgemv(CblasRowMajor, t, m, n, 1, a, lda, x, step, 1, y, 1);
+}
+inline void blas_gemv(CBLAS_TRANSPOSE t, blasint m, blasint n, const double* a, blasint lda, const double* x,
+                      blasint step, double* y) {
+  cblas_dgemv(CblasRowMajor, t, m, n, 1, a, lda, x, step, 1, y, 1);
+}
+
+template <class T>
 class BlasDot final : public Dot {
  public:
   void prepare() {
     library = true;
-    plan(8, 0.04);
+    // A product with a vector reads its matrix once, from memory.
+    plan(sizeof(T), s.n == 1 ? 0.1 * sizeof(T) : 0.005 * sizeof(T));
   }
 
  private:
   void piece(const void* x, const void* y, void* out, int64_t m, std::byte*) const override {
-    auto* A = static_cast<const double*>(x);
-    auto* B = static_cast<const double*>(y);
-    auto* C = static_cast<double*>(out);
-    auto i = [](int64_t n) { return static_cast<blasint>(n); };
-    bool a_rows = a.contracted == 1 || s.k == 1, b_rows = b.free == 1 || s.n == 1;
-    int64_t lda = a_rows ? std::max(a.free, s.k) : std::max(a.contracted, m);
-    int64_t ldb = b_rows ? std::max(b.contracted, s.n) : std::max(b.free, s.k);
-    auto ta = a_rows ? CblasNoTrans : CblasTrans, tb = b_rows ? CblasNoTrans : CblasTrans;
-    cblas_dgemm(CblasRowMajor, ta, tb, i(m), i(s.n), i(s.k), 1, A, i(lda), B, i(ldb), 0, C, i(s.n));
-  }
-};
-
-// Integers, and what BLAS cannot index.
-template <class T>
-class LoopDot final : public Dot {
- public:
-  void prepare() { plan(sizeof(T), 1); }
-
- private:
-  void piece(const void* x, const void* y, void* out, int64_t m, std::byte*) const override {
-    using U = std::conditional_t<std::is_integral_v<T>, uint64_t, T>;
     auto* A = static_cast<const T*>(x);
     auto* B = static_cast<const T*>(y);
     auto* C = static_cast<T*>(out);
-    for (int64_t r = 0; r < m; ++r)
-      for (int64_t c = 0; c < s.n; ++c) {
-        U total = 0;
-        for (int64_t k = 0; k < s.k; ++k)
-          total += static_cast<U>(A[r * a.free + k * a.contracted]) * static_cast<U>(B[c * b.free + k * b.contracted]);
-        C[r * s.n + c] = static_cast<T>(total);
+    auto i = [](int64_t n) { return static_cast<blasint>(n); };
+    const bool a_rows = a.contracted == 1 || s.k == 1, b_rows = b.free == 1 || s.n == 1;
+    const int64_t lda = a_rows ? std::max(a.free, s.k) : std::max(a.contracted, s.m);
+    if (s.n == 1) {
+      std::fill_n(C, m, T{});  // the result holds anything, NaN too
+      const blasint step = i(std::max<int64_t>(b.contracted, 1));
+      if (a_rows) return blas_gemv(CblasNoTrans, i(m), i(s.k), A, i(lda), B, step, C);
+      return blas_gemv(CblasTrans, i(s.k), i(m), A, i(lda), B, step, C);
+    }
+    const int64_t ldb = b_rows ? std::max(b.contracted, s.n) : std::max(b.free, s.k);
+    blas_gemm(a_rows ? CblasNoTrans : CblasTrans, b_rows ? CblasNoTrans : CblasTrans, i(m), i(s.n), i(s.k), A, i(lda),
+              B, i(ldb), C);
+  }
+};
+
+// Integers, and what BLAS cannot index: row by row, so that neighbours in the result go together.
+template <class T>
+class LoopDot final : public Dot {
+ public:
+  void prepare() { plan(sizeof(T), 0.5); }
+
+ private:
+  void piece(const void* x, const void* y, void* out, int64_t m, std::byte*) const override {
+    using U = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
+    auto* A = static_cast<const T*>(x);
+    auto* B = static_cast<const T*>(y);
+    auto* C = static_cast<U*>(out);
+    std::fill_n(C, m * s.n, U{});
+    for (int64_t r = 0; r < m; ++r, C += s.n)
+      for (int64_t k = 0; k < s.k; ++k) {
+        const U factor = static_cast<U>(A[r * a.free + k * a.contracted]);
+        const T* row = B + k * b.contracted;
+        if (b.free == 1)
+          for (int64_t c = 0; c < s.n; ++c) C[c] += factor * static_cast<U>(row[c]);
+        else
+          for (int64_t c = 0; c < s.n; ++c) C[c] += factor * static_cast<U>(row[c * b.free]);
       }
   }
 };
@@ -289,27 +328,38 @@ std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v) {
   Ints batch_x = attrs.first(Key::batch), batch_y = attrs.second(Key::batch);
   std::vector<int64_t> free_x = free_axes(x, batch_x, contract_x), free_y = free_axes(y, batch_y, contract_y);
   int size = size_of(g.dtype(v));
-  auto fill = [&](auto dot) {
-    dot->s = {extent_of(x, batch_x), extent_of(x, free_x), extent_of(y, free_y), extent_of(x, contract_x)};
-    dot->a = operand_of(x, batch_x, free_x, contract_x, size);
-    dot->b = operand_of(y, batch_y, free_y, contract_y, size);
+  Sizes sizes{extent_of(x, batch_x), extent_of(x, free_x), extent_of(y, free_y), extent_of(x, contract_x)};
+  Operand left = operand_of(x, batch_x, free_x, contract_x, size);
+  Operand right = operand_of(y, batch_y, free_y, contract_y, size);
+  const bool swapped = sizes.m == 1 && sizes.n > 1;  // a vector goes right; the result is the same
+  if (swapped) {
+    std::swap(sizes.m, sizes.n);
+    std::swap(left, right);
+  }
+  auto made = [&](auto dot) {
+    dot->s = sizes;
+    dot->a = left;
+    dot->b = right;
+    dot->swapped = swapped;
     dot->prepare();
     return dot;
   };
-  bool small = x.numel() == 0 || y.numel() == 0;  // libraries disagree about empty sums
-  constexpr int64_t kBlasLimit = (int64_t{1} << 31) - 1;
-  bool indexable = x.numel() <= kBlasLimit && y.numel() <= kBlasLimit;
+  constexpr int64_t kBlasLimit = (int64_t{1} << 31) - 1, kSmall = int64_t{1} << 17;
+  const bool empty = x.numel() == 0 || y.numel() == 0;  // libraries disagree about empty sums
+  const bool blas = !empty && x.numel() <= kBlasLimit && y.numel() <= kBlasLimit;
   switch (g.dtype(v)) {
     case DType::f32:
-      if (!small) return fill(std::make_unique<OneDnnDot>());
-      return fill(std::make_unique<LoopDot<float>>());
+      if (blas && (sizes.n == 1 || sizes.m * sizes.n * sizes.k <= kSmall))
+        return made(std::make_unique<BlasDot<float>>());
+      if (!empty) return made(std::make_unique<OneDnnDot>());
+      return made(std::make_unique<LoopDot<float>>());
     case DType::f64:
-      if (!small && indexable) return fill(std::make_unique<BlasDot>());
-      return fill(std::make_unique<LoopDot<double>>());
+      if (blas) return made(std::make_unique<BlasDot<double>>());
+      return made(std::make_unique<LoopDot<double>>());
     case DType::i32:
-      return fill(std::make_unique<LoopDot<int32_t>>());
+      return made(std::make_unique<LoopDot<int32_t>>());
     case DType::i64:
-      return fill(std::make_unique<LoopDot<int64_t>>());
+      return made(std::make_unique<LoopDot<int64_t>>());
     default:
       internal_error("dot of numbers", to_string(g.dtype(v)));
   }

@@ -65,6 +65,7 @@ TEST_CASE("routines: large movements, reductions and products") {
   for (DType dtype : {f64, f32}) {
     ir::Builder b;
     ir::Value x = b.param({dtype, false, {60, 7, 130}}), y = b.param({dtype, false, {60, 130, 20}});
+    ir::Value w = b.param({dtype, false, {130, 60}});
     std::vector<ir::Value> out;
     out.push_back(ir::build::permute(b, x, std::vector<int64_t>{2, 1, 0}));
     out.push_back(ir::build::permute(b, x, std::vector<int64_t>{0, 2, 1}));
@@ -77,10 +78,15 @@ TEST_CASE("routines: large movements, reductions and products") {
     out.push_back(ir::build::dot(b, x, y, Dims{2}, Dims{1}, Dims{}, Dims{}));
     out.push_back(ir::build::dot(b, y, x, Dims{1}, Dims{2}, Dims{0}, Dims{0}));
     out.push_back(ir::build::dot(b, x, y, Dims{0, 2}, Dims{0, 1}, Dims{}, Dims{}));
+    out.push_back(ir::build::dot(b, x, w, Dims{2}, Dims{0}, Dims{0}, Dims{1}));  // by vectors, from either side
+    out.push_back(ir::build::dot(b, w, x, Dims{0}, Dims{2}, Dims{1}, Dims{0}));
+    out.push_back(ir::build::dot(b, w, y, Dims{0}, Dims{1}, Dims{1}, Dims{0}));
+    out.push_back(ir::build::dot(b, w, w, Dims{0}, Dims{0}, Dims{1}, Dims{1}));
     out.push_back(ir::build::pad_zero(b, x, Dims{3, -1, 0}, Dims{0, 0, -5}, Dims{1, 0, 2}));
     ir::Graph g = b.finish(out);
-    compare(g, {test::random_tensor(g.data().type(0), -1, 1, random),
-                test::random_tensor(g.data().type(1), -1, 1, random)});
+    compare(g,
+            {test::random_tensor(g.data().type(0), -1, 1, random), test::random_tensor(g.data().type(1), -1, 1, random),
+             test::random_tensor(g.data().type(2), -1, 1, random)});
   }
 }
 
