@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 namespace jot::ir {
 namespace {
@@ -42,22 +43,16 @@ void append_ints(std::string& out, Ints list) {
   out += ']';
 }
 
-// Prints one graph; knows the number of each unnamed value.
+// Prints one graph.
 class Printer {
  public:
-  explicit Printer(const GraphData& g) : g_(g), named_(g.inputs().size() + 1, 0) {
-    for (size_t i = 0; i < g.inputs().size(); ++i) named_[i + 1] = named_[i] + !g.input_name(i).empty();
-  }
+  explicit Printer(const GraphData& g) : g_(g) {}
 
   std::string take() { return std::move(out_); }
 
   void value(Value v) {
-    out_ += '%';
-    size_t inputs = g_.inputs().size();
-    if (v < inputs && !g_.input_name(v).empty())
-      append_name(out_, g_.input_name(v));
-    else
-      append_number(out_, v - named_[std::min<size_t>(v, inputs)]);
+    if (!names_) names_.emplace(g_);
+    names_->append(out_, v);
   }
 
   void typed(Value v) {
@@ -203,7 +198,7 @@ class Printer {
   }
 
   const GraphData& g_;
-  std::vector<uint32_t> named_;  // how many of the first i inputs have a name
+  std::optional<ValueNames> names_;
   std::string out_;
 };
 
@@ -246,10 +241,23 @@ void append_quoted(std::string& out, std::string_view text) {
   out += '"';
 }
 
-std::string value_name(const GraphData& g, Value v) {
-  Printer p(g);
-  p.value(v);
-  return p.take();
+ValueNames::ValueNames(const GraphData& g) : g_(g), named_(g.inputs().size() + 1, 0) {
+  for (size_t i = 0; i < g.inputs().size(); ++i) named_[i + 1] = named_[i] + !g.input_name(i).empty();
+}
+
+void ValueNames::append(std::string& out, Value v) const {
+  out += '%';
+  size_t inputs = g_.inputs().size();
+  if (v < inputs && !g_.input_name(v).empty())
+    append_name(out, g_.input_name(v));
+  else
+    append_number(out, v - named_[std::min<size_t>(v, inputs)]);
+}
+
+std::string ValueNames::operator()(Value v) const {
+  std::string out;
+  append(out, v);
+  return out;
 }
 
 std::string node_text(const GraphData& g, Value v, size_t max_data) {

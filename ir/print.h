@@ -2,13 +2,24 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ir/graph.h"
 
 namespace jot::ir {
 
-// "%x" of a named parameter; values without a name are numbered in order: "%0", "%1".
-std::string value_name(const GraphData& g, Value v);
+// "%x" of a named parameter; values without a name are numbered in order: "%0", "%1". Making it is O(inputs).
+class ValueNames {
+ public:
+  explicit ValueNames(const GraphData& g);
+  std::string operator()(Value v) const;
+  void append(std::string& out, Value v) const;
+
+ private:
+  const GraphData& g_;
+  std::vector<uint32_t> named_;  // how many of the first i inputs have a name
+};
+inline std::string value_name(const GraphData& g, Value v) { return ValueNames(g)(v); }
 
 // One node without its location: "%0: f32[3] = dot(%w, %x) {contract=[[1],[0]]}"; of a parameter "%x: f32[3]".
 // Constants of more than `max_data` elements are cut short.

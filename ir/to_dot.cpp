@@ -17,9 +17,9 @@ std::string escaped(const std::string& text) {
   return out;
 }
 
-std::string node_line(const GraphData& g, Value v) {
+std::string node_line(const GraphData& g, const ValueNames& names, Value v) {
   bool parameter = g.op(v) == Op::param_op;
-  std::string label = parameter ? value_name(g, v) : std::string(name_of(g.op(v))) + (g.in_place(v) ? "_" : "");
+  std::string label = parameter ? names(v) : std::string(name_of(g.op(v))) + (g.in_place(v) ? "_" : "");
   label = escaped(label) + "\\n" + escaped(to_string(g.type(v)));
   std::string attributes = parameter ? "" : attributes_text(g, v, 4);
   if (!attributes.empty()) label += "\\n" + escaped(attributes);
@@ -40,6 +40,7 @@ std::string node_line(const GraphData& g, Value v) {
 
 std::string to_dot(const Graph& graph) {
   const GraphData& g = graph.data();
+  ValueNames names(g);
   std::string out =
       "digraph \"" + escaped(g.name()) +
       "\" {\n"
@@ -47,7 +48,7 @@ std::string to_dot(const Graph& graph) {
       "  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"Helvetica\", fontsize=10];\n"
       "  edge [fontname=\"Helvetica\", fontsize=8];\n";
   for (Value v = 0; v < g.size(); ++v) {
-    out += node_line(g, v);
+    out += node_line(g, names, v);
     std::span<const Value> operands = g.operands(v);
     for (size_t i = 0; i < operands.size(); ++i) {
       out += "  " + node_id(operands[i]) + " -> " + node_id(v);
@@ -59,7 +60,7 @@ std::string to_dot(const Graph& graph) {
   for (size_t i = 0; i < g.outputs().size(); ++i) {
     bool result = i < g.num_results();
     std::string label = result ? "result " + std::to_string(i)
-                               : "writeback to " + value_name(g, g.inputs()[g.writebacks()[i - g.num_results()]]);
+                               : "writeback to " + names(g.inputs()[g.writebacks()[i - g.num_results()]]);
     out += "  o" + std::to_string(i) + " [label=\"" + escaped(label) +
            "\", shape=ellipse, fillcolor=\"#d8f0d8\"];\n  " + node_id(g.outputs()[i]) + " -> o" + std::to_string(i) +
            ";\n";

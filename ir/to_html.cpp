@@ -30,19 +30,19 @@ constexpr char kHead[] = R"(<style>
 </style>
 )";
 
-std::string link(const GraphData& g, Value v) {
-  return "<a href=\"#v" + std::to_string(v) + "\">" + escaped(value_name(g, v)) + "</a>";
+std::string link(const ValueNames& names, Value v) {
+  return "<a href=\"#v" + std::to_string(v) + "\">" + escaped(names(v)) + "</a>";
 }
 
-std::string row(const GraphData& g, Value v) {
+std::string row(const GraphData& g, const ValueNames& names, Value v) {
   bool parameter = g.op(v) == Op::param_op, effect = g.in_place(v) || g.op(v) == Op::read_op;
-  std::string out = "<tr id=\"v" + std::to_string(v) + "\"><td>" + escaped(value_name(g, v)) +
-                    "</td><td class=\"type\">" + escaped(to_string(g.type(v))) + "</td><td>";
+  std::string out = "<tr id=\"v" + std::to_string(v) + "\"><td>" + escaped(names(v)) + "</td><td class=\"type\">" +
+                    escaped(to_string(g.type(v))) + "</td><td>";
   out += "<span class=\"op" + std::string(effect ? " effect" : "") + "\">" + std::string(name_of(g.op(v))) +
          (g.in_place(v) ? "_" : "") + "</span>";
   const char* separator = " ";
   for (Value o : g.operands(v)) {
-    out += separator + link(g, o);
+    out += separator + link(names, o);
     separator = ", ";
   }
   out += "</td><td class=\"note\">" + (parameter ? "" : escaped(attributes_text(g, v, 8))) + "</td><td class=\"note\">";
@@ -54,16 +54,17 @@ std::string row(const GraphData& g, Value v) {
 
 std::string to_html(const Graph& graph) {
   const GraphData& g = graph.data();
+  ValueNames names(g);
   std::string out = "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>" + escaped(g.name()) + "</title>\n" + kHead +
                     "<h1>@" + escaped(g.name()) + "</h1>\n<p class=\"note\">" + std::to_string(g.size()) + " nodes, " +
                     (g.pure() ? "pure" : "with effects") + "</p>\n<table>\n";
-  for (Value v = 0; v < g.size(); ++v) out += row(g, v);
+  for (Value v = 0; v < g.size(); ++v) out += row(g, names, v);
   out += "</table>\n<p>";
   for (size_t i = 0; i < g.outputs().size(); ++i) {
     bool result = i < g.num_results();
     out += (result ? "result " + std::to_string(i) + ": "
-                   : "writeback to " + link(g, g.inputs()[g.writebacks()[i - g.num_results()]]) + ": ") +
-           link(g, g.outputs()[i]) + "<br>\n";
+                   : "writeback to " + link(names, g.inputs()[g.writebacks()[i - g.num_results()]]) + ": ") +
+           link(names, g.outputs()[i]) + "<br>\n";
   }
   return out + "</p>\n";
 }

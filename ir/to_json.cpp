@@ -62,9 +62,9 @@ std::string attribute(const GraphData& g, Value v, Key key) {
   }
 }
 
-std::string node(const GraphData& g, Value v) {
+std::string node(const GraphData& g, const ValueNames& names, Value v) {
   bool parameter = g.op(v) == Op::param_op;
-  std::string out = "{\"name\": " + quoted(value_name(g, v).substr(1)) + ", \"op\": " + quoted(name_of(g.op(v)));
+  std::string out = "{\"name\": " + quoted(names(v).substr(1)) + ", \"op\": " + quoted(name_of(g.op(v)));
   if (g.in_place(v)) out += ", \"in_place\": true";
   out += ", \"type\": " + quoted(to_string(g.type(v))) + ", \"operands\": " + values(g.operands(v));
   std::string separator = ", \"attributes\": {";
@@ -84,6 +84,7 @@ std::string node(const GraphData& g, Value v) {
 
 std::string to_json(const Graph& graph) {
   const GraphData& g = graph.data();
+  ValueNames names(g);
   std::string out = "{\"name\": " + quoted(g.name()) + ",\n \"pure\": " + (g.pure() ? "true" : "false") +
                     ",\n \"inputs\": " + values(g.inputs()) +
                     ",\n \"results\": " + values(g.outputs().first(g.num_results())) + ",\n \"writebacks\": [";
@@ -91,7 +92,7 @@ std::string to_json(const Graph& graph) {
     out += std::string(i ? ", " : "") + "{\"input\": " + std::to_string(g.inputs()[g.writebacks()[i]]) +
            ", \"value\": " + std::to_string(g.outputs()[g.num_results() + i]) + "}";
   out += "],\n \"nodes\": [";
-  for (Value v = 0; v < g.size(); ++v) out += (v ? ",\n  " : "\n  ") + node(g, v);
+  for (Value v = 0; v < g.size(); ++v) out += (v ? ",\n  " : "\n  ") + node(g, names, v);
   return out + "\n]}\n";
 }
 
