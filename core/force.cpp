@@ -83,8 +83,8 @@ class Slicer {
   Value trace_input(Value v) {
     size_t i = static_cast<size_t>(g_.attrs(v).integer(ir::Key::index));
     const Binding& binding = trace_.bindings()[i];
-    if (binding.kind == Binding::Kind::argument && binding.argument < trace_.mapped.size())
-      has_lanes |= trace_.mapped[binding.argument] != 0;
+    if (binding.kind == Binding::Kind::argument && binding.argument < trace_.in_dims.size())
+      has_lanes |= trace_.in_dims[binding.argument].has_value();
     return input(v, &binding, {});
   }
 

@@ -88,7 +88,9 @@ void Emitter::hand_over(const Tensor& t) {
   if (!t.defined()) fail<TraceError>("an operand is an undefined Tensor");
   Storage& s = *t.impl()->storage;
   uint64_t owner = s.owner.load(std::memory_order_acquire);
-  if (owner == 0 || owner == trace.id()) return;
+  if (owner == 0) return;
+  for (const Trace* own = &trace; own; own = own->parent())
+    if (own->id() == owner) return;
   // Two threads that hand over to each other must not hold their own locks meanwhile.
   if (lock_) lock_.unlock();
   detail::hand_over(s);
@@ -207,12 +209,12 @@ class TraceGuard {
 
 }  // namespace
 
-Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions options, std::span<const uint8_t> mapped,
+Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions options, std::span<const std::optional<int64_t>> in_dims,
                           std::span<const ir::Type> types) {
   Scope scope(options.scope);
   TraceGuard guard(std::move(options));
   Trace& trace = *guard.trace;
-  trace.mapped.assign(mapped.begin(), mapped.end());
+  trace.in_dims.assign(in_dims.begin(), in_dims.end());
   trace.arguments.assign(args.begin(), args.end());
   std::vector<Tensor> symbolic;
   symbolic.reserve(args.size());

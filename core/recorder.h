@@ -121,7 +121,7 @@ class EnterTrace {
 
 // Runs fn with symbolic arguments shaped like `args` (or like `types`, where given) in a new trace.
 Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions options,
-                          std::span<const uint8_t> mapped = {}, std::span<const ir::Type> types = {});
+                          std::span<const std::optional<int64_t>> in_dims = {}, std::span<const ir::Type> types = {});
 
 // Emits a pure graph into the innermost trace; its writebacks become writes to the tensors bound to those inputs.
 // `extra` are the values of the inputs after those of the bindings.

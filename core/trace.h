@@ -185,7 +185,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   bool finished = false;
   bool emitting = false;  // an Emitter records into it
   size_t num_arguments = 0;
-  std::vector<uint8_t> mapped;    // of a vmap: which arguments have lanes
+  std::vector<std::optional<int64_t>> in_dims;  // of a vmap: where its arguments have lanes
   std::vector<Tensor> arguments;  // what the arguments stand for
 
   // What host reads have forced: values; and of storages written before, what they held when the trace had

@@ -56,18 +56,16 @@ Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<i
       throw TransformError("[vmap] argument " + std::to_string(i) + " is an undefined Tensor" + jot::at(at));
   int64_t lanes = lanes_of(args, in_dims, at);
   std::vector<ir::Type> types;
-  std::vector<uint8_t> mapped;
   for (size_t i = 0; i < args.size(); ++i) {
     Shape shape = args[i].impl()->shape;
     if (in_dims[i]) shape.erase(static_cast<size_t>(*in_dims[i]));
     types.push_back({args[i].impl()->dtype(), false, shape});
-    mapped.push_back(in_dims[i].has_value());
   }
   int64_t chunk = std::min(lanes, options.chunk_size.value_or(lanes));
   WatchedArguments watched(fn);
   Recording recording = record_function(
       watched.fn(), args, {.kind = TraceKind::vmap, .randomness = options.randomness, .lanes = chunk, .scope = "vmap"},
-      mapped, types);
+      in_dims, types);
 
   Expand what{.kind = TransformKind::vmap, .lanes = lanes, .randomness = options.randomness};
   what.out_dims = recording.outputs.out_dims;

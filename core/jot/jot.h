@@ -1,6 +1,7 @@
 // The whole interface.
 #pragma once
 #include "jot/creation.h"
+#include "jot/debug.h"
 #include "jot/graphs.h"
 #include "jot/jit.h"
 #include "jot/nn.h"

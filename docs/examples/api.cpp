@@ -129,6 +129,11 @@ void modules() {
   auto [p, b] = stack_module_state(models);
   std::vector<std::shared_ptr<nn::Module>> pointers = {std::make_shared<nn::Linear>(2, 3)};
   auto [p2, b2] = stack_module_state(pointers);
+  auto looked = [](const Tensor& x) {
+    Tensor inner = debug_unwrap(x);
+    return x * 2;
+  };
+  vmap(looked)(x), debug_unwrap(x, {.recurse = false});
   auto seq = nn::Sequential(nn::Linear(3, 4), nn::Tanh(), nn::Linear(4, 1));
   seq(x);
 }
