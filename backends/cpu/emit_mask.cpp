@@ -8,7 +8,7 @@ namespace jot::cpu {
 
 int Emitter::tail_mask(KType t) {
   const int r = temp();
-  const bool narrow = bytes_of(t) != mask_bytes();
+  const bool narrow = t != KType::mask && bytes_of(t) != mask_bytes();
   load_vector(r, spill(narrow ? unit_.narrow_tail_slot : unit_.tail_slot), narrow ? 16 : 32);
   return r;
 }

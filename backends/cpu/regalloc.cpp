@@ -61,7 +61,7 @@ bool Allocator::rematerialised(uint32_t v) const {
 bool Allocator::killed(uint32_t v) const {
   const uint32_t next = next_use_[v];
   return !tail_ && next != Liveness::kNever && kernel_.instrs[v].op == KOp::var &&
-         kernel_.instrs[next].op == KOp::set && kernel_.instrs[next].a == v;
+         kernel_.instrs[next].op == KOp::set && kernel_.instrs[next].a == v && kernel_.instrs[next].b != v;
 }
 bool Allocator::dies(uint32_t v) const { return next_use_[v] == Liveness::kNever || killed(v); }
 

@@ -1,123 +1,25 @@
 // Machine code against the kernel interpreter: every op, special values, every tail, on each target of the machine.
-#include "backends/cpu/emit.h"
-
 #include <doctest/doctest.h>
 
-#include <bit>
-#include <cmath>
 #include <cstring>
 #include <functional>
-#include <limits>
 #include <random>
 
-#include "backends/cpu/kernel_builder.h"
-#include "backends/cpu/kernel_code.h"
 #include "backends/cpu/math.h"
+#include "tests/backends/kernel_run.h"
 
 using namespace jot;
 using namespace jot::cpu;
+using namespace jot::cpu::testing;
 using Value = KernelBuilder::Value;
 
 namespace {
 
-std::vector<Target> targets() {
-  if (target() == Target::avx512) return {Target::avx512, Target::avx2};
-  if (target() == Target::avx2) return {Target::avx2};
-  return {};
-}
-int lanes_for(Target t, int bytes) { return (t == Target::avx512 ? 64 : 32) / bytes; }
-
-std::vector<std::byte> aligned_spill(const KernelCode& code) {
-  return std::vector<std::byte>(static_cast<size_t>(code.spill_bytes) + 128);
-}
-void run(const KernelCode& code, const int64_t* args, int64_t begin, int64_t end) {
-  std::vector<std::byte> memory = aligned_spill(code);
-  auto address = (reinterpret_cast<uintptr_t>(memory.data()) + 63) / 64 * 64;
-  code.fn(args, begin, end, reinterpret_cast<std::byte*>(address));
-}
-
-uint64_t special(KType t, std::mt19937_64& random) {
-  constexpr double numbers[] = {0.0, -0.0, 1, -1, 0.5, 1e-310, -3e300, 2.5, -2.5, 3.7, 1e10};
-  uint64_t pick = random() % 16;
-  auto number = [&]() -> double {
-    if (pick < std::size(numbers)) return numbers[pick];
-    if (pick == 11) return std::numeric_limits<double>::infinity();
-    if (pick == 12) return -std::numeric_limits<double>::infinity();
-    if (pick == 13) return std::numeric_limits<double>::quiet_NaN();
-    return std::uniform_real_distribution<double>(-4, 4)(random);
-  };
-  if (t == KType::f64) return std::bit_cast<uint64_t>(number());
-  if (t == KType::f32) return std::bit_cast<uint32_t>(static_cast<float>(number()));
-  if (t == KType::mask) return random() & 1;
-  uint64_t x = pick < 8 ? random() % 7 - 3 : random();
-  return t == KType::i32 ? static_cast<uint32_t>(x) : x;
-}
-
-// Arrays of one kernel: the last is written.
-struct Memory {
-  std::vector<std::vector<std::byte>> arrays;
-  std::vector<int64_t> args;
-  KernelError error;
-  explicit Memory(const std::vector<std::vector<std::byte>>& from, std::vector<int64_t> scalars) : arrays(from) {
-    args.push_back(static_cast<int64_t>(reinterpret_cast<intptr_t>(&error)));
-    for (auto& a : arrays) args.push_back(static_cast<int64_t>(reinterpret_cast<intptr_t>(a.data())));
-    args.insert(args.end(), scalars.begin(), scalars.end());
-  }
-};
-
-std::vector<std::byte> array(KType t, int64_t count, std::mt19937_64& random) {
-  auto size = static_cast<size_t>(bytes_of(t));
-  std::vector<std::byte> a(size * static_cast<size_t>(count));
-  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
-    uint64_t bits = special(t, random);
-    std::memcpy(a.data() + i * size, &bits, size);
-  }
-  return a;
-}
-
-bool same(KType t, const std::byte* a, const std::byte* b, double tolerance) {
-  if (t == KType::f64 || t == KType::f32) {
-    double x, y;
-    if (t == KType::f64) {
-      std::memcpy(&x, a, 8);
-      std::memcpy(&y, b, 8);
-    } else {
-      float p, q;
-      std::memcpy(&p, a, 4);
-      std::memcpy(&q, b, 4);
-      x = p;
-      y = q;
-    }
-    if (std::isnan(x) || std::isnan(y)) return std::isnan(x) && std::isnan(y);
-    if (tolerance > 0 && std::isfinite(x) && std::isfinite(y)) return std::abs(x - y) <= tolerance * std::abs(y);
-  }
-  return std::memcmp(a, b, static_cast<size_t>(bytes_of(t))) == 0;
-}
-
 // Runs a kernel both ways and compares every array.
-void check(const Kernel& kernel, Target t, const std::vector<std::pair<KType, std::vector<std::byte>>>& arrays,
-           std::vector<int64_t> scalars, int64_t begin, int64_t end, const std::string& what) {
-  verify(kernel);
-  std::vector<std::vector<std::byte>> bytes;
-  for (const auto& a : arrays) bytes.push_back(a.second);
-  Memory expected(bytes, scalars), got(bytes, scalars);
-  interpret(kernel, expected.args.data(), begin, end);
-  auto code = compile(kernel, t);
-  run(*code, got.args.data(), begin, end);
-  bool equal = expected.error.code == got.error.code && expected.error.index == got.error.index &&
-               expected.error.value == got.error.value;
-  size_t where = 0, which = 0;
-  for (size_t k = 0; equal && k < bytes.size(); ++k) {
-    auto size = static_cast<size_t>(bytes_of(arrays[k].first));
-    for (size_t i = 0; equal && i < bytes[k].size(); i += size)
-      if (!same(arrays[k].first, got.arrays[k].data() + i, expected.arrays[k].data() + i, 0)) {
-        equal = false;
-        where = i / size;
-        which = k;
-      }
-  }
-  CHECK_MESSAGE(equal, what, ": array ", which, " element ", where, " lanes ", kernel.lanes, " range ", begin, " to ",
-                end, " target ", t == Target::avx512 ? "avx512" : "avx2", "\n", to_text(kernel));
+void check(const Kernel& kernel, Target t, const std::vector<Array>& arrays, const std::vector<int64_t>& scalars,
+           int64_t begin, int64_t end, const std::string& what) {
+  const std::string found = difference(kernel, t, arrays, scalars, begin, end);
+  CHECK_MESSAGE(found.empty(), what, ": ", found);
 }
 
 struct Op {
@@ -220,9 +122,9 @@ TEST_CASE("emit: every op, every tail, special values") {
         b.endloop();
         Kernel kernel = std::move(b).finish();
         for (int64_t n : {0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33}) {
-          std::vector<std::pair<KType, std::vector<std::byte>>> arrays;
-          for (KType x : op.operands) arrays.emplace_back(x, array(x, 40, random));
-          arrays.emplace_back(op.result, array(op.result, 40, random));
+          std::vector<Array> arrays;
+          for (KType x : op.operands) arrays.push_back(array(x, 40, random));
+          arrays.push_back(array(op.result, 40, random));
           check(kernel, t, arrays, {}, 0, n, op.name);
           if (n > 3) check(kernel, t, arrays, {}, 3, n, op.name);
         }
@@ -245,9 +147,8 @@ TEST_CASE("emit: rows, strides, gathers and scatters") {
             b.store_rows(xs, to, b.imul(i, stride), stride);
             b.endloop();
             int64_t step = count + 2;
-            check(std::move(b).finish(), t,
-                  {{type, array(type, 40 * step, random)}, {type, array(type, 40 * step, random)}}, {step}, 0, n,
-                  "rows");
+            check(std::move(b).finish(), t, {array(type, 40 * step, random), array(type, 40 * step, random)}, {step}, 0,
+                  n, "rows");
           }
   for (Target t : targets())
     for (KType type : {f64, f32, i64, i32, mask})
@@ -268,11 +169,8 @@ TEST_CASE("emit: rows, strides, gathers and scatters") {
                           static_cast<size_t>(bytes_of(index)));
             }
             check(std::move(b).finish(), t,
-                  {{type, array(type, 90, random)},
-                   {index, list},
-                   {type, array(type, 90, random)},
-                   {type, array(type, 90, random)}},
-                  {2}, 0, n, "indexed");
+                  {array(type, 90, random), Array{index, list}, array(type, 90, random), array(type, 90, random)}, {2},
+                  0, n, "indexed");
           }
 }
 
@@ -296,8 +194,7 @@ TEST_CASE("emit: loops, variables, reductions, broadcast, checks") {
           b.store(b.add(b.mul(b.load(type, from, b.iadd(start, k)), factor), sum), to, b.iadd(start, k));
           b.endloop();
           b.endloop();
-          check(std::move(b).finish(), t, {{type, array(type, 200, random)}, {type, array(type, 200, random)}}, {n}, 1,
-                4, "reduce");
+          check(std::move(b).finish(), t, {array(type, 200, random), array(type, 200, random)}, {n}, 1, 4, "reduce");
         }
   for (Target t : targets())
     for (int64_t n : {1, 6, 8, 19}) {
@@ -306,8 +203,7 @@ TEST_CASE("emit: loops, variables, reductions, broadcast, checks") {
       b.check(7, b.cmp(KCmp::gt, x, b.constant(i64, 2)), x, i);
       b.store(b.add(x, b.broadcast(i64, i)), to, i);
       b.endloop();
-      check(std::move(b).finish(), t, {{i64, array(i64, 30, random)}, {i64, array(i64, 30, random)}}, {}, 0, n,
-            "check");
+      check(std::move(b).finish(), t, {array(i64, 30, random), array(i64, 30, random)}, {}, 0, n, "check");
     }
 }
 
@@ -361,8 +257,7 @@ TEST_CASE("emit: register pressure") {
       b.store(sum, out, i);
       b.endloop();
       std::mt19937_64 data(seed + 100);
-      check(std::move(b).finish(), t,
-            {{KType::f64, array(KType::f64, 400, data)}, {KType::f64, array(KType::f64, 40, data)}}, {}, 0,
+      check(std::move(b).finish(), t, {array(KType::f64, 400, data), array(KType::f64, 40, data)}, {}, 0,
             13 + static_cast<int64_t>(seed % 8), "pressure");
     }
 }
