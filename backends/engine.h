@@ -13,7 +13,7 @@ namespace jot {
 // What compilation made of a graph, for people.
 struct EngineStats {
   int64_t kernels = 0, routines = 0, library_calls = 0, code_bytes = 0, arena_bytes = 0;
-  int64_t kernels_compiled = 0;  // of `kernels`: those whose code was not in the kernel cache
+  int64_t kernels_compiled = 0;                   // of `kernels`: those whose code was not in the kernel cache
   std::map<std::string, double> compile_seconds;  // by phase
 };
 

@@ -104,12 +104,15 @@ Job ba(Size size) {
     for (int64_t i = 0; i < p; ++i) {
       std::array<Number, 15> x;
       for (int k = 0; k < 11; ++k) x[k] = Api<Number, 15>::variable(cameras[static_cast<size_t>(i % n * 11 + k)], k);
-      for (int k = 0; k < 3; ++k) x[11 + k] = Api<Number, 15>::variable(points[static_cast<size_t>(i % m * 3 + k)], 11 + k);
+      for (int k = 0; k < 3; ++k)
+        x[11 + k] = Api<Number, 15>::variable(points[static_cast<size_t>(i % m * 3 + k)], 11 + k);
       x[14] = Api<Number, 15>::variable(v[14], 14);
       std::array<Number, 2> r = residual(x.data(), &v[15]);
       for (int row = 0; row < 2; ++row) {
-        for (int k = 0; k < 11; ++k) out->camera[static_cast<size_t>((i * 2 + row) * 11 + k)] = Api<Number, 15>::partial(r[row], k);
-        for (int k = 0; k < 3; ++k) out->point[static_cast<size_t>((i * 2 + row) * 3 + k)] = Api<Number, 15>::partial(r[row], 11 + k);
+        for (int k = 0; k < 11; ++k)
+          out->camera[static_cast<size_t>((i * 2 + row) * 11 + k)] = Api<Number, 15>::partial(r[row], k);
+        for (int k = 0; k < 3; ++k)
+          out->point[static_cast<size_t>((i * 2 + row) * 3 + k)] = Api<Number, 15>::partial(r[row], 11 + k);
         out->weight[static_cast<size_t>(i * 2 + row)] = Api<Number, 15>::partial(r[row], 14);
       }
     }

@@ -27,11 +27,7 @@ Job gemm(int64_t n, Size size, void (*multiply)(int64_t, Product<T>&)) {
   if (size == Size::toy) n = 8;
   auto p = std::make_shared<Product<T>>();
   *p = {numbers<T>(1, n * n), numbers<T>(2, n * n), std::vector<T>(static_cast<size_t>(n * n))};
-  return {[=] { multiply(n, *p); },
-          [=] {
-            return std::vector<std::vector<double>>{{p->c.begin(), p->c.end()}};
-          },
-          ""};
+  return {[=] { multiply(n, *p); }, [=] { return std::vector<std::vector<double>>{{p->c.begin(), p->c.end()}}; }, ""};
 }
 
 void multiply_f32(int64_t n, Product<float>& p) {
@@ -52,8 +48,7 @@ Job stream(Size size) {
 #pragma omp parallel for simd
             for (int64_t i = 0; i < n; ++i) c[i] = a[i] + 3.0 * b[i];
           },
-          [=] { return std::vector<std::vector<double>>{p->c}; },
-          "a loop under OpenMP"};
+          [=] { return std::vector<std::vector<double>>{p->c}; }, "a loop under OpenMP"};
 }
 
 }  // namespace

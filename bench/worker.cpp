@@ -1,4 +1,5 @@
-// bench_worker CONTENDER WORKLOAD full|toy     prints one JSON line of facts, then answers each line "SECONDS" on standard
+// bench_worker CONTENDER WORKLOAD full|toy     prints one JSON line of facts, then answers each line "SECONDS" on
+// standard
 //                                              input with a JSON list of samples (microseconds a call)
 // bench_worker --list                          every pair, and what keeps it from running
 #include <sys/resource.h>
@@ -89,8 +90,7 @@ int run(int argc, char** argv) {
   add_direct(all);
   add_cpp_peers(all);
   if (argc == 2 && std::string(argv[1]) == "--list") {
-    for (const Contender& c : all)
-      std::printf("%s %s %s\n", c.name.c_str(), c.workload.c_str(), c.absent.c_str());
+    for (const Contender& c : all) std::printf("%s %s %s\n", c.name.c_str(), c.workload.c_str(), c.absent.c_str());
     return 0;
   }
   if (argc != 4) {

@@ -7,8 +7,8 @@
 
 namespace jot {
 
-// A bounded, locked table from keys (with hash() and ==) to shared immutable values; the least recently used goes first.
-// Values are made outside the lock: two threads may make the same one, the first insertion wins.
+// A bounded, locked table from keys (with hash() and ==) to shared immutable values; the least recently used goes
+// first. Values are made outside the lock: two threads may make the same one, the first insertion wins.
 template <class Key, class Value>
 class LruTable {
  public:

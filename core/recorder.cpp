@@ -209,8 +209,8 @@ class TraceGuard {
 
 }  // namespace
 
-Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions options, std::span<const std::optional<int64_t>> in_dims,
-                          std::span<const ir::Type> types) {
+Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions options,
+                          std::span<const std::optional<int64_t>> in_dims, std::span<const ir::Type> types) {
   Scope scope(options.scope);
   TraceGuard guard(std::move(options));
   Trace& trace = *guard.trace;

@@ -186,7 +186,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   bool emitting = false;  // an Emitter records into it
   size_t num_arguments = 0;
   std::vector<std::optional<int64_t>> in_dims;  // of a vmap: where its arguments have lanes
-  std::vector<Tensor> arguments;  // what the arguments stand for
+  std::vector<Tensor> arguments;                // what the arguments stand for
 
   // What host reads have forced: values; and of storages written before, what they held when the trace had
   // checkpoint_end nodes.

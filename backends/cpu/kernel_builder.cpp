@@ -39,8 +39,7 @@ uint64_t number_bits(KType t, double x) {
 
 }  // namespace
 
-KernelBuilder::KernelBuilder(int lanes, bool out_of_line_math)
-    : out_of_line_math_(out_of_line_math), table_(64) {
+KernelBuilder::KernelBuilder(int lanes, bool out_of_line_math) : out_of_line_math_(out_of_line_math), table_(64) {
   kernel_.lanes = lanes;
   kernel_.num_args = 1;
 }

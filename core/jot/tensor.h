@@ -78,15 +78,15 @@ inline constexpr DType dtype_of = std::is_same_v<T, bool>     ? DType::boolean
 // Elementwise functions of one tensor: each is a member, a member that writes (name_), and a free function.
 #define JOT_UNARY(X)                                                                                              \
   X(abs)                                                                                                          \
-  X(neg) X(sign) X(floor) X(ceil) X(round) X(trunc) X(exp) X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) X(sin) \
-      X(cos) X(tanh) X(sigmoid) X(relu)
+  X(neg)                                                                                                          \
+  X(sign) X(floor) X(ceil) X(round) X(trunc) X(exp) X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) X(sin) X(cos) \
+      X(tanh) X(sigmoid) X(relu)
 // Elementwise functions of two, of which one may be a number: a member, a member that writes, a free function.
 #define JOT_BINARY(X) X(add) X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum)
 // The same without a member that writes.
-#define JOT_LOGICAL(X)                                                                                   \
-  X(eq)                                                                                                  \
-  X(ne) X(lt) X(le) X(gt) X(ge) X(logical_and) X(logical_or) X(logical_xor) X(bitwise_and) X(bitwise_or) \
-      X(bitwise_xor)
+#define JOT_LOGICAL(X) \
+  X(eq)                \
+  X(ne) X(lt) X(le) X(gt) X(ge) X(logical_and) X(logical_or) X(logical_xor) X(bitwise_and) X(bitwise_or) X(bitwise_xor)
 
 class Tensor {
  public:
