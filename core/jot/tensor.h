@@ -76,11 +76,13 @@ inline constexpr DType dtype_of = std::is_same_v<T, bool>     ? DType::boolean
                                                               : DType::i64;
 
 // Elementwise functions of one tensor: each is a member, a member that writes (name_), and a free function.
-#define JOT_UNARY(X)                                                                                              \
-  X(abs)                                                                                                          \
-  X(neg)                                                                                                          \
-  X(sign) X(floor) X(ceil) X(round) X(trunc) X(exp) X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) X(sin) X(cos) \
-      X(tanh) X(sigmoid) X(relu)
+#define JOT_UNARY(X) \
+  X(abs)             \
+  X(neg)             \
+  X(sign)            \
+  X(floor)           \
+  X(ceil)            \
+  X(round) X(trunc) X(exp) X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) X(sin) X(cos) X(tanh) X(sigmoid) X(relu)
 // Elementwise functions of two, of which one may be a number: a member, a member that writes, a free function.
 #define JOT_BINARY(X) X(add) X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum)
 // The same without a member that writes.
