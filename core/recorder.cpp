@@ -14,9 +14,6 @@ using ir::Value;
 
 namespace {
 
-// Past this many nodes a lazy trace is evaluated on its own, so that loops need bounded memory.
-constexpr uint32_t kMaxPendingNodes = 4096;
-
 Generator random_generator() {
   std::random_device device;
   auto word = [&] { return static_cast<int64_t>(uint64_t{device()} << 32 | device()); };
@@ -105,7 +102,7 @@ Value Emitter::constant_without_grad(Value v) {
 
 // Values stay valid while an emitter lives.
 Emitter::~Emitter() {
-  if (lock_ && b.graph().size() > kMaxPendingNodes && !nested_) flush(trace);
+  if (lock_ && !nested_ && trace.full()) flush(trace);
   trace.emitting = nested_;
 }
 
@@ -165,11 +162,30 @@ Tensor record(Op op, std::span<const Tensor> operands, ir::Ints attrs, Location 
   return e.result(e.b.emit(op, {values, operands.size()}, attrs));
 }
 
+namespace {
+
+// A permutation of a permutation is one, and of reshapes only the last counts.
+bool merged(ViewStep& step, const ViewStep& inner) {
+  if (step.op != inner.op) return false;
+  if (step.op == Op::permute_op) {
+    ir::Ints outer_perm = ir::AttrView(step.op, step.attrs).ints(ir::Key::perm);
+    ir::Ints inner_perm = ir::AttrView(inner.op, inner.attrs).ints(ir::Key::perm);
+    std::vector<int64_t> perm;
+    for (int64_t d : outer_perm) perm.push_back(inner_perm[static_cast<size_t>(d)]);
+    step.attrs = ir::Attrs(perm);
+    return true;
+  }
+  return step.op == Op::reshape_op;
+}
+
+}  // namespace
+
 Tensor view(const Tensor& t, ViewStep step, Shape shape, int64_t offset, Shape strides) {
-  auto impl = std::make_shared<TensorImpl>(t.impl()->storage, std::move(shape));
+  const TensorImpl& from = *t.impl();
+  auto impl = std::make_shared<TensorImpl>(from.storage, std::move(shape));
   impl->offset = offset;
   impl->strides = std::move(strides);
-  impl->parent = t.impl();
+  impl->parent = from.step && merged(step, *from.step) ? from.parent : t.impl();
   impl->step = std::make_unique<const ViewStep>(std::move(step));
   return Tensor(std::move(impl));
 }
@@ -226,6 +242,9 @@ Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions opti
   std::vector<Value> outputs;
   for (const std::vector<Tensor>* list : {&recording.outputs.values, &recording.outputs.aux})
     for (const Tensor& t : *list) {
+      if (!t.defined())
+        throw TransformError("[" + trace.options().scope + "] f returned an undefined Tensor: output " +
+                             std::to_string(outputs.size()));
       Emitter e("return", {}, t);
       outputs.push_back(e(t));
     }

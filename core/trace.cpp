@@ -157,22 +157,27 @@ Trace::Captured* Trace::find_captured(const Storage& storage) {
 
 Trace::Captured& Trace::captured(const Impl& t) {
   const Storage& storage = *t->storage;
+  bool lazy = options_.kind == TraceKind::lazy;
   Captured* entry = find_captured(storage);
-  if (entry && entry->buffer == storage.buffer) return *entry;
+  // Another thread may have written it since.
+  if (entry && (!lazy || entry->buffer == storage.buffer)) return *entry;
   if (!reachable(storage))
     throw TraceError(
         "[jot] a tensor was used outside the transform whose function made it: your tensor may have escaped from "
         "inside a function being transformed; return it from the function instead" +
         jot::at(builder_.location()));
-  if (storage.failure) std::rethrow_exception(storage.failure);
+  if (storage.owner.load(std::memory_order_acquire) == 0 && storage.failure) std::rethrow_exception(storage.failure);
   Impl base = base_of(t);
   Binding binding{Binding::Kind::capture};
-  if (options_.kind == TraceKind::lazy)
+  if (lazy)
     binding.buffer = storage.buffer;
   else
     binding.capture = Tensor(base);
+  Buffer buffer = binding.buffer;
+  captured_bytes_ += buffer.size();
+  largest_capture_ = std::max(largest_capture_, buffer.size());
   bindings_.push_back(std::move(binding));
-  Captured made{&storage, std::move(base), storage.buffer, builder_.param(storage.type), ir::kNoValue};
+  Captured made{&storage, std::move(base), std::move(buffer), builder_.param(storage.type), ir::kNoValue};
   if (entry) return *entry = std::move(made);
   return captures_.emplace_back(std::move(made));
 }
@@ -282,10 +287,17 @@ Tensor Trace::adopt(Value v, bool is_argument) {
   return Tensor(std::move(base));
 }
 
+bool Trace::full() const {
+  constexpr uint32_t kMaxNodes = 4096;
+  constexpr int64_t kMaxBytes = int64_t{256} << 20;
+  return builder_.graph().size() > kMaxNodes || captured_bytes_ > std::max(kMaxBytes, 4 * largest_capture_);
+}
+
 void Trace::drop(Storage& storage) {
   live.back()->live_index = storage.live_index;
   live[storage.live_index] = live.back();
   live.pop_back();
+  if (live.empty() && options_.kind == TraceKind::lazy && !emitting) take({});  // nobody can read what is pending
 }
 
 Trace::Taken Trace::take(std::span<const Value> outputs) {
@@ -295,6 +307,7 @@ Trace::Taken Trace::take(std::span<const Value> outputs) {
   captures_.clear();
   capture_index_.clear();
   indexed_ = 0;
+  captured_bytes_ = largest_capture_ = 0;
   forced.clear();
   checkpoint.clear();
   checkpoint_end = 0;

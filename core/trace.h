@@ -182,6 +182,9 @@ class Trace : public std::enable_shared_from_this<Trace> {
   // Storages whose contents are values of this trace, for flushing and forcing.
   std::vector<detail::Storage*> live;
   void drop(detail::Storage& storage);
+  // A lazy trace that should be evaluated, so that loops need bounded memory: it has many nodes, or keeps the elements
+  // of many tensors.
+  bool full() const;
   bool finished = false;
   bool emitting = false;  // an Emitter records into it
   size_t num_arguments = 0;
@@ -225,6 +228,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   std::vector<Captured> captures_;
   std::unordered_map<const detail::Storage*, size_t> capture_index_;  // of the first indexed_, where they are many
   size_t indexed_ = 0;
+  int64_t captured_bytes_ = 0, largest_capture_ = 0;  // of a lazy trace
   ir::Value rng_key_ = ir::kNoValue, rng_offset_ = ir::kNoValue;
   int64_t first_draw_ = 0;  // of the generator, when rng_offset_ was made
   std::recursive_mutex mutex_;
