@@ -159,6 +159,66 @@ BENCHMARK_CAPTURE(dot, f64_left, f64, transposed_left)->Apply(dot_sizes);
 BENCHMARK_CAPTURE(dot, f32_right, f32, transposed_right)->Apply(dot_sizes);
 BENCHMARK_CAPTURE(dot, f64_right, f64, transposed_right)->Apply(dot_sizes);
 
+// ---- routines: bytes moved a second
+
+void run_routine(benchmark::State& state, const ir::Graph& graph, int64_t bytes) {
+  const ir::GraphData& g = graph.data();
+  const ir::Value v = g.outputs()[0];
+  auto routine = cpu::make_routine(g, v, 1);
+  std::vector<std::vector<double>> memory;
+  std::vector<const void*> operands;
+  auto allocate = [&](ir::Value x) {
+    memory.emplace_back(static_cast<size_t>(g.shape(x).numel() * size_of(g.dtype(x)) / 8 + 9));
+    return reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(memory.back().data()) + 63) / 64 * 64);
+  };
+  for (ir::Value o : g.operands(v)) operands.push_back(allocate(o));
+  std::byte* out = allocate(v);
+  cpu::KernelError error;
+  for (auto _ : state) routine->run(operands, out, nullptr, error);
+  state.SetBytesProcessed(bytes * state.iterations());
+}
+
+void permute(benchmark::State& state, DType dtype) {
+  ir::Builder b;
+  ir::Value x = b.param({dtype, false, {state.range(0), state.range(1)}});
+  ir::Value y = ir::build::permute(b, x, std::vector<int64_t>{1, 0});
+  run_routine(state, b.finish({y}), 2 * b.shape(x).numel() * size_of(dtype));
+}
+BENCHMARK_CAPTURE(permute, f32, f32)->Args({64, 512})->Args({1000, 1000})->Args({4096, 4096})->UseRealTime();
+BENCHMARK_CAPTURE(permute, f64, f64)->Args({64, 512})->Args({1000, 1000})->Args({4096, 4096})->UseRealTime();
+
+void reduce(benchmark::State& state, DType dtype, std::vector<int64_t> dims) {
+  ir::Builder b;
+  ir::Value x = b.param({dtype, false, {state.range(0), state.range(1)}});
+  const int64_t bytes = b.shape(x).numel() * size_of(dtype);
+  ir::Value y = ir::build::reduce_sum(b, x, dims);
+  run_routine(state, b.finish({y}), bytes);
+}
+BENCHMARK_CAPTURE(reduce, f32_columns, f32, {0})->Args({64, 512})->Args({4096, 4096})->UseRealTime();
+BENCHMARK_CAPTURE(reduce, f64_columns, f64, {0})->Args({64, 512})->Args({4096, 4096})->UseRealTime();
+BENCHMARK_CAPTURE(reduce, f32_all, f32, {0, 1})->Args({64, 512})->Args({4096, 4096})->UseRealTime();
+BENCHMARK_CAPTURE(reduce, f32_rows, f32, {1})->Args({64, 512})->Args({4096, 4096})->UseRealTime();
+
+void draw(benchmark::State& state, int64_t width) {
+  ir::Builder b;
+  ir::Value key = b.param({i64, false, {2}}), offset = b.param({i64, false, {}});
+  ir::Value bits = b.emit(ir::Op::random_bits_op, {key, offset}, ir::Attrs(Shape{state.range(0)}, width));
+  run_routine(state, b.finish({bits}), state.range(0) * width / 8);
+}
+BENCHMARK_CAPTURE(draw, i32, 32)->Arg(1000)->Arg(1'000'000)->UseRealTime();
+BENCHMARK_CAPTURE(draw, i64, 64)->Arg(1000)->Arg(1'000'000)->UseRealTime();
+
+// Rows of a table of 10,000, or single elements of a vector of 10^6.
+void gather(benchmark::State& state) {
+  const int64_t row = state.range(1), rows = row == 1 ? 1'000'000 : 10'000;
+  ir::Builder b;
+  ir::Value x = b.param({f32, false, {rows, row}}), i = b.param({i64, false, {state.range(0), 1}});
+  ir::build::GatherDims dims{{1}, {0}, {0}, {}, {}};
+  ir::Value y = ir::build::gather(b, x, i, dims, std::vector<int64_t>{1, row}, ir::Mode::check);
+  run_routine(state, b.finish({y}), state.range(0) * (8 + 8 * row));
+}
+BENCHMARK(gather)->Args({10'000, 1})->Args({1'000'000, 1})->Args({10'000, 64})->UseRealTime();
+
 [[maybe_unused]] const bool registered = [] {
   for (const test::MathFunction& f : test::kMathFunctions) {
     benchmark::RegisterBenchmark(("math_f64/" + std::string(f.name)).c_str(), math<double>, f);

@@ -1,6 +1,6 @@
 // Products of matrices, by the library that is fastest:
 //
-//   f32  vectors, small products (at most 2^17 multiplications): BLAS; others: oneDNN
+//   f32  vectors, small products (at most 2^18 multiplications): BLAS; others: oneDNN
 //   f64  BLAS
 //   integers, empty sums, more than 2^31 - 1 elements: our own loop
 //
@@ -139,11 +139,15 @@ std::shared_ptr<const Matmul> matmul(const MatmulKey& key) {
   made->a = Desc({m, k}, f32, dnnl::memory::dims{am, ak});
   made->b = Desc({k, n}, f32, dnnl::memory::dims{bk, bn});
   made->c = Desc({m, n}, f32, dnnl::memory::dims{n, 1});
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  dnnl::matmul::primitive_desc description(engine(), made->a, made->b, made->c, attributes);
-  made->scratchpad = description.scratchpad_desc();
-  made->primitive = dnnl::matmul(description);
+  try {
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    dnnl::matmul::primitive_desc description(engine(), made->a, made->b, made->c, attributes);
+    made->scratchpad = description.scratchpad_desc();
+    made->primitive = dnnl::matmul(description);
+  } catch (const dnnl::error& e) {
+    internal_error("oneDNN makes a matmul", std::string(e.message));
+  }
   if (table->size() >= kCapacity) table->erase(table->begin());
   return table->emplace(key, std::move(made)).first->second;
 }
@@ -344,7 +348,7 @@ std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v) {
     dot->prepare();
     return dot;
   };
-  constexpr int64_t kBlasLimit = (int64_t{1} << 31) - 1, kSmall = int64_t{1} << 17;
+  constexpr int64_t kBlasLimit = (int64_t{1} << 31) - 1, kSmall = int64_t{1} << 18;
   const bool empty = x.numel() == 0 || y.numel() == 0;  // libraries disagree about empty sums
   const bool blas = !empty && x.numel() <= kBlasLimit && y.numel() <= kBlasLimit;
   switch (g.dtype(v)) {

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "backends/cpu/kernel_ir.h"
+#include "backends/cpu/strided_copy.h"
 #include "ir/graph.h"
 
 namespace jot::cpu {
@@ -23,26 +24,8 @@ class Routine {
   bool library = false;  // a call of oneDNN or BLAS
 };
 
-// Takes sources, movement, indexing, reductions, dot, and convert; null for other ops.
+// Takes sources, movement, indexing, reductions and dot; null for other ops.
 std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code);
-
-// Reads and writes along strided axes: dst[i * dst_strides] = src[i * src_strides] for all i < extents, in elements.
-struct StridedCopy {
-  struct Axis {
-    int64_t extent, src, dst;
-  };
-  static constexpr size_t kMaxAxes = 16;
-  Axis axes[kMaxAxes];
-  size_t rank = 0;
-  int64_t src_offset = 0, dst_offset = 0;
-  int size = 4;  // bytes of an element: 1, 4 or 8
-
-  void add(int64_t extent, int64_t src, int64_t dst);
-  // Drops axes of extent 1, merges neighbours, puts the axis with the smallest steps of dst last.
-  void normalise();
-  int64_t count() const;
-  void run(const void* src, void* dst) const;  // in parallel where it is large
-};
 
 // The library's (library.cpp) or our own product of two matrices or stacks of them.
 std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <thread>
 
 #include "backends/cpu/pool.h"
@@ -87,6 +88,83 @@ TEST_CASE("routines: large movements, reductions and products") {
     compare(g,
             {test::random_tensor(g.data().type(0), -1, 1, random), test::random_tensor(g.data().type(1), -1, 1, random),
              test::random_tensor(g.data().type(2), -1, 1, random)});
+  }
+}
+
+TEST_CASE("routines: random draws begin and end anywhere in a block") {
+  std::mt19937 random(9);
+  for (int64_t width : {32, 64})
+    for (int64_t count : {0, 1, 3, 7, 64, 67, 5003}) {
+      ir::Builder b;
+      ir::Value key = b.param({i64, false, {3, 2}}), offset = b.param({i64, false, {3}});
+      ir::Value bits = b.emit(ir::Op::random_bits_op, {key, offset}, ir::Attrs(Shape{3, count}, width));
+      ir::Graph g = b.finish({bits});
+      for (double first : {0.0, 1.0, 2.0, 3.0, 4294967290.0, -7.0})
+        compare(g, {test::random_tensor(g.data().type(0), -1e18, 1e18, random),
+                    HostTensor(i64, {3}, {first, first + 5, first + 10})});
+    }
+}
+
+TEST_CASE("routines: extrema keep NaN and signs of infinities") {
+  constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  std::mt19937 random(10);
+  for (DType dtype : {f64, f32})
+    for (const std::vector<double>& specials : {std::vector<double>{inf, -inf}, {nan}, {nan, inf, -inf}})
+      for (std::vector<int64_t> dims : {std::vector<int64_t>{0}, {0, 1}, {0, 2}, {0, 1, 2}}) {
+        ir::Builder b;
+        ir::Value x = b.param({dtype, false, {70, 3, 200}});
+        ir::Graph g = b.finish({ir::build::reduce(b, ir::Op::reduce_max_op, x, dims),
+                                ir::build::reduce(b, ir::Op::reduce_min_op, x, dims)});
+        std::vector<double> values(70 * 3 * 200);
+        for (double& v : values) v = std::uniform_real_distribution<double>(-1, 1)(random);
+        for (double v : specials) values[random() % values.size()] = v;
+        compare(g, {HostTensor(dtype, {70, 3, 200}, values)});
+      }
+}
+
+TEST_CASE("routines: transpositions of every remainder") {
+  std::mt19937 random(11);
+  for (DType dtype : {f64, f32, boolean})
+    for (int64_t m : {1, 7, 8, 9, 33, 300})
+      for (int64_t n : {1, 5, 8, 17, 67}) {
+        ir::Builder b;
+        ir::Value x = b.param({dtype, false, {2, m, n}});
+        ir::Graph g = b.finish({ir::build::permute(b, x, std::vector<int64_t>{0, 2, 1})});
+        compare(g, {test::random_tensor(g.data().type(0), dtype == boolean ? 0 : -1, 1, random)});
+      }
+}
+
+// Of two callers at a time one has the pool, the other runs alone.
+TEST_CASE("routines: the same bits however many threads run them") {
+  std::mt19937 random(12);
+  for (DType dtype : {f64, f32}) {
+    ir::Builder b;
+    ir::Value x = b.param({dtype, false, {700, 600}}), y = b.param({dtype, false, {600, 300}});
+    using Dims = std::vector<int64_t>;
+    ir::Graph g = b.finish({ir::build::dot(b, x, y, Dims{1}, Dims{0}, Dims{}, Dims{}),
+                            ir::build::reduce_sum(b, x, Dims{0}), ir::build::reduce_sum(b, x, Dims{0, 1})});
+    HostTensor left = test::random_tensor(g.data().type(0), -1, 1, random);
+    HostTensor right = test::random_tensor(g.data().type(1), -1, 1, random);
+    for (ir::Value v : g.data().outputs()) {
+      auto routine = cpu::make_routine(g.data(), v, 1);
+      auto run = [&] {
+        std::vector<std::byte> scratch(static_cast<size_t>(routine->scratch_bytes) + 64);
+        auto* aligned = scratch.data() + (64 - reinterpret_cast<uintptr_t>(scratch.data()) % 64) % 64;
+        HostTensor out(g.data().type(v));
+        const void* operands[] = {left.bytes.data(), right.bytes.data()};
+        cpu::KernelError error;
+        routine->run(operands, out.bytes.data(), aligned, error);
+        return out;
+      };
+      const HostTensor expected = run();
+      bool same = true;
+      std::thread other([&] {
+        for (int i = 0; i < 10; ++i) same &= run() == expected;
+      });
+      for (int i = 0; i < 10; ++i) CHECK(run() == expected);
+      other.join();
+      CHECK(same);
+    }
   }
 }
 
