@@ -11,8 +11,8 @@ namespace jot::detail {
 namespace {
 
 // Where t's elements lie, contiguous: in its storage if they can, else in a copy.
-const void* elements_of(const Tensor& t, std::vector<Buffer>& copies) {
-  if (evaluate(t, "compile", {}))
+const void* elements_of(const Tensor& t, std::string_view api, std::vector<Buffer>& copies) {
+  if (evaluate(t, api, {}))
     throw TraceError(
         "[compile] a compiled function was called with a tensor of a transform, whose derivative or lanes it would "
         "lose; "
@@ -21,7 +21,7 @@ const void* elements_of(const Tensor& t, std::vector<Buffer>& copies) {
   if (!impl.parent) return impl.storage->buffer.data();
   if (impl.contiguous())
     return static_cast<const std::byte*>(impl.storage->buffer.data()) + impl.offset * size_of(impl.dtype());
-  return copies.emplace_back(read(t, "jit", {})).data();
+  return copies.emplace_back(read(t, api, {})).data();
 }
 
 Buffer copy_of(const Tensor& t) {
@@ -42,6 +42,7 @@ Program::Program(Recording recording, std::vector<MergedArguments::Source> sourc
     : recorded_(recording.graph),
       bindings_(std::move(recording.bindings)),
       sources_(std::move(sources)),
+      api_(api),
       compiled_(compile_cached(recorded_, true)),
       random_draws_(recording.random_draws) {
   const ir::GraphData& g = compiled_->optimised.data();
@@ -74,11 +75,11 @@ void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results
     const Binding& b = bindings_[i];
     switch (b.kind) {
       case Binding::Kind::argument:
-        inputs.push_back(sources_[b.argument].base ? elements_of(argument(args, b.argument), copies)
-                                                   : elements_of(*args[sources_[b.argument].original], copies));
+        inputs.push_back(sources_[b.argument].base ? elements_of(argument(args, b.argument), api_, copies)
+                                                   : elements_of(*args[sources_[b.argument].original], api_, copies));
         break;
       case Binding::Kind::capture:
-        inputs.push_back(copied_.empty() ? elements_of(b.capture, copies) : copied_[i].data());
+        inputs.push_back(copied_.empty() ? elements_of(b.capture, api_, copies) : copied_[i].data());
         break;
       case Binding::Kind::rng_key:
         inputs.push_back(rng.key);

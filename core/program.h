@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -36,6 +37,7 @@ class Program {
   ir::Graph recorded_;
   std::vector<Binding> bindings_;
   std::vector<MergedArguments::Source> sources_;
+  std::string api_;             // that made it
   std::vector<Buffer> copied_;  // contents of the captures, by binding; empty where they are shared
   std::shared_ptr<const CompiledGraph> compiled_;
   std::vector<ir::Type> output_types_;  // results, then writebacks

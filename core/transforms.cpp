@@ -26,6 +26,7 @@ void check_defined(std::string_view api, std::span<const Tensor> args, std::stri
 struct Recorded {
   Recording recording;
   std::vector<uint8_t> active;  // one an input of the graph
+  std::vector<size_t> places;   // of each active input, in order: where it is in `diff`
 };
 
 Recorded record_active(std::string_view api, Fn fn, std::span<const Tensor> args, std::span<const size_t> diff,
@@ -33,9 +34,15 @@ Recorded record_active(std::string_view api, Fn fn, std::span<const Tensor> args
   check_defined(api, args, "argument", at);
   Recorded r{
       record_function(fn, args, {.kind = TraceKind::derivative, .randomness = randomness, .scope = std::string(api)}),
+      {},
       {}};
-  for (const Binding& b : r.recording.bindings)
-    r.active.push_back(b.kind == Binding::Kind::argument && std::ranges::find(diff, b.argument) != diff.end());
+  constexpr size_t kNotDifferentiated = static_cast<size_t>(-1);
+  std::vector<size_t> place(args.size(), kNotDifferentiated);
+  for (size_t k = 0; k < diff.size(); ++k) place[diff[k]] = k;
+  for (const Binding& b : r.recording.bindings) {
+    r.active.push_back(b.kind == Binding::Kind::argument && place[b.argument] != kNotDifferentiated);
+    if (r.active.back()) r.places.push_back(place[b.argument]);
+  }
   return r;
 }
 
@@ -82,16 +89,10 @@ Results spliced(const Expansion& expansion, const Recording& recording, std::spa
   return Results(splice(expansion.graph, recording.bindings, args, extra, recording.random_draws, at));
 }
 
-// Puts gradients, which come in the order of the graph's inputs, in the order of `diff`.
-Leaves in_order_of(std::span<const size_t> diff, const Recording& recording, std::span<const uint8_t> active,
-                   Leaves gradients) {
-  Leaves result(diff.size());
-  size_t next = 0;
-  for (size_t i = 0; i < active.size(); ++i) {
-    if (!active[i]) continue;
-    auto where = std::ranges::find(diff, recording.bindings[i].argument);
-    result[static_cast<size_t>(where - diff.begin())] = std::move(gradients[next++]);
-  }
+// Puts gradients, which come in the order of the graph's inputs, in that of the differentiated arguments.
+Leaves placed(const Recorded& r, Leaves gradients) {
+  Leaves result(gradients.size());
+  for (size_t i = 0; i < gradients.size(); ++i) result[r.places[i]] = std::move(gradients[i]);
   return result;
 }
 
@@ -188,7 +189,7 @@ GradResult grad(Fn fn, std::span<const Tensor> args, std::span<const size_t> dif
   GradResult result;
   result.value = results.take(1)[0];
   result.aux = results.take(outputs.aux.size());
-  result.gradients = in_order_of(diff, r.recording, r.active, results.take(diff.size()));
+  result.gradients = placed(r, results.take(diff.size()));
   return result;
 }
 
@@ -295,8 +296,7 @@ JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const siz
   JacobianResult result;
   result.aux = results.take(outputs.aux.size());
   for (size_t o = 0; o < values; ++o)
-    for (Tensor& t : in_order_of(diff, r.recording, r.active, results.take(diff.size())))
-      result.blocks.push_back(std::move(t));
+    for (Tensor& t : placed(r, results.take(diff.size()))) result.blocks.push_back(std::move(t));
   return result;
 }
 

@@ -143,6 +143,8 @@ TEST_CASE("D37 nested jacobians") {
   Tensor h = vmap(hessian(quadratic))(A, x1, x2), r = vmap(jacrev(jacrev(quadratic)))(A, x1, x2);
   CHECK_EQ(h.shape(), Shape{8, 2, 2, 2, 2});
   CHECK_NEAR_TO(h, r, 1e-4);
+  auto traces = [](const Tensor& x) { return sum(grad([](const Tensor& x) { return trace(x); })(x)); };
+  CHECK_SAME(vmap(grad(traces))(randn({4, 3, 3})), zeros({4, 3, 3}));
 }
 
 TEST_CASE("D38 all orders of modes agree") {

@@ -1,0 +1,61 @@
+// What a call allocates.
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "backends/target.h"
+#include "check.h"
+
+namespace {
+std::atomic<int64_t> allocations{0};
+}
+
+void* operator new(std::size_t n) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* p = std::malloc(n)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+using namespace jot;
+using namespace jot::test;
+
+namespace {
+
+template <class F>
+int64_t allocations_of(F f) {
+  for (int i = 0; i < 3; ++i) f();  // warm
+  int64_t before = allocations.load();
+  f();
+  return allocations.load() - before;
+}
+
+}  // namespace
+
+// The interpreter allocates as it goes.
+const bool compiled = target() != Target::reference;
+
+TEST_CASE("a cached call of jit allocates its results and nothing else" * doctest::skip(!compiled)) {
+  Tensor x = floats({1, 2, 3}), w = floats({4, 5, 6});
+  auto one = jit(jacrev([&](const Tensor& x) { return tanh(x) * w; }));
+  auto three = jit([&](const Tensor& x, const Tensor& y, double k) { return std::tuple{x + y, x * k, w * y}; });
+  Tensor result;
+  std::tuple<Tensor, Tensor, Tensor> results;
+  // A tensor is one object; its elements come from the free list of buffers.
+  CHECK(allocations_of([&] { result = one(x); }) <= 1);
+  CHECK(allocations_of([&] { results = three(x, w, 2.0); }) <= 3 + 1);  // and the list of them
+  CHECK_SAME(std::get<1>(results), x * 2);
+}
+
+TEST_CASE("run_into allocates nothing" * doctest::skip(!compiled)) {
+  Tensor x = randn({64, 32}), w = randn({32, 16});
+  auto exe = compile([&](const Tensor& x) { return std::pair{tanh(matmul(x, w)), sum(x)}; }, x);
+  std::array<const void*, 1> in = {x.data<float>()};
+  std::vector<float> y(64 * 16);
+  float total = 0;
+  std::array<void*, 2> out = {y.data(), &total};
+  CHECK_EQ(allocations_of([&] { exe.run_into(in, out); }), 0);
+  CHECK_NEAR_TO(Tensor::from(y, {64, 16}), tanh(matmul(x, w)), 1e-4);
+}
