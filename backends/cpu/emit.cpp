@@ -2,7 +2,9 @@
 #include "backends/cpu/emit.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "backends/cpu/combine_gathers.h"
 #include "backends/cpu/emitter.h"
 #include "backends/cpu/math.h"
 #include "ir/env.h"
@@ -51,7 +53,9 @@ void emit_routines(CodeUnit& unit, const Kernel& kernel) {
 
 }  // namespace
 
-EmittedCode emit(const Kernel& kernel, Target target, bool log, PlantedBug bug) {
+EmittedCode emit(const Kernel& given, Target target, bool log, PlantedBug bug) {
+  const std::optional<Kernel> combined = combine_gathers(given);
+  const Kernel& kernel = combined ? *combined : given;
   const int widest = target == Target::avx512 ? 16 : 8;
   if (kernel.lanes != 1 && kernel.lanes != widest && kernel.lanes != widest / 2)
     internal_error("a kernel has as many lanes as the target", std::to_string(kernel.lanes));

@@ -1,9 +1,10 @@
 // Rows and strided accesses: lane l works on memory of its own, c elements behind that of lane l - 1.
 //
 // Rows move in blocks of 16 bytes: n lanes of n values (2 of 8 bytes, 4 of 4 bytes) are n blocks, which are transposed
-// within registers for all groups of n lanes at once.
+// within registers for all groups of n lanes at once. Where there are 2 n values, two blocks make a part of 32 bytes.
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 #include "backends/cpu/emitter.h"
 
@@ -13,10 +14,15 @@ namespace jot::cpu {
 struct Emitter::Rows {
   KType type;
   std::array<x86::Mem, 16> lane;
-  x86::Mem at(int l, int column) const {
-    return lane[static_cast<size_t>(l)].cloneAdjusted(int64_t{column} * bytes_of(type));
-  }
+  // Of indexed rows: their indices are in scratch area 1 and come to a register one at a time.
+  KType index_type = KType::none;
+  int index = -1;
 };
+
+x86::Mem Emitter::row(const Rows& rows, int lane, int column) {
+  if (rows.index >= 0) index_of_lane(rows.index_type, lane, rows.index);
+  return rows.lane[static_cast<size_t>(lane)].cloneAdjusted(int64_t{column} * bytes_of(rows.type));
+}
 
 void Emitter::rows_init(Rows& rows, const KInstr& d) {
   const int bytes = bytes_of(d.type);
@@ -24,6 +30,14 @@ void Emitter::rows_init(Rows& rows, const KInstr& d) {
   const x86::Mem first = address(d);
   rows.lane[0] = first;
   if (single()) return;
+  if (type(d.c) != KType::scalar) {  // made by combine_gathers
+    rows.index_type = type(d.c);
+    as_.emit(Isa::vmovups, spill(unit_.scratch(1)), V(use(d.c), rows.index_type));
+    rows.index = temp_gpr();
+    rows.lane.fill(x86::ptr(first.baseReg().as<x86::Gp>(), G(rows.index), bytes == 8 ? 3 : 2,
+                            static_cast<int32_t>(first.offset())));
+    return;
+  }
   const uint32_t c = al_.root(d.c);
   const int64_t last = in(c).imm * bytes * (lanes_ - 1);
   if (in(c).op == KOp::iconst && in(c).imm >= 0 && first.offset() + last < (int64_t{1} << 30)) {
@@ -54,15 +68,17 @@ void Emitter::rows_init(Rows& rows, const KInstr& d) {
   }
 }
 
-// Block b of a vector of `bytes`; block 0 of a load zeroes the others.
-void Emitter::insert_block(int to, const asmjit::Operand& from, int block, int bytes) {
-  if (block == 0) return as_.emit(Isa::vmovups, X(to), from);
+// The part of a lane in a vector of `bytes`: `unit` bytes, 16 or 32, at `position`. Loading part 0 zeroes the others.
+void Emitter::load_part(int to, const asmjit::Operand& from, int position, int unit, int bytes) {
+  if (position == 0) return as_.emit(Isa::vmovups, vector_register(to, unit), from);
   const x86::Vec r = vector_register(to, bytes);
-  as_.emit(avx512_ ? Isa::vinsertf64x2 : Isa::vinsertf128, r, r, from, asmjit::Imm(block));
+  const Isa op = unit == 32 ? Isa::vinsertf64x4 : avx512_ ? Isa::vinsertf64x2 : Isa::vinsertf128;
+  as_.emit(op, r, r, from, asmjit::Imm(position));
 }
-void Emitter::extract_block(const asmjit::Operand& to, int from, int block, int bytes) {
-  if (block == 0) return as_.emit(Isa::vmovups, to, X(from));
-  as_.emit(avx512_ ? Isa::vextractf64x2 : Isa::vextractf128, to, vector_register(from, bytes), asmjit::Imm(block));
+void Emitter::store_part(const asmjit::Operand& to, int from, int position, int unit, int bytes) {
+  if (position == 0) return as_.emit(Isa::vmovups, to, vector_register(from, unit));
+  const Isa op = unit == 32 ? Isa::vextractf64x4 : avx512_ ? Isa::vextractf64x2 : Isa::vextractf128;
+  as_.emit(op, to, vector_register(from, bytes), asmjit::Imm(position));
 }
 
 // to[i] gets element i of every from[j], in each block: its own inverse. `to` are temporaries.
@@ -89,90 +105,163 @@ void Emitter::transpose_blocks(std::span<const int> from, std::span<int> to, KTy
 
 // ---- rows
 
+// Columns that move together; the last chunk may overlap the one before it.
+std::vector<Emitter::Chunk> Emitter::chunks(KType t, int count) const {
+  const int n = 16 / bytes_of(t);
+  // Two blocks of 4-byte elements need more registers than AVX2 has.
+  const bool wide = count >= 2 * n && width(t) > 16 && (avx512_ || is_wide(t));
+  std::vector<Chunk> all;
+  int j = 0;
+  auto take = [&](int size) {
+    all.push_back({j, size});
+    j += size;
+  };
+  if (single() || count < n) {
+    while (j < count) take(1);
+    return all;
+  }
+  while (wide && count - j >= 2 * n) take(2 * n);
+  if (wide && count - j > n) j = count - 2 * n, take(2 * n);
+  while (count - j >= n) take(n);
+  if (j < count) j = count - n, take(n);
+  return all;
+}
+
+// Where the lanes of a chunk are in registers: n for parts of 16 bytes, 2 n for parts of 32.
+Emitter::Part Emitter::part(std::span<const int> registers, int lane, KType t) const {
+  const int n = 16 / bytes_of(t), block = lane / n, i = lane % n;
+  if (static_cast<int>(registers.size()) == n) return {registers[static_cast<size_t>(i)], block, 16};
+  const int per_register = width(t) / 32;
+  return {registers[static_cast<size_t>(block / per_register * n + i)], block % per_register, 32};
+}
+
 void Emitter::load_rows(uint32_t i) {
   const KInstr& d = in(i);
-  const int count = d.aux, n = 16 / bytes_of(d.type);
   Rows rows;
   rows_init(rows, d);
-  int j = 0;
-  if (!single() && count >= n) {
-    for (; j + n <= count; j += n) load_chunk(i, rows, j, 0);
-    if (j < count) load_chunk(i, rows, count - n, n - (count - j));  // overlaps the one before
-    return;
-  }
-  for (; j < count; ++j) {
-    const uint32_t v = i + static_cast<uint32_t>(j);
-    if (al_.liveness().first(v) == Liveness::kNever) continue;
+  int next = 0;
+  for (const Chunk& c : chunks(d.type, d.aux)) {
     al_.begin_entries(i, 0, 0);
-    load_strided_value(v, rows, j);
+    const int skip = next - c.first;
+    next = c.first + c.size;
+    bool needed = false;
+    for (int j = skip; j < c.size; ++j)
+      needed |= al_.liveness().first(i + static_cast<uint32_t>(c.first + j)) != Liveness::kNever;
+    if (needed && c.size == 1) load_strided_value(i + static_cast<uint32_t>(c.first), rows, c.first);
+    if (needed && c.size > 1) load_chunk(i, rows, c, skip);
     al_.end_entries();
   }
 }
 
-// Defines values first + skip... of a chunk of n.
-void Emitter::load_chunk(uint32_t i, const Rows& rows, int first, int skip) {
+// Defines the values of a chunk, but for the first `skip`.
+void Emitter::load_chunk(uint32_t i, const Rows& rows, const Chunk& chunk, int skip) {
   const KType t = rows.type;
-  const int bytes = width(t), n = 16 / bytes_of(t);
-  auto needed = [&](int j) {
-    return j >= skip && al_.liveness().first(i + static_cast<uint32_t>(first + j)) != Liveness::kNever;
-  };
-  bool any = false;
-  for (int j = 0; j < n; ++j) any |= needed(j);
-  if (!any) return;
-  al_.begin_entries(i, 0, 0);
-  std::array<int, 4> block{}, value{};
-  for (int j = 0; j < n; ++j) {
-    block[static_cast<size_t>(j)] = temp();
-    if (tail_) zero(block[static_cast<size_t>(j)], bytes);
+  const int bytes = width(t);
+  const auto n = static_cast<size_t>(16 / bytes_of(t)), size = static_cast<size_t>(chunk.size);
+  std::array<int, 8> blocks{}, values{};
+  for (int& r : std::span(blocks).first(size)) {
+    r = temp();
+    if (tail_) zero(r, bytes);
   }
   const asmjit::Label done = as_.label();
   for (int l = 0; l < lanes_; ++l) {
     stop_at_tail(l, done);
-    insert_block(block[static_cast<size_t>(l % n)], rows.at(l, first), l / n, bytes);
+    const Part p = part(std::span(blocks).first(size), l, t);
+    load_part(p.reg, row(rows, l, chunk.first), p.position, p.unit, bytes);
   }
   as_.bind(done);
-  const auto size = static_cast<size_t>(n);
-  transpose_blocks(std::span(block).first(size), std::span(value).first(size), t);
-  for (int j = 0; j < n; ++j)
-    if (needed(j)) al_.adopt(i + static_cast<uint32_t>(first + j), value[static_cast<size_t>(j)]);
-  al_.end_entries();
+  if (size > n) split_parts(std::span(blocks).first(size), t);
+  for (size_t k = 0; k < size; k += n) {
+    transpose_blocks(std::span(blocks).subspan(k, n), std::span(values).subspan(k, n), t);
+    for (int r : std::span(blocks).subspan(k, n)) al_.drop(kVector, r);
+  }
+  for (size_t j = static_cast<size_t>(skip); j < size; ++j) {
+    const uint32_t v = i + static_cast<uint32_t>(chunk.first) + static_cast<uint32_t>(j);
+    if (al_.liveness().first(v) != Liveness::kNever) al_.adopt(v, values[j]);
+  }
 }
 
 void Emitter::store_rows(uint32_t i) {
   const KInstr& d = in(i);
-  const int count = d.aux, n = single() ? 1 : 16 / bytes_of(d.type);
   Rows rows;
   rows_init(rows, d);
-  auto value = [&](int j) { return k_.lists[d.d + static_cast<uint32_t>(j)]; };
-  for (int j = 0; j < count;) {
-    // The last chunk overlaps the one before it.
-    const int left = count - j, take = left < n ? 1 : left < 2 * n ? left : n;
-    al_.begin_entries(i, static_cast<uint32_t>(j), static_cast<uint32_t>(take));
-    if (take < n || n == 1) {
-      store_strided_value(use(value(j)), rows, j);
-    } else {
-      std::array<int, 8> x{};
-      for (int k = 0; k < take; ++k) x[static_cast<size_t>(k)] = use(value(j + k));
-      const auto size = static_cast<size_t>(n);
-      store_chunk(rows, std::span(x).first(size), j);
-      if (take > n) store_chunk(rows, std::span(x).subspan(static_cast<size_t>(take - n), size), j + take - n);
-    }
+  const std::vector<Chunk> all = chunks(d.type, d.aux);
+  for (size_t c = 0; c < all.size(); ++c) {
+    const int first = all[c].first, size = all[c].size, keep = c + 1 < all.size() ? all[c + 1].first : first + size;
+    al_.begin_entries(i, static_cast<uint32_t>(first), static_cast<uint32_t>(size), static_cast<uint32_t>(keep));
+    std::array<uint32_t, 8> values{};
+    for (int j = 0; j < size; ++j) values[static_cast<size_t>(j)] = k_.lists[d.d + static_cast<uint32_t>(first + j)];
+    if (size == 1)
+      store_strided_value(use(values[0]), rows, first);
+    else
+      store_chunk(rows, std::span(values).first(static_cast<size_t>(size)), first);
     al_.end_entries();
-    j += take;
   }
 }
 
-void Emitter::store_chunk(const Rows& rows, std::span<const int> values, int first) {
-  std::array<int, 4> block{};
-  const int n = static_cast<int>(values.size());
-  transpose_blocks(values, std::span(block).first(values.size()), rows.type);
+void Emitter::store_chunk(const Rows& rows, std::span<const uint32_t> values, int first) {
+  const KType t = rows.type;
+  const auto n = static_cast<size_t>(16 / bytes_of(t));
+  std::array<int, 8> blocks{}, x{};
+  for (size_t k = 0; k < values.size(); k += n) {
+    for (size_t j = k; j < k + n; ++j) x[j] = use(values[j]);
+    transpose_blocks(std::span(x).subspan(k, n), std::span(blocks).subspan(k, n), t);
+  }
+  if (values.size() > n) join_blocks(std::span(blocks).first(values.size()), t);
   const asmjit::Label done = as_.label();
   for (int l = 0; l < lanes_; ++l) {
     stop_at_tail(l, done);
-    extract_block(rows.at(l, first), block[static_cast<size_t>(l % n)], l / n, width(rows.type));
+    const Part p = part(std::span(blocks).first(values.size()), l, t);
+    store_part(row(rows, l, first), p.reg, p.position, p.unit, width(t));
   }
   as_.bind(done);
-  for (int b : std::span(block).first(values.size())) al_.drop(kVector, b);
+}
+
+// Blocks a of n values and b of the n behind them become parts [a b], in the order of part().
+void Emitter::join_blocks(std::span<int> r, KType t) {
+  const size_t n = r.size() / 2;
+  auto R = [&](int x) { return V(x, t); };
+  int spare = temp(), other = width(t) == 64 ? temp() : -1;
+  for (size_t i = 0; i < n; ++i) {
+    const int a = r[i], b = r[n + i];
+    if (width(t) == 64) {
+      constexpr int64_t low[] = {0, 1, 8, 9, 2, 3, 10, 11}, high[] = {4, 5, 12, 13, 6, 7, 14, 15};
+      auto indices = [](const int64_t* x) { return std::string_view(reinterpret_cast<const char*>(x), 64); };
+      as_.emit(Isa::vmovups, R(spare), unit_.data(indices(low), 64));
+      as_.emit(Isa::vmovups, R(other), unit_.data(indices(high), 64));
+      as_.emit(Isa::vpermi2pd, R(spare), R(a), R(b));
+      as_.emit(Isa::vpermi2pd, R(other), R(a), R(b));
+      r[i] = spare, r[n + i] = other;
+      spare = a, other = b;
+      continue;
+    }
+    if (avx512_) {
+      as_.emit(Isa::vshuff64x2, R(spare), R(a), R(b), asmjit::Imm(0));
+      as_.emit(Isa::vshuff64x2, R(a), R(a), R(b), asmjit::Imm(3));
+    } else {
+      as_.emit(Isa::vperm2f128, R(spare), R(a), R(b), asmjit::Imm(0x20));
+      as_.emit(Isa::vperm2f128, R(a), R(a), R(b), asmjit::Imm(0x31));
+    }
+    r[i] = spare, r[n + i] = a;
+    spare = b;
+  }
+}
+
+// The inverse.
+void Emitter::split_parts(std::span<int> r, KType t) {
+  const size_t n = r.size() / 2;
+  auto R = [&](int x) { return V(x, t); };
+  const Isa op = avx512_ ? Isa::vshuff64x2 : Isa::vperm2f128;
+  const int even = !avx512_ ? 0x20 : width(t) == 64 ? 0x88 : 0, odd = !avx512_ ? 0x31 : width(t) == 64 ? 0xdd : 3;
+  int spare = temp();
+  for (size_t i = 0; i < n; ++i) {
+    const int low = r[i], high = r[n + i];
+    as_.emit(op, R(spare), R(low), R(high), asmjit::Imm(even));
+    as_.emit(op, R(low), R(low), R(high), asmjit::Imm(odd));
+    r[i] = spare, r[n + i] = low;
+    spare = high;
+  }
+  al_.drop(kVector, spare);
 }
 
 // ---- strided
@@ -187,7 +276,7 @@ void Emitter::load_strided(uint32_t i) {
 void Emitter::load_strided_value(uint32_t v, const Rows& rows, int column) {
   const KType t = rows.type;
   const int bytes = bytes_of(t), n = 16 / bytes;
-  if (single()) return load_vector(al_.define(v), rows.at(0, column), bytes);
+  if (single()) return load_vector(al_.define(v), row(rows, 0, column), bytes);
   if (tail_) {
     const int x = temp_gpr(), r = al_.define(v);
     zero(r, width(t));
@@ -195,7 +284,7 @@ void Emitter::load_strided_value(uint32_t v, const Rows& rows, int column) {
     const asmjit::Label done = as_.label();
     for (int l = 0; l < lanes_; ++l) {
       stop_at_tail(l, done);
-      as_.emit(Isa::mov, bytes == 8 ? G(x) : E(x), rows.at(l, column));
+      as_.emit(Isa::mov, bytes == 8 ? G(x) : E(x), row(rows, l, column));
       as_.emit(Isa::mov, in_scratch(0, l, bytes), bytes == 8 ? G(x) : E(x));
     }
     as_.bind(done);
@@ -204,14 +293,14 @@ void Emitter::load_strided_value(uint32_t v, const Rows& rows, int column) {
   const int r = al_.define(v), block = temp();
   for (int l = 0; l < lanes_; ++l) {
     const int x = l < n ? r : block;
-    const x86::Mem m = rows.at(l, column);
+    const x86::Mem m = row(rows, l, column);
     if (l % n == 0)
       load_vector(x, m, bytes);
     else if (bytes == 8)
       as_.emit(Isa::vmovhpd, X(x), X(x), m);
     else
       as_.emit(Isa::vinsertps, X(x), X(x), m, asmjit::Imm(l % n << 4));
-    if (l >= n && l % n == n - 1) insert_block(r, X(block), l / n, width(t));
+    if (l >= n && l % n == n - 1) load_part(r, X(block), l / n, 16, width(t));
   }
 }
 
@@ -225,14 +314,14 @@ void Emitter::store_strided(uint32_t i) {
 void Emitter::store_strided_value(int x, const Rows& rows, int column) {
   const KType t = rows.type;
   const int bytes = bytes_of(t), n = 16 / bytes;
-  if (single()) return store_vector(rows.at(0, column), x, bytes);
+  if (single()) return store_vector(row(rows, 0, column), x, bytes);
   const int block = temp();
   const asmjit::Label done = as_.label();
   for (int l = 0; l < lanes_; ++l) {
     stop_at_tail(l, done);
-    if (l >= n && l % n == 0) extract_block(X(block), x, l / n, width(t));
+    if (l >= n && l % n == 0) store_part(X(block), x, l / n, 16, width(t));
     const x86::Vec from = X(l < n ? x : block);
-    const x86::Mem m = rows.at(l, column);
+    const x86::Mem m = row(rows, l, column);
     if (l % n == 0)
       store_vector(m, static_cast<int>(from.id()), bytes);
     else if (bytes == 8)
@@ -265,7 +354,7 @@ void Emitter::load_mask_lanes(uint32_t i) {
       index_of_lane(type(d.c), l, index);
       m = x86::ptr(first.baseReg().as<x86::Gp>(), G(index), 0, static_cast<int32_t>(first.offset()));
     } else if (d.op == KOp::load_strided) {
-      m = rows.at(l, 0);
+      m = row(rows, l, 0);
     }
     m.setSize(1);
     as_.emit(Isa::movzx, E(byte), m);
@@ -300,7 +389,7 @@ void Emitter::store_mask_lanes(uint32_t i) {
       index_of_lane(type(d.c), l, index);
       m = x86::ptr(first.baseReg().as<x86::Gp>(), G(index), 0, static_cast<int32_t>(first.offset()));
     } else if (d.op == KOp::store_strided) {
-      m = rows.at(l, 0);
+      m = row(rows, l, 0);
     }
     m.setSize(1);
     as_.emit(Isa::movzx, E(byte), in_scratch(0, l, 1));

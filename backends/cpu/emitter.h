@@ -107,17 +107,28 @@ class Emitter final : private SpillCode {
   void index_of_lane(KType t, int lane, int to);
   struct Rows;
   void rows_init(Rows& rows, const KInstr& in);
+  x86::Mem row(const Rows& rows, int lane, int column);
   void load_rows(uint32_t i);
   void store_rows(uint32_t i);
-  void load_chunk(uint32_t i, const Rows& rows, int first, int skip);
-  void store_chunk(const Rows& rows, std::span<const int> values, int first);
+  struct Chunk {
+    int first, size;
+  };
+  struct Part {
+    int reg, position, unit;
+  };
+  std::vector<Chunk> chunks(KType t, int count) const;
+  Part part(std::span<const int> registers, int lane, KType t) const;
+  void load_chunk(uint32_t i, const Rows& rows, const Chunk& chunk, int skip);
+  void store_chunk(const Rows& rows, std::span<const uint32_t> values, int first);
+  void join_blocks(std::span<int> r, KType t);
+  void split_parts(std::span<int> r, KType t);
   void load_strided(uint32_t i);
   void load_strided_value(uint32_t v, const Rows& rows, int column);
   void store_strided(uint32_t i);
   void store_strided_value(int x, const Rows& rows, int column);
   void transpose_blocks(std::span<const int> from, std::span<int> to, KType t);
-  void insert_block(int to, const asmjit::Operand& from, int block, int bytes);
-  void extract_block(const asmjit::Operand& to, int from, int block, int bytes);
+  void load_part(int to, const asmjit::Operand& from, int position, int unit, int bytes);
+  void store_part(const asmjit::Operand& to, int from, int position, int unit, int bytes);
   x86::Mem in_scratch(int area, int lane, int bytes);
   void load_mask_lanes(uint32_t i);
   void store_mask_lanes(uint32_t i);

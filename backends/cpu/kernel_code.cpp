@@ -6,7 +6,6 @@
 
 #include "backends/cpu/code_memory.h"
 #include "backends/cpu/emit.h"
-#include "ir/env.h"
 #include "passes/dump.h"
 
 namespace jot::cpu {
@@ -17,20 +16,18 @@ class Cache {
  public:
   std::shared_ptr<const KernelCode> find(uint64_t hash, const Kernel& kernel) {
     std::lock_guard lock(mutex_);
-    auto [first, last] = index_.equal_range(hash);
-    for (auto it = first; it != last; ++it)
-      if (it->second->kernel == kernel) {
-        entries_.splice(entries_.begin(), entries_, it->second);
-        return it->second->code;
-      }
-    return nullptr;
+    return locked_find(hash, kernel);
   }
-  void insert(uint64_t hash, const Kernel& kernel, std::shared_ptr<const KernelCode> code) {
+  // What the cache holds afterwards: the code of another thread if that was first.
+  std::shared_ptr<const KernelCode> insert(uint64_t hash, const Kernel& kernel,
+                                           std::shared_ptr<const KernelCode> code) {
     std::lock_guard lock(mutex_);
-    bytes_ += cost(kernel);
+    if (auto other = locked_find(hash, kernel)) return other;
     entries_.push_front({hash, kernel, std::move(code)});
+    bytes_ += cost(entries_.front());
     index_.emplace(hash, entries_.begin());
     while (entries_.size() > 1 && (entries_.size() > kEntries || bytes_ > kBytes)) evict();
+    return entries_.front().code;
   }
 
  private:
@@ -40,7 +37,19 @@ class Cache {
     Kernel kernel;
     std::shared_ptr<const KernelCode> code;
   };
-  static size_t cost(const Kernel& k) { return k.instrs.size() * sizeof(KInstr) + k.lists.size() * sizeof(uint32_t); }
+  static size_t cost(const Entry& e) {
+    return e.kernel.instrs.size() * sizeof(KInstr) + e.kernel.lists.size() * sizeof(uint32_t) +
+           static_cast<size_t>(e.code->code_bytes);
+  }
+  std::shared_ptr<const KernelCode> locked_find(uint64_t hash, const Kernel& kernel) {
+    auto [first, last] = index_.equal_range(hash);
+    for (auto it = first; it != last; ++it)
+      if (it->second->kernel == kernel) {
+        entries_.splice(entries_.begin(), entries_, it->second);
+        return it->second->code;
+      }
+    return nullptr;
+  }
   void evict() {
     auto oldest = std::prev(entries_.end());
     auto [first, last] = index_.equal_range(oldest->hash);
@@ -49,7 +58,7 @@ class Cache {
         index_.erase(it);
         break;
       }
-    bytes_ -= cost(oldest->kernel);
+    bytes_ -= cost(*oldest);
     entries_.pop_back();
   }
   std::mutex mutex_;
@@ -82,7 +91,7 @@ std::shared_ptr<const KernelCode> kernel_code(const Kernel& kernel, bool* compil
   if (compiled) *compiled = code == nullptr;
   if (code) return code;
   code = compile(kernel, target());
-  cache().insert(hash, kernel, code);
+  code = cache().insert(hash, kernel, code);
   if (dumping()) {
     dump("kernel.txt", to_text(kernel));
     dump("kernel.s", disassembly(kernel));

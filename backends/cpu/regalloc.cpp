@@ -246,13 +246,13 @@ void Allocator::end() {
   }
 }
 
-void Allocator::begin_entries(uint32_t i, uint32_t first, uint32_t count) {
+void Allocator::begin_entries(uint32_t i, uint32_t first, uint32_t count, uint32_t keep) {
   before_entries_ = locked_;
   entries_.clear();
   for (uint32_t j = first; j < first + count; ++j) {
     const uint32_t v = root(kernel_.lists[kernel_.instrs[i].d + j]);
     entries_.push_back(v);
-    next_use_[v] = live_.next_in_list(i, j);
+    next_use_[v] = j < keep ? live_.next_in_list(i, j) : i;
     if (reg_[v] >= 0) locked_[file(v)] |= bit(reg_[v]);
   }
 }

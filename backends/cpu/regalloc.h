@@ -125,8 +125,8 @@ class Allocator {
   void adopt(uint32_t v, int temporary) { define_at(v, temporary); }  // a temporary becomes the result
   void copy(uint32_t v, int to);  // the value, not its home, to a register that is free
   void end();
-  // Operands of a list are announced in pieces between begin and end.
-  void begin_entries(uint32_t i, uint32_t first, uint32_t count);
+  // Operands of a list are announced in pieces between begin and end; from `keep` on they will be announced again.
+  void begin_entries(uint32_t i, uint32_t first, uint32_t count, uint32_t keep = 0xffffffff);
   void end_entries();
 
   // ---- variables

@@ -158,8 +158,9 @@ class RandomKernel {
       }
       case 2: {
         const KType ti = usable(KType::i64) && r_() % 2 ? KType::i64 : KType::i32;
-        const Value mask = b_.constant(ti, 63);
-        add(t, b_.gather(t, in(t), b_.bit_and(pick(ti), mask), 8));
+        const Value element = b_.bit_and(pick(ti), b_.constant(ti, 63));
+        for (size_t n = 1 + r_() % 7; n > 0; --n)
+          add(t, b_.gather(t, in(t), element, static_cast<int64_t>(r_() % 7) * bytes_of(t)));
         break;
       }
       case 3:

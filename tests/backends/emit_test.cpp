@@ -5,6 +5,7 @@
 #include <functional>
 #include <random>
 
+#include "backends/cpu/combine_gathers.h"
 #include "backends/cpu/math.h"
 #include "tests/backends/kernel_run.h"
 
@@ -172,6 +173,37 @@ TEST_CASE("emit: rows, strides, gathers and scatters") {
                   {array(type, 90, random), Array{index, list}, array(type, 90, random), array(type, 90, random)}, {2},
                   0, n, "indexed");
           }
+}
+
+TEST_CASE("emit: gathers of neighbouring elements become rows, but not from memory that is written") {
+  std::mt19937_64 random(4);
+  using enum KType;
+  for (Target t : targets())
+    for (KType type : {f64, f32})
+      for (KType index : {i64, i32})
+        for (bool written : {false, true}) {
+          KernelBuilder b(lanes_for(t, std::max(bytes_of(type), bytes_of(index))));
+          const Value table = b.arg(1), indices = b.arg(2), out = b.arg(3);
+          if (written) b.read_write(table);
+          const Value i = b.vrange(), at = b.load(index, indices, i);
+          Value sum = b.number(type, 0);
+          for (int64_t column : {7, 0, 1, 2, 3, 4, 5, 9, 10, 13}) {
+            sum = b.sub(b.gather(type, table, at, column * bytes_of(type)), sum);
+            b.store(sum, out, i, 400 * bytes_of(type) + column * 40 * bytes_of(type));
+            if (written) b.store(sum, table, i);
+          }
+          b.endloop();
+          const Kernel kernel = std::move(b).finish();
+          CHECK(combine_gathers(kernel).has_value() == !written);
+          Array list{index, std::vector<std::byte>(static_cast<size_t>(bytes_of(index)) * 40)};
+          for (size_t k = 0; k < 40; ++k) {
+            const uint64_t v = random() % 50;
+            std::memcpy(list.bytes.data() + k * static_cast<size_t>(bytes_of(index)), &v,
+                        static_cast<size_t>(bytes_of(index)));
+          }
+          for (int64_t n : {0, 1, 3, 4, 7, 8, 16, 21})
+            check(kernel, t, {array(type, 64, random), list, array(type, 1000, random)}, {}, 0, n, "rows by index");
+        }
 }
 
 TEST_CASE("emit: loops, variables, reductions, broadcast, checks") {
