@@ -14,12 +14,18 @@ namespace {
 struct Context {
   Context(const Program& program, int64_t scratch_args)
       : arena(Buffer::allocate(program.arena_bytes)), args(program.args), scratch(static_cast<size_t>(scratch_args)) {
-    for (size_t i = 0; i < program.steps.size(); ++i) errors.push_back(std::make_unique<KernelError>());
+    size_t most = 0;
+    for (const Step& s : program.steps) {
+      errors.push_back(std::make_unique<KernelError>());
+      if (auto* r = std::get_if<RoutineStep>(&s.what)) most = std::max(most, r->operands.size());
+    }
+    operands.resize(most);
   }
   Buffer arena;
   std::vector<int64_t> args;
   std::vector<int64_t> scratch;                      // argument tables of the chunks that run at the same time
   std::vector<std::unique_ptr<KernelError>> errors;  // by step
+  std::vector<const void*> operands;                 // of the routine that runs
 };
 
 struct Call {
@@ -144,7 +150,7 @@ class Executable : public Engine {
     if (auto* k = std::get_if<KernelStep>(&step.what)) {
       run_kernel(*k, call, context);
     } else if (auto* r = std::get_if<RoutineStep>(&step.what)) {
-      run_routine(*r, error, call);
+      run_routine(*r, error, call, context);
     } else {
       const CopyStep& c = std::get<CopyStep>(step.what);
       if (c.bytes > 0) std::memcpy(call.at(c.to), call.at(c.from), static_cast<size_t>(c.bytes));
@@ -176,17 +182,9 @@ class Executable : public Engine {
     for (const Partial& p : k.partials) combine(p, k.chunks, call.at(p.chunks), call.at(p.result));
   }
 
-  void run_routine(const RoutineStep& r, KernelError& error, const Call& call) const {
-    constexpr size_t kFew = 8;
-    const void* few[kFew];
-    std::vector<const void*> many;
-    const void** operands = few;
-    if (r.operands.size() > kFew) {
-      many.resize(r.operands.size());
-      operands = many.data();
-    }
-    for (size_t i = 0; i < r.operands.size(); ++i) operands[i] = call.at(r.operands[i]);
-    r.routine->run({operands, r.operands.size()}, call.at(r.out), call.at(r.scratch), error);
+  static void run_routine(const RoutineStep& r, KernelError& error, const Call& call, Context& context) {
+    for (size_t i = 0; i < r.operands.size(); ++i) context.operands[i] = call.at(r.operands[i]);
+    r.routine->run({context.operands.data(), r.operands.size()}, call.at(r.out), call.at(r.scratch), error);
   }
 
   // ---- contexts: one that is free is kept where no lock is needed

@@ -84,9 +84,9 @@ std::vector<Stride> row_major(const Axes& axes, const Shape& shape, std::span<co
 }
 
 uint32_t Arguments::product(const std::vector<Axis>& axes) {
-  auto [it, fresh] = products_.try_emplace(axes, kNone);
-  if (fresh) it->second = add({KernelArg::Kind::number, kNoValue, value_of(axes_, {1, axes})});
-  return it->second;
+  auto [it, fresh] = products_.try_emplace(axes, static_cast<uint32_t>(args_.size() + 1));
+  if (fresh) args_.push_back({KernelArg::Kind::number, kNoValue, value_of(axes_, {1, axes})});
+  return b_.arg(it->second);
 }
 
 uint32_t Arguments::scalar(const Stride& s) {

@@ -41,7 +41,7 @@ struct Loop {
   uint32_t index = kNone;  // kernel value, while it is open
 };
 
-// The argument table of a kernel being built. Arguments are loaded before the first loop.
+// The argument table of a kernel being built.
 class Arguments {
  public:
   Arguments(const Axes& axes, KernelBuilder& b) : axes_(axes), b_(b) {}
@@ -59,7 +59,7 @@ class Arguments {
   const Axes& axes_;
   KernelBuilder& b_;
   std::vector<KernelArg> args_;
-  std::map<std::vector<Axis>, uint32_t> products_;
+  std::map<std::vector<Axis>, uint32_t> products_;  // positions in the table
 };
 
 // A value's memory, from within the loops of a kernel.

@@ -12,8 +12,6 @@ namespace {
 
 constexpr double kNanosecondsPerInstruction = 0.4;  // of a full vector, about
 
-bool is_reduction(Op op) { return info(op).op_class == OpClass::reduction; }
-
 }  // namespace
 
 LoweringTables::LoweringTables(const Clustering& clustering, int bytes)
@@ -150,6 +148,8 @@ LoweredKernel ClusterLowering::run() {
     slots_.resize(slots_.size() + accesses_.back().elements(), kNone);
   }
   for (size_t l = outer_ == 0 ? 0 : 1; l < loops_.size(); ++l) args_->product(loops_[l].axes);  // before the loops
+  for (Value v : cluster_.members)
+    if (g_.op(v) == Op::gather_op) operand_pointers_[v] = args_->memory(c_.storage(g_.operand(v, 0)), 0);
   for (Value v : cluster_.inlined) make_all(v);
   for (Value v : cluster_.members)
     if (c_.reduction[v] == Reduction::full) start_reduction(v);
@@ -288,8 +288,11 @@ void ClusterLowering::start_reduction(Value v) {
 void ClusterLowering::accumulate(Value v) {
   auto n = static_cast<uint32_t>(c_.axes.elements(v));
   for (uint32_t j = 0; j < n; ++j) {
-    stack_.push_back({v, j});
-    stack_.back().accumulator = variable_values_[variables_.at(v) + j];
+    Frame f;
+    f.value = v;
+    f.element = j;
+    f.accumulator = variable_values_[variables_.at(v) + j];
+    stack_.push_back(f);
     make_pending();
   }
 }
@@ -307,253 +310,6 @@ void ClusterLowering::finish_full(Value v) {
     uint32_t all = b_->reduce(reduction_kind(g_.op(v)), variable_values_[variables_.at(v) + j]);
     b_->store_one(all, partials_.at(v), kNone, int64_t{j} * size_of(g_.dtype(v)));
   }
-}
-
-// ---- elements
-
-void ClusterLowering::set_slot(uint32_t slot, uint32_t value) {
-  slots_[slot] = value;
-  if (inner_) inner_slots_.push_back(slot);
-}
-
-bool ClusterLowering::is_off_diagonal(Value v, uint32_t element) const {
-  if (g_.op(v) != Op::identity_op || c_.axes.has_loops(v)) return false;
-  auto rows = static_cast<uint32_t>(g_.shape(v).slice(0, g_.shape(v).size() / 2).numel());
-  return element / rows != element % rows;
-}
-
-ClusterLowering::Reference ClusterLowering::resolve(Value o, uint32_t element) {
-  while (true) {
-    bool mine = own(o);
-    if (!mine && (c_.role[o] == Role::source || is_splat(g_, o)))
-      return {is_off_diagonal(o, element) ? From::zero : From::source, o, element};
-    if (!mine && !(c_.role[o] == Role::view && c_.follows[o])) return {From::memory, o, element};
-    switch (g_.op(o)) {
-      case Op::broadcast_op:
-      case Op::permute_op:
-      case Op::slice_op:
-      case Op::rev_op:
-      case Op::reshape_op:
-      case Op::copy_op:
-      case Op::stop_gradient_op:
-        if (mine && copies_memory(o)) return {From::memory, o, element};
-        element = t_.maps.source(o, element);
-        o = g_.operand(o, 0);
-        break;
-      case Op::concat_op: {
-        uint32_t part = 0;
-        element = t_.maps.source(o, element, &part);
-        o = g_.operand(o, part);
-        break;
-      }
-      case Op::pad_op:
-      case Op::diag_embed_op: {
-        uint32_t from = t_.maps.source(o, element);
-        bool outside = from == kZeroElement;
-        if (outside && g_.op(o) == Op::diag_embed_op) return {From::zero, o, 0};
-        element = outside ? 0 : from;
-        o = g_.operand(o, outside ? 1 : 0);
-        break;
-      }
-      default:
-        return {From::own, o, element};
-    }
-  }
-}
-
-// The element if it is there; else it becomes pending and the result is false.
-bool ClusterLowering::get(Value o, uint32_t element, uint32_t& result) {
-  Reference r = resolve(o, element);
-  switch (r.from) {
-    case From::zero:
-      result = kAbsent;
-      return true;
-    case From::source:
-      result = source(r.value, r.element);
-      return true;
-    case From::memory:
-      result = load(r.value, r.element);
-      return true;
-    case From::own:
-      break;
-  }
-  result = slots_[t_.slot[r.value] + r.element];
-  if (result != kNone) return true;
-  if (c_.reduction[r.value] != Reduction::none) internal_error("a reduction is done before it is used", g_.name());
-  stack_.push_back({r.value, r.element});
-  return false;
-}
-
-bool ClusterLowering::get_number(Value o, uint32_t element, uint32_t& result) {
-  if (!get(o, element, result)) return false;
-  if (result == kAbsent) result = zero(*b_, kernel_type(g_.dtype(o)));
-  return true;
-}
-
-uint32_t ClusterLowering::make(Value o, uint32_t element) {
-  uint32_t result = kNone;
-  while (!get_number(o, element, result)) make_pending();
-  return result;
-}
-
-void ClusterLowering::make_pending() {
-  while (!stack_.empty()) {
-    size_t top = stack_.size() - 1;
-    Frame f = stack_[top];  // a step may push
-    if (step(f))
-      stack_.pop_back();
-    else
-      stack_[top] = f;
-  }
-}
-
-// True: done.
-bool ClusterLowering::step(Frame& f) {
-  Op op = g_.op(f.value);
-  if (op == Op::dot_op || is_reduction(op)) return step_terms(f);
-  if (op == Op::gather_op) return step_gather(f);
-  return step_elementwise(f);
-}
-
-// Nothing to add in a sum of cotangents: absent, or a constant zero.
-bool ClusterLowering::is_nothing(uint32_t x) const {
-  return x == kAbsent || (b_->instr(x).op == KOp::constant && b_->instr(x).imm == 0);
-}
-
-bool ClusterLowering::is_product(Value o, uint32_t element, Reference& product) {
-  product = resolve(o, element);
-  return product.from == From::own && g_.op(product.value) == Op::mul_op && t_.uses[product.value] == 1 &&
-         slots_[t_.slot[product.value] + product.element] == kNone;
-}
-
-bool ClusterLowering::step_elementwise(Frame& f) {
-  uint32_t slot = t_.slot[f.value] + f.element, x[3];
-  std::span<const Value> operands = g_.operands(f.value);
-  switch (g_.op(f.value)) {
-    case Op::add_op:
-    case Op::add_any_op:
-    case Op::sub_op:
-      return step_sum(f);
-    case Op::mul_op:
-      return step_product(f);
-    case Op::neg_op:
-      if (!get(operands[0], f.element, x[0])) return false;
-      set_slot(slot, x[0] == kAbsent ? kAbsent : b_->neg(x[0]));
-      return true;
-    default:
-      break;
-  }
-  for (size_t i = 0; i < operands.size(); ++i) {
-    bool single = i == 0 && g_.op(f.value) == Op::where_op && g_.shape(operands[0]).empty();
-    if (!get_number(operands[i], single ? 0 : f.element, x[i])) return false;
-  }
-  set_slot(slot, lower_element(*b_, g_, f.value, {x, operands.size()}));
-  return true;
-}
-
-bool ClusterLowering::step_product(Frame& f) {
-  uint32_t x[2];
-  for (size_t i = 0; i < 2; ++i) {
-    if (!get(g_.operand(f.value, i), f.element, x[i])) return false;
-    if (x[i] != kAbsent) continue;
-    set_slot(t_.slot[f.value] + f.element, kAbsent);
-    return true;
-  }
-  set_slot(t_.slot[f.value] + f.element, b_->mul(x[0], x[1]));
-  return true;
-}
-
-// x + y or x - y; one that is the only use of a product is contracted.
-bool ClusterLowering::step_sum(Frame& f) {
-  uint32_t slot = t_.slot[f.value] + f.element, x[2], p[2];
-  Op op = g_.op(f.value);
-  Reference product;
-  bool contracted = false;
-  size_t at = 0;
-  if (is_floating(g_.dtype(f.value)))
-    for (; at < 2 && !contracted; at += !contracted)
-      contracted = is_product(g_.operand(f.value, at), f.element, product);
-  for (size_t i = 0; i < 2; ++i)
-    if (!(contracted && i == at) && !get(g_.operand(f.value, i), f.element, x[i])) return false;
-  if (contracted) {
-    for (size_t i = 0; i < 2; ++i)
-      if (!get(g_.operand(product.value, i), product.element, p[i])) return false;
-    if (p[0] == kAbsent || p[1] == kAbsent) {
-      x[at] = kAbsent;
-      contracted = false;
-    } else if (op == Op::add_any_op ? is_nothing(x[1 - at]) : x[1 - at] == kAbsent) {
-      x[at] = b_->mul(p[0], p[1]);
-      contracted = false;
-    }
-  }
-  if (contracted) {
-    set_slot(slot, op != Op::sub_op ? b_->fma(p[0], p[1], x[1 - at])
-                   : at == 0        ? b_->fms(p[0], p[1], x[1])
-                                    : b_->fnma(p[0], p[1], x[0]));
-    return true;
-  }
-  for (size_t i = 0; i < 2; ++i)
-    if (op == Op::add_any_op ? is_nothing(x[i]) : x[i] == kAbsent) {
-      bool negated = op == Op::sub_op && i == 0 && x[1] != kAbsent;
-      set_slot(slot, negated ? b_->neg(x[1]) : x[1 - i]);
-      return true;
-    }
-  set_slot(slot, op == Op::sub_op ? b_->sub(x[0], x[1]) : b_->add(x[0], x[1]));
-  return true;
-}
-
-// accumulator += x * y
-bool ClusterLowering::add_term(Frame& f, Value x, uint32_t x_element, Value y, uint32_t y_element) {
-  uint32_t a, b;
-  if (!get(x, x_element, a)) return false;
-  if (a == kAbsent) return true;
-  if (!get(y, y_element, b)) return false;
-  if (b == kAbsent) return true;
-  if (f.accumulator == kNone)
-    f.accumulator = b_->mul(a, b);
-  else if (is_floating(g_.dtype(f.value)))
-    f.accumulator = b_->fma(a, b, f.accumulator);
-  else
-    f.accumulator = b_->add(f.accumulator, b_->mul(a, b));
-  return true;
-}
-
-bool ClusterLowering::step_terms(Frame& f) {
-  Op op = g_.op(f.value);
-  bool dot = op == Op::dot_op;
-  uint32_t count = t_.maps.terms(f.value).count;
-  for (; f.next < count; ++f.next) {
-    ElementMaps::Terms t = t_.maps.terms(f.value);
-    uint32_t e[2] = {t.base[0][f.element] + t.offset[0][f.next], 0};
-    Value x = g_.operand(f.value, 0);
-    if (dot) {
-      Value y = g_.operand(f.value, 1);
-      e[1] = t.base[1][f.element] + t.offset[1][f.next];
-      if (!add_term(f, x, e[0], y, e[1])) return false;
-      continue;
-    }
-    if (op == Op::reduce_sum_op) {
-      Reference p;
-      if (is_floating(g_.dtype(f.value)) && is_product(x, e[0], p)) {
-        if (!add_term(f, g_.operand(p.value, 0), p.element, g_.operand(p.value, 1), p.element)) return false;
-        continue;
-      }
-    }
-    uint32_t term;
-    if (op == Op::reduce_sum_op ? !get(x, e[0], term) : !get_number(x, e[0], term)) return false;
-    if (term == kAbsent) continue;
-    f.accumulator = f.accumulator == kNone ? term : reduction_step(*b_, op, f.accumulator, term);
-  }
-  KType type = kernel_type(g_.dtype(f.value));
-  if (c_.reduction[f.value] != Reduction::none) {
-    uint32_t variable = variable_values_[variables_.at(f.value) + f.element];
-    if (f.accumulator != variable) b_->set(variable, f.accumulator);
-    return true;
-  }
-  if (f.accumulator == kNone && count > 0) f.accumulator = kAbsent;  // all terms are
-  if (f.accumulator == kNone) f.accumulator = dot ? zero(*b_, type) : reduction_start(*b_, op, type);
-  set_slot(t_.slot[f.value] + f.element, f.accumulator);
-  return true;
 }
 
 }  // namespace jot::cpu

@@ -45,11 +45,19 @@ class ClusterLowering {
     Value value;
     uint32_t element;
   };
+  struct Product {
+    Reference factor[2];
+    bool negative;
+  };
   struct Frame {  // an element being made
     Value value;
     uint32_t element;
-    uint32_t next = 0;             // operands or terms that are done
-    uint32_t accumulator = kNone;  // of reductions and dots
+    uint32_t next = 0;             // terms of a reduction or dot that are done
+    uint32_t accumulator = kNone;  // their sum
+    uint8_t resolved = 0;          // valid entries of x
+    uint8_t at = 2;                // a sum's operand that is a contracted product, 2: none
+    bool negative = false;         // of the product
+    Reference x[3];                // operands of the op, or of the current term
   };
   // An access found by the survey.
   struct Found {
@@ -88,18 +96,20 @@ class ClusterLowering {
   // ---- elements
   bool is_off_diagonal(Value v, uint32_t element) const;
   Reference resolve(Value o, uint32_t element);
-  bool get(Value o, uint32_t element, uint32_t& result);         // may be kAbsent
-  bool get_number(Value o, uint32_t element, uint32_t& result);  // never is
+  bool get(const Reference& r, uint32_t& result);         // may be kAbsent
+  bool get_number(const Reference& r, uint32_t& result);  // never is
   uint32_t make(Value o, uint32_t element);
   void make_pending();
   bool step(Frame& f);
   bool step_elementwise(Frame& f);
+  void resolve_sum(Frame& f);
   bool step_sum(Frame& f);
-  bool step_product(Frame& f);
+  void resolve_term(Frame& f);
+  bool add_product(Frame& f);
   bool step_terms(Frame& f);
   bool step_gather(Frame& f);
-  bool is_product(Value o, uint32_t element, Reference& product);
-  bool add_term(Frame& f, Value x, uint32_t x_element, Value y, uint32_t y_element);
+  bool strip_signs(Reference& r, bool only_use);
+  bool find_product(Reference r, Product& p);
   Starts& starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices, std::span<const int64_t> batch_index);
   uint32_t start_along(Value v, size_t k, uint32_t index, uint32_t& outside, uint32_t batch);
   void set_slot(uint32_t slot, uint32_t value);

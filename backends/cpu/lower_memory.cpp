@@ -195,7 +195,7 @@ bool ClusterLowering::step_gather(Frame& f) {
   std::vector<uint32_t> indices(a.ints(Key::index_map).size());
   for (size_t k = 0; k < indices.size(); ++k) {
     int64_t element = batch + static_cast<int64_t>(k) * index_steps.back();
-    if (!get_number(from, static_cast<uint32_t>(element), indices[k])) return false;
+    if (!get_number(resolve(from, static_cast<uint32_t>(element)), indices[k])) return false;
   }
   Starts s = starts_of(v, static_cast<uint32_t>(batch), indices, batch_index);
   // Within the slice.
@@ -213,9 +213,7 @@ bool ClusterLowering::step_gather(Frame& f) {
       s.elements = b_->add(s.elements, vector_of(args_->scalar(times(strides[d], i))));
   }
   KType t = kernel_type(g_.dtype(v));
-  auto [pointer, fresh] = operand_pointers_.try_emplace(v, kNone);
-  if (fresh) pointer->second = args_->memory(c_.storage(o), 0);
-  uint32_t result = b_->gather(t, pointer->second, s.elements, fixed * size_of(g_.dtype(v)));
+  uint32_t result = b_->gather(t, operand_pointers_.at(v), s.elements, fixed * size_of(g_.dtype(v)));
   if (s.outside != kNone) result = b_->select(s.outside, zero(*b_, t), result);
   set_slot(t_.slot[v] + f.element, result);
   return true;

@@ -11,6 +11,7 @@
 #include "backends/target.h"
 #include "ir/env.h"
 #include "passes/pipeline.h"
+#include "passes/transforms.h"
 #include "tests/backends/random_program.h"
 #include "tests/backends/run.h"
 #include "tests/ops/rows.h"
@@ -170,6 +171,27 @@ TEST_CASE("executable: results are the same bit for bit from call to call and in
   for (auto& result : again) threads.emplace_back([&] { result = run_on(*engine, graph, inputs); });
   for (std::thread& t : threads) t.join();
   for (const auto& result : again) CHECK(result == first);
+}
+
+TEST_CASE("executable: the gradient of a network needs little more memory than its largest live set") {
+  constexpr int64_t kBatch = 256, kWidth = 128;
+  ir::Builder b;
+  std::vector<ir::Value> weights;
+  for (int i = 0; i < 4; ++i) weights.push_back(b.param({f32, false, {kWidth, kWidth}}));
+  ir::Value h = b.param({f32, false, {kBatch, kWidth}});
+  for (ir::Value w : weights) {
+    const int64_t one = 1, zero = 0;
+    h = ir::build::unary(b, ir::Op::tanh_op, ir::build::dot(b, h, w, {&one, 1}, {&zero, 1}, {}, {}));
+  }
+  const int64_t all[] = {0, 1};
+  ir::Value loss = ir::build::reduce_sum(b, ir::build::mul(b, h, h), all);
+  const uint8_t active[] = {1, 1, 1, 1, 0};
+  ir::Graph graph = passes::optimize(passes::grad(b.finish({loss}), active));
+  cpu::Compiled made = cpu::compile(graph, all_options().back());
+  CHECK(made.stats.library_calls == 11);
+  CHECK(made.stats.routines == 0);
+  CHECK(static_cast<double>(made.program.arena_bytes) <= 1.2 * static_cast<double>(made.largest_live_set));
+  CHECK(made.largest_live_set <= 6 * kBatch * kWidth * 4 + 4096);  // four activations, two cotangents, scratch
 }
 
 TEST_CASE("executable: statistics") {

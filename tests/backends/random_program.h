@@ -365,7 +365,7 @@ class RandomProgram {
     const Shape s = b_.shape(x);
     size_t batch = below(s.size() + 1);
     Shape embedded = s.slice(batch, s.size());
-    if (s.numel() * embedded.numel() > kLargest) return x;
+    if (s.numel() == 0 || s.numel() * embedded.numel() > kLargest) return x;
     if (coin()) return ir::build::diag_embed(b_, x, static_cast<int64_t>(batch));
     return ir::build::identity(b_, b_.dtype(x), embedded);
   }
