@@ -278,8 +278,17 @@ void Builder::set_origin(Location location, std::string_view scope) {
     if (fresh) g.scopes_.emplace_back(scope);
     scope_id = it->second;
   }
-  g.origins_.push_back({location, scope_id});
-  state_->origin = static_cast<uint32_t>(g.origins_.size() - 1);
+  // Loops come back to the same few lines.
+  Origin wanted{location, scope_id};
+  constexpr size_t kRecent = 16;
+  size_t n = g.origins_.size();
+  for (size_t i = n; i-- > 0 && i + kRecent >= n;)
+    if (g.origins_[i] == wanted) {
+      state_->origin = static_cast<uint32_t>(i);
+      return;
+    }
+  g.origins_.push_back(wanted);
+  state_->origin = static_cast<uint32_t>(n);
 }
 void Builder::set_location(Location location) {
   set_origin(location, graph_->scopes_[graph_->origins_[state_->origin].scope]);

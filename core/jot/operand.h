@@ -1,0 +1,96 @@
+// What stands for an operand, a number, a range or nothing in the arguments of functions.
+#pragma once
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
+
+#include "jot/dtype.h"
+#include "jot/location.h"
+
+namespace jot {
+
+class Tensor;
+
+// "Nothing": of in_dims, slices, optional arguments; in an index list a new axis.
+using none_t = std::nullopt_t;
+inline constexpr none_t none = std::nullopt, None = std::nullopt;
+// In an index list: all axes that the others leave.
+struct Ellipsis_t {
+  explicit constexpr Ellipsis_t() = default;
+};
+inline constexpr Ellipsis_t Ellipsis{};
+// start:stop:step of an axis; negatives count from the end, out-of-range bounds are clipped, step is positive.
+struct Slice {
+  std::optional<int64_t> start, stop;
+  int64_t step;
+  Slice(std::optional<int64_t> from = {}, std::optional<int64_t> to = {}, int64_t by = 1)
+      : start(from), stop(to), step(by) {}
+};
+
+// A number and its category: boolean, i64 or f64.
+struct Number {
+  DType dtype = DType::f64;
+  double real = 0;
+  int64_t integer = 0;
+  Number() = default;
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Number(T x)  // NOLINT: implicit by design
+      : dtype(std::is_same_v<T, bool> ? DType::boolean
+              : std::is_integral_v<T> ? DType::i64
+                                      : DType::f64),
+        real(static_cast<double>(x)) {
+    if constexpr (std::is_integral_v<T>) integer = static_cast<int64_t>(x);
+  }
+  friend bool operator==(const Number&, const Number&) = default;
+};
+
+// The dtype whose elements are laid out as T.
+template <class T>
+concept Element =
+    std::is_same_v<T, bool> || std::is_same_v<T, float> || std::is_same_v<T, double> ||
+    (std::is_integral_v<T> && (sizeof(T) == 1 ? std::is_unsigned_v<T> : sizeof(T) >= 4 && std::is_signed_v<T>));
+template <Element T>
+inline constexpr DType dtype_of = std::is_same_v<T, bool>     ? DType::boolean
+                                  : std::is_same_v<T, float>  ? DType::f32
+                                  : std::is_same_v<T, double> ? DType::f64
+                                  : sizeof(T) == 1            ? DType::u8
+                                  : sizeof(T) == 4            ? DType::i32
+                                                              : DType::i64;
+
+// An operand: a tensor or a number, and the line that uses it. Lives as long as the call it is made for.
+class Arg {
+ public:
+  Arg(const Tensor& t, Location at = JOT_HERE) : tensor_(&t), at_(at) {}  // NOLINT: implicit by design
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Arg(T x, Location at = JOT_HERE) : number_(x), at_(at) {}  // NOLINT: implicit by design
+  template <class T>
+    requires requires(const T& x) { x.operator const Tensor&(); }
+  Arg(const T& x, Location at = JOT_HERE) : tensor_(&static_cast<const Tensor&>(x)), at_(at) {}  // NOLINT
+  bool is_tensor() const { return tensor_ != nullptr; }
+  const Tensor& tensor() const { return *tensor_; }
+  const Number& number() const { return number_; }
+  Location at() const { return at_; }
+
+ private:
+  const Tensor* tensor_ = nullptr;
+  Number number_{};
+  Location at_;
+};
+
+// An operand that may be absent: clamp(x, none, 1).
+class Bound : public Arg {
+ public:
+  template <class T>
+    requires std::constructible_from<Arg, const T&>
+  Bound(const T& x, Location at = JOT_HERE) : Arg(x, at) {}             // NOLINT: implicit by design
+  Bound(none_t, Location at = JOT_HERE) : Arg(0, at), absent_(true) {}  // NOLINT: implicit by design
+  bool absent() const { return absent_; }
+
+ private:
+  bool absent_ = false;
+};
+
+}  // namespace jot
