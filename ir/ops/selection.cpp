@@ -100,7 +100,7 @@ std::optional<Split> split(const Chain& chain, const Shape& shape) {
 
 // The selection that a chain is, its values reordered: lanes first, then what only seeds have.
 std::optional<Selection> assemble(Builder& b, DType dtype, const Chain& chain, const Split& parts) {
-  Selection s{dtype, chain.values, {}, {}, {}};
+  Selection s{dtype, chain.values, {}, {}, {}, {}, {}};
   std::vector<size_t> order;
   auto used = [&](size_t source, size_t from) {
     return source != kFresh &&
@@ -143,22 +143,24 @@ std::optional<Selection> assemble(Builder& b, DType dtype, const Chain& chain, c
   return s;
 }
 
-// Rows [first, last) of the basis; whole blocks of the leading seed only.
-std::optional<Selection> restrict_seeds(Builder& b, Selection s, int64_t first, int64_t last) {
-  if (s.seeds.empty() || !s.seeds[0].padding.none()) return {};
-  size_t axis = s.seeds[0].axis;
-  int64_t block = s.size() / s.shape[axis];
-  if (first % block != 0 || last % block != 0 || first == last) return {};
-  first /= block;
-  last /= block;
-  if (axis < s.rank()) {
-    Padding& lane = s.lanes[axis];
-    lane.lo += first * lane.step();
-    lane.hi += (s.shape[axis] - last) * lane.step();
-  }
-  s.shape[axis] = last - first;
-  if (s.values != kNoValue) s.values = build::slice_axis(b, s.values, static_cast<int64_t>(axis), first, last);
-  return s;
+// The last link of the chain: a permutation of the batch dim's factors. Undone: the value below it.
+struct Rows {
+  Value below;
+  Shape factors;
+  std::vector<int64_t> perm;
+};
+std::optional<Rows> rows_of(const Builder& b, Value x, const Shape& shape) {
+  const GraphData& g = b.graph();
+  if (g.op(x) != Op::permute_op || g.op(g.operand(x, 0)) != Op::reshape_op) return {};
+  Ints perm = g.attrs(x).ints(Key::perm);
+  size_t lanes = shape.size() - 1, rank = perm.size();
+  if (rank <= lanes) return {};
+  size_t factors = rank - lanes;
+  for (size_t d = factors; d < rank; ++d)
+    if (perm[d] != static_cast<int64_t>(d) || b.shape(x)[d] != shape[1 + d - factors]) return {};
+  return Rows{g.operand(g.operand(x, 0), 0),
+              b.shape(g.operand(x, 0)).slice(0, factors),
+              {perm.begin(), perm.begin() + static_cast<std::ptrdiff_t>(factors)}};
 }
 
 }  // namespace
@@ -187,31 +189,28 @@ std::optional<Selection> recognise(Builder& b, Value v) {
   const GraphData& g = b.graph();
   const Shape shape = b.shape(v);
   if (shape.empty() || shape.numel() == 0 || !is_floating(b.dtype(v))) return {};
-  switch (g.op(v)) {
-    case Op::slice_op: {
-      AttrView a = g.attrs(v);
-      int64_t first = a.ints(Key::start)[0], last = a.ints(Key::limit)[0];
-      bool rows = a.ints(Key::stride)[0] == 1;
-      Value whole = g.operand(v, 0);
-      if (!rows || g.op(whole) == Op::slice_op || b.shape(whole).slice(1, shape.size()) != shape.slice(1, shape.size()))
-        return {};
-      std::optional<Selection> s = recognise(b, whole);
-      return s ? restrict_seeds(b, *s, first, last) : s;
-    }
-    case Op::reshape_op:
+  Value x = g.op(v) == Op::reshape_op ? g.operand(v, 0) : v;
+  std::optional<Rows> rows = x == v ? std::nullopt : rows_of(b, x, shape);
+  if (rows) x = rows->below;
+  switch (g.op(x)) {
     case Op::pad_op:
     case Op::permute_op:
     case Op::diag_embed_op:
-    case Op::identity_op: {
-      std::optional<Chain> chain = peel(b, g.op(v) == Op::reshape_op ? g.operand(v, 0) : v);
-      if (!chain) return {};
-      std::optional<Split> parts = split(*chain, shape);
-      if (!parts) return {};
-      return assemble(b, b.dtype(v), *chain, *parts);
-    }
+    case Op::identity_op:
+      break;
     default:
       return {};
   }
+  std::optional<Chain> chain = peel(b, x);
+  if (!chain) return {};
+  std::optional<Split> parts = split(*chain, shape);
+  if (!parts) return {};
+  std::optional<Selection> s = assemble(b, b.dtype(v), *chain, *parts);
+  if (s && rows) {
+    s->row_factors = rows->factors;
+    s->row_perm = rows->perm;
+  }
+  return s;
 }
 
 Value dense_values(Builder& b, const Selection& s) {
@@ -254,7 +253,13 @@ Value emit(Builder& b, Selection s) {
     axis(at[seed.axis] + copy, seed.padding);
   }
   for (size_t d = 0; d < s.rank(); ++d) axis(at[d], s.lanes[d]);
-  return build::reshape(b, build::pad_zero(b, build::permute(b, x, perm), lo, hi, interior), shape);
+  x = build::pad_zero(b, build::permute(b, x, perm), lo, hi, interior);
+  if (!s.row_perm.empty()) {
+    std::vector<int64_t> order = s.row_perm;
+    for (size_t d = 1; d < shape.size(); ++d) order.push_back(static_cast<int64_t>(order.size()));
+    x = build::permute(b, build::reshape(b, x, s.row_factors + s.lane_shape()), order);
+  }
+  return build::reshape(b, x, shape);
 }
 
 Value spread(Builder& b, Value x, const Shape& shape, const std::vector<int64_t>& positions) {

@@ -20,8 +20,8 @@ struct Padding {
 // the index that the axes give; the others are structural zeros. An axis of `values` may be an axis of the lane, of the
 // seeds, or of both: then it is a diagonal. identity(s) is: values ones of shape s, all axes diagonal.
 //
-// In the graph it is the chain  reshape(pad(permute(diag_embed(values))))  (each but the core may be missing), so that
-// structure is a property of ops and never of values.
+// In the graph it is the chain  rows(reshape(pad(permute(diag_embed(values)))))  (each but the core may be missing),
+// where rows is reshape(permute(reshape)) of the batch dim alone: structure is a property of ops and never of values.
 struct Selection {
   struct Seed {
     size_t axis;  // of values
@@ -29,10 +29,12 @@ struct Selection {
     friend bool operator==(const Seed&, const Seed&) = default;
   };
   DType dtype;
-  Value values;                // kNoValue: ones
-  Shape shape;                 // of values: the axes of the lane, then those that only seeds have
-  std::vector<Padding> lanes;  // of the first axes of values
-  std::vector<Seed> seeds;     // the factors of the batch dim
+  Value values;                   // kNoValue: ones
+  Shape shape;                    // of values: the axes of the lane, then those that only seeds have
+  std::vector<Padding> lanes;     // of the first axes of values
+  std::vector<Seed> seeds;        // the factors of the batch dim ...
+  Shape row_factors;              // ... which is then split into these ...
+  std::vector<int64_t> row_perm;  // ... and permuted; empty: as the seeds stand
 
   size_t rank() const { return lanes.size(); }
   Seed* seed_of(size_t axis);
@@ -40,7 +42,8 @@ struct Selection {
   Shape lane_shape() const;
   int64_t size() const;  // of the batch dim
   bool same_layout(const Selection& other) const {
-    return shape == other.shape && lanes == other.lanes && seeds == other.seeds;
+    return shape == other.shape && lanes == other.lanes && seeds == other.seeds && row_factors == other.row_factors &&
+           row_perm == other.row_perm;
   }
 };
 

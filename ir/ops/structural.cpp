@@ -372,7 +372,7 @@ void define_structural(RuleTable& table) {
   table.define(Op::permute_op, linear(infer_permute, evaluate_permute, transpose_permute, structured<batch_permute>));
   table.define(Op::slice_op, linear(infer_slice, evaluate_slice, transpose_slice, structured<batch_slice>));
   table.define(Op::pad_op, linear(infer_pad, evaluate_pad, transpose_pad, structured<batch_pad>));
-  table.define(Op::concat_op, linear(infer_concat, evaluate_concat, transpose_concat, batch_concat));
+  table.define(Op::concat_op, linear(infer_concat, evaluate_concat, transpose_concat, structured<batch_concat>));
   table.define(Op::rev_op, linear(infer_rev, evaluate_rev, transpose_rev, batch_rev));
   table.define(Op::diag_embed_op,
                linear(infer_diag_embed, evaluate_diag_embed, transpose_diag_embed, batch_diag_embed));

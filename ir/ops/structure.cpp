@@ -63,7 +63,9 @@ Result pad(const BatchContext& c, Selection s) {
 
 // Reorders the axes of values: the new axis d is the old order[d].
 Selection reordered(Builder& b, const Selection& s, const std::vector<int64_t>& order, std::vector<Padding> lanes) {
-  Selection r{s.dtype, kNoValue, {}, std::move(lanes), s.seeds};
+  Selection r = s;
+  r.shape = {};
+  r.lanes = std::move(lanes);
   for (int64_t d : order) r.shape.push_back(s.shape[static_cast<size_t>(d)]);
   if (s.values != kNoValue) r.values = build::permute(b, s.values, order);
   std::vector<int64_t> to = build::inverse(order);
@@ -83,7 +85,9 @@ Result permute(const BatchContext& c, const Selection& s) {
 Result broadcast(const BatchContext& c, const Selection& s) {
   Ints dims = c.attrs.ints(Key::dims);
   const Shape& to = c.type.shape;
-  Selection r{s.dtype, s.values, to, std::vector<Padding>(to.size()), s.seeds};
+  Selection r = s;
+  r.shape = to;
+  r.lanes.assign(to.size(), {});
   std::vector<int64_t> positions(dims.begin(), dims.end());
   for (size_t d = 0; d < s.rank(); ++d) {
     auto at = static_cast<size_t>(dims[d]);
@@ -135,21 +139,47 @@ std::vector<Group> common_groups(const Shape& from, const Shape& to) {
 bool can_regroup(Selection& s, const Group& g) {
   if (g.single()) return true;
   bool diagonal = s.diagonal(g.from[0]);
-  size_t first = diagonal ? static_cast<size_t>(s.seed_of(g.from[0]) - s.seeds.data()) : 0;
-  for (size_t k = 0; k < g.from.size(); ++k) {
-    if (!s.lanes[g.from[k]].none() || s.diagonal(g.from[k]) != diagonal) return false;
-    if (diagonal && (first + k >= s.seeds.size() || s.seeds[first + k] != Selection::Seed{g.from[k], {}})) return false;
+  for (size_t axis : g.from) {
+    if (!s.lanes[axis].none() || s.diagonal(axis) != diagonal) return false;
+    if (diagonal && !s.seed_of(axis)->padding.none()) return false;
   }
+  return true;
+}
+
+// Brings the seeds of each group's diagonals together, in its order. The rows then stand in another order.
+bool gather_seeds(Selection& s, const std::vector<Group>& groups) {
+  auto index_of = [&](size_t axis) { return s.seed_of(axis) - s.seeds.data(); };
+  std::vector<int64_t> order = build::all_axes(s.seeds.size());
+  for (const Group& g : groups) {
+    if (g.single() || !s.diagonal(g.from[0])) continue;
+    int64_t first = index_of(g.from[0]);
+    for (size_t k = 1; k < g.from.size(); ++k) std::erase(order, index_of(g.from[k]));
+    auto at = std::ranges::find(order, first) + 1;
+    for (size_t k = 1; k < g.from.size(); ++k) at = order.insert(at, index_of(g.from[k])) + 1;
+  }
+  if (std::ranges::is_sorted(order)) return true;
+  if (!s.row_perm.empty()) return false;
+  std::vector<Selection::Seed> seeds = s.seeds;
+  for (size_t k = 0; k < order.size(); ++k) {
+    s.seeds[k] = seeds[static_cast<size_t>(order[k])];
+    s.row_factors.push_back(s.seeds[k].padding.padded(s.shape[s.seeds[k].axis]));
+  }
+  s.row_perm = build::inverse(order);
   return true;
 }
 
 Result reshape(const BatchContext& c, Selection s) {
   const Shape& to = c.type.shape;
   std::vector<Group> groups = common_groups(s.lane_shape(), to);
-  Selection r{s.dtype, s.values, to, std::vector<Padding>(to.size()), {}};
+  for (const Group& g : groups)
+    if (!can_regroup(s, g)) return {};
+  if (!gather_seeds(s, groups)) return {};
+  Selection r = s;
+  r.shape = to;
+  r.lanes.assign(to.size(), {});
+  r.seeds.clear();
   std::vector<const Group*> group_of(s.rank(), nullptr);
   for (const Group& g : groups) {
-    if (!can_regroup(s, g)) return {};
     for (size_t axis : g.from) group_of[axis] = &g;
     if (!g.single()) continue;
     r.shape[g.to[0]] = s.shape[g.from[0]];
@@ -206,10 +236,63 @@ Result unary(const BatchContext& c, Selection s) {
   return s;
 }
 
+// x and y as one: they differ along one axis of the lane, and y goes on there, and in the seeds, where x ends.
+Result merged(Builder& b, Selection x, Selection y) {
+  for (size_t d = 0; d < x.rank() && d < y.rank(); ++d) {
+    Padding &p = x.lanes[d], q = y.lanes[d];
+    if (p == q) continue;
+    auto goes_on = [&](const Padding& before, const Padding& after) {
+      return before.interior == after.interior && before.lo + before.step() * x.shape[d] == after.lo;
+    };
+    if (!goes_on(p, q)) return {};
+    Value values[] = {dense_values(b, x), dense_values(b, y)};
+    if (Selection::Seed* seed = x.seed_of(d), *next = y.seed_of(d); seed && next) {
+      if (!goes_on(seed->padding, next->padding)) return {};
+      seed->padding.hi = next->padding.hi;
+      next->padding = seed->padding;
+    }
+    p.hi = q.hi;
+    y.lanes[d] = p;
+    int64_t n = x.shape[d] + y.shape[d];
+    x.shape[d] = y.shape[d] = n;
+    if (!x.same_layout(y)) return {};
+    if (x.values != kNoValue || y.values != kNoValue) x.values = build::concat(b, values, static_cast<int64_t>(d));
+    return x;
+  }
+  return {};
+}
+
 Result sum(const BatchContext& c, Selection s, const Selection& other) {
-  if (!s.same_layout(other)) return {};
-  s.values = build::binary(c.b, c.op, dense_values(c.b, s), dense_values(c.b, other));
-  return s;
+  if (s.same_layout(other)) {
+    s.values = build::binary(c.b, c.op, dense_values(c.b, s), dense_values(c.b, other));
+    return s;
+  }
+  if (c.op != Op::add_any_op) return {};
+  Result r = merged(c.b, s, other);
+  return r ? r : merged(c.b, other, s);
+}
+
+// Of selections that go on from part to part, and constants 0.
+Result concat(const BatchContext& c) {
+  auto axis = static_cast<size_t>(c.attrs.integer(Key::dim));
+  int64_t before = 0, whole = c.type.shape[axis];
+  Result r;
+  for (size_t i = 0; i < c.operands.size(); ++i) {
+    int64_t extent = c.b.shape(c.operands[i])[axis + (c.batched[i] ? 1 : 0)];
+    if (extent == 0) continue;
+    if (c.batched[i]) {
+      Result part = recognise(c.b, c.operands[i]);
+      if (!part) return {};
+      part->lanes[axis].lo += before;
+      part->lanes[axis].hi += whole - before - extent;
+      r = r ? merged(c.b, *r, *part) : part;
+      if (!r) return {};
+    } else if (!is_zero_constant(c.b, c.operands[i])) {
+      return {};
+    }
+    before += extent;
+  }
+  return r;
 }
 
 // ---- contractions
@@ -257,9 +340,10 @@ class Dot {
   Selection run() {
     crop_other();
     place_axes();
-    Selection r{s_.dtype, kNoValue, shape_, lanes_, {}};
-    for (const Selection::Seed& seed : s_.seeds)
-      r.seeds.push_back({static_cast<size_t>(self_at_[seed.axis]), seed.padding});
+    Selection r = s_;
+    r.shape = shape_;
+    r.lanes = lanes_;
+    for (Selection::Seed& seed : r.seeds) seed.axis = static_cast<size_t>(self_at_[seed.axis]);
     r.values = values();
     return r;
   }
@@ -397,7 +481,9 @@ Value batch_structure(const BatchContext& c) {
   if (c.type.shape.numel() == 0) return kNoValue;
   size_t count = static_cast<size_t>(std::ranges::count(c.batched, true));
   Result result;
-  if (count == 1) {
+  if (c.op == Op::concat_op) {
+    result = concat(c);
+  } else if (count == 1) {
     auto operand = static_cast<size_t>(std::ranges::find(c.batched, true) - c.batched.begin());
     Result s = recognise(c.b, c.operands[operand]);
     if (s) result = of_one(c, *s, operand);

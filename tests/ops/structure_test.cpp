@@ -87,8 +87,9 @@ class RandomProgram {
     Value x = b_.param({DType::f64, false, shape});
     made_.push_back(x);
     for (int64_t steps = pick(1, 7); steps-- > 0;) {
-      x = next(x);
-      made_.push_back(x);
+      Value y = next(x);
+      if (b_.shape(y).numel() > 60) continue;
+      made_.push_back(x = y);
     }
     graph = b_.finish({x});
     for (Value v : graph.data().inputs()) inputs.push_back(random_tensor(graph.data().type(v), -1, 1, random_));
@@ -109,7 +110,7 @@ class RandomProgram {
     const Shape shape = b_.shape(x);
     size_t rank = shape.size();
     bool small = shape.numel() <= 24;
-    switch (pick(0, 13)) {
+    switch (pick(0, 14)) {
       case 0: {
         Ints64 start, limit, stride;
         for (int64_t d : shape) {
@@ -176,6 +177,14 @@ class RandomProgram {
           if (y != x && b_.shape(y) == shape) return pick(0, 1) ? build::add(b_, x, y) : build::sub(b_, y, x);
         return build::add(b_, x, build::unary(b_, Op::sin_op, x));
       }
+      case 13: {  // pieces of the first axis, one scaled
+        if (rank == 0 || shape[0] < 2) return x;
+        int64_t at = pick(1, shape[0] - 1);
+        Value head = build::slice_axis(b_, x, 0, 0, at), tail = build::slice_axis(b_, x, 0, at, shape[0]);
+        std::vector<Value> parts = {build::mul(b_, head, head), tail};
+        if (pick(0, 3) == 0) std::swap(parts[0], parts[1]);
+        return build::concat(b_, parts, 0);
+      }
       default: {
         if (rank == 0 || !small) return build::unary(b_, Op::sin_op, x);
         Value zero = build::constant(b_, DType::f64, shape, 0);
@@ -218,10 +227,22 @@ TEST_CASE("The jacobian of an elementwise function of n values costs O(n)") {
       return elementwise(b, build::reshape(b, y, {5, 2, 2, 2}));
     });
     CHECK(arithmetic(jacobian(moved, mode)) <= 100 * n);
+    Graph transposed = graph({{4, 10}}, [](Builder& b, auto& x) {
+      Value y = build::permute(b, elementwise(b, x[0]), Ints64{1, 0});
+      y = elementwise(b, build::reshape(b, y, {40}));
+      return elementwise(b, build::reshape(b, y, {2, 20}));
+    });
+    CHECK(arithmetic(jacobian(transposed, mode)) <= 150 * n);
     Graph sliced = graph({{n}}, [](Builder& b, auto& x) {
       return elementwise(b, build::slice_axis(b, elementwise(b, x[0]), 0, 3, 39, 2));
     });
     CHECK(arithmetic(jacobian(sliced, mode)) <= 100 * n);
+    Graph pieces = graph({{n}}, [](Builder& b, auto& x) {
+      Value head = build::slice_axis(b, x[0], 0, 0, 15), tail = build::slice_axis(b, x[0], 0, 15, n);
+      std::vector<Value> parts = {elementwise(b, head), elementwise(b, tail), build::zeros_like(b, head)};
+      return elementwise(b, build::concat(b, parts, 0));
+    });
+    CHECK(arithmetic(jacobian(pieces, mode)) <= 200 * n);
     Graph padded = graph({{n}}, [](Builder& b, auto& x) {
       Value y = build::pad_zero(b, elementwise(b, x[0]), Ints64{2}, Ints64{3}, Ints64{1});
       return elementwise(b, y);
