@@ -34,28 +34,31 @@ int64_t allocations_of(F f) {
 
 }  // namespace
 
-// The interpreter allocates as it goes.
+// The interpreter allocates as it goes: there only the results are checked.
 const bool compiled = target() != Target::reference;
 
-TEST_CASE("a cached call of jit allocates its results and nothing else" * doctest::skip(!compiled)) {
+TEST_CASE("a cached call of jit allocates its results and nothing else") {
   Tensor x = floats({1, 2, 3}), w = floats({4, 5, 6});
   auto one = jit(jacrev([&](const Tensor& x) { return tanh(x) * w; }));
   auto three = jit([&](const Tensor& x, const Tensor& y, double k) { return std::tuple{x + y, x * k, w * y}; });
   Tensor result;
   std::tuple<Tensor, Tensor, Tensor> results;
   // A tensor is one object; its elements come from the free list of buffers.
-  CHECK(allocations_of([&] { result = one(x); }) <= 1);
-  CHECK(allocations_of([&] { results = three(x, w, 2.0); }) <= 3 + 1);  // and the list of them
+  int64_t of_one = allocations_of([&] { result = one(x); });
+  int64_t of_three = allocations_of([&] { results = three(x, w, 2.0); });
+  if (compiled) CHECK(of_one <= 1);
+  if (compiled) CHECK(of_three <= 3 + 1);  // and the list of them
   CHECK_SAME(std::get<1>(results), x * 2);
 }
 
-TEST_CASE("run_into allocates nothing" * doctest::skip(!compiled)) {
+TEST_CASE("run_into allocates nothing") {
   Tensor x = randn({64, 32}), w = randn({32, 16});
   auto exe = compile([&](const Tensor& x) { return std::pair{tanh(matmul(x, w)), sum(x)}; }, x);
   std::array<const void*, 1> in = {x.data<float>()};
   std::vector<float> y(64 * 16);
   float total = 0;
   std::array<void*, 2> out = {y.data(), &total};
-  CHECK_EQ(allocations_of([&] { exe.run_into(in, out); }), 0);
+  int64_t allocated = allocations_of([&] { exe.run_into(in, out); });
+  if (compiled) CHECK_EQ(allocated, 0);
   CHECK_NEAR_TO(Tensor::from(y, {64, 16}), tanh(matmul(x, w)), 1e-4);
 }
