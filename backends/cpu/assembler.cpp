@@ -35,10 +35,6 @@ void Assembler::refuse(const IsaInfo& info, std::string_view why) {
   internal_error("emit " + std::string(info.name), why);
 }
 
-void Assembler::comment(const std::string& text) {
-  if (code_.logger()) out_.comment(text.data(), text.size());
-}
-
 std::span<const std::byte> Assembler::finish() {
   if (code_.hasUnresolvedLinks()) internal_error("no unresolved links", "assembler");
   const asmjit::CodeBuffer& text = code_.textSection()->buffer();

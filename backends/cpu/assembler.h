@@ -49,7 +49,8 @@ class Assembler {
 
   asmjit::Label label() { return out_.newLabel(); }
   void bind(const asmjit::Label& label) { out_.bind(label); }
-  void comment(const std::string& text);
+  bool logging() const { return code_.logger() != nullptr; }
+  void comment(const std::string& text) { out_.comment(text.data(), text.size()); }
   void align(uint32_t bytes, bool data) {
     out_.align(data ? asmjit::AlignMode::kData : asmjit::AlignMode::kCode, bytes);
   }

@@ -93,6 +93,7 @@ void Emitter::run() {
   }
   const auto n = static_cast<uint32_t>(k_.instrs.size());
   for (uint32_t i = 0; i < n;) {
+    if (as_.logging()) as_.comment("; %" + std::to_string(i) + " " + std::string(info(in(i).op).name));
     if (is_loop(in(i).op)) {
       open_loop(i++);
     } else if (in(i).op == KOp::endloop) {

@@ -2,7 +2,6 @@
 #include <bit>
 
 #include "backends/cpu/emitter.h"
-#include "jot/error.h"
 
 namespace jot::cpu {
 namespace {
@@ -166,10 +165,10 @@ void Emitter::gather(uint32_t i) {
   const KType t = d.type, ti = type(d.c);
   if (t == KType::mask) return load_mask_lanes(i);
   const int index = use(d.c);
-  const x86::Gp base = G(use(d.a));
+  const x86::Mem first = pointer(d.a, d.imm);
+  const x86::Gp base = first.baseReg().as<x86::Gp>();
   const uint32_t shift = shift_of(bytes_of(t));
-  const auto offset = static_cast<int32_t>(d.imm);
-  if (offset != d.imm) internal_error("an offset fits 32 bits", "gather");
+  const auto offset = static_cast<int32_t>(first.offset());
   if (single()) {
     const int g = temp_gpr();
     if (is_wide(ti)) {
@@ -210,11 +209,11 @@ void Emitter::scatter(uint32_t i) {
   const KType t = d.type, ti = type(d.c);
   if (t == KType::mask) return store_mask_lanes(i);
   const int bytes = bytes_of(t);
-  const auto offset = static_cast<int32_t>(d.imm);
-  if (offset != d.imm) internal_error("an offset fits 32 bits", "scatter");
   as_.emit(Isa::vmovups, spill(unit_.scratch(0)), V(use(d.d), t));
   as_.emit(Isa::vmovups, spill(unit_.scratch(1)), V(use(d.c), ti));
-  const x86::Gp base = G(use(d.a));
+  const x86::Mem first = pointer(d.a, d.imm);
+  const x86::Gp base = first.baseReg().as<x86::Gp>();
+  const auto offset = static_cast<int32_t>(first.offset());
   const int index = temp_gpr(), x = temp_gpr();
   const asmjit::Label done = as_.label();
   for (int l = 0; l < lanes_; ++l) {

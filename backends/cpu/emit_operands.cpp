@@ -14,10 +14,8 @@ x86::Mem::Broadcast broadcast_to(int lanes) {
                       : x86::Mem::Broadcast::k1To2;
 }
 
-int32_t displacement(int64_t offset) {
-  if (offset != static_cast<int32_t>(offset)) internal_error("an offset fits 32 bits", std::to_string(offset));
-  return static_cast<int32_t>(offset);
-}
+// With room for what is added to it: columns of a row.
+bool fits_displacement(int64_t offset) { return -(int64_t{1} << 30) < offset && offset < int64_t{1} << 30; }
 
 }  // namespace
 
@@ -67,23 +65,42 @@ asmjit::Operand Emitter::scalar_source(uint32_t v) {
   if (al_.reg(v) < 0) {
     const KInstr& d = in(v);
     if (d.op == KOp::iconst && d.imm == static_cast<int32_t>(d.imm)) return asmjit::Imm(d.imm);
-    if (d.op == KOp::arg && al_.dies(v)) return x86::ptr(kArgs, displacement(d.imm * 8));
+    if (d.op == KOp::arg && al_.dies(v)) return argument(d);
     if (in_memory(v)) return spill(al_.slot(v));
   }
   return G(al_.use(v));
 }
 
-x86::Mem Emitter::address(const KInstr& d, int64_t extra) {
+x86::Mem Emitter::argument(const KInstr& arg) {
+  if (!fits_displacement(arg.imm * 8)) internal_error("a kernel has fewer arguments", std::to_string(arg.imm));
+  return x86::ptr(kArgs, static_cast<int32_t>(arg.imm * 8));
+}
+
+x86::Mem Emitter::address(const KInstr& d) {
   const int bytes = bytes_of(d.type);
-  int64_t offset = d.imm + extra;
+  int64_t offset = d.imm;
   uint32_t base = al_.root(d.a), index = d.b == kNone ? kNone : al_.root(d.b);
   if (index != kNone && in(index).op == KOp::iconst) {
     offset += in(index).imm * bytes;
     index = kNone;
   }
-  const x86::Gp a = G(al_.use(base));
-  if (index == kNone) return x86::ptr(a, displacement(offset));
-  return x86::ptr(a, G(al_.use(index)), bytes == 8 ? 3 : bytes == 4 ? 2 : 0, displacement(offset));
+  const x86::Mem start = pointer(base, offset);
+  if (index == kNone) return start;
+  return x86::ptr(start.baseReg().as<x86::Gp>(), G(al_.use(index)),
+                  bytes == 8   ? 3
+                  : bytes == 4 ? 2
+                               : 0,
+                  static_cast<int32_t>(start.offset()));
+}
+
+// A pointer plus any number of bytes.
+x86::Mem Emitter::pointer(uint32_t base, int64_t offset) {
+  const x86::Gp a = G(use(base));
+  if (fits_displacement(offset)) return x86::ptr(a, static_cast<int32_t>(offset));
+  const x86::Gp far = G(temp_gpr());
+  as_.emit(Isa::mov, far, asmjit::Imm(offset));
+  as_.emit(Isa::add, far, a);
+  return x86::ptr(far);
 }
 
 void Emitter::zero(int r, int bytes) {
@@ -144,7 +161,7 @@ void Emitter::materialise(uint32_t v, int to) {
   const auto bits = static_cast<uint64_t>(d.imm);
   switch (d.op) {
     case KOp::arg:
-      return as_.emit(Isa::mov, G(to), x86::ptr(kArgs, displacement(d.imm * 8)));
+      return as_.emit(Isa::mov, G(to), argument(d));
     case KOp::iconst:
       if (d.imm == 0) return as_.emit(Isa::xor_, E(to), E(to));
       return as_.emit(Isa::mov, G(to), asmjit::Imm(d.imm));

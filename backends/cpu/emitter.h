@@ -43,7 +43,9 @@ class Emitter final : private SpillCode {
   asmjit::Operand scalar_source(uint32_t v);  // register, memory or immediate
   x86::Mem constant(uint64_t bits, KType t, bool one_element);
   x86::Mem lane_indices(KType t);
-  x86::Mem address(const KInstr& in, int64_t extra = 0);
+  static x86::Mem argument(const KInstr& arg);
+  x86::Mem pointer(uint32_t base, int64_t offset);
+  x86::Mem address(const KInstr& in);
   void zero(int r, int bytes);
   void load_vector(int r, const x86::Mem& from, int bytes);
   void store_vector(const x86::Mem& to, int r, int bytes);

@@ -9,7 +9,7 @@
 //
 // Lanes are fixed for a kernel: vector bytes / widest dtype in it, or 1 for a scalar program.
 //
-// Calling convention of the emitted code: void(const int64_t* args, int64_t begin, int64_t end). `args` is the argument
+// Calling convention: void(const int64_t* args, int64_t begin, int64_t end, std::byte* spill). `args` is the argument
 // table (pointers, extents, strides), args[0] always the call's KernelError; [begin, end) is the share of the `range`
 // loop that this call runs. That loop is outermost and there is at most one.
 //

@@ -1,9 +1,11 @@
 // Machine code against the kernel interpreter: every op, special values, every tail, on each target of the machine.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstring>
 #include <functional>
 #include <random>
+#include <thread>
 
 #include "backends/cpu/combine_gathers.h"
 #include "backends/cpu/math.h"
@@ -175,6 +177,24 @@ TEST_CASE("emit: rows, strides, gathers and scatters") {
           }
 }
 
+TEST_CASE("emit: offsets of more than 32 bits") {
+  std::mt19937_64 random(5);
+  using enum KType;
+  constexpr int64_t far = int64_t{1} << 35;
+  for (Target t : targets()) {
+    KernelBuilder b(lanes_for(t, 8));
+    const Value back = b.iconst(-far), in = b.iadd(b.arg(1), back), out = b.iadd(b.arg(2), back), i = b.vrange();
+    const Value stride = b.iconst(3), at = b.imuli(i, 3), element = b.broadcast(i64, i);
+    const Value row = b.load_rows(f64, 3, in, at, stride, far);
+    const Value sum = b.add(b.add(row, row + 2), b.add(b.gather(f64, in, element, far), b.load(f64, in, i, far + 8)));
+    b.store_rows(std::vector<Value>{sum, row + 1, row}, out, at, stride, far);
+    b.store(b.load_bcast(f64, in, i, far), out, i, far + 100 * 8);
+    b.scatter(sum, out, b.add(element, b.lane_index(i64)), far + 150 * 8);
+    b.endloop();
+    check(std::move(b).finish(), t, {array(f64, 100, random), array(f64, 200, random)}, {}, 0, 21, "far");
+  }
+}
+
 TEST_CASE("emit: gathers of neighbouring elements become rows, but not from memory that is written") {
   std::mt19937_64 random(4);
   using enum KType;
@@ -292,6 +312,41 @@ TEST_CASE("emit: register pressure") {
       check(std::move(b).finish(), t, {array(KType::f64, 400, data), array(KType::f64, 40, data)}, {}, 0,
             13 + static_cast<int64_t>(seed % 8), "pressure");
     }
+}
+
+TEST_CASE("kernel_code: freed with its last user") {
+  const size_t before = shared_code_bytes();
+  for (Target t : targets()) {
+    KernelBuilder b(lanes_for(t, 8));
+    const Value i = b.vrange();
+    b.store(b.neg(b.load(KType::f64, b.arg(1), i)), b.arg(2), i);
+    b.endloop();
+    auto code = compile(std::move(b).finish(), t), other = code;
+    CHECK(shared_code_bytes() >= before + static_cast<size_t>(code->code_bytes));
+    code = nullptr;
+    CHECK(shared_code_bytes() > before);
+    other = nullptr;
+    CHECK(shared_code_bytes() == before);
+  }
+}
+
+TEST_CASE("kernel_code: many threads share one copy") {
+  if (targets().empty()) return;
+  constexpr int kKernels = 40, kThreads = 4;
+  std::array<std::array<std::shared_ptr<const KernelCode>, kKernels>, kThreads> codes;
+  std::vector<std::thread> threads;
+  for (auto& mine : codes)
+    threads.emplace_back([&mine] {
+      for (int n = 0; n < kKernels; ++n) {
+        KernelBuilder b(lanes_for(target(), 8));
+        const Value i = b.vrange();
+        b.store(b.mul(b.load(KType::f64, b.arg(1), i), b.number(KType::f64, 1000 + n)), b.arg(2), i);
+        b.endloop();
+        mine[static_cast<size_t>(n)] = kernel_code(std::move(b).finish());
+      }
+    });
+  for (auto& t : threads) t.join();
+  for (const auto& mine : codes) CHECK(mine == codes[0]);
 }
 
 TEST_CASE("kernel_code: compiled once") {
