@@ -174,7 +174,7 @@ class Reduce final : public Routine {
   T fold_one(const T* x, int64_t n, int64_t step) const {
     constexpr int64_t kBlock = 8192;
     if (step != 1 || lanes_ == 0 || n < 2 * lanes_) return fold_row<f>(x, n, step);
-    T total = neutral<f, T>(), part;
+    T total = neutral<f, T>(), part = total;
     for (int64_t begin = 0; begin < n; begin += kBlock) {
       const int64_t count = std::min(kBlock, n - begin), quarter = count / (4 * lanes_) * lanes_;
       const int64_t args[] = {0, address(x + begin), address(&part), quarter, count - 4 * quarter};
