@@ -308,7 +308,7 @@ void Emitter::reduce(uint32_t i) {
   for (int bytes = width(t); bytes > bytes_of(t); bytes /= 2) {
     const int half = std::max(bytes / 2, 16);
     if (bytes > 16)
-      extract_half(X(upper), x, bytes);
+      extract_half(upper, x, bytes);
     else if (bytes == 16)
       as_.emit(Isa::vpermilpd, X(upper), X(x), asmjit::Imm(1));
     else
@@ -334,10 +334,10 @@ void Emitter::reduce(uint32_t i) {
 }
 
 // The upper half of a vector of 32 or 64 bytes.
-void Emitter::extract_half(const x86::Vec& to, int from, int bytes) {
+void Emitter::extract_half(int to, int from, int bytes) {
   const asmjit::Imm upper(1);
-  if (bytes == 64) return as_.emit(Isa::vextractf64x4, Y(static_cast<int>(to.id())), vector_register(from, 64), upper);
-  as_.emit(avx512_ ? Isa::vextractf64x2 : Isa::vextractf128, X(static_cast<int>(to.id())), Y(from), upper);
+  if (bytes == 64) return as_.emit(Isa::vextractf64x4, Y(to), vector_register(from, 64), upper);
+  as_.emit(avx512_ ? Isa::vextractf64x2 : Isa::vextractf128, X(to), Y(from), upper);
 }
 
 }  // namespace jot::cpu

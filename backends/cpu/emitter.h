@@ -62,7 +62,6 @@ class Emitter final : private SpillCode {
   void open_loop(uint32_t i);
   uint32_t close_loop(uint32_t i);
   void begin_tail(uint32_t loop);
-  void variable(uint32_t i);
   void set(uint32_t i);
   void scalar(uint32_t i);
   void call(uint32_t i);
@@ -73,7 +72,7 @@ class Emitter final : private SpillCode {
 
   // ---- vectors (emit_vector.cpp)
   void binary(uint32_t i);
-  void combine(KOp op, KType t, int bytes, int to, int a, int b);  // min and max with any width; to may be a or b
+  void combine(KOp op, KType t, int bytes, int to, int a, int b);  // sum, minimum or maximum of `bytes`
   void fma(uint32_t i);
   void unary(uint32_t i);
   void shift(uint32_t i);
@@ -81,7 +80,7 @@ class Emitter final : private SpillCode {
   void multiply_i64(uint32_t i);
   void broadcast(uint32_t i);
   void reduce(uint32_t i);
-  void extract_half(const x86::Vec& to, int from, int bytes);
+  void extract_half(int to, int from, int bytes);
 
   // ---- masks (emit_mask.cpp)
   void compare(uint32_t i);

@@ -203,7 +203,6 @@ class Encoder {
       name.insert(name.find("cmp") + 3, "lt");  // predicate 1, which objdump writes into the name
       text.resize(text.rfind(','));
     }
-    if (name == "xchg") text = "r13,rax";  // the same in either order
     bool masked = info(op).forms == IsaForms::E && gather;
     if (masked || (name.starts_with("vblendm"))) {
       out_.masked(x86::k3, false);
