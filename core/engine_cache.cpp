@@ -25,25 +25,27 @@ struct CompileKey {
 };
 
 constexpr size_t kMaxExecutables = 512;
+constexpr int64_t kMaxNodes = 8'000'000;  // of their graphs
 
 LruTable<CompileKey, CompiledGraph>& table() {
-  static auto* t = new LruTable<CompileKey, CompiledGraph>(kMaxExecutables);
+  static auto* t = new LruTable<CompileKey, CompiledGraph>(kMaxExecutables, kMaxNodes);
   return *t;
 }
 
 }  // namespace
 
 std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, bool writebacks) {
-  CompileKey key{recorded, writebacks};
+  CompileKey key{recorded.with_captures(nullptr), writebacks};  // the table keeps no tensors
   if (auto found = table().find(key)) return found;
   auto made = std::make_shared<CompiledGraph>();
-  made->recorded = recorded;
+  made->recorded = key.recorded;
   auto start = std::chrono::steady_clock::now();
   made->optimised = passes::optimize(recorded);
   if (!writebacks) made->optimised = passes::dce(drop_writebacks(made->optimised));
   made->pass_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   made->engine = make_engine(made->optimised);
-  table().insert(std::move(key), made);
+  int64_t nodes = recorded.num_nodes() + made->optimised.num_nodes();
+  table().insert(std::move(key), made, nodes);
   return made;
 }
 

@@ -145,9 +145,10 @@ struct ExpansionKey {
 };
 
 constexpr size_t kMaxExpansions = 512;
+constexpr int64_t kMaxNodes = 8'000'000;  // of all of them: about half a gigabyte
 
 LruTable<ExpansionKey, Expansion>& table() {
-  static auto* t = new LruTable<ExpansionKey, Expansion>(kMaxExpansions);
+  static auto* t = new LruTable<ExpansionKey, Expansion>(kMaxExpansions, kMaxNodes);
   return *t;
 }
 
@@ -167,7 +168,8 @@ std::shared_ptr<const Expansion> expand(const Graph& recorded, const Expand& wha
   ExpansionKey key{recorded, what};
   if (auto found = table().find(key)) return found;
   auto made = std::make_shared<const Expansion>(make_expansion(pure_form(recorded, what), what));
-  table().insert(std::move(key), made);
+  int64_t nodes = recorded.num_nodes() + made->graph.num_nodes() + made->map.num_nodes();
+  table().insert(std::move(key), made, nodes);
   return made;
 }
 

@@ -15,14 +15,8 @@ using detail::Program;
 
 namespace {
 
-ir::Graph with_captures(const ir::Graph& g, std::shared_ptr<const std::vector<Tensor>> captures) {
-  auto owner = std::make_shared<const ir::Graph>(g);
-  const ir::GraphData* data = &owner->data();
-  return ir::Graph(std::shared_ptr<const ir::GraphData>(std::move(owner), data), std::move(captures));
-}
-
 ir::Graph with_captures_of(const ir::Graph& from, const ir::Graph& g) {
-  return with_captures(g, std::make_shared<const std::vector<Tensor>>(from.captures()));
+  return g.with_captures(std::make_shared<const std::vector<Tensor>>(from.captures()));
 }
 
 // The state of a generator, as captured tensors.
@@ -99,7 +93,7 @@ ir::Graph trace(Fn fn, std::span<const Tensor> args) {
     else if (b.kind == Binding::Kind::rng_key || b.kind == Binding::Kind::rng_offset)
       captures->push_back(generator_state(b.kind == Binding::Kind::rng_key));
   }
-  return with_captures(recording.graph, std::move(captures));
+  return recording.graph.with_captures(std::move(captures));
 }
 
 ArgumentTypes::ArgumentTypes(const JitKey& key) : words_(key.words().begin(), key.words().end()) {

@@ -12,30 +12,31 @@ namespace jot {
 template <class Key, class Value>
 class LruTable {
  public:
-  explicit LruTable(size_t capacity) : capacity_(capacity) {}
+  LruTable(size_t max_entries, int64_t max_weight) : max_entries_(max_entries), max_weight_(max_weight) {}
 
   std::shared_ptr<const Value> find(const Key& key) {
     std::lock_guard lock(mutex_);
     auto [first, last] = index_.equal_range(key.hash());
     for (auto it = first; it != last; ++it)
-      if (it->second->first == key) {
+      if (it->second->key == key) {
         entries_.splice(entries_.begin(), entries_, it->second);
         ++hits_;
-        return it->second->second;
+        return it->second->value;
       }
     ++misses_;
     return nullptr;
   }
 
-  void insert(Key key, std::shared_ptr<const Value> value) {
+  void insert(Key key, std::shared_ptr<const Value> value, int64_t weight) {
     std::lock_guard lock(mutex_);
     uint64_t hash = key.hash();
     auto [first, last] = index_.equal_range(hash);
     for (auto it = first; it != last; ++it)
-      if (it->second->first == key) return;
-    entries_.emplace_front(std::move(key), std::move(value));
+      if (it->second->key == key) return;
+    entries_.push_front({std::move(key), std::move(value), weight});
     index_.emplace(hash, entries_.begin());
-    if (entries_.size() > capacity_) evict();
+    weight_ += weight;
+    while (entries_.size() > 1 && (entries_.size() > max_entries_ || weight_ > max_weight_)) evict();
   }
 
   struct Info {
@@ -47,18 +48,25 @@ class LruTable {
   }
 
  private:
-  using Entries = std::list<std::pair<Key, std::shared_ptr<const Value>>>;
+  struct Entry {
+    Key key;
+    std::shared_ptr<const Value> value;
+    int64_t weight;
+  };
+  using Entries = std::list<Entry>;
   void evict() {
     auto oldest = std::prev(entries_.end());
-    auto [first, last] = index_.equal_range(oldest->first.hash());
+    auto [first, last] = index_.equal_range(oldest->key.hash());
     for (auto it = first; it != last; ++it)
       if (it->second == oldest) {
         index_.erase(it);
         break;
       }
+    weight_ -= oldest->weight;
     entries_.pop_back();
   }
-  size_t capacity_;
+  size_t max_entries_;
+  int64_t max_weight_, weight_ = 0;
   std::mutex mutex_;
   Entries entries_;
   std::unordered_multimap<uint64_t, typename Entries::iterator> index_;

@@ -30,6 +30,9 @@ class Graph {
   uint64_t hash() const;  // of ops, edges, types, attributes; not of names and locations. Computed once: O(nodes)
   // Tensors that the traced function captured: the values of the trailing inputs. Empty for a parsed graph.
   const std::vector<Tensor>& captures() const;
+  Graph with_captures(std::shared_ptr<const std::vector<Tensor>> captures) const {
+    return Graph(data_, std::move(captures));
+  }
 
   const GraphData& data() const { return *data_; }
 

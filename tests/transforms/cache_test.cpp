@@ -2,6 +2,7 @@
 #include "check.h"
 #include "core/engine_cache.h"
 #include "core/expand.h"
+#include "core/lru.h"
 
 using namespace jot;
 using namespace jot::test;
@@ -117,4 +118,46 @@ TEST_CASE("n reads of values inside a derivative compile a bounded number of gra
   })(tensor(1.0, f64));
   CHECK(slope.item<double>() > 0);
   CHECK(Misses().since(start).executables <= 16);
+}
+
+TEST_CASE("a table forgets what was not used for longest, by number and by weight") {
+  struct Key {
+    int k;
+    uint64_t hash() const { return static_cast<uint64_t>(k % 2); }  // collisions
+    bool operator==(const Key&) const = default;
+  };
+  auto value = [](int v) { return std::make_shared<const int>(v); };
+  LruTable<Key, int> few(2, 1000);
+  for (int k : {1, 2}) few.insert({k}, value(k), 1);
+  CHECK_EQ(*few.find({1}), 1);
+  few.insert({3}, value(3), 1);
+  CHECK_EQ(few.find({2}), nullptr);
+  CHECK_EQ(*few.find({1}), 1);
+  CHECK_EQ(*few.find({3}), 3);
+  few.insert({3}, value(4), 1);  // the first stays
+  CHECK_EQ(*few.find({3}), 3);
+  CHECK_EQ(few.info().entries, 2);
+  CHECK_EQ(few.info().misses, 1);
+  LruTable<Key, int> light(100, 10);
+  for (int k : {1, 2, 3}) light.insert({k}, value(k), 4);
+  CHECK_EQ(light.find({1}), nullptr);
+  CHECK_EQ(*light.find({3}), 3);
+  light.insert({4}, value(4), 50);
+  CHECK_EQ(light.info().entries, 1);
+  CHECK_EQ(*light.find({4}), 4);
+  light.insert({5}, value(5), 1);
+  CHECK_EQ(light.find({4}), nullptr);
+}
+
+TEST_CASE("the cache of executables keeps no captured tensors alive") {
+  Tensor captured = ones({1 << 16});
+  captured.eval();
+  std::weak_ptr<detail::TensorImpl> alive = captured.impl();
+  {
+    ir::Graph g = trace([&](const Tensor& x) { return x * captured; }, scalar(2));
+    run(g, {scalar(3)})[0].eval();
+    optimize(g);
+  }
+  captured = Tensor();
+  CHECK(alive.expired());
 }

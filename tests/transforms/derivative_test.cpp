@@ -358,3 +358,43 @@ TEST_CASE("state survives an error inside a function") {
   CHECK_THROWS_AS(vmap(grad(bad))(ones({2, 3})), ShapeError);
   CHECK_SAME(grad(total)(t1()), ones({3}));
 }
+
+TEST_CASE("B13 tensors that escape, undefined results") {
+  Tensor leak;
+  auto leaks = [&](const Tensor& x) {
+    leak = x * 2;
+    return sum(x);
+  };
+  constexpr const char* text = "may have escaped from inside a function being transformed";
+  grad(leaks)(t1());
+  CHECK_THROWS_WITH_AS(leak + 1, Contains(text), TraceError);
+  CHECK_THROWS_WITH(leak + 1, Contains("derivative_test.cpp:"));
+  CHECK_THROWS_WITH_AS(leak.to_vector<float>(), Contains(text), TraceError);
+  CHECK_THROWS_WITH_AS(grad([&](const Tensor& x) { return sum(x * leak); })(t1()), Contains(text), TraceError);
+  CHECK_THROWS_WITH_AS(grad(total)(leak), Contains(text), TraceError);
+  CHECK_THROWS_WITH_AS(jit(total)(leak), Contains(text), TraceError);
+  vmap(leaks)(ones({2, 3}));
+  CHECK_THROWS_WITH_AS(leak + 1, Contains(text), TraceError);
+  jit(leaks)(t1());
+  CHECK_THROWS_WITH_AS(leak + 1, Contains(text), TraceError);
+
+  auto nothing = [](const Tensor&) { return Tensor(); };
+  CHECK_THROWS_WITH_AS(grad(nothing)(t1()), Contains("[grad] f returned an undefined Tensor: output 0"),
+                       TransformError);
+  CHECK_THROWS_WITH_AS(vmap(nothing)(t1()), Contains("[vmap] f returned an undefined Tensor"), TransformError);
+  CHECK_THROWS_WITH_AS(jit(nothing)(t1()), Contains("[jit] f returned an undefined Tensor"), TransformError);
+  CHECK_THROWS_WITH_AS(vjp([](const Tensor&) { return TensorDict(); }, t1()),
+                       Contains("Expected f to be a function that has non-empty output"), TransformError);
+}
+
+TEST_CASE("a function that calls its own gradient") {
+  struct Recursive {
+    Tensor operator()(const Tensor& x, int depth) const {
+      return depth == 0 ? sum(x * x * x) : sum(grad(*this)(x, depth - 1));
+    }
+  };
+  CHECK_SAME(Recursive()(t1(), 0), scalar(36));
+  CHECK_SAME(Recursive()(t1(), 1), scalar(42));
+  CHECK_SAME(Recursive()(t1(), 2), scalar(36));
+  CHECK_SAME(Recursive()(t1(), 3), scalar(18));
+}
