@@ -6,6 +6,7 @@ import functools
 import json
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -120,8 +121,12 @@ def check_format():
 
 def check_source(build, entry):
     """The other compiler accepts what the build compiles with the first."""
-    flags = re.findall(r'-isystem \S+|-[IDW]\S+|-std=\S+', entry['command'].replace('-Wno-restrict', ''))
-    flags = ' '.join(flags).split()
+    flags, words = [], iter(shlex.split(entry['command']))
+    for word in words:
+        if word == '-isystem':
+            flags += [word, next(words)]
+        elif re.match(r'-[IDW]|-std=|-isystem|-fopenmp', word) and word != '-Wno-restrict':
+            flags.append(word)
     done = subprocess.run(['clang++-16', *flags, '-fsyntax-only', entry['file']], cwd=build,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
