@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <random>
 #include <thread>
@@ -52,15 +53,131 @@ const Engine& compiled(const ir::Graph& graph, std::shared_ptr<const Engine>& ke
 
 }  // namespace
 
+namespace {
+
+// How a row may be rounded: by its nodes that compute. Products with structural zeros have no sign.
+Rounding rounding_of(const ir::Graph& graph) {
+  const ir::GraphData& g = graph.data();
+  Rounding rounding = Rounding::exact;
+  for (ir::Value v = 0; v < g.size(); ++v) {
+    const ir::Op op = g.op(v);
+    const ir::OpClass c = ir::info(op).op_class;
+    if (op == ir::Op::identity_op) return Rounding::sums;
+    if (c == ir::OpClass::source || c == ir::OpClass::movement) continue;
+    if (c == ir::OpClass::indexing && op != ir::Op::scatter_add_op) continue;
+    const bool first = rounding == Rounding::exact && c == ir::OpClass::elementwise;
+    rounding = first ? Rounding::elementwise : Rounding::sums;
+  }
+  return rounding;
+}
+
+using Places = std::vector<std::optional<int64_t>>;
+
+// A row with an axis of n lanes: leading, or last (memory is strided), or in the first input only.
+enum class Lanes : uint8_t { leading, last, some };
+ir::Graph mapped_row(const ir::Graph& g, Lanes lanes, int64_t n) {
+  const ir::GraphData& d = g.data();
+  auto place = [&](ir::Value v) { return lanes == Lanes::leading ? 0 : static_cast<int64_t>(d.shape(v).size()); };
+  Places in, out;
+  for (ir::Value v : d.inputs())
+    in.push_back(lanes == Lanes::some && !in.empty() ? std::nullopt : Places::value_type(place(v)));
+  for (ir::Value v : d.outputs()) out.push_back(place(v));
+  return passes::vmap(g, in, out, n, ir::RandomMode::different);
+}
+
+const double kSpecial[] = {0.0,    -0.0,  HUGE_VAL, -HUGE_VAL, std::nan(""), 1,    -1,    0.5,  -2.5, 3.5,
+                           1e-310, 1e-40, -1e-45,   88.5,      -104,         1e10, -3e38, 1e19, 710,  -745};
+
+// Elements of which every second is a special value; integers: extreme ones.
+HostTensor special_tensor(const ir::Type& type, double lo, double hi, std::mt19937& random) {
+  HostTensor x = random_tensor(type, lo, hi, random);
+  const double extreme = type.dtype == i32 ? -2147483648.0 : -0x1p63;
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    if (random() % 2 || type.dtype == boolean) continue;
+    if (x.floating())
+      x.set(i, kSpecial[random() % std::size(kSpecial)]);
+    else
+      x.set(i, random() % 2 ? extreme : -(extreme / 2));
+  }
+  return x;
+}
+
+}  // namespace
+
 TEST_CASE("executable: every op row") {
   std::mt19937 random(1);
   for (const Row& row : op_rows())
     for (DType d : {f64, f32}) {
-      ir::Graph graph = graph_of(row, d);
+      const ir::Graph graph = graph_of(row, d), wide = graph_of(row);
+      const std::vector<HostTensor> inputs = inputs_of(row, random, d);
       CAPTURE(title(row));
       CAPTURE(to_text(graph));
-      check_agrees(graph, inputs_of(row, random, d), d == f32 ? 1e-5 : 1e-12);
+      for (const cpu::CompileOptions& options : all_options()) {
+        CAPTURE(options.vector_bytes);
+        REQUIRE(beyond_yardstick(graph, wide, rounding_of(wide), inputs, options) == "");
+      }
     }
+}
+
+TEST_CASE("executable: every op row with lanes, of every tail and stride") {
+  std::mt19937 random(4);
+  const cpu::CompileOptions options = all_options().back();
+  for (const Row& row : op_rows()) {
+    if (row.inputs.empty()) continue;
+    const Rounding rounding = rounding_of(graph_of(row));
+    for (DType d : {f64, f32})
+      for (auto [lanes, sizes] : {std::pair{Lanes::leading, std::vector<int64_t>{0, 1, 3, 8, 15, 17, 33, 67}},
+                                  {Lanes::last, {2, 5, 16, 67}},
+                                  {Lanes::some, {7, 19}}})
+        for (int64_t n : sizes) {
+          const ir::Graph graph = mapped_row(graph_of(row, d), lanes, n), wide = mapped_row(graph_of(row), lanes, n);
+          std::vector<HostTensor> inputs;
+          for (const Input& x : row.inputs)
+            inputs.push_back(
+                random_tensor(graph.data().type(graph.data().inputs()[inputs.size()]), x.lo, x.hi, random));
+          CAPTURE(title(row));
+          CAPTURE(to_text(graph));
+          REQUIRE(beyond_yardstick(graph, wide, rounding, inputs, options) == "");
+        }
+  }
+}
+
+TEST_CASE("executable: elementwise rows at special values") {
+  std::mt19937 random(5);
+  const cpu::CompileOptions options = all_options().back();
+  for (const Row& row : op_rows()) {
+    if (rounding_of(graph_of(row)) != Rounding::elementwise || row.inputs.empty()) continue;
+    for (DType d : {f64, f32})
+      for (int64_t n : {61, 64}) {
+        const ir::Graph graph = mapped_row(graph_of(row, d), Lanes::leading, n);
+        const ir::Graph wide = mapped_row(graph_of(row), Lanes::leading, n);
+        std::vector<HostTensor> inputs;
+        for (const Input& x : row.inputs)
+          inputs.push_back(special_tensor(graph.data().type(graph.data().inputs()[inputs.size()]), x.lo, x.hi, random));
+        CAPTURE(title(row));
+        CAPTURE(to_text(graph));
+        CHECK(beyond_yardstick(graph, wide, Rounding::elementwise, inputs, options) == "");
+      }
+  }
+}
+
+TEST_CASE("the yardstick sees a few units in the last place, a lost sign of zero, a lost NaN, a wrong integer") {
+  using enum Rounding;
+  auto beyond = [](DType d, double got, double rounded, double exact, Rounding rounding) {
+    return !beyond_yardstick({d, {1}, {got}}, {d, {1}, {rounded}}, {f64, {1}, {exact}}, rounding).empty();
+  };
+  const double pi = 3.14159265358979, ulp = 0x1p-22;
+  CHECK_FALSE(beyond(f32, pi + 2 * ulp, pi, pi, elementwise));
+  CHECK(beyond(f32, pi + 8 * ulp, pi, pi, elementwise));
+  CHECK(beyond(f32, pi + ulp, pi, pi, exact));
+  CHECK(beyond(f32, 1e-6, 0, 0, elementwise));
+  CHECK_FALSE(beyond(f32, 1e-7, 0, 0, sums));
+  CHECK(beyond(f32, 1e-5, 0, 0, sums));
+  CHECK(beyond(f64, -0.0, 0.0, 0.0, elementwise));
+  CHECK(beyond(f64, 0, NAN, NAN, sums));
+  CHECK(beyond(f64, NAN, 0, 0, sums));
+  CHECK(beyond(f64, 1e308, HUGE_VAL, HUGE_VAL, sums));
+  CHECK(beyond(i64, 4, 3, 3, sums));
 }
 
 TEST_CASE("executable: random graphs") {

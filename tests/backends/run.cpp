@@ -1,7 +1,10 @@
 #include "tests/backends/run.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include "backends/buffer.h"
 #include "jot/error.h"
@@ -66,6 +69,48 @@ std::string disagreement(const ir::Graph& graph, const std::vector<HostTensor>& 
              std::to_string(a) + ", got " + std::to_string(b);
     }
   }
+  return "";
+}
+
+std::string beyond_yardstick(const HostTensor& got, const HostTensor& rounded, const HostTensor& exact,
+                             Rounding rounding) {
+  const bool single = got.type.dtype == f32;
+  const double eps = single ? 0x1p-23 : 0x1p-52;
+  const double least = single ? std::numeric_limits<float>::denorm_min() : std::numeric_limits<double>::denorm_min();
+  if (!got.floating()) rounding = Rounding::exact;
+  double error = 0, size = 1;  // of the tensor
+  for (int64_t i = 0; i < got.numel(); ++i)
+    if (std::isfinite(rounded.number(i))) {
+      error = std::max(error, std::abs(rounded.number(i) - exact.number(i)));
+      size = std::max(size, std::abs(exact.number(i)));
+    }
+  for (int64_t i = 0; i < got.numel(); ++i) {
+    const double g = got.number(i), r = rounded.number(i), e = exact.number(i);
+    double bound = 0;
+    if (std::isfinite(r) && rounding == Rounding::elementwise)
+      bound = 4 * (std::abs(r - e) + eps * std::abs(e)) + least;
+    if (std::isfinite(r) && rounding == Rounding::sums) bound = 4 * (error + 4 * eps * size);
+    const bool zero = r == 0 && g == 0 && rounding != Rounding::sums;
+    if (std::isnan(r) ? std::isnan(g) : zero ? std::signbit(r) == std::signbit(g) : r == g || std::abs(g - e) <= bound)
+      continue;
+    char text[160];
+    std::snprintf(text, sizeof text, "element %lld: exact %.17g, rounded %.17g, got %.17g, at most %.3g off",
+                  static_cast<long long>(i), e, r, g, bound);
+    return text;
+  }
+  return "";
+}
+
+std::string beyond_yardstick(const ir::Graph& graph, const ir::Graph& wide, Rounding rounding,
+                             const std::vector<HostTensor>& inputs, const cpu::CompileOptions& options) {
+  std::vector<HostTensor> wide_inputs;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    wide_inputs.push_back(convert(inputs[i], wide.data().dtype(wide.data().inputs()[i])));
+  const std::vector<HostTensor> rounded = interpret(graph, inputs), exact = interpret(wide, wide_inputs);
+  const std::vector<HostTensor> got = run_cpu(graph, inputs, options);
+  for (size_t o = 0; o < got.size(); ++o)
+    if (std::string beyond = beyond_yardstick(got[o], rounded[o], exact[o], rounding); !beyond.empty())
+      return "output " + std::to_string(o) + " " + beyond;
   return "";
 }
 

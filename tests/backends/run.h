@@ -19,4 +19,16 @@ std::vector<HostTensor> run_cpu(const ir::Graph& graph, const std::vector<HostTe
 std::string disagreement(const ir::Graph& graph, const std::vector<HostTensor>& inputs,
                          const cpu::CompileOptions& options, double tolerance = 1e-12);
 
+// How results may differ from the interpreter's: not at all; as single operations are rounded; as sums, which may be
+// added up in any order, so that the largest error of a tensor is that of each element.
+enum class Rounding : uint8_t { exact, elementwise, sums };
+
+// Empty if |got - exact| <= 4 (|rounded - exact| + eps |exact|), where the interpreter makes `rounded` in the precision
+// of `got`, and `exact` in f64; else what differs. NaN, infinities and signs of zero must agree.
+std::string beyond_yardstick(const HostTensor& got, const HostTensor& rounded, const HostTensor& exact,
+                             Rounding rounding);
+// The same for every result of a graph; `wide` is the graph with f64 for f32.
+std::string beyond_yardstick(const ir::Graph& graph, const ir::Graph& wide, Rounding rounding,
+                             const std::vector<HostTensor>& inputs, const cpu::CompileOptions& options);
+
 }  // namespace jot::test

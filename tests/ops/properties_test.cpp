@@ -1,7 +1,10 @@
 // The generic checks of every row: text, precision, derivatives, batching, jacobians.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
 
 #include "passes/jacobian.h"
 #include "passes/transforms.h"
@@ -30,40 +33,96 @@ std::vector<T> joined(std::vector<T> a, const std::vector<T>& b) {
   return a;
 }
 
+// A point and the directions in which derivatives are taken there.
+struct Probe {
+  std::vector<uint8_t> active;
+  std::vector<HostTensor> x, tangents, plus, minus;  // plus, minus: a step along the tangents
+};
+constexpr double kStep = 1e-6;
+
+Probe probe(const Graph& g, const std::vector<HostTensor>& x, std::mt19937& random) {
+  Probe p{floating_inputs(g), x, {}, x, x};
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (!p.active[i]) continue;
+    HostTensor t = direction_of(x[i], random);
+    p.plus[i] = plus(x[i], t, kStep);
+    p.minus[i] = plus(x[i], t, -kStep);
+    p.tangents.push_back(t);
+  }
+  return p;
+}
+
+// The largest difference of a graph made by passes::jvp to central differences; infinite where values change.
+double forward_error(const Graph& g, const Graph& forward, const Probe& p) {
+  std::vector<HostTensor> pushed = interpret(forward, joined(p.x, p.tangents)), y = interpret(g, p.x);
+  std::vector<HostTensor> high = interpret(g, p.plus), low = interpret(g, p.minus);
+  double worst = 0;
+  for (size_t o = 0; o < g.data().num_results(); ++o) {
+    if (pushed[o] != y[o]) return HUGE_VAL;
+    HostTensor slope = plus(high[o], low[o], -1);
+    for (int64_t i = 0; i < slope.numel(); ++i) slope.set(i, slope.number(i) / (2 * kStep));
+    worst = std::max(worst, difference(pushed[g.data().num_results() + o], slope));
+  }
+  return worst;
+}
+
+// How far <ct, jvp(t)> and <vjp(ct), t> are apart, for graphs made by passes::jvp and passes::vjp; infinite where
+// values differ.
+double adjoint_error(const Graph& g, const Graph& forward, const Graph& reverse, const Probe& p,
+                     const std::vector<HostTensor>& cotangents) {
+  const size_t n = g.data().num_results();
+  std::vector<HostTensor> pushed = interpret(forward, joined(p.x, p.tangents));
+  std::vector<HostTensor> pulled = interpret(reverse, joined(p.x, cotangents));
+  double a = 0, b = 0;
+  for (size_t o = 0; o < n; ++o)
+    if (pulled[o] != pushed[o]) return HUGE_VAL;
+  for (size_t o = 0; o < n; ++o) a += inner_product(cotangents[o], pushed[n + o]);
+  for (size_t i = 0; i < p.tangents.size(); ++i) b += inner_product(p.tangents[i], pulled[n + i]);
+  const double error = std::abs(a - b) / (1 + std::abs(a));
+  return std::isnan(error) ? HUGE_VAL : error;
+}
+
+std::vector<HostTensor> random_cotangents(const Graph& g, std::mt19937& random) {
+  std::vector<HostTensor> cotangents;
+  for (size_t o = 0; o < g.data().num_results(); ++o)
+    cotangents.push_back(random_tensor(g.data().type(g.data().outputs()[o]), -1, 1, random));
+  return cotangents;
+}
+
 // Derivatives of g by all floating inputs at x: forward mode against central differences, reverse mode against
 // forward mode; then those of the reverse graph, up to `order`.
 void check_derivatives(const Graph& g, const std::vector<HostTensor>& x, int order, std::mt19937& random) {
-  std::vector<uint8_t> active = floating_inputs(g);
-  size_t num_values = g.data().num_results();
-  std::vector<HostTensor> tangents, minus = x, plus_ = x;
-  constexpr double kStep = 1e-6;
-  for (size_t i = 0; i < x.size(); ++i) {
-    if (!active[i]) continue;
-    HostTensor t = direction_of(x[i], random);
-    plus_[i] = plus(x[i], t, kStep);
-    minus[i] = plus(x[i], t, -kStep);
-    tangents.push_back(t);
-  }
-  std::vector<HostTensor> forward = interpret(passes::jvp(g, active, num_values), joined(x, tangents));
-  std::vector<HostTensor> y = interpret(g, x), high = interpret(g, plus_), low = interpret(g, minus);
-  for (size_t o = 0; o < num_values; ++o) {
-    CAPTURE(o);
-    CHECK(forward[o] == y[o]);
-    HostTensor slope = plus(high[o], low[o], -1);
-    for (int64_t i = 0; i < slope.numel(); ++i) slope.set(i, slope.number(i) / (2 * kStep));
-    CHECK(difference(forward[num_values + o], slope) < 1e-6);
-  }
-
-  Graph reverse = passes::vjp(g, active, num_values);
+  const Probe p = probe(g, x, random);
+  const size_t num_values = g.data().num_results();
+  const Graph forward = passes::jvp(g, p.active, num_values), reverse = passes::vjp(g, p.active, num_values);
+  verify(forward);
   verify(reverse);
-  std::vector<HostTensor> cotangents;
-  for (const HostTensor& v : y) cotangents.push_back(direction_of(v, random));
-  std::vector<HostTensor> at = joined(x, cotangents), pulled = interpret(reverse, at);
-  double forward_side = 0, reverse_side = 0;
-  for (size_t o = 0; o < num_values; ++o) forward_side += inner_product(cotangents[o], forward[num_values + o]);
-  for (size_t i = 0; i < tangents.size(); ++i) reverse_side += inner_product(tangents[i], pulled[num_values + i]);
-  CHECK(reverse_side == doctest::Approx(forward_side).epsilon(1e-9));
-  if (order > 1) check_derivatives(reverse, at, order - 1, random);
+  CHECK(forward_error(g, forward, p) < 1e-6);
+  const std::vector<HostTensor> cotangents = random_cotangents(g, random);
+  CHECK(adjoint_error(g, forward, reverse, p, cotangents) < 1e-9);
+  if (order > 1) check_derivatives(reverse, joined(x, cotangents), order - 1, random);
+}
+
+// The graph with another op at node v; none if the op has no like.
+std::optional<Graph> mutant(const GraphData& g, Value at) {
+  static const std::map<Op, Op> like = {
+      {Op::add_op, Op::sub_op},  {Op::sub_op, Op::add_op},   {Op::add_any_op, Op::sub_op}, {Op::mul_op, Op::add_op},
+      {Op::neg_op, Op::copy_op}, {Op::sin_op, Op::cos_op},   {Op::cos_op, Op::sin_op},     {Op::div_op, Op::mul_op},
+      {Op::max_op, Op::min_op},  {Op::rsqrt_op, Op::sqrt_op}};
+  const auto other = like.find(g.op(at));
+  if (other == like.end()) return {};
+  Builder b(g.name());
+  std::vector<Value> map;
+  for (Value v = 0; v < g.size(); ++v) {
+    std::vector<Value> operands;
+    for (Value o : g.operands(v)) operands.push_back(map[o]);
+    map.push_back(g.op(v) == Op::param_op ? b.param(g.type(v))
+                  : v == at               ? b.emit(other->second, operands)
+                                          : b.copy_node(g, v, operands));
+  }
+  std::vector<Value> outputs;
+  for (Value o : g.outputs()) outputs.push_back(map[o]);
+  return b.finish(outputs, g.writebacks());
 }
 
 // g for `size` lanes against a loop over them, for each set of inputs that has lanes.
@@ -126,6 +185,35 @@ TEST_CASE("Rows: derivatives") {
   for_each_row([](const Row& row, std::mt19937& random) {
     if (row.order > 0) check_derivatives(graph_of(row), inputs_of(row, random), row.order, random);
   });
+}
+
+// Planted bugs: each op of each first derivative changed, as a wrong rule of jvp or of transpose would have it. What
+// changes no result at the point (of empty tensors, the part that `where` leaves out) is no bug there.
+TEST_CASE("Rows: a wrong rule is found") {
+  int planted = 0;
+  for_each_row([&](const Row& row, std::mt19937& random) {
+    if (row.order == 0) return;
+    const Graph g = graph_of(row);
+    const Probe p = probe(g, inputs_of(row, random), random);
+    const std::vector<HostTensor> cotangents = random_cotangents(g, random);
+    const Graph forward = passes::jvp(g, p.active, 1), reverse = passes::vjp(g, p.active, 1);
+    auto plant = [&](const Graph& right, const std::vector<HostTensor>& direction, auto error_of) {
+      const std::vector<HostTensor> expected = interpret(right, joined(p.x, direction));
+      for (Value v = 0; v < right.data().size(); ++v) {
+        const std::optional<Graph> wrong = mutant(right.data(), v);
+        if (!wrong) continue;
+        const std::vector<HostTensor> got = interpret(*wrong, joined(p.x, direction));
+        double change = 0;
+        for (size_t o = 0; o < got.size(); ++o) change = std::max(change, difference(got[o], expected[o]));
+        if (change < 1e-5) continue;
+        ++planted;
+        CHECK_MESSAGE(error_of(*wrong) > 1e-6, to_text(*wrong), "node ", v);
+      }
+    };
+    plant(forward, p.tangents, [&](const Graph& wrong) { return forward_error(g, wrong, p); });
+    plant(reverse, cotangents, [&](const Graph& wrong) { return adjoint_error(g, forward, wrong, p, cotangents); });
+  });
+  CHECK(planted > 200);
 }
 
 TEST_CASE("Rows: batching") {
