@@ -266,6 +266,27 @@ TEST_CASE("D43 linearize") {
                        DTypeError);
 }
 
+TEST_CASE("D56 ties share the derivative, in both modes") {
+  auto derivatives = [](auto f, const Tensor& x) {
+    CHECK_SAME(jacfwd(f)(x), jacrev(f)(x));
+    return jacrev(f)(x);
+  };
+  Tensor x = floats({1, 3, 3, 2}), half = floats({0, 0.5, 0.5, 0});
+  CHECK_SAME(derivatives([](const Tensor& x) { return amax(x); }, x), half);
+  CHECK_SAME(derivatives([](const Tensor& x) { return max(x); }, x), half);
+  CHECK_SAME(derivatives([](const Tensor& x) { return -amin(-x); }, x), half);
+  Tensor rows = stack({x, floats({1, 3, 3, 3})}), want = zeros({2, 2, 4});
+  want[0][0] = half;
+  want[1][1] = floats({0, 1, 1, 1}) / 3;
+  CHECK_SAME(derivatives([](const Tensor& x) { return amax(x, {1}); }, rows), want);
+  CHECK_SAME(derivatives([](const Tensor& x) { return maximum(x, 3); }, x), diag(half));
+  // At the kink: relu 0, abs 0, clamp 1 at its bounds.
+  CHECK_SAME(derivatives([](const Tensor& x) { return relu(x); }, scalar(0)), scalar(0));
+  CHECK_SAME(derivatives([](const Tensor& x) { return abs(x); }, scalar(0)), scalar(0));
+  CHECK_SAME(derivatives([](const Tensor& x) { return clamp(x, 1, 3); }, floats({0, 1, 3, 4})),
+             diag(floats({0, 1, 1, 0})));
+}
+
 TEST_CASE("linearize under grad, jvp and vmap") {
   auto f = [](const Tensor& x) { return linearize([](const Tensor& a) { return cos(a); }, x).second(ones({})); };
   Tensor x = scalar(0.7f);

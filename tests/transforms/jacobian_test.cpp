@@ -139,7 +139,7 @@ TEST_CASE("D37 nested jacobians") {
     Tensor d = x2 - matmul(A, x1.t()).t();
     return sum(d * d);
   };
-  Tensor A = randn({8, 2, 2}), x1 = randn({8, 10, 2}), x2 = randn({8, 10, 2});
+  Tensor A = randn({8, 2, 2}), x1 = randn({8, 100, 2}), x2 = randn({8, 100, 2});
   Tensor h = vmap(hessian(quadratic))(A, x1, x2), r = vmap(jacrev(jacrev(quadratic)))(A, x1, x2);
   CHECK_EQ(h.shape(), Shape{8, 2, 2, 2, 2});
   CHECK_NEAR_TO(h, r, 1e-4);

@@ -13,23 +13,30 @@ const Tensor& t1() {
 auto identity = [](const Tensor& x) { return x; };
 }  // namespace
 
-TEST_CASE("D12 per-sample gradients of a linear model equal a loop's") {
+TEST_CASE("D12 per-sample gradients equal a loop's: a linear model, an embedding") {
   manual_seed(1);
-  Tensor W = randn({2, 16}), b = randn({2}), x = randn({8, 16}), y = randn({8, 2});
-  auto loss = [](const std::pair<Tensor, Tensor>& p, const Tensor& x, const Tensor& y) {
-    Tensor d = matmul(p.first, x) + p.second - y;
-    return mean(d * d);
+  constexpr int64_t kBatch = 64;
+  auto check = [](auto loss, const std::pair<Tensor, Tensor>& params, const Tensor& x, const Tensor& y) {
+    auto [first, second] = vmap(grad(loss), {.in_dims = {none, 0, 0}})(params, x, y);
+    std::vector<Tensor> firsts, seconds;
+    for (int64_t i = 0; i < kBatch; ++i) {
+      auto [one, two] = grad(loss)(params, x[i], y[i]);
+      firsts.push_back(one);
+      seconds.push_back(two);
+    }
+    CHECK_NEAR_TO(first, stack(firsts), 5e-4);
+    CHECK_NEAR_TO(second, stack(seconds), 5e-4);
   };
-  std::pair<Tensor, Tensor> params{W, b};
-  auto [gW, gb] = vmap(grad(loss), {.in_dims = {none, 0, 0}})(params, x, y);
-  std::vector<Tensor> Ws, bs;
-  for (int64_t i = 0; i < 8; ++i) {
-    auto [one, two] = grad(loss)(params, x[i], y[i]);
-    Ws.push_back(one);
-    bs.push_back(two);
-  }
-  CHECK_NEAR_TO(gW, stack(Ws), 5e-4);
-  CHECK_NEAR_TO(gb, stack(bs), 5e-4);
+  auto squared = [](const Tensor& got, const Tensor& want) { return mean((got - want) * (got - want)); };
+  auto linear = [&](const std::pair<Tensor, Tensor>& p, const Tensor& x, const Tensor& y) {
+    return squared(matmul(p.first, x) + p.second, y);
+  };
+  check(linear, {randn({2, 16}), randn({2})}, randn({kBatch, 16}), randn({kBatch, 2}));
+  // Words of a vocabulary of 50, four a sample, some of them equal.
+  auto embedding = [&](const std::pair<Tensor, Tensor>& p, const Tensor& words, const Tensor& y) {
+    return squared(matmul(p.second, sum(p.first.index_select(0, words), {0})), y);
+  };
+  check(embedding, {randn({50, 8}), randn({3, 8})}, randint(0, 50, {kBatch, 4}), randn({kBatch, 3}));
 }
 
 TEST_CASE("D13 the gradient of a mean over lanes") {
@@ -199,16 +206,24 @@ TEST_CASE("D23 destinations of batched writes") {
 }
 
 TEST_CASE("D24 values of lanes cannot be read") {
-  Tensor x = t1();
-  constexpr const char* text = "We don't support vmap over";
-  CHECK_THROWS_AS(vmap([](const Tensor& x) { return x * x.item<float>(); })(x), TraceError);
-  CHECK_THROWS_AS(vmap([](const Tensor& x) { return x > 0 ? x : -x; })(x), TraceError);
-  CHECK_THROWS_AS(vmap(jacrev([](const Tensor& x) { return x * x.item<float>(); }))(x), TraceError);
-  CHECK_THROWS_WITH(vmap([](const Tensor& x) { return x * x.item<float>(); })(x), Contains("vmap_test.cpp:"));
-  // A value without lanes can.
-  Tensor c = scalar(2);
+  Tensor x = t1(), c = scalar(2), mask = x > 2;
+  auto read = [](const Tensor& x) { return x * x.item<float>(); };
+  CHECK_THROWS_WITH_AS(
+      vmap(read)(x),
+      Contains("It looks like you're calling .item() on a Tensor. We don't support vmap over calling it"), TraceError);
+  CHECK_THROWS_WITH(vmap(read)(x), Contains("vmap_test.cpp:"));
+  CHECK_THROWS_WITH_AS(vmap(jacrev(read))(x), Contains("calling .item() on a Tensor"), TraceError);
+  CHECK_THROWS_WITH_AS(vmap([](const Tensor& x) { return x > 0 ? x : -x; })(x),
+                       Contains("attempting to use a Tensor in some data-dependent control flow"), TraceError);
+  CHECK_THROWS_WITH_AS(vmap([&](const Tensor& x) { return equal(x, c) ? x : -x; })(x),
+                       Contains("We don't support vmap over calling it"), TraceError);
+  Tensor rows = floats({1, 2, 3, 4, 5, 6}, {2, 3});
+  CHECK_THROWS_WITH_AS(vmap([](const Tensor& r) { return r.index({r > 2}); })(rows),
+                       Contains("We do not support batching operators that can output dynamic shape"), TraceError);
+  // What has no lanes can be read; a mask without lanes takes the same elements of each.
   CHECK_SAME(vmap([&](const Tensor& x) { return x * c.item<float>(); })(x), 2 * x);
-  (void)text;
+  Tensor ends = tensor({true, false, true});
+  CHECK_SAME(vmap([&](const Tensor& r) { return r.index({ends}); })(rows), floats({1, 3, 4, 6}, {2, 2}));
 }
 
 TEST_CASE("D27 randomness") {
@@ -290,6 +305,24 @@ TEST_CASE("D28 chunk_size changes nothing") {
   manual_seed(5);
   randn({4, 4});
   CHECK_SAME(after, randn({4}));
+}
+
+TEST_CASE("D59 indices: adding up, lanes of their own, an outer lane") {
+  Tensor index = tensor({0, 0, 2}), weights = t1();
+  auto scattered = [&](const Tensor& v) {
+    return sum(index_put(zeros({3}), {index}, v, /*accumulate=*/true) * weights);
+  };
+  CHECK_SAME(grad(scattered)(t1()), floats({1, 1, 3}));
+  auto added = [](const Tensor& i, const Tensor& v) { return index_put(zeros({3}), {i}, v, true); };
+  Tensor i = tensor({{0, 0}, {1, 2}}), v = floats({1, 2, 3, 4}, {2, 2});
+  CHECK_SAME(vmap(added)(i, v), floats({3, 0, 0, 0, 3, 4}, {2, 3}));
+  auto each = [&](const Tensor& i, const Tensor& v) {
+    return grad([&](const Tensor& v) { return sum(added(i, v) * weights); })(v);
+  };
+  CHECK_SAME(vmap(each)(i, v), floats({1, 1, 2, 3}, {2, 2}));
+  Tensor rows = floats({1, 2, 3, 4, 5, 6}, {2, 3});
+  auto picked = [&](const Tensor& i) { return vmap([&](const Tensor& row) { return row.index({i}); })(rows); };
+  CHECK_SAME(vmap(picked)(tensor({2, 0})), floats({3, 6, 1, 4}, {2, 2}));
 }
 
 TEST_CASE("zero lanes") {
