@@ -1,4 +1,4 @@
-// ./dev demo: from functions to jacobians, what happened on the way, and what it cost.
+// ./dev demo: from functions to jacobians, and what they cost.
 #include <jot/jot.h>
 
 #include <algorithm>
@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -24,15 +23,6 @@ double milliseconds(const auto& work) {
 }
 
 void title(const char* text) { std::printf("\n== %s\n\n", text); }
-
-// At most `lines` lines of a graph.
-void print_abridged(const std::string& text, int lines) {
-  std::istringstream in(text);
-  int count = 0;
-  for (std::string line; std::getline(in, line); ++count)
-    if (count < lines) std::printf("  %s\n", line.substr(0, 150).c_str());
-  if (count > lines) std::printf("  ... %d more lines\n", count - lines);
-}
 
 // ---- 1. torch.func's two examples
 
@@ -175,32 +165,10 @@ bool bundle_adjustment_demo(const std::string& data) {
   return good;
 }
 
-// ---- 3. the way
-
-void passes() {
-  title("4. The graph on its way, for one small function");
-  auto f = [](const Tensor& x) {
-    Tensor y = x * 1;
-    y[0] = 2 * y[1];
-    return sum(sin(y));
-  };
-  Tensor x = tensor({0.1, 0.2, 0.3}, f64);
-  std::printf("recorded, with effects:\n");
-  print_abridged(to_text(trace(f, x)), 30);
-  std::printf("its gradient:\n");
-  ir::Graph g = trace(grad(f), x);
-  print_abridged(to_text(g), 40);
-  optimize(g, [](std::string_view pass, const ir::Graph& after) {
-    std::printf("after %s: %lld nodes\n", std::string(pass).c_str(), static_cast<long long>(after.num_nodes()));
-    print_abridged(to_text(after), 40);
-  });
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   linear_layer();
   bool good = bundle_adjustment_demo(argc > 1 ? argv[1] : JOT_EXAMPLES_DATA);
-  passes();
   return good ? 0 : 1;
 }
