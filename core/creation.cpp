@@ -1,6 +1,8 @@
 #include "jot/creation.h"
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -28,46 +30,53 @@ void check_shape(std::string_view op, const Shape& shape, Location at) {
   }
 }
 
-// A concrete tensor with element i = make(i).
-template <class Make>
-Tensor generated(const Shape& shape, DType dtype, Make make) {
+// Calls f with a pointer to the elements of a new tensor.
+template <class F>
+Tensor made(const Shape& shape, DType dtype, F f) {
   Tensor t = detail::empty(dtype, shape);
   void* out = t.impl()->storage->buffer.data();
-  int64_t n = shape.numel();
-  auto fill = [&]<class T>(T* to) {
-    for (int64_t i = 0; i < n; ++i) {
-      Number x = make(i);
-      if constexpr (std::is_same_v<T, bool>)
-        to[i] = x.real != 0;
-      else
-        to[i] = x.dtype == DType::f64 ? static_cast<T>(x.real) : static_cast<T>(x.integer);
-    }
-  };
   switch (dtype) {
     case DType::f32:
-      fill(static_cast<float*>(out));
+      f(static_cast<float*>(out));
       break;
     case DType::f64:
-      fill(static_cast<double*>(out));
+      f(static_cast<double*>(out));
       break;
     case DType::i32:
-      fill(static_cast<int32_t*>(out));
+      f(static_cast<int32_t*>(out));
       break;
     case DType::i64:
-      fill(static_cast<int64_t*>(out));
+      f(static_cast<int64_t*>(out));
       break;
     default:
-      fill(static_cast<bool*>(out));
+      f(static_cast<bool*>(out));
       break;
   }
   return t;
+}
+
+template <class T>
+T converted(const Number& x) {
+  if constexpr (std::is_same_v<T, bool>)
+    return x.real != 0;
+  else
+    return x.dtype == DType::f64 ? static_cast<T>(x.real) : static_cast<T>(x.integer);
+}
+
+// A concrete tensor with element i = make(i).
+template <class Make>
+Tensor generated(const Shape& shape, DType dtype, Make make) {
+  return made(shape, dtype, [&]<class T>(T* to) {
+    for (int64_t i = 0, n = shape.numel(); i < n; ++i) to[i] = converted<T>(make(i));
+  });
 }
 
 // Outside transforms a concrete tensor; inside one a value of its trace, so that it may be written.
 Tensor filled(std::string_view op, const Shape& shape, Number value, DType dtype, Location at) {
   checked_dtype(dtype, op, at);
   check_shape(op, shape, at);
-  if (!recording()) return generated(shape, dtype, [&](int64_t) { return value; });
+  if (!recording())
+    return made(shape, dtype, [&]<class T>(T* to) { std::fill_n(to, shape.numel(), converted<T>(value)); });
   Emitter e(op, at);
   Value v = value.dtype == DType::f64 ? build::constant(e.b, dtype, shape, value.real)
                                       : build::constant_int(e.b, dtype, shape, value.integer);
