@@ -199,7 +199,7 @@ class Verifier {
 const KOpInfo& info(KOp op) { return kTable[static_cast<size_t>(op)]; }
 
 std::string_view name(KFn fn) {
-  constexpr std::string_view names[] = {"exp", "log", "sin", "cos", "tanh", "pow", "idiv", "irem"};
+  constexpr std::string_view names[] = {"exp", "log", "sin", "cos", "tanh", "logistic", "pow", "idiv", "irem"};
   return names[static_cast<size_t>(fn)];
 }
 

@@ -45,7 +45,7 @@ enum class KOp : uint8_t {
 enum class KCmp : uint8_t { eq, ne, lt, le, gt, ge };  // ordered; ne is true for NaN
 enum class KReduce : uint8_t { sum, min, max };        // min / max: a NaN if any is
 // Scalar functions behind `fixup` and `call`. idiv truncates, by zero is 0; irem is a - b * idiv(a, b).
-enum class KFn : uint8_t { exp, log, sin, cos, tanh, pow, idiv, irem };
+enum class KFn : uint8_t { exp, log, sin, cos, tanh, logistic, pow, idiv, irem };
 
 inline constexpr uint32_t kNone = 0xffffffff;
 

@@ -178,6 +178,27 @@ class Expansion {
     return b_.bit_or(q, b_.bitcast(k_.type, sign));
   }
 
+  // By e = exp(-|x|), so that nothing overflows: 1 / (1 + e) or e / (1 + e). What rounding takes from e, 1 + e and the
+  // quotient is kept.
+  Value logistic(Value x) {
+    Value y = b_.neg(b_.min(number(k_.exp_safe), b_.abs(x)));  // NaN stays
+    Value t = b_.fma(y, number(kLog2e), number(k_.magic + static_cast<double>(k_.bias)));
+    Value n = b_.sub(t, number(k_.magic + static_cast<double>(k_.bias)));
+    Value r = b_.fnma(n, number(k_.ln2[1]), b_.fnma(n, number(k_.ln2[0]), y));
+    Value less_one = b_.mul(b_.fma(polynomial(k_.exp, r), r, number(1)), r), p = b_.add(less_one, number(1));
+    Value scale = power_of_two(t), e = b_.mul(p, scale);
+    Value e_lost = b_.mul(b_.sub(less_one, b_.sub(p, number(1))), scale);
+    Value below = b_.add(e, number(1)), below_lost = b_.add(b_.sub(e, b_.sub(below, number(1))), e_lost);
+    Value right = b_.cmp(KCmp::ge, x, number(0));
+    Value above = b_.select(right, number(1), e), above_lost = b_.select(right, number(0), e_lost);
+    Value inverse = b_.div(number(1), below), q = b_.mul(above, inverse);
+    Value lost = b_.add(b_.fnma(q, below, above), b_.fnma(q, below_lost, above_lost));
+    q = b_.fma(lost, inverse, q);
+    q = b_.select(b_.cmp(KCmp::le, x, number(-k_.exp_zero)), number(0), q);
+    Value cold = b_.mand(b_.cmp(KCmp::lt, x, number(-k_.exp_safe)), b_.cmp(KCmp::gt, x, number(-k_.exp_zero)));
+    return b_.fixup(KFn::logistic, q, x, cold);
+  }
+
   Value number(double x) { return b_.number(k_.type, x); }
 
  private:
@@ -212,6 +233,8 @@ Value expand(KernelBuilder& b, KFn fn, Value x) {
       return e.sine(x, true);
     case KFn::tanh:
       return e.tanh(x);
+    case KFn::logistic:
+      return e.logistic(x);
     default:
       internal_error("no expansion", name(fn));
   }
@@ -237,6 +260,10 @@ double libm_real(KFn fn, double x, double y) {
       return std::cos(x);
     case KFn::tanh:
       return std::tanh(x);
+    case KFn::logistic: {
+      double e = std::exp(-std::abs(x));
+      return (x >= 0 ? 1 : e) / (1 + e);
+    }
     case KFn::pow:
       return std::pow(x, y);
     default:
@@ -258,18 +285,12 @@ Value log(KernelBuilder& b, Value x) { return apply(b, KFn::log, x); }
 Value sin(KernelBuilder& b, Value x) { return apply(b, KFn::sin, x); }
 Value cos(KernelBuilder& b, Value x) { return apply(b, KFn::cos, x); }
 Value tanh(KernelBuilder& b, Value x) { return apply(b, KFn::tanh, x); }
-
-// By exp(-|x|), so that nothing overflows: 1 / (1 + e) or e / (1 + e).
-Value logistic(KernelBuilder& b, Value x) {
-  Value one = b.number(b.type(x), 1), e = exp(b, b.neg(b.abs(x)));
-  Value above = b.cmp(KCmp::ge, x, b.number(b.type(x), 0));
-  return b.div(b.select(above, one, e), b.add(e, one));
-}
+Value logistic(KernelBuilder& b, Value x) { return apply(b, KFn::logistic, x); }
 
 Value rsqrt(KernelBuilder& b, Value x) { return b.div(b.number(b.type(x), 1), b.sqrt(x)); }
 
 const Kernel& routine_body(KFn fn, KType type) {
-  constexpr size_t count = static_cast<size_t>(KFn::tanh) + 1;
+  constexpr size_t count = static_cast<size_t>(KFn::logistic) + 1;
   static const auto bodies = [] {
     std::array<std::array<Kernel, 2>, count> all;
     for (size_t i = 0; i < count; ++i)
