@@ -12,6 +12,7 @@
 #define BENCH_CERES 1
 #endif
 #if __has_include(<unsupported/Eigen/AutoDiff>)
+#include <Eigen/Core>
 #include <unsupported/Eigen/AutoDiff>
 #define BENCH_EIGEN 1
 #endif
