@@ -107,6 +107,8 @@ class ProgramBuilder {
         k.partials.push_back(p);
         partial_values_.push_back(a.value);
       }
+      if (a.kind == KernelArg::Kind::scratch)
+        k.scratch.push_back({static_cast<uint32_t>(i + 1), {}, aligned(a.number)});
       args.push_back(a.kind == KernelArg::Kind::number ? a.number : 0);
     }
     k.kernel = std::make_shared<Kernel>(std::move(lowered.kernel));
@@ -183,7 +185,7 @@ class ProgramBuilder {
   template <class F>
   void for_each_value(size_t step, F f) {
     for (const KernelArg& a : arguments_[step])
-      if (a.kind != KernelArg::Kind::number) f(a.value);
+      if (a.kind == KernelArg::Kind::memory || a.kind == KernelArg::Kind::partial) f(a.value);
     if (auto* r = std::get_if<RoutineStep>(&steps()[step].what)) {
       f(r->node);
       for (Value o : g_.operands(r->node)) f(clustering_->storage(o));
@@ -269,6 +271,7 @@ class ProgramBuilder {
         int64_t workers = k->chunks > 1 ? num_threads() : 1;
         blocks.push_back({k->code ? aligned(k->code->spill_bytes) * workers : 0, s, s});
         for (const Partial& p : k->partials) blocks.push_back({k->chunks > 1 ? p.bytes() * k->chunks : 0, s, s});
+        for (const WorkerMemory& m : k->scratch) blocks.push_back({m.bytes * workers, s, s});
       } else if (auto* r = std::get_if<RoutineStep>(&steps()[s].what)) {
         blocks.push_back({r->routine->scratch_bytes, s, s});
       }
@@ -284,6 +287,7 @@ class ProgramBuilder {
           p.chunks = k->chunks > 1 ? Place{Space::arena, 0, blocks[next].offset} : p.result;
           ++next;
         }
+        for (WorkerMemory& m : k->scratch) m.place.offset = blocks[next++].offset;
       } else if (auto* r = std::get_if<RoutineStep>(&s.what)) {
         r->scratch.offset = blocks[next++].offset;
       }
@@ -293,12 +297,17 @@ class ProgramBuilder {
   void fill_places() {
     for (size_t i = 0; i < steps().size(); ++i) {
       if (auto* k = std::get_if<KernelStep>(&steps()[i].what)) {
-        size_t partial = 0;
+        size_t partial = 0, scratch = 0;
         for (size_t j = 0; j < arguments_[i].size(); ++j) {
           const KernelArg& a = arguments_[i][j];
           if (a.kind == KernelArg::Kind::number) continue;
-          Place p = a.kind == KernelArg::Kind::partial ? k->partials[partial++].chunks : place_[a.value];
-          p.offset += a.number;
+          Place p;
+          if (a.kind == KernelArg::Kind::scratch) {
+            p = k->scratch[scratch++].place;
+          } else {
+            p = a.kind == KernelArg::Kind::partial ? k->partials[partial++].chunks : place_[a.value];
+            p.offset += a.number;
+          }
           result_.program.addresses.push_back({k->first_arg + static_cast<uint32_t>(j) + 1, p});
         }
       } else if (auto* r = std::get_if<RoutineStep>(&steps()[i].what)) {

@@ -113,7 +113,7 @@ class Executable : public Engine {
     for (const Address& a : program().addresses)
       (a.place.space == Space::input || a.place.space == Space::output ? per_call_ : fixed_).push_back(a);
     for (const Step& s : program().steps)
-      if (auto* k = std::get_if<KernelStep>(&s.what); k && !k->partials.empty() && k->chunks > 1)
+      if (auto* k = std::get_if<KernelStep>(&s.what); k && k->args_differ())
         scratch_args_ = std::max<int64_t>(scratch_args_, k->kernel->num_args);
   }
 
@@ -172,10 +172,11 @@ class Executable : public Engine {
     auto chunk = [&](int64_t i, int worker) {
       int64_t begin = i * k.chunk, end = std::min(begin + k.chunk, k.extent);
       std::byte* own_spill = spill + worker * spill_bytes;
-      if (k.partials.empty()) return run_range(k, args, begin, end, own_spill);
+      if (!k.args_differ()) return run_range(k, args, begin, end, own_spill);
       int64_t* own = &context.scratch[static_cast<size_t>(worker * scratch_args_)];
       std::copy(args, args + num_args, own);
       for (const Partial& p : k.partials) own[p.arg] += i * p.bytes();
+      for (const WorkerMemory& m : k.scratch) own[m.arg] += worker * m.bytes;
       run_range(k, own, begin, end, own_spill);
     };
     parallel_for(k.chunks, chunk);

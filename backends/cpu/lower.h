@@ -15,6 +15,7 @@ struct KernelArg {
     memory,   // address of the memory of `value`, plus `number` bytes
     number,   // `number`
     partial,  // address where this chunk's share of the full reduction `value` goes
+    scratch,  // address of `number` bytes that the running thread alone uses
   };
   Kind kind;
   ir::Value value = ir::kNoValue;

@@ -89,6 +89,10 @@ uint32_t Arguments::product(const std::vector<Axis>& axes) {
   return b_.arg(it->second);
 }
 
+uint32_t Arguments::scratch(const std::vector<Axis>& axes, int64_t bytes) {
+  return add({KernelArg::Kind::scratch, kNoValue, value_of(axes_, {bytes, axes})});
+}
+
 uint32_t Arguments::scalar(const Stride& s) {
   return s.fixed() ? b_.iconst(s.factor) : b_.imuli(product(s.axes), s.factor);
 }

@@ -46,6 +46,7 @@ class Arguments {
  public:
   Arguments(const Axes& axes, KernelBuilder& b) : axes_(axes), b_(b) {}
   uint32_t memory(ir::Value storage, int64_t bytes) { return add({KernelArg::Kind::memory, storage, bytes}); }
+  uint32_t scratch(const std::vector<Axis>& axes, int64_t bytes);  // for all indices of axes, `bytes` each
   uint32_t partial(ir::Value v) { return add({KernelArg::Kind::partial, v, 0}); }
   uint32_t product(const std::vector<Axis>& axes);  // of their extents
   uint32_t scalar(const Stride& s);

@@ -1,6 +1,7 @@
 #include "backends/cpu/lower_kernel.h"
 
 #include <algorithm>
+#include <climits>
 
 #include "backends/cpu/lower_ops.h"
 
@@ -184,13 +185,88 @@ void ClusterLowering::emit_plain() {
   vector_loop_ = kNone;
 }
 
+// Values that several phases need and that cost more than reading them again are kept in memory for a row.
+void ClusterLowering::find_kept() {
+  constexpr int kCheap = 4, kMost = 100;
+  struct Need {
+    int first = INT_MAX, last = -1, cost = 1;
+  };
+  std::map<Value, Need> needs;
+  auto source = [&](Value o) {
+    while (!own(o) && c_.role[o] == Role::view && c_.follows[o]) o = g_.operand(o, 0);
+    return phase_.contains(o) && in_all_loops(o) && c_.reduction[o] == Reduction::none ? o : kNoValue;
+  };
+  for (Value v : cluster_.members) {
+    Need& n = needs[v];
+    if (info(g_.op(v)).family == "pointwise") n.cost = 8;
+    for (Value o : g_.operands(v))
+      if (Value s = source(o); s != kNoValue) n.cost = std::min(n.cost + needs.at(s).cost, kMost);
+    if (c_.stored[v] || c_.reduction[v] != Reduction::none) n.first = n.last = phase_.at(v);
+  }
+  std::vector<Axis> inner;
+  for (size_t l = outer_; l < loops_.size(); ++l)
+    inner.insert(inner.end(), loops_[l].axes.begin(), loops_[l].axes.end());
+  std::ranges::sort(inner);
+  for (size_t i = cluster_.members.size(); i-- > 0;) {
+    Value v = cluster_.members[i];
+    Need n = needs.at(v);
+    if (n.last < 0 || (!in_all_loops(v) && c_.reduction[v] == Reduction::none)) continue;
+    if (n.first < n.last && n.cost > kCheap) {
+      int64_t bytes = c_.axes.elements(v) * size_of(g_.dtype(v));
+      uint32_t pointer = args_->scratch(inner, bytes);
+      b_->read_write(pointer);
+      kept_[v] = {n.first, pointer};
+      n.last = n.first;
+    }
+    for (Value o : g_.operands(v))
+      if (Value s = source(o); s != kNoValue) {
+        Need& m = needs.at(s);
+        m.first = std::min(m.first, n.first);
+        m.last = std::max(m.last, n.last);
+      }
+  }
+  if (!kept_.empty()) args_->product(inner);  // before the loops
+}
+
+// Element-major: each element a row of its own.
+uint32_t ClusterLowering::kept_index(uint32_t element) {
+  std::vector<Axis> behind;
+  uint32_t index = kNone;
+  for (size_t l = loops_.size(); l-- > outer_;) {
+    uint32_t part = behind.empty() ? loops_[l].index : b_->imul(loops_[l].index, args_->product(behind));
+    index = index == kNone ? part : b_->iadd(index, part);
+    behind.insert(behind.end(), loops_[l].axes.begin(), loops_[l].axes.end());
+    std::ranges::sort(behind);
+  }
+  return element == 0 ? index : b_->iadd(index, b_->imuli(args_->product(behind), element));
+}
+
+void ClusterLowering::keep(Value v) {
+  auto n = static_cast<uint32_t>(c_.axes.elements(v));
+  for (uint32_t j = 0; j < n; ++j) b_->store(make(v, j), kept_.at(v).pointer, kept_index(j));
+}
+
+uint32_t ClusterLowering::load_kept(Value v, uint32_t element) {
+  uint32_t x = b_->load(kernel_type(g_.dtype(v)), kept_.at(v).pointer, kept_index(element));
+  set_slot(t_.slot[v] + element, x);
+  return x;
+}
+
 void ClusterLowering::emit_rows() {
   find_phases();
+  find_kept();
   int phases = 0;
   for (auto [v, phase] : phase_) phases = std::max(phases, phase);
+  std::vector<std::vector<Value>> members(static_cast<size_t>(phases) + 2);
+  for (auto [v, phase] : phase_) members[static_cast<size_t>(phase + 1)].push_back(v);
+  std::vector<std::vector<Value>> kept(members.size());
+  for (auto& [v, k] : kept_) kept[static_cast<size_t>(k.phase + 1)].push_back(v);
   size_t before = b_->size();
   for (size_t l = 0; l < outer_; ++l) open(l, l == 0, false);
-  for (int phase = -1; phase <= phases; ++phase) emit_phase(phase);
+  for (size_t p = 0; p < members.size(); ++p) {
+    current_phase_ = static_cast<int>(p) - 1;
+    emit_phase(members[p], kept[p]);
+  }
   double iterations = 1;
   for (size_t l = outer_ == 0 ? 0 : 1; l < loops_.size(); ++l)
     for (Axis a : loops_[l].axes) iterations *= static_cast<double>(c_.axes.extent(a));
@@ -199,24 +275,23 @@ void ClusterLowering::emit_rows() {
   for (size_t l = 0; l < outer_; ++l) b_->endloop();
 }
 
-void ClusterLowering::emit_phase(int phase) {
-  std::vector<Value> in_loops, rows;
-  for (Value v : cluster_.members) {
-    if (phase_.at(v) != phase) continue;
+void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const Value> kept) {
+  std::vector<Value> in_loops;
+  for (Value v : members)
     if (c_.reduction[v] != Reduction::none || (in_all_loops(v) && c_.stored[v])) in_loops.push_back(v);
-    if (c_.reduction[v] == Reduction::none && !in_all_loops(v)) rows.push_back(v);
-  }
   if (!in_loops.empty()) {
     for (Value v : in_loops)
       if (c_.reduction[v] == Reduction::rows) start_reduction(v);
     inner_ = true;
     for (size_t l = outer_; l < loops_.size(); ++l) open(l, false, l + 1 == loops_.size());
     for (Value v : in_loops) c_.reduction[v] == Reduction::none ? emit_store(v) : accumulate(v);
+    for (Value v : kept) keep(v);
     close_inner();
     for (Value v : in_loops)
       if (c_.reduction[v] == Reduction::rows) finish_rows(v);
   }
-  for (Value v : rows) {
+  for (Value v : members) {
+    if (c_.reduction[v] != Reduction::none || in_all_loops(v)) continue;
     make_all(v);
     if (c_.stored[v]) emit_store(v);
   }

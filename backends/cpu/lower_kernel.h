@@ -78,11 +78,19 @@ class ClusterLowering {
   bool own(Value v) const { return t_.slot_stamp[v] == mark_; }
   bool in_all_loops(Value v) const;
   void find_phases();
+  void find_kept();
 
   // ---- loops
   void emit_plain();
   void emit_rows();
-  void emit_phase(int phase);
+  void emit_phase(std::span<const Value> members, std::span<const Value> kept);
+  void keep(Value v);
+  uint32_t load_kept(Value v, uint32_t element);
+  uint32_t kept_index(uint32_t element);
+  bool is_kept(Value v) const {
+    auto at = kept_.find(v);
+    return at != kept_.end() && at->second.phase < current_phase_;
+  }
   void open(size_t loop, bool range, bool vector);
   void close_inner();
   void emit_store(Value v);
@@ -108,6 +116,7 @@ class ClusterLowering {
   bool add_product(Frame& f);
   bool step_terms(Frame& f);
   bool step_gather(Frame& f);
+  bool is_unmade(const Reference& r, ir::Op op) const;
   bool strip_signs(Reference& r, bool only_use);
   bool find_product(Reference r, Product& p);
   Starts& starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices, std::span<const int64_t> batch_index);
@@ -134,7 +143,13 @@ class ClusterLowering {
   std::vector<Found> found_;
   std::map<Value, size_t> copied_;  // accesses of movements that copy memory
   std::vector<Axis> alone_;         // axes whose index is used
-  std::map<Value, int> phase_;
+  std::map<Value, int> phase_;      // of members, in kernels of rows
+  struct Kept {                     // a value that later phases of a row read again instead of computing it
+    int phase;                      // in which it is computed
+    uint32_t pointer;
+  };
+  std::map<Value, Kept> kept_;
+  int current_phase_ = 0;
 
   std::unique_ptr<KernelBuilder> b_;
   std::unique_ptr<Arguments> args_;

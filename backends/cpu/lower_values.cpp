@@ -79,6 +79,10 @@ bool ClusterLowering::get(const Reference& r, uint32_t& result) {
   }
   result = slots_[t_.slot[r.value] + r.element];
   if (result != kNone) return true;
+  if (is_kept(r.value)) {
+    result = load_kept(r.value, r.element);
+    return true;
+  }
   if (c_.reduction[r.value] != Reduction::none) internal_error("a reduction is done before it is used", g_.name());
   Frame f;
   f.value = r.value;
@@ -124,11 +128,15 @@ bool ClusterLowering::is_nothing(uint32_t x) const {
   return x == kAbsent || (b_->instr(x).op == KOp::constant && b_->instr(x).imm == 0);
 }
 
+bool ClusterLowering::is_unmade(const Reference& r, Op op) const {
+  return r.from == From::own && g_.op(r.value) == op && slots_[t_.slot[r.value] + r.element] == kNone &&
+         !is_kept(r.value);
+}
+
 // The element below negations that nothing else has made; whether their number is odd.
 bool ClusterLowering::strip_signs(Reference& r, bool only_use) {
   bool negative = false;
-  while (r.from == From::own && g_.op(r.value) == Op::neg_op && slots_[t_.slot[r.value] + r.element] == kNone &&
-         (!only_use || t_.uses[r.value] == 1)) {
+  while (is_unmade(r, Op::neg_op) && (!only_use || t_.uses[r.value] == 1)) {
     r = resolve(g_.operand(r.value, 0), r.element);
     negative = !negative;
   }
@@ -139,9 +147,7 @@ bool ClusterLowering::strip_signs(Reference& r, bool only_use) {
 bool ClusterLowering::find_product(Reference r, Product& p) {
   if (r.from != From::own || !is_floating(g_.dtype(r.value))) return false;
   p.negative = strip_signs(r, true);
-  if (r.from != From::own || g_.op(r.value) != Op::mul_op || t_.uses[r.value] != 1 ||
-      slots_[t_.slot[r.value] + r.element] != kNone)
-    return false;
+  if (!is_unmade(r, Op::mul_op) || t_.uses[r.value] != 1) return false;
   for (size_t i = 0; i < 2; ++i) {
     p.factor[i] = resolve(g_.operand(r.value, i), r.element);
     p.negative ^= strip_signs(p.factor[i], false);

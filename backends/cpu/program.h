@@ -35,6 +35,13 @@ struct Partial {
   int64_t bytes() const { return count * bytes_of(type); }
 };
 
+// Memory that each worker has for itself.
+struct WorkerMemory {
+  uint32_t arg;  // of the kernel
+  Place place;   // of all workers, one after the other
+  int64_t bytes;
+};
+
 // What error code i + 1 of a step stands for.
 struct IndexFault {
   ir::Value node;
@@ -48,6 +55,8 @@ struct KernelStep {
   int64_t extent = 1, chunks = 1, chunk = 1;  // of the range loop: all, pieces, length of a piece
   Place spill;                                // of every worker, one after the other
   std::vector<Partial> partials;
+  std::vector<WorkerMemory> scratch;
+  bool args_differ() const { return chunks > 1 && !(partials.empty() && scratch.empty()); }  // between chunks
 };
 
 struct RoutineStep {

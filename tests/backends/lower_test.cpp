@@ -97,6 +97,27 @@ TEST_CASE("lower: sums over the loop of a kernel are kept in registers") {
   CHECK(count(text, "store_one") == 2);
 }
 
+TEST_CASE("lower: what costs much and several phases of a row need is computed once") {
+  auto softmax = [](const std::string& op) {
+    return kernel_text(
+        "func @main(%x: f32[512,1000]) -> (f32[512,1000]) {\n"
+        "  %0: f32[512] = reduce_max(%x) {dims=[1]}\n"
+        "  %1: f32[512,1000] = broadcast(%0) {shape=[512,1000], dims=[0]}\n"
+        "  %2: f32[512,1000] = sub(%x, %1)\n"
+        "  %3: f32[512,1000] = " +
+        op +
+        "(%2)\n"
+        "  %4: f32[512] = reduce_sum(%3) {dims=[1]}\n"
+        "  %5: f32[512,1000] = broadcast(%4) {shape=[512,1000], dims=[0]}\n"
+        "  %6: f32[512,1000] = div(%3, %5)\n"
+        "  return %6\n}\n");
+  };
+  std::string dear = softmax("exp"), cheap = softmax("neg");
+  CHECK(count(dear, "fixup.exp") == 1);
+  CHECK(count(dear, " store ") == 2);  // kept, and the result
+  CHECK(count(cheap, " store ") == 1);
+}
+
 TEST_CASE("lower: a scalar program has one lane and no loop") {
   std::string text = kernel_text(
       "func @main(%a: f64[], %b: f64[]) -> (f64[]) {\n"
