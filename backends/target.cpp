@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "ir/env.h"
 #include "ir/log.h"
 #include "jot/error.h"
 
@@ -21,8 +20,9 @@ bool has_f16c() {
 }
 #endif
 
-Target choose(Env::Cpu wanted) {
-  Target best = detect_target();
+}  // namespace
+
+Target choose_target(Env::Cpu wanted, Target best) {
   Target chosen = best;
   switch (wanted) {
     case Env::Cpu::detect:
@@ -45,8 +45,6 @@ Target choose(Env::Cpu wanted) {
   return chosen;
 }
 
-}  // namespace
-
 std::string_view to_string(Target target) {
   constexpr std::string_view names[] = {"reference", "avx2", "avx512"};
   return names[static_cast<size_t>(target)];
@@ -65,7 +63,7 @@ Target detect_target() {
 }
 
 Target target() {
-  static const Target chosen = choose(env().cpu);
+  static const Target chosen = choose_target(env().cpu, detect_target());
   return chosen;
 }
 

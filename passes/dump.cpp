@@ -18,7 +18,8 @@ void dump(std::string_view name, const std::string& text) {
   char number[16];
   std::snprintf(number, sizeof number, "%04d-", counter++);
   std::filesystem::path folder(env().dump);
-  std::filesystem::create_directories(folder);
+  std::error_code ignored;  // where there is no folder, the file cannot be written
+  std::filesystem::create_directories(folder, ignored);
   std::filesystem::path file = folder / (number + std::string(name));
   std::ofstream out(file);
   out << text;
@@ -32,6 +33,14 @@ void dump_graph(std::string_view name, const ir::Graph& g) {
 }
 
 bool verifying() { return env().verify; }
+
+void verify_after(std::string_view name, const ir::Graph& g) {
+  try {
+    ir::verify(g);
+  } catch (const IrError& e) {
+    throw IrError("[" + std::string(name) + "] made a graph that is not valid: " + e.what());
+  }
+}
 
 PassTimer::PassTimer(std::string_view name, const ir::Graph& before)
     : name_(name), nodes_(before.num_nodes()), start_(std::chrono::steady_clock::now()) {}

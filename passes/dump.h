@@ -16,6 +16,8 @@ namespace passes {
 
 void dump_graph(std::string_view name, const ir::Graph& g);
 bool verifying();
+// ir::verify of what the pass `name` made; its complaint names the pass.
+void verify_after(std::string_view name, const ir::Graph& g);
 
 // Times a pass and reports it.
 class PassTimer {
@@ -34,7 +36,7 @@ template <class Make>
 ir::Graph hooked(std::string_view name, const ir::Graph& before, Make make) {
   PassTimer timer(name, before);
   ir::Graph after = make();
-  if (verifying()) ir::verify(after);
+  if (verifying()) verify_after(name, after);
   timer.done(after);
   return after;
 }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <atomic>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -67,7 +68,7 @@ TEST_CASE("code memory: a mapping of its own") {
   CHECK(executable_mappings() > 0);
 }
 
-TEST_CASE("code memory: many threads") {
+TEST_CASE("code memory: many threads; no page is writable and executable while they make code and run it") {
   const size_t before = shared_code_bytes();
   std::vector<std::thread> threads;
   std::atomic<int> wrong{0};
@@ -75,7 +76,14 @@ TEST_CASE("code memory: many threads") {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 500; ++i) wrong += run(make_executable(returns(t * 1000 + i))) != t * 1000 + i;
     });
+  std::atomic<bool> done{false};
+  std::thread alone([&] {
+    for (int i = 0; i < 200 || !done; ++i) wrong += run(make_executable_alone(returns(i))) != i;
+  });
+  for (int i = 0; i < 50; ++i) CHECK(executable_mappings() > 0);  // while code is made and runs
   for (auto& t : threads) t.join();
+  done = true;
+  alone.join();
   CHECK(wrong == 0);
   CHECK(shared_code_bytes() == before);
 }

@@ -1,6 +1,9 @@
 // The interpreter as a machine (what its ops compute is tested in tests/ops), targets, engines.
 #include <doctest/doctest.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <string>
 #include <vector>
 
 #include "backends/buffer.h"
@@ -97,6 +100,47 @@ TEST_CASE("the target of this process is what JOT_CPU says, else the machine's b
   CHECK(
       (env().cpu == Env::Cpu::detect ? target() == detect_target() : env().cpu == wanted[static_cast<int>(target())]));
   CHECK(to_string(Target::avx512) == "avx512");
+}
+
+namespace {
+
+// What work() writes to stderr.
+template <class Work>
+std::string logged(Work work) {
+  std::FILE* file = std::tmpfile();
+  REQUIRE(file != nullptr);
+  const int before = dup(STDERR_FILENO);
+  dup2(fileno(file), STDERR_FILENO);
+  work();
+  dup2(before, STDERR_FILENO);
+  close(before);
+  std::string text(static_cast<size_t>(std::ftell(file)), '\0');
+  std::rewind(file);
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  std::fclose(file);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a processor without AVX2 runs the reference backend, and says so") {
+  using Cpu = Env::Cpu;
+  Target chosen = Target::avx512;
+  CHECK(logged([&] { chosen = choose_target(Cpu::detect, Target::reference); }) ==
+        "[jot] target: this processor has no AVX2 with FMA, F16C and BMI2: graphs are interpreted, not compiled\n");
+  CHECK(chosen == Target::reference);
+  // Once: the target of a process is decided once. Who asks for the reference backend is not told.
+  CHECK(logged([&] { chosen = choose_target(Cpu::reference, Target::reference); }) == "");
+  CHECK(logged([&] { chosen = choose_target(Cpu::detect, Target::avx2); }) == "");
+  CHECK(chosen == Target::avx2);
+  target();
+  CHECK(logged([] { target(); }) == "");
+  CHECK_THROWS_WITH_AS(
+      choose_target(Cpu::avx2, Target::reference),
+      "[environment] JOT_CPU=avx2: this machine has at most reference; unset JOT_CPU to let jot choose", Error);
+  CHECK_THROWS_WITH_AS(choose_target(Cpu::avx512, Target::avx2),
+                       "[environment] JOT_CPU=avx512: this machine has at most avx2; unset JOT_CPU to let jot choose",
+                       Error);
 }
 
 TEST_CASE("the engine of the target runs a graph") {

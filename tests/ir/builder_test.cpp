@@ -125,5 +125,4 @@ TEST_CASE("a graph of a million nodes") {
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   CHECK(g.num_nodes() == 3 + 3 * kSteps);
   MESSAGE("built in ", seconds.count(), " s");
-  CHECK(seconds.count() < 5);  // 0.1 s on an idle machine; the bound is for busy ones and sanitizers
 }

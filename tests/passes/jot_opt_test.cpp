@@ -5,9 +5,15 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "backends/target.h"
 #include "jot/ir.h"
 
 using namespace jot;
@@ -19,14 +25,14 @@ struct Result {
   std::string output;  // of both streams
 };
 
-// Runs the tool on a file with this text; FILE in the arguments is its name.
-Result run(const std::string& arguments, const std::string& text) {
+// Runs the tool on a file with this text; $f in the arguments is its name. Variables like JOT_DUMP=x stand in front.
+Result run(const std::string& arguments, const std::string& text, const std::string& environment = "") {
   char name[] = "/tmp/jot_opt_test_XXXXXX";
   int descriptor = mkstemp(name);
   REQUIRE(descriptor >= 0);
   close(descriptor);
   std::ofstream(name) << text;
-  std::string command = std::string("f=") + name + "; exec 2>&1; " JOT_OPT " " + arguments;
+  std::string command = std::string("f=") + name + "; exec 2>&1; " + environment + " " JOT_OPT " " + arguments;
   FILE* pipe = popen(command.c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::string output;
@@ -48,6 +54,35 @@ const std::string kLayer =
 
 // The lines after the inputs.
 std::string results(const Result& r) { return r.output.substr(r.output.find("result 0")); }
+
+// A folder that is gone with its contents afterwards; it is made by who writes there first.
+class Folder {
+ public:
+  Folder() {
+    char name[] = "/tmp/jot_opt_test_XXXXXX";
+    REQUIRE(mkdtemp(name) != nullptr);
+    root_ = name;
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(root_); }
+  std::string path() const { return root_ / "dump"; }
+  // Name, without number and dash, and contents of each file, in order.
+  std::vector<std::pair<std::string, std::string>> files() const {
+    std::map<std::string, std::string> all;
+    if (std::filesystem::exists(path()))
+      for (const auto& entry : std::filesystem::directory_iterator(path())) {
+        std::ifstream in(entry.path());
+        all[entry.path().filename()] = std::string(std::istreambuf_iterator<char>(in), {});
+      }
+    std::vector<std::pair<std::string, std::string>> list;
+    for (const auto& [name, text] : all) list.emplace_back(name.substr(5), text);
+    return list;
+  }
+
+ private:
+  std::filesystem::path root_;
+};
 
 }  // namespace
 
@@ -93,6 +128,55 @@ TEST_CASE("jot-opt runs a graph on seeded inputs, compiled and interpreted alike
   CHECK(has(a, "writeback %n: i64[4] = ["));
   CHECK(results(a) == results(b));
   CHECK(run("$f --emit=asm", kLayer).code == 0);
+}
+
+TEST_CASE("JOT_DUMP has the graph after every pass, the program, each kernel and its assembly") {
+  Folder folder;
+  CHECK(run("$f --pass=jacrev --run", kLayer, "JOT_DUMP=" + folder.path()).code == 0);
+  std::map<std::string, std::string> files;
+  std::string order;
+  for (const auto& [name, text] : folder.files()) {
+    if (name.ends_with(".jot")) {
+      CAPTURE(name);
+      order += name + " ";
+      CHECK_NOTHROW(ir::parse(text));
+    }
+    files[name] = text;
+  }
+  CHECK(order == "jacobian.jot recorded.jot functionalize.jot simplify.jot dce.jot ");
+  CHECK(files.at("dce.jot").starts_with("func @layer(%w: f64[3,3], %x: f64[3]) -> (f64[3], f64[3,3,3], f64[3,3])"));
+  if (target() != Target::reference) {
+    CHECK(files.at("kernel.txt").starts_with("kernel"));
+    CHECK(files.at("kernel.s").find("ret") != std::string::npos);
+    CHECK(files.at("assembly.s").find("ret") != std::string::npos);
+    CHECK(files.at("program.txt").find("kernel") != std::string::npos);
+  }
+  Folder none;
+  CHECK(run("$f --run", kLayer).code == 0);
+  CHECK(none.files().empty());
+  Result r = run("$f --run", kLayer, "JOT_DUMP=/dev/null/x");
+  CHECK(r.code == 1);
+  CHECK(r.output.starts_with("jot-opt: [dump] cannot write /dev/null/x/0000-"));
+  CHECK(has(r, "; JOT_DUMP must name a writable folder"));
+}
+
+TEST_CASE("a graph that does not verify reaches no pass and no backend") {
+  Folder folder;
+  Result r = run("$f --pass=vmap --run",
+                 "func @f(%x: f64[2]) -> (f64[3]) {\n  %0: f64[3] = neg(%x) loc(\"a.cpp\":4)\n  return %0\n}\n",
+                 "JOT_DUMP=" + folder.path());
+  CHECK(r.code == 1);
+  CHECK(has(r, "f64[2]"));
+  CHECK(has(r, "line 2, column"));
+  CHECK(folder.files().empty());
+  // A read of a version that is not the last.
+  r = run("$f --run",
+          "func @f(%x: f64[2]) -> (f64[2]) {\n  %0: f64[2] = copy(%x)\n  %1: token = neg_(%0)\n  %2: token = neg_(%0)\n"
+          "  %3: f64[2] = read(%0, %1)\n  return %3\n}\n",
+          "JOT_DUMP=" + folder.path());
+  CHECK(r.code == 1);
+  CHECK(has(r, "[verify] %3: f64[2] = read(%0, %1): %1 is not the last version of the storage: expected %2"));
+  CHECK(folder.files().empty());
 }
 
 TEST_CASE("jot-opt: exit codes and messages") {

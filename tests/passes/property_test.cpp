@@ -7,6 +7,7 @@
 #include <string>
 
 #include "ir/build.h"
+#include "ir/env.h"
 #include "passes/cse.h"
 #include "passes/dce.h"
 #include "passes/fold.h"
@@ -418,6 +419,25 @@ TEST_CASE("optimisation changes no bit") {
   CHECK_FALSE(first_changed(passes::dce, false).has_value());
   CHECK_FALSE(first_changed(passes::optimize, false).has_value());
   CHECK_FALSE(first_changed(passes::optimize, true).has_value());
+}
+
+// As the pass manager runs every pass where JOT_VERIFY=1 (so this binary is run).
+TEST_CASE("a graph that a pass has broken goes no further") {
+  REQUIRE(env().verify);
+  auto broken = [](const ir::Graph& graph) {  // the sum of another shape, its type as before
+    ir::Builder b;
+    ir::Value x = b.param({f64, false, {3, 3}});
+    return b.finish({b.copy_node(graph.data(), 1, std::vector<ir::Value>{x})});
+  };
+  const ir::Graph g = ir::parse(
+      "func @main(%x: f64[2,3]) -> (f64[2]) {\n  %0: f64[2] = reduce_sum(%x) {dims=[1]} loc(\"a.cpp\":7)\n"
+      "  return %0\n}\n");
+  CHECK_THROWS_WITH_AS(passes::run_pass({"broken", broken}, g),
+                       "[broken] made a graph that is not valid: [verify] %1: f64[2] = reduce_sum(%0) {dims=[1]}: its "
+                       "type is inferred as f64[3]\n"
+                       "  at a.cpp:7",
+                       IrError);
+  CHECK(passes::run_pass({"simplify", passes::simplify}, g) == g);
 }
 
 TEST_CASE("planted bugs are caught: x * 0 -> 0, a read merged across a write") {

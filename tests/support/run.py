@@ -53,7 +53,7 @@ def plan(tests, sanitizer):
         else:
             for target in targets:
                 yield Run(test, target, JOT_CPU=target)
-            yield Run(test, targets[0] + ' guard', JOT_CPU=targets[0], JOT_GUARD='1')
+            yield Run(test, targets[0] + ' guard, verify', JOT_CPU=targets[0], JOT_GUARD='1', JOT_VERIFY='1')
 
 
 def counts(output, code):
