@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,11 +11,13 @@ namespace bench {
 
 enum class Size : uint8_t { full, toy };  // toy: the smoke run of the tests
 
+using Figures = std::map<std::string, int64_t>;
+
 // What is measured. `call` computes everything anew and waits for it; `results` are those of the last call, flat.
 struct Job {
   std::function<void()> call;
   std::function<std::vector<std::vector<double>>()> results;
-  std::string note;  // stats, for the table's footnotes
+  std::function<Figures()> stats = [] { return Figures(); };  // of what was compiled
 };
 
 struct Contender {
@@ -22,10 +25,12 @@ struct Contender {
   // What keeps it from running here ("waits for cholesky"); empty: nothing.
   std::string absent;
   std::function<Job(Size)> make;
+  std::string version = "";
+  bool one_thread = false;  // whatever the number of processors
 };
 
-// Each source file adds its own.
-void add_jot(std::vector<Contender>& all);
+// What this program can measure. Each program of the bench (worker.cpp) is linked with one definition.
+std::vector<Contender> contenders();
 void add_direct(std::vector<Contender>& all);
 void add_cpp_peers(std::vector<Contender>& all);
 
@@ -39,7 +44,6 @@ inline double uniform(uint64_t seed, uint64_t i) {
   return static_cast<double>(z >> 11) * 0x1p-53 - 0.5;
 }
 
-std::string data_folder();      // bench/data
-std::string examples_folder();  // docs/examples/data
+inline const std::string kGmmData = JOT_BENCH_DATA, kBaFile = JOT_EXAMPLES_DATA "/ba1_n49_m7776_p31843.txt";
 
 }  // namespace bench

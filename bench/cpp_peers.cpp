@@ -9,6 +9,7 @@
 
 #if __has_include(<ceres/jet.h>)
 #include <ceres/jet.h>
+#include <ceres/version.h>
 #define BENCH_CERES 1
 #endif
 #if __has_include(<unsupported/Eigen/AutoDiff>)
@@ -89,7 +90,7 @@ struct Blocks {
 
 template <class Number>
 Job ba(Size size) {
-  std::ifstream file(examples_folder() + "/ba1_n49_m7776_p31843.txt");
+  std::ifstream file(kBaFile);
   int64_t n = 0, m = 0, p = 0;
   file >> n >> m >> p;
   std::array<double, 17> v{};
@@ -118,7 +119,7 @@ Job ba(Size size) {
       }
     }
   };
-  return {call, [=] { return std::vector<std::vector<double>>{out->camera, out->point, out->weight}; }, "one thread"};
+  return {call, [=] { return std::vector<std::vector<double>>{out->camera, out->point, out->weight}; }};
 }
 
 template <class Number>
@@ -136,21 +137,23 @@ Job lorenz(Size size) {
         for (int k = 0; k < 3; ++k) (*out)[9 * i + 3 * row + k] = Api<Number, 3>::partial(u[row], k);
     }
   };
-  return {call, [=] { return std::vector<std::vector<double>>{*out}; }, "one thread"};
+  return {call, [=] { return std::vector<std::vector<double>>{*out}; }};
 }
 
 }  // namespace
 
 void add_cpp_peers(std::vector<Contender>& all) {
 #ifdef BENCH_CERES
-  all.push_back({"ceres", "ba", "", ba<ceres::Jet<double, 15>>});
-  all.push_back({"ceres", "lorenz", "", lorenz<ceres::Jet<double, 3>>});
+  all.push_back({"ceres", "ba", "", ba<ceres::Jet<double, 15>>, CERES_VERSION_STRING, true});
+  all.push_back({"ceres", "lorenz", "", lorenz<ceres::Jet<double, 3>>, CERES_VERSION_STRING, true});
 #else
-  for (const char* w : {"ba", "lorenz"}) all.push_back({"ceres", w, "libceres-dev is not installed", {}});
+  for (const char* w : {"ba", "lorenz"}) all.push_back({"ceres", w, "ceres/jet.h is not installed", {}});
 #endif
 #ifdef BENCH_EIGEN
-  all.push_back({"eigen-autodiff", "ba", "", ba<EigenNumber<15>>});
-  all.push_back({"eigen-autodiff", "lorenz", "", lorenz<EigenNumber<3>>});
+  const std::string version = std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) + "." +
+                              std::to_string(EIGEN_MINOR_VERSION);
+  all.push_back({"eigen-autodiff", "ba", "", ba<EigenNumber<15>>, version, true});
+  all.push_back({"eigen-autodiff", "lorenz", "", lorenz<EigenNumber<3>>, version, true});
 #else
   for (const char* w : {"ba", "lorenz"}) all.push_back({"eigen-autodiff", w, "libeigen3-dev is not installed", {}});
 #endif

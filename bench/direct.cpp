@@ -27,7 +27,7 @@ Job gemm(int64_t n, Size size, void (*multiply)(int64_t, Product<T>&)) {
   if (size == Size::toy) n = 8;
   auto p = std::make_shared<Product<T>>();
   *p = {numbers<T>(1, n * n), numbers<T>(2, n * n), std::vector<T>(static_cast<size_t>(n * n))};
-  return {[=] { multiply(n, *p); }, [=] { return std::vector<std::vector<double>>{{p->c.begin(), p->c.end()}}; }, ""};
+  return {[=] { multiply(n, *p); }, [=] { return std::vector<std::vector<double>>{{p->c.begin(), p->c.end()}}; }};
 }
 
 void multiply_f32(int64_t n, Product<float>& p) {
@@ -48,18 +48,23 @@ Job stream(Size size) {
 #pragma omp parallel for simd
             for (int64_t i = 0; i < n; ++i) c[i] = a[i] + 3.0 * b[i];
           },
-          [=] { return std::vector<std::vector<double>>{p->c}; }, "a loop under OpenMP"};
+          [=] { return std::vector<std::vector<double>>{p->c}; }};
 }
 
 }  // namespace
 
 void add_direct(std::vector<Contender>& all) {
+  const dnnl_version_t* v = dnnl_version();
+  const std::string onednn = "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor);
+  const std::string openblas = openblas_get_config();  // "OpenBLAS 0.3.21 ... SINGLE_THREADED"
+  const bool one_thread = openblas_get_parallel() == OPENBLAS_SEQUENTIAL;
   for (int64_t n : {32, 64, 128, 256, 512, 1024, 2048}) {
-    std::string suffix = "-" + std::to_string(n);
-    all.push_back({"direct", "gemm-f32" + suffix, "", [=](Size s) { return gemm<float>(n, s, multiply_f32); }});
-    all.push_back({"direct", "gemm-f64" + suffix, "", [=](Size s) { return gemm<double>(n, s, multiply_f64); }});
+    const std::string suffix = "-" + std::to_string(n);
+    all.push_back({"direct", "gemm-f32" + suffix, "", [=](Size s) { return gemm<float>(n, s, multiply_f32); }, onednn});
+    all.push_back({"direct", "gemm-f64" + suffix, "", [=](Size s) { return gemm<double>(n, s, multiply_f64); },
+                   openblas.substr(0, openblas.find(' ', 9)), one_thread});
   }
-  all.push_back({"direct", "stream", "", stream});
+  all.push_back({"direct", "stream", "", stream, "a loop under OpenMP"});
 }
 
 }  // namespace bench

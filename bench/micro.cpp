@@ -1,11 +1,12 @@
-// Microbenchmarks of the runtime's parts (Google Benchmark): the pool beside OpenMP, alone and beside busy processes;
-// vector math beside SLEEF; routines and library calls.
+// Microbenchmarks of the runtime's parts (Google Benchmark): the pool beside OpenMP and oneTBB, alone and beside busy
+// processes; vector math beside SLEEF; routines and library calls. What comes before: micro_compile.cpp.
 #include <benchmark/benchmark.h>
 #include <omp.h>
 #include <signal.h>
 #include <sleef.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <tbb/parallel_for.h>
 #include <unistd.h>
 
 #include "backends/cpu/pool.h"
@@ -72,6 +73,12 @@ void region_openmp(benchmark::State& state) {
   }
 }
 BENCHMARK(region_openmp)->ArgName("busy")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
+
+void region_tbb(benchmark::State& state) {
+  BusyProcesses busy(state.range(0));
+  for (auto _ : state) tbb::parallel_for(int64_t{0}, kChunks, work, tbb::simple_partitioner());
+}
+BENCHMARK(region_tbb)->ArgName("busy")->Arg(0)->Arg(1)->Arg(2)->UseRealTime();
 
 void region_empty(benchmark::State& state) {
   auto body = [](int64_t, int) {};

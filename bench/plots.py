@@ -87,7 +87,11 @@ def scaling_chart(rows):
 
 
 def write(rows, folder):
+    """{title: file} of the charts that the rows allow."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, chart in (("ratios.svg", ratio_chart(rows)), ("scaling.svg", scaling_chart(rows))):
+    made = {}
+    for title, name, chart in (('ratios', 'ratios.svg', ratio_chart(rows)), ('scaling', 'scaling.svg', scaling_chart(rows))):
         if chart:
-            (folder / name).write_text(chart)
+            made[title] = folder / name
+            made[title].write_text(chart)
+    return made

@@ -1,15 +1,15 @@
-// bench_worker CONTENDER WORKLOAD full|toy     prints one JSON line of facts, then answers each line "SECONDS" on
-// standard
-//                                              input with a JSON list of samples (microseconds a call)
-// bench_worker --list                          every pair, and what keeps it from running
-#include <sys/resource.h>
-
+// bench_worker CONTENDER WORKLOAD full|toy
+//     prints a JSON line of facts, then answers each line "SECONDS" on standard input with a JSON list of samples
+//     (microseconds a call)
+// bench_worker --list
+//     every pair, and what keeps it from running
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <iostream>
 #include <string>
 
@@ -24,24 +24,28 @@ double microseconds(Clock::time_point from) {
   return std::chrono::duration<double, std::micro>(Clock::now() - from).count();
 }
 
+// Of this process alone (getrusage counts what the driver had before exec).
 double peak_megabytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;
+  return 0;
 }
 
-// Calls for about `seconds`; short calls are timed in groups of at least 20 us, so that the clock does not count.
+// Microseconds a call, for about `seconds`; short calls are timed in groups of at least 20 us, so that reading the
+// clock does not count.
 std::vector<double> sample(const Job& job, double seconds) {
-  Clock::time_point start = Clock::now();
-  job.call();
-  int group = std::clamp(static_cast<int>(20 / std::max(microseconds(start), 0.02)), 1, 1000);
+  auto time = [&](int calls) {
+    Clock::time_point start = Clock::now();
+    for (int i = 0; i < calls; ++i) job.call();
+    return microseconds(start);
+  };
+  int group = 1;
+  while (time(group) < 20 && group < 4096) group *= 2;
   std::vector<double> samples;
-  start = Clock::now();
-  do {
-    Clock::time_point t = Clock::now();
-    for (int i = 0; i < group; ++i) job.call();
-    samples.push_back(microseconds(t) / group);
-  } while (microseconds(start) < seconds * 1e6);
+  Clock::time_point start = Clock::now();
+  do samples.push_back(time(group) / group);
+  while (microseconds(start) < seconds * 1e6);
   return samples;
 }
 
@@ -71,9 +75,14 @@ int serve(const Contender& contender, Size size) {
   double first = microseconds(start);
   std::vector<double> steady = sample(job, size == Size::toy ? 0 : 0.2);
   std::nth_element(steady.begin(), steady.begin() + static_cast<std::ptrdiff_t>(steady.size() / 2), steady.end());
-  double compile = std::max(0.0, first - steady[steady.size() / 2]) / 1000;
-  std::printf("{\"compile_ms\": %.6g, \"peak_mb\": %.6g, \"fingerprint\": %s, \"note\": \"%s\"}\n", compile,
-              peak_megabytes() - before, fingerprint(job.results()).c_str(), job.note.c_str());
+  double compile = std::max(0.0, first - steady[steady.size() / 2]) / 1000, peak = peak_megabytes() - before;
+  std::string stats;
+  for (const auto& [name, value] : job.stats())
+    stats += (stats.empty() ? "\"" : ", \"") + name + "\": " + std::to_string(value);
+  std::printf(
+      "{\"compile_ms\": %.6g, \"peak_mb\": %.6g, \"fingerprint\": %s, \"version\": \"%s\"%s, \"stats\": {%s}}\n",
+      compile, peak, fingerprint(job.results()).c_str(), contender.version.c_str(),
+      contender.one_thread ? ", \"threads\": 1" : "", stats.c_str());
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
     std::string text = "[";
@@ -85,10 +94,7 @@ int serve(const Contender& contender, Size size) {
 }
 
 int run(int argc, char** argv) {
-  std::vector<Contender> all;
-  add_jot(all);
-  add_direct(all);
-  add_cpp_peers(all);
+  const std::vector<Contender> all = contenders();
   if (argc == 2 && std::string(argv[1]) == "--list") {
     for (const Contender& c : all) std::printf("%s %s %s\n", c.name.c_str(), c.workload.c_str(), c.absent.c_str());
     return 0;
@@ -105,9 +111,6 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
-
-std::string data_folder() { return JOT_BENCH_DATA; }
-std::string examples_folder() { return JOT_EXAMPLES_DATA; }
 
 }  // namespace bench
 

@@ -1,0 +1,91 @@
+"""Processes that measure: one contender on one workload, in the protocol of bench/worker.cpp."""
+import json
+import os
+import pathlib
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+PYTHON_PEERS = ['jax', 'torch', 'torch-compile', 'mlx', 'casadi', 'casadi-gcc']
+ADBENCH = ['adbench-manual', 'adbench-eigen', 'adbench-tapenade']
+
+
+def kind(workload):
+    return workload.split('-')[0]
+
+
+def python_peers(workload):
+    """By default; products and streams are held against the library or loop itself, called directly."""
+    return [] if kind(workload) in ('gemm', 'stream') else PYTHON_PEERS
+
+
+def why_not(contender, workload):
+    """What keeps a peer from a workload, if it is known without trying."""
+    if contender.startswith('casadi') and kind(workload) not in ('lorenz', 'ba', 'chain'):
+        return 'its graphs are of scalars'
+    return None
+
+
+def limit(workload):
+    """Seconds until the first answer."""
+    return 60 if kind(workload) == 'chain' else 240
+
+
+class Process:
+    def __init__(self, contender, workload, size, programs, peers_python):
+        """programs: of the contenders that are not Python."""
+        name = contender.removesuffix('-1t')
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix='jot-bench-'))  # of its own: no cache of an earlier process
+        environment = {**os.environ, 'TMPDIR': str(self.folder)}
+        if name != contender:
+            environment.update(JOT_NUM_THREADS='1', OMP_NUM_THREADS='1', BENCH_THREADS='1')
+        if name in PYTHON_PEERS:
+            command = [peers_python, HERE / 'peers' / 'worker.py', name]
+        else:
+            command = [programs.get(name, programs['jot']), name]
+        self.limit, self.rest = limit(workload), b''
+        self.process = None
+        if not os.path.exists(command[0]):
+            self.stop()
+            raise RuntimeError('not installed')
+        self.errors = open(self.folder / 'stderr', 'w+')
+        self.process = subprocess.Popen([*command, workload, size], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=self.errors, env=environment, cwd=self.folder)
+
+    def answer(self):
+        """The next line of JSON; what a library prints beside is skipped."""
+        end = time.monotonic() + self.limit
+        while True:
+            line, found, rest = self.rest.partition(b'\n')
+            if found:
+                self.rest = rest
+                if line[:1] in (b'{', b'['):
+                    return json.loads(line)
+                continue
+            if not select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))[0]:
+                raise RuntimeError(f'no answer within {self.limit} s')
+            part = os.read(self.process.stdout.fileno(), 1 << 16)
+            if not part:
+                raise RuntimeError(self.last_error())
+            self.rest += part
+
+    def last_error(self):
+        self.errors.seek(0)
+        lines = [line.strip() for line in self.errors if line.strip()]
+        return lines[-1][:160] if lines else f'ended with code {self.process.wait()}'
+
+    def sample(self, seconds):
+        """Microseconds a call, several times."""
+        self.process.stdin.write(f'{seconds}\n'.encode())
+        self.process.stdin.flush()
+        return self.answer()
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.communicate()
+            self.errors.close()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,161 @@
+// Microbenchmarks of what a call and its compilation are made of: recording, passes, comparison, caches, emission,
+// dispatch. Items are nodes (instructions for emission), so that time an item is to be read.
+#include <benchmark/benchmark.h>
+
+#include "backends/cpu/emit.h"
+#include "backends/cpu/executable.h"
+#include "chain.h"
+#include "core/engine_cache.h"
+#include "ir/graph.h"
+#include "passes/functionalize.h"
+#include "passes/registry.h"
+
+using namespace jot;
+
+namespace {
+
+constexpr int64_t kSteps = 1000;  // four nodes each
+
+Tensor point() { return tensor({0.3, 0.4}, f64); }
+Tensor chain(const Tensor& x) { return bench::chain_sum(x, kSteps); }
+
+// The recorded chain, and the same without effects.
+ir::Graph recorded() { return trace(chain, point()); }
+// A graph of writes through a view.
+ir::Graph written() {
+  return trace(
+      [](const Tensor& x) {
+        Tensor y = x.clone();
+        for (int64_t i = 0; i < kSteps; ++i) y.slice(0, 0, 1).mul_(y[1]);
+        return y;
+      },
+      point());
+}
+ir::Graph pure() { return passes::functionalize(recorded()); }
+
+void items(benchmark::State& state, int64_t count) {
+  state.counters["time_an_item"] = benchmark::Counter(static_cast<double>(state.iterations() * count),
+                                                      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+void record(benchmark::State& state) {
+  Tensor x = point();
+  for (auto _ : state) benchmark::DoNotOptimize(trace(chain, x));
+  items(state, recorded().num_nodes());
+}
+BENCHMARK(record);
+
+// A pass or transform on the chain, or on what `before` makes of it.
+void pass(benchmark::State& state, const std::string& name, const std::string& before) {
+  ir::Graph g = before.empty() ? pure() : before == "writes" ? written() : passes::pass_named(before).run(pure(), {});
+  const passes::NamedPass& pass = passes::pass_named(name);
+  for (auto _ : state) benchmark::DoNotOptimize(pass.run(g, {}));
+  items(state, g.num_nodes());
+}
+
+void hash(benchmark::State& state) {
+  for (auto _ : state) {
+    state.PauseTiming();  // a graph keeps its hash
+    ir::Graph g = recorded();
+    state.ResumeTiming();
+    benchmark::DoNotOptimize(g.hash());
+  }
+  items(state, recorded().num_nodes());
+}
+BENCHMARK(hash);
+
+void compare(benchmark::State& state) {
+  ir::Graph a = recorded(), b = recorded();
+  for (auto _ : state) benchmark::DoNotOptimize(a == b);
+  items(state, a.num_nodes());
+}
+BENCHMARK(compare);
+
+// Hits of the cache of executables: the graph is compared.
+void cache_lookup(benchmark::State& state) {
+  ir::Graph kept = recorded(), g = recorded();
+  auto first = compile_cached(kept, false);
+  g.hash();
+  for (auto _ : state) benchmark::DoNotOptimize(compile_cached(g, false));
+  items(state, g.num_nodes());
+}
+BENCHMARK(cache_lookup);
+
+// The largest kernel of a graph.
+std::shared_ptr<const cpu::Kernel> largest_kernel(const ir::Graph& graph) {
+  cpu::Compiled made = cpu::compile(optimize(graph), {.vector_bytes = target() == Target::avx512 ? 64 : 32});
+  std::shared_ptr<const cpu::Kernel> kernel;
+  for (const cpu::Step& step : made.program.steps)
+    if (const auto* k = std::get_if<cpu::KernelStep>(&step.what))
+      if (!kernel || k->kernel->instrs.size() > kernel->instrs.size()) kernel = k->kernel;
+  return kernel;
+}
+
+void emit_kernel(benchmark::State& state, const ir::Graph& graph) {
+  if (target() == Target::reference) return state.SkipWithError("no machine code on this target");
+  auto kernel = largest_kernel(graph);
+  for (auto _ : state) benchmark::DoNotOptimize(cpu::emit(*kernel, target(), false));
+  items(state, static_cast<int64_t>(kernel->instrs.size()));
+}
+
+// From graph to kernels and steps, without machine code.
+void lower(benchmark::State& state) {
+  ir::Graph g = optimize(passes::pass_named("grad").run(pure(), {}));
+  for (auto _ : state) benchmark::DoNotOptimize(cpu::compile(g, {}));
+  items(state, g.num_nodes());
+}
+BENCHMARK(lower);
+
+// A call that computes next to nothing: through `jit`, through `compile`, with raw pointers.
+void dispatch_jit(benchmark::State& state) {
+  auto f = jit([](const Tensor& x) { return x + 1; });
+  Tensor x = point();
+  for (auto _ : state) benchmark::DoNotOptimize(f(x));
+}
+BENCHMARK(dispatch_jit);
+
+void dispatch_compiled(benchmark::State& state) {
+  Tensor x = point();
+  auto f = compile([](const Tensor& v) { return v + 1; }, x);
+  for (auto _ : state) benchmark::DoNotOptimize(f(x));
+}
+BENCHMARK(dispatch_compiled);
+
+void dispatch_pointers(benchmark::State& state) {
+  auto f = compile([](const Tensor& v) { return v + 1; }, point());
+  double x[2] = {0.3, 0.4}, y[2];
+  const void* in[] = {x};
+  void* out[] = {y};
+  for (auto _ : state) {
+    f.run_into(in, out);
+    benchmark::DoNotOptimize(y);
+  }
+}
+BENCHMARK(dispatch_pointers);
+
+// Not jitted: recorded, looked up, run.
+void dispatch_recorded(benchmark::State& state) {
+  Tensor x = point();
+  for (auto _ : state) (x + 1).eval();
+}
+BENCHMARK(dispatch_recorded);
+
+[[maybe_unused]] const bool registered = [] {
+  for (const passes::NamedPass& p : passes::all_passes()) {
+    const std::string name(p.name);
+    // A transposition takes what is linear.
+    if (name == "functionalize")
+      benchmark::RegisterBenchmark("pass/functionalize", pass, name, "writes");
+    else if (name != "transpose")
+      benchmark::RegisterBenchmark(("pass/" + name).c_str(), pass, name, "");
+    if (name == "simplify" || name == "dce")
+      benchmark::RegisterBenchmark(("pass/" + name + "/grad").c_str(), pass, name, "grad");
+  }
+  benchmark::RegisterBenchmark("emit/chain", [](benchmark::State& state) { emit_kernel(state, pure()); });
+  benchmark::RegisterBenchmark("emit/lanes", [](benchmark::State& state) {
+    emit_kernel(state, trace(vmap(chain), ones({64, 2}, f64)));
+  });
+  return true;
+}();
+
+}  // namespace
