@@ -3,11 +3,11 @@ import math
 
 COLOURS = {"jax": "#4477aa", "torch": "#ee6677", "torch-compile": "#cc3311", "casadi": "#228833", "casadi-gcc": "#66cc88",
            "mlx": "#aa3377", "ceres": "#ccbb44", "eigen-autodiff": "#bbbbbb", "direct": "#66ccee", "jot": "#000000",
-           "jot-1t": "#777777"}
+           "adbench-manual": "#882255", "adbench-eigen": "#ddaa33", "adbench-tapenade": "#999933"}
 
 
 def colour(name):
-    return COLOURS.get(name, "#999933")
+    return COLOURS.get(name.removesuffix("-1t"), "#777777")
 
 
 def svg(width, height, body):
@@ -59,7 +59,7 @@ def scaling_chart(rows):
     """Compilation time of the chain's gradient against its steps, both axes logarithmic."""
     points = {}
     for r in rows:
-        if r["workload"].startswith("chain-") and "compile_ms" in r and r["compile_ms"] > 0:
+        if r["workload"].startswith("chain-") and r.get("compile_ms", 0) > 0 and not r["contender"].endswith("-1t"):
             points.setdefault(r["contender"], []).append((int(r["workload"][6:]), r["compile_ms"]))
     if not points:
         return None
