@@ -1,12 +1,14 @@
 // Products of matrices, by the library that is fastest:
 //
-//   f32  vectors, small products (at most 2^18 multiplications): BLAS; others: oneDNN
+//   f32  vectors: BLAS. On AVX-512: small products (at most 2^18 multiplications) BLAS, others oneDNN's matmul. On
+//   AVX2:
+//        BLAS from 128 in each extent (oneDNN falls to a third of its speed in some sizes), others oneDNN's sgemm.
 //   f64  BLAS
 //   integers, empty sums, more than 2^31 - 1 elements: our own loop
 //
 // A dot is a stack of B products [M, K] x [K, N] -> [M, N], the result contiguous. An operand whose batch, free or
-// contracted axes are not one axis each, or that has no unit step, is packed first. Work is cut by batch, then by rows;
-// the cut depends on sizes only. The library runs on one thread in each piece.
+// contracted axes are not one axis each, or that has no unit step, is packed first. Work is cut by batch, then by rows
+// or columns; the cut depends on sizes only. The library runs on one thread in each piece.
 #include <cblas.h>
 
 #include <algorithm>
@@ -116,12 +118,14 @@ struct Matmul {
 };
 using MatmulKey = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
 
-// Confined to the instructions of this process's target.
+// Before the first use of oneDNN: confines it to the instructions of this process's target.
+void confine() {
+  [[maybe_unused]] static const bool done =
+      target() == Target::avx512 || dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2) == dnnl::status::success;
+}
+
 dnnl::engine& engine() {
-  static auto* e = [] {
-    if (target() != Target::avx512) dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
-    return new dnnl::engine(dnnl::engine::kind::cpu, 0);
-  }();
+  static auto* e = (confine(), new dnnl::engine(dnnl::engine::kind::cpu, 0));
   return *e;
 }
 
@@ -165,17 +169,23 @@ class Dot : public Routine {
   Operand a, b;
   bool swapped = false;  // a is operand 1
   int size = 4;
-  int64_t rows = 0, row_blocks = 0;  // rows of a piece, pieces of a product
 
-  void plan(int element_size, double nanoseconds_per_term) {
+  enum class Cut : uint8_t { rows, either };
+  // Pieces of at least 20 us, of extents that libraries like.
+  void plan(int element_size, double nanoseconds_per_term, Cut cut) {
     size = element_size;
-    // Pieces of at least 50 us, cut along rows in steps of 16.
+    rows = s.m;
+    columns = s.n;
     double product =
         static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k) * nanoseconds_per_term;
-    int64_t pieces = s.batch >= 8 ? 1 : std::clamp<int64_t>(static_cast<int64_t>(product / 50'000), 1, 16);
-    rows = std::max<int64_t>(1, ((s.m + pieces - 1) / pieces + 15) / 16 * 16);
-    row_blocks = std::max<int64_t>(1, (s.m + rows - 1) / rows);
-    nanoseconds = product / static_cast<double>(row_blocks) + 100;
+    int64_t most = s.batch >= 8 ? 1 : std::clamp<int64_t>(static_cast<int64_t>(product / 20'000), 1, 16);
+    int64_t& extent = cut == Cut::either && s.n >= s.m ? columns : rows;
+    auto share = [&](int64_t pieces) { return ((extent + pieces - 1) / pieces + 15) / 16 * 16; };
+    const int64_t liked = std::min(share(2), std::clamp<int64_t>(share(4), 128, 256));
+    extent = std::clamp<int64_t>(std::max(share(most), liked), 1, std::max<int64_t>(extent, 1));
+    row_blocks = blocks(s.m, rows);
+    column_blocks = blocks(s.n, columns);
+    nanoseconds = product / static_cast<double>(row_blocks * column_blocks) + 100;
     for (Operand* o : {&a, &b})
       if (o->packed) scratch_bytes += rounded(o->pack.count() * size);
     piece_scratch = scratch_bytes;
@@ -192,16 +202,17 @@ class Dot : public Routine {
       x[i] = at;
       at += rounded(o.pack.count() * size);
     }
-    int64_t tasks = s.batch * row_blocks;
+    int64_t tasks = s.batch * row_blocks * column_blocks;
     int64_t chunks = chunks_for(tasks, nanoseconds), share = (tasks + chunks - 1) / chunks;
     auto body = [&](int64_t c, int worker) {
       OneThread one;
       for (int64_t t = c * share; t < std::min((c + 1) * share, tasks); ++t) {
-        int64_t batch = t / row_blocks, row = t % row_blocks * rows, m = std::min(rows, s.m - row);
+        int64_t batch = t / (row_blocks * column_blocks), row = t / column_blocks % row_blocks * rows;
+        int64_t column = t % column_blocks * columns;
         piece(static_cast<const std::byte*>(x[0]) + (batch * a.batch + row * a.free) * size,
-              static_cast<const std::byte*>(x[1]) + batch * b.batch * size,
-              static_cast<std::byte*>(out) + (batch * s.m + row) * s.n * size, m,
-              scratch + piece_scratch + worker * piece_bytes);
+              static_cast<const std::byte*>(x[1]) + (batch * b.batch + column * b.free) * size,
+              static_cast<std::byte*>(out) + ((batch * s.m + row) * s.n + column) * size, std::min(rows, s.m - row),
+              std::min(columns, s.n - column), scratch + piece_scratch + worker * piece_bytes);
       }
     };
     parallel_for(chunks, body);
@@ -209,7 +220,10 @@ class Dot : public Routine {
 
  protected:
   static int64_t rounded(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-  virtual void piece(const void* x, const void* y, void* out, int64_t m, std::byte* scratch) const = 0;
+  static int64_t blocks(int64_t extent, int64_t piece) { return std::max<int64_t>(1, (extent + piece - 1) / piece); }
+  // out[m, n] of a matrix with s.n columns.
+  virtual void piece(const void* x, const void* y, void* out, int64_t m, int64_t n, std::byte* scratch) const = 0;
+  int64_t rows = 0, columns = 0, row_blocks = 0, column_blocks = 0;  // of a piece; pieces of a product
   double nanoseconds = 0;
   int64_t piece_scratch = 0, piece_bytes = 0;
 };
@@ -218,7 +232,7 @@ class OneDnnDot final : public Dot {
  public:
   void prepare() {
     library = true;
-    plan(4, 0.02);
+    plan(4, 0.02, Cut::rows);
     full_ = matmul(key(std::min(rows, s.m)));
     last_ = s.m % rows ? matmul(key(s.m % rows)) : full_;
     piece_bytes = rounded(static_cast<int64_t>(std::max(full_->scratchpad.get_size(), last_->scratchpad.get_size())));
@@ -237,7 +251,7 @@ class OneDnnDot final : public Dot {
             b_row_major ? positive(b.contracted, s.n) : 1,
             b_row_major ? 1 : positive(b.free, s.k)};
   }
-  void piece(const void* x, const void* y, void* out, int64_t m, std::byte* scratch) const override {
+  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte* scratch) const override {
     const Matmul& p = m == std::min(rows, s.m) ? *full_ : *last_;
     thread_local dnnl::stream stream(engine());
     auto memory = [](const dnnl::memory::desc& d, const void* data) {
@@ -251,13 +265,34 @@ class OneDnnDot final : public Dot {
   std::shared_ptr<const Matmul> full_, last_;
 };
 
-inline void blas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, const float* a,
-                      blasint lda, const float* b, blasint ldb, float* c) {
-  cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, 0, c, n);
+// C = A B, row-major, either operand perhaps transposed.
+template <class T>
+struct Product {
+  bool ta, tb;
+  int64_t m, n, k;
+  const T* a;
+  int64_t lda;
+  const T* b;
+  int64_t ldb;
+  T* c;
+  int64_t ldc;
+};
+
+blasint narrow(int64_t n) { return static_cast<blasint>(n); }
+CBLAS_TRANSPOSE transposed(bool t) { return t ? CblasTrans : CblasNoTrans; }
+
+void blas_gemm(const Product<float>& p) {
+  cblas_sgemm(CblasRowMajor, transposed(p.ta), transposed(p.tb), narrow(p.m), narrow(p.n), narrow(p.k), 1, p.a,
+              narrow(p.lda), p.b, narrow(p.ldb), 0, p.c, narrow(p.ldc));
 }
-inline void blas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, const double* a,
-                      blasint lda, const double* b, blasint ldb, double* c) {
-  cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, 0, c, n);
+void blas_gemm(const Product<double>& p) {
+  cblas_dgemm(CblasRowMajor, transposed(p.ta), transposed(p.tb), narrow(p.m), narrow(p.n), narrow(p.k), 1, p.a,
+              narrow(p.lda), p.b, narrow(p.ldb), 0, p.c, narrow(p.ldc));
+}
+void onednn_gemm(const Product<float>& p) {
+  auto status =
+      dnnl::sgemm(p.ta ? 'T' : 'N', p.tb ? 'T' : 'N', p.m, p.n, p.k, 1, p.a, p.lda, p.b, p.ldb, 0, p.c, p.ldc);
+  if (status != dnnl::status::success) internal_error("oneDNN multiplies", std::to_string(static_cast<int>(status)));
 }
 // y += A x
 inline void blas_gemv(CBLAS_TRANSPOSE t, blasint m, blasint n, const float* a, blasint lda, const float* x,
@@ -269,32 +304,30 @@ inline void blas_gemv(CBLAS_TRANSPOSE t, blasint m, blasint n, const double* a, 
   cblas_dgemv(CblasRowMajor, t, m, n, 1, a, lda, x, step, 1, y, 1);
 }
 
-template <class T>
-class BlasDot final : public Dot {
+template <class T, void (*gemm)(const Product<T>&)>
+class GemmDot final : public Dot {
  public:
   void prepare() {
     library = true;
     // A product with a vector reads its matrix once, from memory.
-    plan(sizeof(T), s.n == 1 ? 0.1 * sizeof(T) : 0.005 * sizeof(T));
+    plan(sizeof(T), s.n == 1 ? 0.1 * sizeof(T) : 0.005 * sizeof(T), s.n == 1 ? Cut::rows : Cut::either);
   }
 
  private:
-  void piece(const void* x, const void* y, void* out, int64_t m, std::byte*) const override {
+  void piece(const void* x, const void* y, void* out, int64_t m, int64_t n, std::byte*) const override {
     auto* A = static_cast<const T*>(x);
     auto* B = static_cast<const T*>(y);
     auto* C = static_cast<T*>(out);
-    auto i = [](int64_t n) { return static_cast<blasint>(n); };
     const bool a_rows = a.contracted == 1 || s.k == 1, b_rows = b.free == 1 || s.n == 1;
     const int64_t lda = a_rows ? std::max(a.free, s.k) : std::max(a.contracted, s.m);
     if (s.n == 1) {
       std::fill_n(C, m, T{});  // the result holds anything, NaN too
-      const blasint step = i(std::max<int64_t>(b.contracted, 1));
-      if (a_rows) return blas_gemv(CblasNoTrans, i(m), i(s.k), A, i(lda), B, step, C);
-      return blas_gemv(CblasTrans, i(s.k), i(m), A, i(lda), B, step, C);
+      const blasint step = narrow(std::max<int64_t>(b.contracted, 1));
+      if (a_rows) return blas_gemv(CblasNoTrans, narrow(m), narrow(s.k), A, narrow(lda), B, step, C);
+      return blas_gemv(CblasTrans, narrow(s.k), narrow(m), A, narrow(lda), B, step, C);
     }
     const int64_t ldb = b_rows ? std::max(b.contracted, s.n) : std::max(b.free, s.k);
-    blas_gemm(a_rows ? CblasNoTrans : CblasTrans, b_rows ? CblasNoTrans : CblasTrans, i(m), i(s.n), i(s.k), A, i(lda),
-              B, i(ldb), C);
+    gemm({!a_rows, !b_rows, m, n, s.k, A, lda, B, ldb, C, s.n});
   }
 };
 
@@ -302,10 +335,10 @@ class BlasDot final : public Dot {
 template <class T>
 class LoopDot final : public Dot {
  public:
-  void prepare() { plan(sizeof(T), 0.5); }
+  void prepare() { plan(sizeof(T), 0.5, Cut::rows); }
 
  private:
-  void piece(const void* x, const void* y, void* out, int64_t m, std::byte*) const override {
+  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte*) const override {
     using U = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
     auto* A = static_cast<const T*>(x);
     auto* B = static_cast<const T*>(y);
@@ -348,17 +381,23 @@ std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v) {
     dot->prepare();
     return dot;
   };
-  constexpr int64_t kBlasLimit = (int64_t{1} << 31) - 1, kSmall = int64_t{1} << 18;
+  constexpr int64_t kBlasLimit = (int64_t{1} << 31) - 1, kSmall = int64_t{1} << 18, kLong = 128;
   const bool empty = x.numel() == 0 || y.numel() == 0;  // libraries disagree about empty sums
   const bool blas = !empty && x.numel() <= kBlasLimit && y.numel() <= kBlasLimit;
+  using BlasF32 = GemmDot<float, blas_gemm>;
   switch (g.dtype(v)) {
     case DType::f32:
-      if (blas && (sizes.n == 1 || sizes.m * sizes.n * sizes.k <= kSmall))
-        return made(std::make_unique<BlasDot<float>>());
-      if (!empty) return made(std::make_unique<OneDnnDot>());
-      return made(std::make_unique<LoopDot<float>>());
+      if (empty) return made(std::make_unique<LoopDot<float>>());
+      if (blas && sizes.n == 1) return made(std::make_unique<BlasF32>());
+      confine();
+      if (target() == Target::avx512) {
+        if (blas && sizes.m * sizes.n * sizes.k <= kSmall) return made(std::make_unique<BlasF32>());
+        return made(std::make_unique<OneDnnDot>());
+      }
+      if (blas && std::min({sizes.m, sizes.n, sizes.k}) >= kLong) return made(std::make_unique<BlasF32>());
+      return made(std::make_unique<GemmDot<float, onednn_gemm>>());
     case DType::f64:
-      if (blas) return made(std::make_unique<BlasDot<double>>());
+      if (blas) return made(std::make_unique<GemmDot<double, blas_gemm>>());
       return made(std::make_unique<LoopDot<double>>());
     case DType::i32:
       return made(std::make_unique<LoopDot<int32_t>>());
