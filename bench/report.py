@@ -118,6 +118,8 @@ def write(result, page):
     """The page, and its charts in the folder of the same name."""
     rows, machine = result['rows'], result['machine']
     charts = plots.write(rows, page.with_suffix(''))
+    road = page.with_suffix('') / 'road.md'
+    further = f'[The first road in figures]({os.path.relpath(road, page.parent)}).\n\n' if road.exists() else ''
     images = '\n\n'.join(f'![{name}]({os.path.relpath(path, page.parent)})' for name, path in charts.items())
     page.write_text(f'''# Benchmarks
 
@@ -138,7 +140,7 @@ memory over that before the first call.
 
 {images}
 
-## The fastest other, by workload
+{further}## The fastest other, by workload
 
 {best_peers(rows)}
 

@@ -3,6 +3,7 @@
 
   --rounds N     15 by default; each starts jot's side (bench/road.cpp, Google Benchmark) anew
   --json FILE    every figure of every round
+  --report FILE  the table as a page
 """
 import argparse
 import json
@@ -112,10 +113,30 @@ def judge(found, jax):
         yield f'{title}: 100,000 steps over 1,000, us a step', '1.3 (or 3 us)', text(grows), '', 'pass' if good else 'SHORT'
 
 
+def report(found, jax):
+    lines = ['| figure | bound | jot | JAX | |', '|---|--:|--:|--:|---|']
+    lines += ['| ' + ' | '.join(row) + ' |' for row in judge(found, jax)]
+    for name in ('lin33t', 'ba'):
+        stats = ('kernels', 'routines', 'library_calls', 'code_bytes', 'arena_bytes')
+        figures_of = ', '.join(f'{s.replace("_", " ")} {found[f"{name} {s}"][-1]:,.0f}' for s in stats)
+        lines += ['', f'{name}, stats(): {figures_of}.']
+    return '\n'.join(lines) + '\n'
+
+
+INTRODUCTION = '''# The first road in figures
+
+Written by `./dev bench road --report docs/benchmarks/road.md`; not edited by hand. Each round starts jot's side anew and
+asks JAX, alive since the start, for samples; medians of the rounds, with half the distance of the quartiles. Compilation is
+the first call less a steady one. The machine is that of [the benchmarks](../benchmarks.md).
+
+'''
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rounds', type=int, default=15)
     parser.add_argument('--json', type=pathlib.Path)
+    parser.add_argument('--report', type=pathlib.Path)
     parser.add_argument('--build', type=lambda p: pathlib.Path(p).absolute(), default=ROOT / 'build')
     parser.add_argument('--peers-python', type=lambda p: pathlib.Path(p).absolute(),
                         default=ROOT / '.venv-peers' / 'bin' / 'python')
@@ -130,12 +151,11 @@ def main():
         if i % 3 == 0:
             run(program, 'chain', found)
     jax.stop()
-    print('| figure | bound | jot | JAX | |\n|---|--:|--:|--:|---|')
-    for row in judge(found, jax.found):
-        print('| ' + ' | '.join(row) + ' |')
-    for name in ('lin33t', 'ba'):
-        stats = ('kernels', 'routines', 'library_calls', 'code_bytes', 'arena_bytes')
-        print(f'{name}: ' + ', '.join(f'{s.replace("_", " ")} {found[f"{name} {s}"][-1]:,.0f}' for s in stats))
+    page = report(found, jax.found)
+    print(page)
+    if options.report:
+        options.report.parent.mkdir(parents=True, exist_ok=True)
+        options.report.write_text(INTRODUCTION + page)
     if options.json:
         options.json.write_text(json.dumps({'jot': found, 'jax': jax.found}, indent=1) + '\n')
 
