@@ -1,5 +1,8 @@
 // Tensors recorded on one thread and used on others.
+#include <atomic>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "check.h"
 
@@ -72,6 +75,30 @@ TEST_CASE("captured in a transform on another thread") {
   Tensor g;
   std::thread([&] { g = grad([&](const Tensor& x) { return sum(x * w); })(ones({3}, f64)).eval(); }).join();
   CHECK_SAME(g, full({3}, 2.0, f64));
+}
+
+TEST_CASE("one executable called from four threads, with tensors and with raw memory") {
+  auto f = [](const Tensor& x, const Tensor& w) { return tanh(matmul(x, w)) * sum(x); };
+  Tensor w = linspace(-1, 1, 12, f64).reshape({3, 4}), x = linspace(0, 1, 300, f64).reshape({100, 3});
+  auto exe = compile(jacrev(f), x.slice(0, 0, 10).clone(), w);
+  std::vector<std::string> differences(4);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] {
+      const auto first = static_cast<int64_t>(i) * 20;
+      Tensor mine = x.slice(0, first, first + 10).clone(), want = exe(mine, w);
+      const void* inputs[] = {mine.data<double>(), w.data<double>()};
+      for (int k = 0; k < 20 && differences[i].empty(); ++k) {
+        differences[i] = difference(exe(mine, w), want);
+        std::vector<double> raw(static_cast<size_t>(want.numel()));
+        void* outputs[] = {raw.data()};
+        exe.run_into(inputs, outputs);
+        if (raw != want.to_vector<double>()) differences[i] = "raw memory differs";
+      }
+      if (differences[i].empty()) differences[i] = difference(want, jacfwd(f)(mine, w));
+    });
+  for (std::thread& t : threads) t.join();
+  for (const std::string& d : differences) CHECK_EQ(d, "");
 }
 
 TEST_CASE("every thread draws its own numbers") {
