@@ -278,14 +278,28 @@ struct Product {
   int64_t ldc;
 };
 
+// A sequential build of OpenBLAS keeps one buffer for all threads, so calls take turns; others run each call on the
+// thread that makes it.
+std::unique_lock<std::mutex> blas_turn() {
+  static auto* turn = new std::mutex;
+  static const bool sequential = [] {
+    if (openblas_get_parallel() == OPENBLAS_SEQUENTIAL) return true;
+    openblas_set_num_threads(1);
+    return false;
+  }();
+  return sequential ? std::unique_lock(*turn) : std::unique_lock<std::mutex>();
+}
+
 blasint narrow(int64_t n) { return static_cast<blasint>(n); }
 CBLAS_TRANSPOSE transposed(bool t) { return t ? CblasTrans : CblasNoTrans; }
 
 void blas_gemm(const Product<float>& p) {
+  auto turn = blas_turn();
   cblas_sgemm(CblasRowMajor, transposed(p.ta), transposed(p.tb), narrow(p.m), narrow(p.n), narrow(p.k), 1, p.a,
               narrow(p.lda), p.b, narrow(p.ldb), 0, p.c, narrow(p.ldc));
 }
 void blas_gemm(const Product<double>& p) {
+  auto turn = blas_turn();
   cblas_dgemm(CblasRowMajor, transposed(p.ta), transposed(p.tb), narrow(p.m), narrow(p.n), narrow(p.k), 1, p.a,
               narrow(p.lda), p.b, narrow(p.ldb), 0, p.c, narrow(p.ldc));
 }
@@ -297,10 +311,12 @@ void onednn_gemm(const Product<float>& p) {
 // y += A x
 inline void blas_gemv(CBLAS_TRANSPOSE t, blasint m, blasint n, const float* a, blasint lda, const float* x,
                       blasint step, float* y) {
+  auto turn = blas_turn();
   cblas_sgemv(CblasRowMajor, t, m, n, 1, a, lda, x, step, 1, y, 1);
 }
 inline void blas_gemv(CBLAS_TRANSPOSE t, blasint m, blasint n, const double* a, blasint lda, const double* x,
                       blasint step, double* y) {
+  auto turn = blas_turn();
   cblas_dgemv(CblasRowMajor, t, m, n, 1, a, lda, x, step, 1, y, 1);
 }
 

@@ -168,6 +168,33 @@ TEST_CASE("routines: the same bits however many threads run them") {
   }
 }
 
+// Many short products at the same time: libraries must not share buffers between threads.
+TEST_CASE("routines: a stack of products is the same every time") {
+  std::mt19937 random(13);
+  for (DType dtype : {f64, f32}) {
+    using Dims = std::vector<int64_t>;
+    ir::Builder b;
+    ir::Value x = b.param({dtype, false, {64, 400, 10}}), y = b.param({dtype, false, {64, 400, 12}});
+    ir::Graph g = b.finish({ir::build::dot(b, x, y, Dims{1}, Dims{1}, Dims{0}, Dims{0})});
+    HostTensor left = test::random_tensor(g.data().type(0), -1, 1, random);
+    HostTensor right = test::random_tensor(g.data().type(1), -1, 1, random);
+    auto routine = cpu::make_routine(g.data(), g.data().outputs()[0], 1);
+    std::vector<std::byte> scratch(static_cast<size_t>(routine->scratch_bytes) + 64);
+    auto* aligned = scratch.data() + (64 - reinterpret_cast<uintptr_t>(scratch.data()) % 64) % 64;
+    auto run = [&] {
+      HostTensor out(g.data().type(g.data().outputs()[0]));
+      const void* operands[] = {left.bytes.data(), right.bytes.data()};
+      cpu::KernelError error;
+      routine->run(operands, out.bytes.data(), aligned, error);
+      return out;
+    };
+    const HostTensor expected = run();
+    int different = 0;
+    for (int i = 0; i < 400; ++i) different += run() != expected;
+    CHECK(different == 0);
+  }
+}
+
 TEST_CASE("routines: an index out of range is recorded") {
   ir::Builder b;
   ir::Value x = b.param({f64, false, {5}}), i = b.param({i64, false, {3, 1}});
