@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Statistics, comparison, table and page of the bench on rows made up."""
 import pathlib
+import re
 import tempfile
 import unittest
 
@@ -95,6 +96,14 @@ class Page(unittest.TestCase):
             for name in ('ratios', 'scaling'):
                 self.assertIn(f'(benchmarks/{name}.svg)', text)
                 self.assertIn('</svg>', (page.with_suffix('') / f'{name}.svg').read_text())
+
+    def test_every_workload_shows_its_programs(self):
+        source = (report.HERE / 'jot_workloads.cpp').read_text()
+        names = re.findall(r'^  add\("([^"]+)"', source, re.M)
+        self.assertGreater(len(names), 10)
+        for name in names + ['gemm-f32-32', 'chain-100']:
+            self.assertTrue(report.cpp_program(name), name)
+            self.assertTrue(report.python_program(name), name)
 
     def test_no_chart_without_figures(self):
         self.assertIsNone(plots.ratio_chart([]))
