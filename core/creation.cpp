@@ -119,6 +119,24 @@ Tensor entered(std::string_view op, const Tensor& concrete, Location at) {
 
 }  // namespace
 
+namespace detail {
+
+Tensor copy_of(const void* elements, const Shape& shape, DType dtype, int64_t count, const char* what, Location at) {
+  checked_dtype(dtype, what, at);
+  check_shape(what, shape, at);
+  if (count != shape.numel())
+    fail<ShapeError>(what,
+                     "shape " + to_string(shape) + " has " + std::to_string(shape.numel()) + " elements, got " +
+                         std::to_string(count),
+                     at);
+  Tensor t = empty(dtype, shape);
+  const Buffer& buffer = t.impl()->storage->buffer;
+  if (buffer.size()) std::memcpy(buffer.data(), elements, static_cast<size_t>(buffer.size()));
+  return entered(what, t, at);
+}
+
+}  // namespace detail
+
 void set_default_dtype(DType dtype, Location at) {
   checked_dtype(dtype, "set_default_dtype", at);
   if (!is_floating(dtype))
@@ -144,7 +162,7 @@ Tensor tensor(const Nested& n, std::optional<DType> dtype, Location at) {
 
 Tensor from_blob(const void* p, const Shape& shape, DType dtype, Location at) {
   check_shape("from_blob", shape, at);
-  return entered("from_blob", copy_of(p, shape, dtype, shape.numel(), "from_blob", at), at);
+  return copy_of(p, shape, dtype, shape.numel(), "from_blob", at);
 }
 
 Tensor borrow(void* p, const Shape& shape, DType dtype, Location at) {

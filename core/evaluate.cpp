@@ -189,9 +189,13 @@ Buffer dense(const TensorImpl& t) {
 
 Buffer evaluate(const Tensor& t, std::string_view what, Location at) {
   Storage& s = *t.impl()->storage;
-  if (s.owner.load(std::memory_order_acquire) != 0) {
+  // A running function sees its own writes, also those to what it has captured.
+  for (Trace* running = innermost_trace(); running && running->options().kind != TraceKind::lazy;
+       running = running->parent())
+    if (running->has_written(s)) return force(*running, t, what, at);
+  while (std::shared_ptr<Trace> owner = trace_of(s)) {
+    if (owner->options().kind != TraceKind::lazy) return force(*owner, t, what, at);
     hand_over(s);
-    if (s.owner.load(std::memory_order_acquire) != 0) return force(t, what, at);
   }
   if (s.failure) std::rethrow_exception(s.failure);
   return {};

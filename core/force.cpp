@@ -4,6 +4,8 @@
 #include <unordered_set>
 
 #include "core/recorder.h"
+#include "core/writebacks.h"
+#include "passes/functionalize.h"
 #include "passes/inline.h"
 
 namespace jot::detail {
@@ -33,12 +35,12 @@ class Slicer {
         from_(from),
         size_(g_.size()),
         needed_(size_ - from),
+        shown_(size_ - from),
         new_(size_ - from) {}
 
   // False if an earlier value is needed that no earlier read gave.
   bool run(std::span<const Value> targets) {
-    for (Value v : targets)
-      if (v >= from_) need(v);
+    for (Value v : targets) need(v);
     mark();
     for (Value v = from_; v < size_; ++v)
       if (needed_[v - from_] && g_.op(v) != Op::param_op) copy(v);
@@ -61,17 +63,31 @@ class Slicer {
     Tensor known;
   };
 
-  void need(Value v) { needed_[v - from_] = 1; }
+  void need(Value v) {
+    if (v >= from_) needed_[v - from_] = 1;
+  }
+
+  // A view is a value, or only says where a read or a write takes place: then its base is needed.
+  void need_address(Value v) {
+    for (; v >= from_ && ir::is_view(g_.op(v)) && !shown_[v - from_]; v = g_.operand(v, 0)) {
+      shown_[v - from_] = 1;
+      for (size_t i = 1; i < g_.operands(v).size(); ++i) need(g_.operand(v, i));
+    }
+    if (!ir::is_view(g_.op(v))) need(v);
+  }
 
   // Backwards: a read needs every earlier write to its storage.
   void mark() {
     std::unordered_set<Value> read_roots;
     for (Value v = size_; v-- > from_;) {
-      if (!needed_[v - from_] && g_.in_place(v) && read_roots.contains(root_of(g_, g_.operand(v, 0)))) need(v);
-      if (!needed_[v - from_] || (!g_.in_place(v) && trace_.forced.contains(v))) continue;
-      if (g_.op(v) == Op::read_op || g_.in_place(v)) read_roots.insert(root_of(g_, g_.operand(v, 0)));
-      for (Value o : g_.operands(v))
-        if (o >= from_) need(o);
+      bool write = g_.in_place(v), access = write || g_.op(v) == Op::read_op;
+      if (!needed_[v - from_] && write && read_roots.contains(root_of(g_, g_.operand(v, 0)))) need(v);
+      if (!needed_[v - from_] || (!write && trace_.forced.contains(v))) continue;
+      if (access) {
+        read_roots.insert(root_of(g_, g_.operand(v, 0)));
+        need_address(g_.operand(v, 0));
+      }
+      for (size_t i = access; i < g_.operands(v).size(); ++i) need(g_.operand(v, i));
     }
   }
 
@@ -117,7 +133,7 @@ class Slicer {
       result = trace_input(v);
     else if (g_.op(v) == Op::read_op)
       result = contents(g_.operand(v, 0), g_.operand(v, 1));
-    else if (ir::is_view(g_.op(v)))
+    else if (ir::is_view(g_.op(v)) && !trace_.checkpoint.contains(root_of(g_, v)))
       result = address(v);
     else if (g_.operands(v).empty())
       result = b_.copy_node(g_, v, {});
@@ -135,18 +151,15 @@ class Slicer {
 
   // The address of the same part of the same storage.
   Value address(Value v) {
-    if (v >= from_ && g_.op(v) != Op::param_op) return new_[v - from_];
-    if (auto it = addresses_.find(v); it != addresses_.end()) return it->second;
     std::vector<Value> views;
     for (; ir::is_view(g_.op(v)) && !addresses_.contains(v); v = g_.operand(v, 0)) views.push_back(v);
-    Value a;
-    if (auto it = addresses_.find(v); it != addresses_.end()) {
-      a = it->second;
-    } else {
+    auto [known, fresh] = addresses_.try_emplace(v, ir::kNoValue);
+    if (fresh) {
       auto checkpoint = trace_.checkpoint.find(v);
       bool kept = from_ > 0 && checkpoint != trace_.checkpoint.end();
-      a = addresses_[v] = kept ? input(v, nullptr, checkpoint->second.contents) : value(v);
+      known->second = kept ? input(v, nullptr, checkpoint->second.contents) : value(v);
     }
+    Value a = known->second;
     for (size_t i = views.size(); i-- > 0;) {
       std::vector<Value> operands = {a};
       for (size_t k = 1; k < g_.operands(views[i]).size(); ++k) operands.push_back(value(g_.operand(views[i], k)));
@@ -174,16 +187,13 @@ class Slicer {
   const ir::GraphData& g_;
   Value from_, size_;
   ir::Builder b_{"main", ir::Builder::Sharing::off};
-  std::vector<uint8_t> needed_;
-  std::vector<Value> new_;                               // of the nodes from `from` on
-  std::unordered_map<Value, Value> values_, addresses_;  // of earlier ones and inputs
+  std::vector<uint8_t> needed_, shown_;      // of the nodes from `from` on: their values, and as addresses
+  std::vector<Value> new_;                   // values of the nodes from `from` on
+  std::unordered_map<Value, Value> values_;  // of earlier ones and inputs
+  std::unordered_map<Value, Value> addresses_;
   std::vector<Input> inputs_;
   bool complete_ = true;
 };
-
-Value contents(Trace& trace, const Storage& s) {
-  return s.version == ir::kNoValue ? s.base : trace.builder().emit(Op::read_op, {s.base, s.version});
-}
 
 std::string lanes_text(std::string_view what) {
   if (what == "nonzero" || what == "index")
@@ -217,34 +227,38 @@ void check_readable(const Trace& trace, std::string_view what, Location at) {
 
 }  // namespace
 
-Buffer force(const Tensor& t, std::string_view what, Location at) {
-  std::shared_ptr<Trace> trace = trace_of(*t.impl()->storage);
-  check_readable(*trace, what, at);
-  Value wanted = trace->read(t);
-  if (auto known = trace->forced.find(wanted); known != trace->forced.end()) return read(known->second, what, at);
+Buffer force(Trace& trace, const Tensor& t, std::string_view what, Location at) {
+  check_readable(trace, what, at);
+  Value wanted = trace.read(t);
+  if (auto known = trace.forced.find(wanted); known != trace.forced.end()) return read(known->second, what, at);
 
   std::vector<Value> targets = {wanted};
-  bool lanes = trace->options().kind == TraceKind::vmap;
-  std::vector<std::pair<Storage*, size_t>>
-      written;  // live storages with writes, and where in targets their contents are
-  if (!lanes)
-    for (Storage* s : trace->live) {
-      Value v = contents(*trace, *s);
-      if (s->version != ir::kNoValue) written.emplace_back(s, targets.size());
-      if (s->version != ir::kNoValue || (v != wanted && !trace->forced.contains(v))) targets.push_back(v);
-    }
-  Value end = trace->builder().graph().size();
-  std::optional<Slicer> part(std::in_place, *trace, lanes ? 0 : trace->checkpoint_end);
-  if (!part->run(targets)) part.emplace(*trace, 0).run(targets);
+  bool lanes = trace.options().kind == TraceKind::vmap;
+  std::vector<Trace::Written> written;
+  if (!lanes) {
+    for (Storage* s : trace.live)
+      if (s->version == ir::kNoValue && s->base != wanted && !trace.forced.contains(s->base))
+        targets.push_back(s->base);
+    written = trace.written();
+  }
+  size_t first_written = targets.size();
+  for (const Trace::Written& w : written) targets.push_back(trace.builder().emit(Op::read_op, {w.base, w.version}));
+  Value end = trace.builder().graph().size();
+  std::optional<Slicer> part(std::in_place, trace, lanes ? 0 : trace.checkpoint_end);
+  if (!part->run(targets)) part.emplace(trace, 0).run(targets);
   if (part->has_lanes) refuse(what, lanes_text(what), at);
 
-  EnterTrace enter(*trace->parent());
+  EnterTrace enter(*trace.parent());
+  // What the function has written so far reaches its arguments when it has ended, not now.
+  ir::Graph pure = drop_writebacks(passes::functionalize(part->graph));
   // The trace's arguments stand for `arguments`, kept when recording began.
-  std::vector<Tensor> results = splice(part->graph, part->bindings, trace->arguments, part->known, 0, at);
-  for (size_t i = 0; i < targets.size(); ++i) trace->forced.insert_or_assign(targets[i], results[i]);
+  std::vector<Tensor> results = splice(pure, part->bindings, trace.arguments, part->known, 0, at);
+  for (size_t i = 0; i < targets.size(); ++i) trace.forced.insert_or_assign(targets[i], results[i]);
   if (!lanes) {
-    trace->checkpoint_end = end;
-    for (auto [s, i] : written) trace->checkpoint.insert_or_assign(s->base, Trace::Checkpoint{s->version, results[i]});
+    trace.checkpoint_end = end;
+    for (size_t i = 0; i < written.size(); ++i)
+      trace.checkpoint.insert_or_assign(written[i].base,
+                                        Trace::Checkpoint{written[i].version, results[first_written + i]});
   }
   return read(results[0], what, at);
 }

@@ -5,9 +5,10 @@
 
 namespace jot::detail {
 
-// The contents of a tensor of a running transform's function: evaluates the live values of its trace, with the trace's
-// inputs bound to what they stand for, outwards until all is concrete. Results are kept, so n reads cost O(n). Throws
-// TraceError where the value has lanes, under jit, trace and compile, and after the transform has ended.
-Buffer force(const Tensor& t, std::string_view what, Location at);
+// The contents of a tensor as the running transform `trace` sees it, which owns it or has written to it: evaluates the
+// live values of the trace, with its inputs bound to what they stand for, outwards until all is concrete. Results are
+// kept, so n reads cost O(n). Throws TraceError where the value has lanes, under jit, trace and compile, and after the
+// transform has ended.
+Buffer force(Trace& trace, const Tensor& t, std::string_view what, Location at);
 
 }  // namespace jot::detail

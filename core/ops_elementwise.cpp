@@ -362,7 +362,7 @@ Tensor min(const Tensor& a, const Tensor& b, Location at) { return minimum(Arg(a
 
 Tensor Tensor::to(DType dtype, Location at) const {
   Emitter e("to", at, *this);
-  if (impl_->dtype() == dtype) return *this;
+  if (impl_->dtype() == dtype) return itself(*this);
   return e.result(operand(e, *this, checked_dtype(dtype, "to", at)));
 }
 Tensor clone(const Tensor& x, Location at) {

@@ -98,20 +98,5 @@ void read_elements(const Tensor& t, Sink sink, void* out, const char* what, Loca
   sink(elements.data(), x.dtype(), x.shape.numel(), out);
 }
 
-Tensor copy_of(const void* elements, const Shape& shape, DType dtype, int64_t count, const char* what, Location at) {
-  checked_dtype(dtype, what, at);
-  for (int64_t d : shape)
-    if (d < 0) fail<ShapeError>(what, "negative extent in " + to_string(shape), at);
-  if (count != shape.numel())
-    fail<ShapeError>(what,
-                     "shape " + to_string(shape) + " has " + std::to_string(shape.numel()) + " elements, got " +
-                         std::to_string(count),
-                     at);
-  Tensor t = empty(dtype, shape);
-  const Buffer& buffer = t.impl()->storage->buffer;
-  if (buffer.size()) std::memcpy(buffer.data(), elements, static_cast<size_t>(buffer.size()));
-  return t;
-}
-
 }  // namespace detail
 }  // namespace jot

@@ -66,14 +66,15 @@ Storage::~Storage() {
 }  // namespace detail
 
 namespace {
-std::atomic<uint64_t> next_trace_id{1};
+std::atomic<uint64_t> next_id{1};  // of traces and their graphs
 
 // Numbers that are structure.
 bool special(double x) { return x == 0 || x == 1 || x == -1 || x == 2 || x == 0.5; }
 }  // namespace
 
 Trace::Trace(TraceOptions options, Trace* parent)
-    : id_(next_trace_id.fetch_add(1, std::memory_order_relaxed)),
+    : id_(next_id.fetch_add(1, std::memory_order_relaxed)),
+      graph_id_(id_),
       options_(std::move(options)),
       parent_(parent),
       bakes_literals_(options_.kind == TraceKind::jit || (parent && parent->bakes_literals_)),
@@ -215,7 +216,7 @@ Value Trace::address(const Tensor& tensor) {
   std::vector<TensorImpl*> views;
   TensorImpl* base = t.get();
   const Value root = t->storage->base;
-  while (base->parent && !(owned && base->cached_trace == id_ && base->cached_base == root)) {
+  while (base->parent && !(owned && base->cached_graph == graph_id_ && base->cached_base == root)) {
     views.push_back(base);
     base = base->parent.get();
   }
@@ -223,7 +224,7 @@ Value Trace::address(const Tensor& tensor) {
   for (size_t i = views.size(); i-- > 0;) {
     v = emit_view(v, *views[i]->step);
     if (!owned) continue;
-    views[i]->cached_trace = id_;
+    views[i]->cached_graph = graph_id_;
     views[i]->cached_base = root;
     views[i]->cached_address = v;
     views[i]->cached_read = ir::kNoValue;
@@ -237,7 +238,7 @@ Value Trace::read(const Tensor& tensor) {
   if (!t.parent && version == ir::kNoValue) return value_of_base(tensor.impl());
   Value address = this->address(tensor);
   if (version == ir::kNoValue) return address;
-  bool owned = t.parent && t.cached_trace == id_;
+  bool owned = t.parent && t.cached_graph == graph_id_;
   if (owned && t.cached_read != ir::kNoValue && t.cached_version == version) return t.cached_read;
   Value v = builder_.emit(Op::read_op, {address, version});
   if (owned) {
@@ -272,6 +273,21 @@ void Trace::wrote(const Tensor& tensor, Value version) {
   entry.base.reset();  // dropping the last handle drops what is pending
 }
 
+std::vector<Trace::Written> Trace::written() const {
+  std::vector<Written> result;
+  for (const Storage* s : live)
+    if (s->version != ir::kNoValue) result.push_back({s->base, s->version});
+  for (const Captured& c : captures_)
+    if (c.version != ir::kNoValue) result.push_back({c.value, c.version});
+  return result;
+}
+
+bool Trace::has_written(const Storage& storage) {
+  if (storage.owner.load(std::memory_order_acquire) == id_) return storage.version != ir::kNoValue;
+  const Captured* c = find_captured(storage);
+  return c && c->version != ir::kNoValue;
+}
+
 void Trace::own(Storage& s) {
   s.trace = shared_from_this();
   s.live_index = live.size();
@@ -303,6 +319,7 @@ void Trace::drop(Storage& storage) {
 Trace::Taken Trace::take(std::span<const Value> outputs) {
   bool lazy = options_.kind == TraceKind::lazy;
   Taken taken{lazy ? builder_.finish(outputs) : std::move(builder_).finish(outputs), std::move(bindings_)};
+  graph_id_ = next_id.fetch_add(1, std::memory_order_relaxed);
   bindings_.clear();
   captures_.clear();
   capture_index_.clear();

@@ -77,9 +77,9 @@ struct TensorImpl {
   Shape strides;                       // of a base: empty, it is row-major
   std::shared_ptr<TensorImpl> parent;  // null: a base
   std::unique_ptr<const ViewStep> step;
-  // Of a storage that a trace owns: this view's value there, computed from a base, and what reading it at a version
-  // gave.
-  uint64_t cached_trace = 0;
+  // Of a storage that a trace owns: this view's value in that graph, computed from a base, and what reading it at a
+  // version gave.
+  uint64_t cached_graph = 0;
   ir::Value cached_base = ir::kNoValue;
   ir::Value cached_address = ir::kNoValue;
   ir::Value cached_version = ir::kNoValue;
@@ -165,6 +165,12 @@ class Trace : public std::enable_shared_from_this<Trace> {
   // first write to it a storage gets a base of its own.
   ir::Value destination(const Tensor& t);
   void wrote(const Tensor& t, ir::Value version);
+  // Bases with writes, and the last of these: live storages, and captured ones.
+  struct Written {
+    ir::Value base, version;
+  };
+  std::vector<Written> written() const;
+  bool has_written(const detail::Storage& storage);
 
   // A new base tensor whose contents are v; of an argument, writes to it reach the argument.
   Tensor adopt(ir::Value v, bool is_argument = false);
@@ -220,6 +226,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   ir::Value rng_input(Binding::Kind kind, const Shape& shape);
 
   uint64_t id_;
+  uint64_t graph_id_;  // of what is being built: another one after take()
   TraceOptions options_;
   Trace* parent_;
   bool bakes_literals_;

@@ -29,6 +29,11 @@ size_t wrap_dim(std::string_view op, int64_t dim, size_t rank, Location at) {
   return static_cast<size_t>(dim < 0 ? dim + n : dim);
 }
 
+Tensor itself(const Tensor& t) {
+  const TensorImpl& x = *t.impl();
+  return x.assignment ? reshaped_view(t, x.shape, x.layout()) : t;
+}
+
 Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step) {
   const TensorImpl& x = *t.impl();
   size_t rank = x.shape.size();
@@ -50,6 +55,7 @@ Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, cons
       if (covered[d] == 0) s.starts[d] = 0;
     r = view(r, std::move(s), covered, offset, strides);
   }
+  if (whole && !steps) return itself(t);
   if (!steps) return r;
   for (size_t d = 0; d < rank; ++d) strides[d] *= step[d];
   return view(r, {Op::slice_op, Attrs(zeros, limits, step)}, size, offset, strides);
@@ -392,7 +398,7 @@ Tensor Tensor::detach(Location at) const {
 }
 
 Tensor Tensor::contiguous(Location at) const {
-  return impl_of(*this, "contiguous", at).contiguous() ? *this : clone(at);
+  return impl_of(*this, "contiguous", at).contiguous() ? itself(*this) : clone(at);
 }
 
 // ---- the same as functions

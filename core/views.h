@@ -23,6 +23,9 @@ struct Bounds {
 };
 Bounds clipped(const Slice& s, int64_t extent, std::string_view op, Location at);
 
+// t; of a copy that a.index() made, a view of it, which is assigned to as itself.
+Tensor itself(const Tensor& t);
+
 // t[start : start + size * step : step] along every axis; t itself if that is all of it.
 Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step);
 

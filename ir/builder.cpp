@@ -308,8 +308,9 @@ std::vector<Value> params_first(const GraphData& g) {
 }  // namespace
 
 Graph Builder::finish(std::span<const Value> outputs, std::span<const uint32_t> writebacks) & {
+  Sharing sharing = state_->sharing;
   Graph g = std::move(*this).finish(outputs, writebacks);
-  *this = Builder();
+  *this = Builder("main", sharing);
   return g;
 }
 
