@@ -5,6 +5,7 @@
 #include "backends/cpu/cluster.h"
 #include "backends/cpu/executable.h"
 #include "backends/cpu/lower.h"
+#include "backends/cpu/lower_ops.h"
 #include "backends/cpu/plan.h"
 #include "backends/cpu/pool.h"
 #include "backends/cpu/prepare.h"
@@ -102,8 +103,8 @@ class ProgramBuilder {
         Partial p;
         p.arg = static_cast<uint32_t>(i + 1);
         p.count = g_.shape(a.value).numel();
-        p.type = type_of(a.value);
-        p.kind = kind_of(a.value);
+        p.type = kernel_type(g_.dtype(a.value));
+        p.kind = reduction_kind(g_.op(a.value));
         k.partials.push_back(p);
         partial_values_.push_back(a.value);
       }
@@ -115,22 +116,6 @@ class ProgramBuilder {
     step.what = std::move(k);
     steps().push_back(std::move(step));
     arguments_.push_back(std::move(lowered.args));
-  }
-
-  KType type_of(Value v) const {
-    switch (g_.dtype(v)) {
-      case DType::i32:
-        return KType::i32;
-      case DType::i64:
-        return KType::i64;
-      case DType::f32:
-        return KType::f32;
-      default:
-        return KType::f64;
-    }
-  }
-  KReduce kind_of(Value v) const {
-    return g_.op(v) == Op::reduce_sum_op ? KReduce::sum : g_.op(v) == Op::reduce_max_op ? KReduce::max : KReduce::min;
   }
 
   void add_routine(Value v) {

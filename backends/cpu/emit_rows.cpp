@@ -334,68 +334,48 @@ void Emitter::store_strided_value(int x, const Rows& rows, int column) {
 
 // ---- masks, byte by byte: strided and indexed ones, and tails on AVX2
 
-void Emitter::load_mask_lanes(uint32_t i) {
-  const KInstr& d = in(i);
+// Moves the bytes of the lanes between memory and the bytes in scratch 0.
+void Emitter::move_mask_lanes(const KInstr& d, bool load) {
+  const bool indexed = d.op == KOp::gather || d.op == KOp::scatter;
+  const bool strided = d.op == KOp::load_strided || d.op == KOp::store_strided;
   Rows rows;
+  if (indexed) as_.emit(Isa::vmovups, spill(unit_.scratch(1)), V(use(d.c), type(d.c)));
+  if (strided) rows_init(rows, d);
+  const x86::Mem first = address(d);
+  const int byte = temp_gpr(), index = temp_gpr();
+  const asmjit::Label done = as_.label();
+  for (int l = 0; l < lanes_; ++l) {
+    stop_at_tail(l, done);
+    x86::Mem m = first.cloneAdjusted(l);
+    if (indexed) {
+      index_of_lane(type(d.c), l, index);
+      m = x86::ptr(first.baseReg().as<x86::Gp>(), G(index), 0, static_cast<int32_t>(first.offset()));
+    } else if (strided) {
+      m = row(rows, l, 0);
+    }
+    m.setSize(1);
+    const x86::Mem lane = in_scratch(0, l, 1);
+    as_.emit(Isa::movzx, E(byte), load ? m : lane);
+    as_.emit(Isa::mov, load ? lane : m, B(byte));
+  }
+  as_.bind(done);
+}
+
+void Emitter::load_mask_lanes(uint32_t i) {
   const int z = temp();
   zero(z, 16);
   as_.emit(Isa::vmovups, spill(unit_.scratch(0)), X(z));
-  if (d.op == KOp::gather)
-    as_.emit(Isa::vmovups, spill(unit_.scratch(1)), V(use(d.c), type(d.c)));
-  else if (d.op == KOp::load_strided)
-    rows_init(rows, d);
-  const x86::Mem first = address(d);
-  const int byte = temp_gpr(), index = temp_gpr();
-  const asmjit::Label done = as_.label();
-  for (int l = 0; l < lanes_; ++l) {
-    stop_at_tail(l, done);
-    x86::Mem m = first.cloneAdjusted(l);
-    if (d.op == KOp::gather) {
-      index_of_lane(type(d.c), l, index);
-      m = x86::ptr(first.baseReg().as<x86::Gp>(), G(index), 0, static_cast<int32_t>(first.offset()));
-    } else if (d.op == KOp::load_strided) {
-      m = row(rows, l, 0);
-    }
-    m.setSize(1);
-    as_.emit(Isa::movzx, E(byte), m);
-    as_.emit(Isa::mov, in_scratch(0, l, 1), B(byte));
-  }
-  as_.bind(done);
+  move_mask_lanes(in(i), true);
   x86::Mem bytes = spill(unit_.scratch(0));
   bytes.setSize(static_cast<uint32_t>(std::max(lanes_, 2)));
-  if (single()) {
-    as_.emit(Isa::vmovups, X(z), bytes);
-    return define_mask(i, X(z));
-  }
-  define_mask(i, bytes);
+  if (!single()) return define_mask(i, bytes);
+  as_.emit(Isa::vmovups, X(z), bytes);
+  define_mask(i, X(z));
 }
 
 void Emitter::store_mask_lanes(uint32_t i) {
-  const KInstr& d = in(i);
-  Rows rows;
-  const int x = bytes_from_mask(use(d.d));
-  as_.emit(Isa::vmovups, spill(unit_.scratch(0)), X(x));
-  if (d.op == KOp::scatter)
-    as_.emit(Isa::vmovups, spill(unit_.scratch(1)), V(use(d.c), type(d.c)));
-  else if (d.op == KOp::store_strided)
-    rows_init(rows, d);
-  const x86::Mem first = address(d);
-  const int byte = temp_gpr(), index = temp_gpr();
-  const asmjit::Label done = as_.label();
-  for (int l = 0; l < lanes_; ++l) {
-    stop_at_tail(l, done);
-    x86::Mem m = first.cloneAdjusted(l);
-    if (d.op == KOp::scatter) {
-      index_of_lane(type(d.c), l, index);
-      m = x86::ptr(first.baseReg().as<x86::Gp>(), G(index), 0, static_cast<int32_t>(first.offset()));
-    } else if (d.op == KOp::store_strided) {
-      m = row(rows, l, 0);
-    }
-    m.setSize(1);
-    as_.emit(Isa::movzx, E(byte), in_scratch(0, l, 1));
-    as_.emit(Isa::mov, m, B(byte));
-  }
-  as_.bind(done);
+  as_.emit(Isa::vmovups, spill(unit_.scratch(0)), X(bytes_from_mask(use(in(i).d))));
+  move_mask_lanes(in(i), false);
 }
 
 }  // namespace jot::cpu

@@ -131,6 +131,7 @@ class Emitter final : private SpillCode {
   void load_part(int to, const asmjit::Operand& from, int position, int unit, int bytes);
   void store_part(const asmjit::Operand& to, int from, int position, int unit, int bytes);
   x86::Mem in_scratch(int area, int lane, int bytes);
+  void move_mask_lanes(const KInstr& d, bool load);
   void load_mask_lanes(uint32_t i);
   void store_mask_lanes(uint32_t i);
 
