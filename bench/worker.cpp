@@ -32,19 +32,24 @@ double peak_megabytes() {
   return 0;
 }
 
-// Microseconds a call, for about `seconds`; short calls are timed in groups of at least 20 us, so that reading the
-// clock does not count.
-std::vector<double> sample(const Job& job, double seconds) {
-  auto time = [&](int calls) {
-    Clock::time_point start = Clock::now();
-    for (int i = 0; i < calls; ++i) job.call();
-    return microseconds(start);
-  };
+double time_calls(const Job& job, int calls) {
+  Clock::time_point start = Clock::now();
+  for (int i = 0; i < calls; ++i) job.call();
+  return microseconds(start);
+}
+
+// How many calls take at least 20 us: so many are timed together, so that reading the clock does not count.
+int group_size(const Job& job) {
   int group = 1;
-  while (time(group) < 20 && group < 4096) group *= 2;
+  while (time_calls(job, group) < 20 && group < 4096) group *= 2;
+  return group;
+}
+
+// Microseconds a call, again and again for about `seconds`.
+std::vector<double> sample(const Job& job, int group, double seconds) {
   std::vector<double> samples;
   Clock::time_point start = Clock::now();
-  do samples.push_back(time(group) / group);
+  do samples.push_back(time_calls(job, group) / group);
   while (microseconds(start) < seconds * 1e6);
   return samples;
 }
@@ -73,7 +78,8 @@ int serve(const Contender& contender, Size size) {
   Clock::time_point start = Clock::now();
   job.call();
   double first = microseconds(start);
-  std::vector<double> steady = sample(job, size == Size::toy ? 0 : 0.2);
+  const int group = group_size(job);
+  std::vector<double> steady = sample(job, group, size == Size::toy ? 0 : 0.2);
   std::nth_element(steady.begin(), steady.begin() + static_cast<std::ptrdiff_t>(steady.size() / 2), steady.end());
   double compile = std::max(0.0, first - steady[steady.size() / 2]) / 1000, peak = peak_megabytes() - before;
   std::string stats;
@@ -86,7 +92,7 @@ int serve(const Contender& contender, Size size) {
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
     std::string text = "[";
-    for (double us : sample(job, std::stod(line))) text += (text.size() > 1 ? ", " : "") + std::to_string(us);
+    for (double us : sample(job, group, std::stod(line))) text += (text.size() > 1 ? ", " : "") + std::to_string(us);
     std::printf("%s]\n", text.c_str());
     std::fflush(stdout);
   }

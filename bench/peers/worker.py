@@ -405,19 +405,24 @@ def find(name):
 
 # ---- the protocol
 
-def sample(call, seconds):
-    def run(calls):
-        start = time.perf_counter()
-        for _ in range(calls):
-            wait(call())
-        return time.perf_counter() - start
+def time_calls(call, calls):
+    start = time.perf_counter()
+    for _ in range(calls):
+        wait(call())
+    return time.perf_counter() - start
 
+
+def group_size(call):
     group = 1
-    while run(group) < 20e-6 and group < 4096:
+    while time_calls(call, group) < 20e-6 and group < 4096:
         group *= 2
+    return group
+
+
+def sample(call, group, seconds):
     samples, start = [], time.perf_counter()
     while not samples or time.perf_counter() - start < seconds:
-        samples.append(run(group) / group * 1e6)
+        samples.append(time_calls(call, group) / group * 1e6)
     return samples
 
 
@@ -437,13 +442,14 @@ def main():
     start = time.perf_counter()
     results = wait(call())
     first = time.perf_counter() - start
-    steady = sorted(sample(call, 0 if toy else 0.2))
+    group = group_size(call)
+    steady = sorted(sample(call, group, 0 if toy else 0.2))
     compile_ms, peak = max(0.0, first * 1e3 - steady[len(steady) // 2] / 1e3), peak_mb() - before
     results = call.finish(results) if hasattr(call, "finish") else results
     print(json.dumps({"compile_ms": compile_ms, "peak_mb": peak, "fingerprint": fingerprint(results), "version": version}),
           flush=True)
     for line in sys.stdin:
-        print(json.dumps(sample(call, float(line))), flush=True)
+        print(json.dumps(sample(call, group, float(line))), flush=True)
 
 
 main()
