@@ -95,9 +95,7 @@ class Expansion {
   Expansion(KernelBuilder& b, KType type) : b_(b), k_(type == KType::f64 ? kF64 : kF32) {}
 
   Value exp(Value x) {
-    Value t = b_.fma(x, number(kLog2e), number(k_.magic + static_cast<double>(k_.bias)));
-    Value n = b_.sub(t, number(k_.magic + static_cast<double>(k_.bias)));
-    Value r = b_.fnma(n, number(k_.ln2[1]), b_.fnma(n, number(k_.ln2[0]), x));
+    auto [t, n, high, r] = reduce(x);
     Value p = b_.fma(b_.fma(polynomial(k_.exp, r), r, number(1)), r, number(1));
     Value y = b_.mul(p, power_of_two(t));
     y = b_.select(b_.cmp(KCmp::le, x, number(-k_.exp_zero)), number(0), y);
@@ -161,10 +159,7 @@ class Expansion {
   Value tanh(Value x) {
     Value a = b_.min(number(k_.tanh_one), b_.abs(x));  // NaN stays
     Value y = b_.mul(a, number(-2));
-    Value t = b_.fma(y, number(kLog2e), number(k_.magic + static_cast<double>(k_.bias)));
-    Value n = b_.sub(t, number(k_.magic + static_cast<double>(k_.bias)));
-    Value high = b_.fnma(n, number(k_.ln2[0]), y);
-    Value r = b_.fnma(n, number(k_.ln2[1]), high);
+    auto [t, n, high, r] = reduce(y);
     Value tail = b_.fnma(n, number(k_.ln2[1]), b_.sub(high, r));
     Value scale = power_of_two(t), whole = b_.sub(number(1), scale);
     Value linear = b_.fnma(scale, r, whole), lost = b_.fnma(scale, r, b_.sub(whole, linear));
@@ -182,9 +177,7 @@ class Expansion {
   // quotient is kept.
   Value logistic(Value x) {
     Value y = b_.neg(b_.min(number(k_.exp_safe), b_.abs(x)));  // NaN stays
-    Value t = b_.fma(y, number(kLog2e), number(k_.magic + static_cast<double>(k_.bias)));
-    Value n = b_.sub(t, number(k_.magic + static_cast<double>(k_.bias)));
-    Value r = b_.fnma(n, number(k_.ln2[1]), b_.fnma(n, number(k_.ln2[0]), y));
+    auto [t, n, high, r] = reduce(y);
     Value less_one = b_.mul(b_.fma(polynomial(k_.exp, r), r, number(1)), r), p = b_.add(less_one, number(1));
     Value scale = power_of_two(t), e = b_.mul(p, scale);
     Value e_lost = b_.mul(b_.sub(less_one, b_.sub(p, number(1))), scale);
@@ -206,6 +199,17 @@ class Expansion {
 
   Value integer(int64_t x) { return b_.constant(k_.bits, static_cast<uint64_t>(x)); }
   int64_t sign_bit() const { return std::bit_cast<int64_t>(uint64_t{1} << (8 * bytes_of(k_.type) - 1)); }
+
+  // x = n * ln2 + r, where high lacks the lower part of n * ln2; t = magic + bias + n.
+  struct Reduced {
+    Value t, n, high, r;
+  };
+  Reduced reduce(Value x) {
+    Value shift = number(k_.magic + static_cast<double>(k_.bias));
+    Value t = b_.fma(x, number(kLog2e), shift), n = b_.sub(t, shift);
+    Value high = b_.fnma(n, number(k_.ln2[0]), x);
+    return {t, n, high, b_.fnma(n, number(k_.ln2[1]), high)};
+  }
 
   // 2^n for t = magic + bias + n: the low bits of t become the exponent.
   Value power_of_two(Value t) { return b_.bitcast(k_.type, b_.shl(b_.bitcast(k_.bits, t), k_.mantissa)); }
