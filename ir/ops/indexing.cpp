@@ -30,9 +30,10 @@ std::vector<int64_t> window_axes(const GatherDims& dims, size_t rank) {
 // ---- inference
 
 void expect_starts(const InferContext& c, size_t first) {
-  if (c.operands.size() != first + c.shape(0).size())
-    c.shape_error("expected a start for each of " + std::to_string(c.shape(0).size()) + " axes, got " +
-                  std::to_string(c.operands.size() - first));
+  const size_t rank = c.shape(0).size(), given = c.operands.size();
+  if (given != first + rank)
+    c.shape_error("expected " + std::to_string(first + rank) + " operands, of which " + std::to_string(rank) +
+                  " are starts, one an axis; got " + std::to_string(given));
   for (size_t i = first; i < c.operands.size(); ++i) {
     if (c.dtype(i) != DType::i64)
       c.dtype_error("start " + std::to_string(i - first) + ": expected i64, got " + std::string(to_string(c.dtype(i))));
@@ -55,8 +56,8 @@ Type infer_dynamic_slice(const InferContext& c) {
 }
 
 Type infer_dynamic_update_slice(const InferContext& c) {
-  expect_same_dtype(c, 0, 1);
   expect_starts(c, 2);
+  expect_same_dtype(c, 0, 1);
   expect_fits(c, c.shape(1), c.shape(0));
   return *c.operands[0];
 }

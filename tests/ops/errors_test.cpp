@@ -63,7 +63,7 @@ TEST_CASE("Shape errors") {
       {Op::concat_op, {f({2, 3}), f({3, 3})}, Attrs(1), "sizes must match except in axis 1: operand 1: expected [2,3]"},
       {Op::concat_op, {f({2, 3}), f({3})}, Attrs(1), "operand 1: expected [2,3], got [3]"},
       {Op::dynamic_slice_op, {f({4}), i({})}, Attrs(I{5}), "a slice of shape [5] does not fit into [4]"},
-      {Op::dynamic_slice_op, {f({4})}, Attrs(I{2}), "expected a start for each of 1 axes, got 0"},
+      {Op::dynamic_slice_op, {f({4})}, Attrs(I{2}), "expected 2 operands, of which 1 are starts, one an axis; got 1"},
       {Op::dynamic_update_slice_op, {f({4}), f({5}), i({})}, {}, "a slice of shape [5] does not fit into [4]"},
       {Op::gather_op,
        {f({4}), i({3, 2})},
