@@ -43,8 +43,10 @@ def ratio_chart(rows):
         return left + (right - left) * math.log(ratio / low) / math.log(high / low)
 
     body = [text(left, 20, "time of a steady call over jot's (right of 1: jot is faster)")]
-    for e in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1):
-        body += [line(x(10**e), top - 8, x(10**e), bottom), text(x(10**e), bottom + 16, f"{10.0 ** e:g}", "middle")]
+    for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
+        for tick in (m * 10.0**e for m in (1, 2, 5)):
+            if low < tick < high:
+                body += [line(x(tick), top - 8, x(tick), bottom), text(x(tick), bottom + 16, f"{tick:g}", "middle")]
     body.append(line(x(1), top - 8, x(1), bottom, "black"))
     for i, w in enumerate(workloads):
         y = top + row_height * i + 8
