@@ -29,14 +29,9 @@ def why_not(contender, workload):
     return None
 
 
-def limit(workload):
-    """Seconds until the first answer."""
-    return 60 if kind(workload) == 'chain' else 240
-
-
 class Process:
-    def __init__(self, contender, workload, size, programs, peers_python):
-        """programs: of the contenders that are not Python."""
+    def __init__(self, contender, workload, size, programs, peers_python, limit=240):
+        """programs: of the contenders that are not Python; limit: seconds until an answer, a minute for the chain."""
         name = contender.removesuffix('-1t')
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='jot-bench-'))  # of its own: no cache of an earlier process
         environment = {**os.environ, 'TMPDIR': str(self.folder)}
@@ -46,7 +41,7 @@ class Process:
             command = [peers_python, HERE / 'peers' / 'worker.py', name]
         else:
             command = [programs.get(name, programs['jot']), name]
-        self.limit, self.rest = limit(workload), b''
+        self.limit, self.rest = min(limit, 60) if kind(workload) == 'chain' else limit, b''
         self.process = None
         if not os.path.exists(command[0]):
             self.stop()
@@ -66,7 +61,7 @@ class Process:
                     return json.loads(line)
                 continue
             if not select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))[0]:
-                raise RuntimeError(f'no answer within {self.limit} s')
+                raise RuntimeError(f'no answer within {self.limit:g} s')
             part = os.read(self.process.stdout.fileno(), 1 << 16)
             if not part:
                 raise RuntimeError(self.last_error())

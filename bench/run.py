@@ -6,6 +6,7 @@
   --quick              a small selection, fewer and shorter rounds: under two minutes
   --check              every contender once at full size, results compared, nothing timed
   --smoke              at toy size, nothing timed; without --peers a test: results compared with JAX's of bench/data
+  --limit SECONDS      for a contender's compilation (240; at most 60 for the chain)
   --json FILE          the rows
   --compare OLD.json   names what became slower than the noise
   --plots FOLDER       SVG charts
@@ -138,7 +139,7 @@ class Bench:
         for _ in range(3 if fast else 1):
             if times:
                 process.stop()
-            process = Process(name, workload, size, self.programs, self.options.peers_python)
+            process = Process(name, workload, size, self.programs, self.options.peers_python, self.options.limit)
             try:
                 facts = process.answer()
             except BaseException:
@@ -202,6 +203,7 @@ def parse():
         parser.add_argument(flag, type=pathlib.Path, dest=flag.strip('-').replace('from', 'source'))
     for flag in ('--quick', '--check', '--smoke', '--write-toy'):
         parser.add_argument(flag, action='store_true', help=argparse.SUPPRESS if flag == '--write-toy' else None)
+    parser.add_argument('--limit', type=float, default=240)
     parser.add_argument('--build', type=lambda p: pathlib.Path(p).absolute(), default=ROOT / 'build')
     parser.add_argument('--peers-python', type=lambda p: pathlib.Path(p).absolute(),
                         default=ROOT / '.venv-peers' / 'bin' / 'python')
