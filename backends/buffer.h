@@ -90,8 +90,9 @@ class Buffer {
   void* data() const { return header_ ? header_->data : nullptr; }
   int64_t size() const { return header_ ? header_->size : 0; }  // in bytes, as asked for
   bool owned() const { return header_ && header_->kind != detail::BufferHeader::Kind::borrowed; }  // by jot
-  // This is the only handle: who holds it may reuse the memory, if it is owned.
-  bool unique() const { return header_ && header_->refs.load(std::memory_order_acquire) == 1; }
+  // How many handles there are: who holds them all may reuse the memory, if it is owned.
+  int64_t uses() const { return header_ ? header_->refs.load(std::memory_order_acquire) : 0; }
+  bool unique() const { return uses() == 1; }
   friend bool operator==(const Buffer& a, const Buffer& b) { return a.header_ == b.header_; }
 
   // Bytes asked for, of owned buffers. `live` is exact while no thread allocates or frees; `peak` may miss up to

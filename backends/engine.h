@@ -22,9 +22,13 @@ struct EngineStats {
 class Engine {
  public:
   virtual ~Engine() = default;
-  // Contiguous buffers, one an input and one an output (results, then writebacks); outputs overlap nothing. Throws the
-  // data errors of the graph's ops (IndexError) with their line. Allocates nothing once warm.
+  // Contiguous buffers, one an input and one an output (results, then writebacks); outputs overlap nothing but what
+  // in_place() allows. Throws the data errors of the graph's ops (IndexError) with their line. Allocates nothing once
+  // warm.
   virtual void run(std::span<const void* const> inputs, std::span<void* const> outputs) const = 0;
+  // Of each output: the input whose memory it may be given, -1 for none. That input is updated in place then: only the
+  // parts that change are written; when run() throws, nothing has been. Empty: none.
+  virtual std::span<const int32_t> in_place() const { return {}; }
   virtual EngineStats stats() const = 0;
   virtual std::string disassembly() const = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "backends/buffer.h"
 #include "backends/reference/interpret.h"
 #include "core/lru.h"
 #include "core/writebacks.h"
@@ -58,7 +59,15 @@ void run_compiled(const CompiledGraph& compiled, const ir::Graph& recorded, std:
     // Compiled for another recording of the same graph: find the line in this one.
     ir::Graph pure = passes::functionalize(recorded);
     if (outputs.size() == pure.data().num_results()) pure = drop_writebacks(pure);
-    reference::interpret(pure, inputs, outputs);
+    const ir::GraphData& g = pure.data();
+    // The caller's outputs may be inputs that are updated in place.
+    std::vector<Buffer> results;
+    std::vector<void*> pointers;
+    for (ir::Value o : g.outputs()) {
+      results.push_back(Buffer::allocate(g.type(o).shape.numel() * size_of(g.type(o).dtype)));
+      pointers.push_back(results.back().data());
+    }
+    reference::interpret(pure, inputs, pointers);
     throw;
   }
 }

@@ -45,8 +45,19 @@ const void* literal_bytes(const Binding& b, std::byte (&word)[8]) {
   return word;
 }
 
-// Runs a recorded graph whose bindings are all concrete.
-std::vector<Buffer> run(const ir::Graph& graph, std::span<const Binding> bindings) {
+// The memory of a captured storage that output i, its new contents, may overwrite: only the storage and the binding
+// hold it.
+Buffer updated_in_place(const CompiledGraph& compiled, std::span<const Binding> bindings, const Storage& s, size_t i) {
+  std::span<const int32_t> in_place = compiled.engine->in_place();
+  if (in_place.empty() || in_place[i] < 0 || s.writes_through) return {};
+  const Buffer& input = bindings[static_cast<size_t>(in_place[i])].buffer;
+  return input && input == s.buffer && input.owned() && input.uses() == 2 ? input : Buffer();
+}
+
+// Runs a recorded graph whose bindings are all concrete. The outputs are the contents of `live`, or, where there are
+// none, memory of their own.
+std::vector<Buffer> run(const ir::Graph& graph, std::span<const Binding> bindings,
+                        std::span<Storage* const> live = {}) {
   std::shared_ptr<const CompiledGraph> compiled = compile_cached(graph, false);
   const ir::GraphData& g = graph.data();
   std::vector<const void*> inputs;
@@ -73,10 +84,12 @@ std::vector<Buffer> run(const ir::Graph& graph, std::span<const Binding> binding
   }
   std::vector<Buffer> results;
   std::vector<void*> outputs;
-  for (Value o : g.outputs()) {
-    const ir::Type& type = g.type(o);
-    results.push_back(Buffer::allocate(type.shape.numel() * size_of(type.dtype), size_of(type.dtype)));
-    outputs.push_back(results.back().data());
+  for (size_t i = 0; i < g.outputs().size(); ++i) {
+    const ir::Type& type = g.type(g.outputs()[i]);
+    Buffer b = live.empty() ? Buffer() : updated_in_place(*compiled, bindings, *live[i], i);
+    if (!b) b = Buffer::allocate(type.shape.numel() * size_of(type.dtype), size_of(type.dtype));
+    outputs.push_back(b.data());
+    results.push_back(std::move(b));
   }
   run_compiled(*compiled, graph, inputs, outputs);
   return results;
@@ -123,7 +136,7 @@ void flush(Trace& trace) noexcept {
   auto [graph, bindings] = trace.take(outputs);
   if (!live.empty()) {
     try {
-      std::vector<Buffer> results = run(graph, bindings);
+      std::vector<Buffer> results = run(graph, bindings, live);
       for (size_t i = 0; i < live.size(); ++i) settle(*live[i], std::move(results[i]));
     } catch (const std::exception&) {
       run_one_by_one(graph, bindings, live);

@@ -31,6 +31,12 @@ Buffer copy_of(const Tensor& t) {
   return to;
 }
 
+// t is its storage's base, and its buffer may be replaced.
+bool holds_alone(const Tensor& t) {
+  const Storage& s = *t.impl()->storage;
+  return !t.impl()->parent && !s.writes_through && s.owner.load(std::memory_order_acquire) == 0;
+}
+
 Buffer buffer_for(const ir::Type& type) {
   return Buffer::allocate(type.shape.numel() * size_of(type.dtype), size_of(type.dtype));
 }
@@ -93,8 +99,9 @@ void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results
   }
   SmallArray<Buffer, 8> buffers;
   SmallArray<void*, 8> outputs;
-  for (const ir::Type& type : output_types_) {
-    Buffer b = buffer_for(type);
+  for (size_t i = 0; i < output_types_.size(); ++i) {
+    Buffer b = i < num_results_ ? Buffer() : updated_in_place(args, i, inputs.span());
+    if (!b) b = buffer_for(output_types_[i]);
     outputs.push_back(b.data());
     buffers.push_back(std::move(b));
   }
@@ -105,20 +112,37 @@ void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results
   if (output_types_.size() > num_results_) write_back(args, buffers.span().subspan(num_results_));
 }
 
+Tensor Program::written(std::span<const Tensor* const> args, size_t output) const {
+  const Binding& b = bindings_[compiled_->optimised.data().writebacks()[output - num_results_]];
+  return b.kind == Binding::Kind::argument ? argument(args, b.argument) : b.capture;
+}
+
+// The memory of a tensor that an output may overwrite: nobody else sees it, and it is no other input.
+Buffer Program::updated_in_place(std::span<const Tensor* const> args, size_t output,
+                                 std::span<const void* const> inputs) const {
+  std::span<const int32_t> in_place = compiled_->engine->in_place();
+  uint32_t input = compiled_->optimised.data().writebacks()[output - num_results_];
+  if (in_place.empty() || in_place[output] != static_cast<int32_t>(input)) return {};
+  Tensor t = written(args, output);
+  const Storage& s = *t.impl()->storage;
+  if (!holds_alone(t) || !s.buffer.unique() || !s.buffer.owned()) return {};
+  auto begin = static_cast<const std::byte*>(s.buffer.data()), end = begin + s.buffer.size();
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (i != input && inputs[i] >= begin && inputs[i] < end) return {};
+  return s.buffer;
+}
+
 Tensor Program::argument(std::span<const Tensor* const> args, size_t i) const {
   const Tensor& t = *args[sources_[i].original];
   return sources_[i].base ? base_tensor(t) : t;
 }
 
 void Program::write_back(std::span<const Tensor* const> args, std::span<const Buffer> contents) const {
-  std::span<const uint32_t> inputs = compiled_->optimised.data().writebacks();
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Binding& b = bindings_[inputs[i]];
-    Tensor t = b.kind == Binding::Kind::argument ? argument(args, b.argument) : b.capture;
+  for (size_t i = 0; i < contents.size(); ++i) {
+    Tensor t = written(args, num_results_ + i);
     const ir::Type& type = output_types_[num_results_ + i];
-    Storage& s = *t.impl()->storage;
-    if (!t.impl()->parent && !s.writes_through && s.owner.load(std::memory_order_acquire) == 0)
-      s.buffer = contents[i];
+    if (holds_alone(t))
+      t.impl()->storage->buffer = contents[i];
     else
       t.copy_(from_buffer(type.dtype, type.shape, contents[i]));
   }

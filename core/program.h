@@ -33,6 +33,9 @@ class Program {
  private:
   using Pointers = SmallArray<const void*, 32>;
   Tensor argument(std::span<const Tensor* const> args, size_t i) const;
+  Tensor written(std::span<const Tensor* const> args, size_t output) const;
+  Buffer updated_in_place(std::span<const Tensor* const> args, size_t output,
+                          std::span<const void* const> inputs) const;
   void write_back(std::span<const Tensor* const> args, std::span<const Buffer> contents) const;
   ir::Graph recorded_;
   std::vector<Binding> bindings_;

@@ -205,8 +205,11 @@ Value Trace::emit_view(Value parent, const ViewStep& step) {
     return builder_.emit(Op::slice_op, {parent}, ir::Attrs(step.starts, limits, ones));
   }
   std::vector<Value> operands = {parent};
-  for (int64_t s : step.starts)
-    operands.push_back(s == 0 ? ir::build::constant_int(builder_, DType::i64, {}, 0) : input(s, DType::i64));
+  ir::Ints sizes = ir::AttrView(step.op, step.attrs).ints(ir::Key::sizes);
+  const Shape shape = builder_.shape(parent);
+  for (size_t d = 0; d < sizes.size(); ++d)  // where it shows all of a dim it always starts at 0
+    operands.push_back(sizes[d] == shape[d] ? ir::build::constant_int(builder_, DType::i64, {}, 0)
+                                            : input(step.starts[d], DType::i64));
   return builder_.emit(step.op, operands, step.attrs);
 }
 

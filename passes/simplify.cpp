@@ -55,6 +55,8 @@ std::optional<Value> same_operand(Builder& b, Op op, std::span<const Value> x) {
     case Op::sub_op:
       if (is(1, 0.0)) return x[0];
       break;
+    case Op::copy_op:
+      return x[0];
     case Op::neg_op:
       if (g.op(x[0]) == Op::neg_op) return g.operand(x[0], 0);
       break;

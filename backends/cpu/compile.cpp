@@ -148,7 +148,10 @@ class ProgramBuilder {
 
   void copy_outputs() {
     output_of_.assign(g_.size(), kNowhere);
-    for (uint32_t i = 0; i < g_.outputs().size(); ++i) {
+    uint32_t results = static_cast<uint32_t>(g_.num_results()), all = static_cast<uint32_t>(g_.outputs().size());
+    // Writebacks may be updates in place: what is a result too is copied there.
+    for (uint32_t k = 0; k < all; ++k) {
+      uint32_t i = k < all - results ? results + k : k - (all - results);
       Value s = clustering_->storage(g_.outputs()[i]);
       int64_t bytes = bytes_of(g_.type(s));
       if (computed(s) && output_of_[s] == kNowhere) {
@@ -212,21 +215,31 @@ class ProgramBuilder {
     take_step_blocks(std::span(blocks).subspan(values));
   }
 
-  // A scatter or an update of a value that nobody needs any more works in the value's memory.
+  // A scatter or an update of a value that nobody needs any more works in the value's memory. That of an input becomes
+  // an output, if the caller wants it so.
   void share_in_place() {
     same_as_.resize(g_.size());
     for (Value v = 0; v < g_.size(); ++v) same_as_[v] = v;
+    result_.program.in_place.assign(g_.outputs().size(), -1);
+    bool safe = true;  // no later step can fail
     for (size_t s = steps().size(); s-- > 0;) {
+      if (s + 1 < steps().size()) safe &= steps()[s + 1].faults.empty();
       auto* r = std::get_if<RoutineStep>(&steps()[s].what);
       if (!r) continue;
       Op op = g_.op(r->node);
       if (op != Op::scatter_add_op && op != Op::scatter_set_op && op != Op::dynamic_update_slice_op) continue;
       Value operand = clustering_->storage(g_.operand(r->node, 0));
-      if (!computed(operand) || output_of_[operand] != kNowhere || last_[operand] != s) continue;
+      bool input = clustering_->role[operand] == Role::input;
+      if ((!computed(operand) && !input) || output_of_[operand] != kNowhere || last_[operand] != s) continue;
       auto uses =
           std::ranges::count_if(g_.operands(r->node), [&](Value o) { return clustering_->storage(o) == operand; });
       if (uses != 1) continue;
       Value target = same_as_[r->node];
+      if (input) {
+        if (safe && output_of_[target] != kNowhere)
+          result_.program.in_place[output_of_[target]] = static_cast<int32_t>(g_.attrs(operand).integer(Key::index));
+        continue;
+      }
       same_as_[operand] = target;
       first_[target] = std::min(first_[target], first_[operand]);
       last_[target] = std::max(last_[target], last_[operand]);

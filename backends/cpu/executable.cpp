@@ -131,6 +131,8 @@ class Executable : public Engine {
     give(std::move(context));
   }
 
+  std::span<const int32_t> in_place() const override { return program().in_place; }
+
   EngineStats stats() const override { return compiled_.stats; }
 
   std::string disassembly() const override {

@@ -89,6 +89,7 @@ struct Program {
   std::vector<Address> addresses;
   Buffer constants;
   int64_t arena_bytes = 0;
+  std::vector<int32_t> in_place;  // of each output: the input that it may be, or -1
 };
 
 }  // namespace jot::cpu

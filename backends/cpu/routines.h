@@ -16,8 +16,9 @@ class Routine {
  public:
   virtual ~Routine() = default;
   // Contiguous operands and result. The result may be operand 0 itself for dynamic_update_slice and the scatters; it
-  // overlaps no other operand. `scratch`: scratch_bytes, aligned to 64 bytes. An index out of range (mode check) is
-  // recorded in `error` as code error_code + its position in index_map, element of the batch, index.
+  // overlaps no other operand; it is not touched then if there is an error. `scratch`: scratch_bytes, aligned to 64
+  // bytes. An index out of range (mode check) is recorded in `error` as code error_code + its position in index_map,
+  // element of the batch, index.
   virtual void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const = 0;
 
   int64_t scratch_bytes = 0;

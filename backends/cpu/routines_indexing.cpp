@@ -38,9 +38,13 @@ class Indexing final : public Routine {
   int64_t elements = 0, operand_bytes = 0, error_code = 0;
 
   void run(std::span<const void* const> operands, void* out, std::byte*, KernelError& error) const override {
-    if (kind != Kind::gather && out != operands[0] && operand_bytes > 0)
-      std::memcpy(out, operands[0], static_cast<size_t>(operand_bytes));
     const int64_t n = window.count();
+    if (kind != Kind::gather) {
+      if (out != operands[0] && operand_bytes > 0)
+        std::memcpy(out, operands[0], static_cast<size_t>(operand_bytes));
+      else if (mode == Mode::check && n > 0 && !check_all(operands[1], error))
+        return;
+    }
     if (n == 0 || elements == 0) return;
     // Scatters stay in order: sums and the last writer do not depend on threads.
     const int64_t chunks = kind == Kind::gather ? chunks_for(elements, 2 + 0.5 * static_cast<double>(n)) : 1;
@@ -67,6 +71,16 @@ class Indexing final : public Routine {
   }
 
  private:
+  // False if an index is out of range.
+  bool check_all(const void* indices, KernelError& error) const {
+    Place places[128];
+    Cursor cursor = seek(0);
+    for (int64_t i = 0; i < elements && error.code.load(std::memory_order_relaxed) == 0; i += std::ssize(places))
+      locate(indices, cursor, i, std::span(places, static_cast<size_t>(std::min(std::ssize(places), elements - i))),
+             error);
+    return error.code.load(std::memory_order_relaxed) == 0;
+  }
+
   // Where the window of a batch element begins; operand: -1 where there is none.
   struct Place {
     int64_t operand, result;

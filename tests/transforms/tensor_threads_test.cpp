@@ -1,5 +1,6 @@
 // Tensors recorded on one thread and used on others.
 #include <atomic>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,6 +43,30 @@ TEST_CASE("a tensor handed from thread to thread is written by each") {
   for (int i = 0; i < 8; ++i) std::thread([&] { x.add_(1); }).join();
   x.mul_(2);
   CHECK_SAME(x, full({2}, 16.0, f64));
+}
+
+TEST_CASE("views of a pending tensor are written by one thread and read by another, in turn") {
+  Tensor x = zeros({4, 3}, f64) + 1, row = x[1], column = x.t()[2], all = x.view({12});
+  std::vector<std::function<void()>> steps = {
+      [&] { row.add_(1); },
+      [&] { column.mul_(3); },
+      [&] { all.slice(0, 0, 12, 5).copy_(row[0]); },
+      [&] {
+        row = row.view({1, 3}).t().squeeze(1);
+      },
+      [&] {
+        jit([](const Tensor& t) {
+          t.add_(1);
+          return t;
+        })(column);
+      },
+      [&] { x.index_put_({Tensor::from(std::vector<int64_t>{0}, {1})}, column[1]); },
+      [&] { CHECK_EQ(row[2].item<double>(), 3); },
+      [&] { grad([&](const Tensor& y) { return sum(y * row); })(row.clone()); },
+      [&] { row.zero_(); },
+  };
+  for (const auto& step : steps) std::thread(step).join();
+  CHECK_SAME(x, doubles({3, 3, 3, 0, 0, 0, 1, 1, 4, 1, 2, 4}, {4, 3}));
 }
 
 TEST_CASE("threads that use each other's pending tensors do not wait for each other") {
