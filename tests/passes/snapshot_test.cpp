@@ -156,8 +156,7 @@ TEST_CASE("cse merges equal nodes, not reads across a write") {
         {"reads",
          "  %0: f64[2] = copy(%x)\n  %1: token = add_(%0, %x)\n  %2: f64[2] = read(%0, %1)\n"
          "  %3: token = add_(%0, %x)\n  %4: f64[2] = read(%0, %3)\n  %5: f64[2] = sub(%2, %4)\n  return %5\n",
-         "  %0: f64[2] = copy(%x)\n  %1: f64[2] = add(%0, %x)\n  %2: f64[2] = add(%1, %x)\n  %3: f64[2] = sub(%1, "
-         "%2)\n  return %3\n"});
+         "  %0: f64[2] = add(%x, %x)\n  %1: f64[2] = add(%0, %x)\n  %2: f64[2] = sub(%0, %1)\n  return %2\n"});
 }
 
 TEST_CASE("dce drops what no result needs; parameters stay") {
