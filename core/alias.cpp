@@ -61,6 +61,12 @@ class Replay {
         t_ = t_.expand(shape);
         return true;
       }
+      case ir::Op::gather_op: {
+        size_t axis = static_cast<size_t>(attrs.ints(ir::Key::index_map)[0]) + lanes_, k = step.starts.size() / 2;
+        ir::Ints windows = step.starts;
+        t_ = windowed_view(t_, axis, Shape(windows.first(k)), Shape(windows.last(k)));
+        return true;
+      }
       case ir::Op::stop_gradient_op:
         t_ = t_.detach();
         return true;

@@ -82,7 +82,7 @@ std::vector<Tensor> evaluate_graph(std::string_view api, const ir::GraphData& g,
 
 namespace detail {
 
-ir::Graph trace(Fn fn, std::span<const Tensor> args) {
+ir::Graph trace(Fn fn, std::span<const Tensor> args, bool functionalized) {
   for (size_t i = 0; i < args.size(); ++i)
     if (!args[i].defined()) throw TransformError("[trace] argument " + std::to_string(i) + " is an undefined Tensor");
   Recording recording = record_function(fn, args, {.kind = TraceKind::jit, .scope = "trace"});
@@ -93,7 +93,8 @@ ir::Graph trace(Fn fn, std::span<const Tensor> args) {
     else if (b.kind == Binding::Kind::rng_key || b.kind == Binding::Kind::rng_offset)
       captures->push_back(generator_state(b.kind == Binding::Kind::rng_key));
   }
-  return recording.graph.with_captures(std::move(captures));
+  ir::Graph graph = functionalized ? passes::functionalize(recording.graph) : recording.graph;
+  return graph.with_captures(std::move(captures));
 }
 
 ArgumentTypes::ArgumentTypes(const JitKey& key) : words_(key.words().begin(), key.words().end()) {

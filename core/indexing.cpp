@@ -259,22 +259,22 @@ const Tensor& Tensor::operator=(const Arg& value) && {
   return *this;
 }
 
-const Tensor& Tensor::index_put_(const std::vector<Index>& indices, const Arg& values, bool accumulate) const {
-  Indexed x = Indexer("index_put_", *this, indices).result();
+namespace detail {
+void put(std::string_view op, const Tensor& t, const std::vector<Index>& indices, const Arg& values, bool accumulate) {
+  Indexed x = Indexer(op, t, indices).result();
   if (x.tensors.empty()) {
     accumulate ? x.base.add_(values) : x.base.copy_(values);
-    return *this;
+    return;
   }
-  Emitter e("index_put_", values.at(), x.base, values);
-  for (const Tensor& t : x.tensors) e.use(t);
+  Emitter e(op, values.at(), x.base, values);
+  for (const Tensor& i : x.tensors) e.use(i);
   e.write(x.base, scattered(e, x, values, accumulate));
-  return *this;
 }
+}  // namespace detail
 
-Tensor index_put(const Tensor& x, const std::vector<Index>& indices, const Arg& values, bool accumulate) {
-  Tensor r = x.clone(values.at());
-  r.index_put_(indices, values, accumulate);
-  return r;
+const Tensor& Tensor::index_put_(const std::vector<Index>& indices, const Arg& values, bool accumulate) const {
+  put("index_put_", *this, indices, values, accumulate);
+  return *this;
 }
 
 Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index, Location at) {

@@ -154,12 +154,12 @@ Value compute_pow(Emitter& e, const Arg& base, const Arg& exponent) {
 
 // ---- comparisons and logic
 
-Tensor compared(std::string_view name, Direction direction, const Arg& a, const Arg& b) {
-  Emitter e(name, at(a, b), a, b);
+template <Direction direction>
+Value compared(Emitter& e, const Arg& a, const Arg& b) {
   DType dtype = promoted({&a, &b});
   Shape shape = broadcast_shapes(e, shape_of(a), shape_of(b));
   Value x = operand(e, a, dtype, shape);
-  return e.result(build::compare(e.b, x, operand(e, b, dtype, shape), direction));
+  return build::compare(e.b, x, operand(e, b, dtype, shape), direction);
 }
 
 Value truth(Emitter& e, Value v) {
@@ -167,26 +167,32 @@ Value truth(Emitter& e, Value v) {
   return build::compare(e.b, v, build::zeros_like(e.b, v), Direction::ne);
 }
 
-Tensor logical(std::string_view name, Op op, const Arg& a, const Arg& b) {
-  Emitter e(name, at(a, b), a, b);
+template <Op op>
+Value logical(Emitter& e, const Arg& a, const Arg& b) {
   Shape shape = broadcast_shapes(e, shape_of(a), shape_of(b));
   auto boolean_operand = [&](const Arg& x) {
     DType own = x.is_tensor() ? x.tensor().impl()->dtype() : x.number().dtype;
     return truth(e, operand(e, x, own, shape));
   };
   Value x = boolean_operand(a);
-  return e.result(build::binary(e.b, op, x, boolean_operand(b)));
+  return build::binary(e.b, op, x, boolean_operand(b));
 }
 
-Tensor bitwise(std::string_view name, Op op, const Arg& a, const Arg& b) {
-  Emitter e(name, at(a, b), a, b);
+template <Op op>
+Value bitwise(Emitter& e, const Arg& a, const Arg& b) {
   DType dtype = promoted({&a, &b});
   if (is_floating(dtype))
     e.fail<DTypeError>("defined for integers and booleans, got " + std::string(to_string(dtype)) +
                        ": use logical_and, logical_or, logical_xor for truth values");
   Shape shape = broadcast_shapes(e, shape_of(a), shape_of(b));
   Value x = operand(e, a, dtype, shape);
-  return e.result(build::binary(e.b, op, x, operand(e, b, dtype, shape)));
+  return build::binary(e.b, op, x, operand(e, b, dtype, shape));
+}
+
+Value negated(Emitter& e, const Tensor& x) { return build::unary(e.b, Op::not_op, truth(e, e(x))); }
+Value inverted(Emitter& e, const Tensor& x) {
+  if (is_floating(x.impl()->dtype())) e.fail<DTypeError>("defined for integers and booleans, got " + type_name(x));
+  return build::unary(e.b, Op::not_op, e(x));
 }
 
 }  // namespace
@@ -216,39 +222,46 @@ JOT_DEFINE(maximum)
 JOT_DEFINE(minimum)
 #undef JOT_DEFINE
 
-Tensor pow(const Arg& base, const Arg& exponent) {
-  Emitter e("pow", at(base, exponent), base, exponent);
-  return e.result(compute_pow(e, base, exponent));
-}
-Tensor Tensor::pow(const Arg& exponent) const { return jot::pow(Arg(*this, exponent.at()), exponent); }
-const Tensor& Tensor::pow_(const Arg& exponent) const {
-  Emitter e("pow_", exponent.at(), *this, exponent);
-  store(e, *this, compute_pow(e, *this, exponent));
-  return *this;
-}
-
-#define JOT_DEFINE(name, ...)                                     \
-  Tensor name(const Arg& a, const Arg& b) { return __VA_ARGS__; } \
-  Tensor Tensor::name(const Arg& b) const { return jot::name(Arg(*this, b.at()), b); }
-JOT_DEFINE(eq, compared("eq", Direction::eq, a, b))
-JOT_DEFINE(ne, compared("ne", Direction::ne, a, b))
-JOT_DEFINE(lt, compared("lt", Direction::lt, a, b))
-JOT_DEFINE(le, compared("le", Direction::le, a, b))
-JOT_DEFINE(gt, compared("gt", Direction::gt, a, b))
-JOT_DEFINE(ge, compared("ge", Direction::ge, a, b))
-JOT_DEFINE(logical_and, logical("logical_and", Op::and_op, a, b))
-JOT_DEFINE(logical_or, logical("logical_or", Op::or_op, a, b))
-JOT_DEFINE(logical_xor, logical("logical_xor", Op::xor_op, a, b))
-JOT_DEFINE(bitwise_and, bitwise("bitwise_and", Op::and_op, a, b))
-JOT_DEFINE(bitwise_or, bitwise("bitwise_or", Op::or_op, a, b))
-JOT_DEFINE(bitwise_xor, bitwise("bitwise_xor", Op::xor_op, a, b))
+#define JOT_DEFINE(name, compute)                                                      \
+  Tensor name(const Arg& a, const Arg& b) {                                            \
+    Emitter e(#name, at(a, b), a, b);                                                  \
+    return e.result(compute(e, a, b));                                                 \
+  }                                                                                    \
+  Tensor Tensor::name(const Arg& b) const { return jot::name(Arg(*this, b.at()), b); } \
+  const Tensor& Tensor::name##_(const Arg& b) const {                                  \
+    Emitter e(#name "_", b.at(), *this, b);                                            \
+    store(e, *this, compute(e, *this, b));                                             \
+    return *this;                                                                      \
+  }
+JOT_DEFINE(pow, compute_pow)
+JOT_DEFINE(eq, compared<Direction::eq>)
+JOT_DEFINE(ne, compared<Direction::ne>)
+JOT_DEFINE(lt, compared<Direction::lt>)
+JOT_DEFINE(le, compared<Direction::le>)
+JOT_DEFINE(gt, compared<Direction::gt>)
+JOT_DEFINE(ge, compared<Direction::ge>)
+JOT_DEFINE(logical_and, logical<Op::and_op>)
+JOT_DEFINE(logical_or, logical<Op::or_op>)
+JOT_DEFINE(logical_xor, logical<Op::xor_op>)
+JOT_DEFINE(bitwise_and, bitwise<Op::and_op>)
+JOT_DEFINE(bitwise_or, bitwise<Op::or_op>)
+JOT_DEFINE(bitwise_xor, bitwise<Op::xor_op>)
 #undef JOT_DEFINE
 
-Tensor logical_not(const Tensor& x, Location at) {
-  Emitter e("logical_not", at, x);
-  return e.result(build::unary(e.b, Op::not_op, truth(e, e(x))));
-}
-Tensor Tensor::logical_not(Location at) const { return jot::logical_not(*this, at); }
+#define JOT_DEFINE(name, compute)                                         \
+  Tensor name(const Tensor& x, Location at) {                             \
+    Emitter e(#name, at, x);                                              \
+    return e.result(compute(e, x));                                       \
+  }                                                                       \
+  Tensor Tensor::name(Location at) const { return jot::name(*this, at); } \
+  const Tensor& Tensor::name##_(Location at) const {                      \
+    Emitter e(#name "_", at, *this);                                      \
+    store(e, *this, compute(e, *this));                                   \
+    return *this;                                                         \
+  }
+JOT_DEFINE(logical_not, negated)
+JOT_DEFINE(bitwise_not, inverted)
+#undef JOT_DEFINE
 
 // ---- operators
 
@@ -266,17 +279,15 @@ Tensor operator>=(const Arg& a, const Arg& b) { return ge(a, b); }
 Tensor operator&(const Arg& a, const Arg& b) { return bitwise_and(a, b); }
 Tensor operator|(const Arg& a, const Arg& b) { return bitwise_or(a, b); }
 Tensor operator^(const Arg& a, const Arg& b) { return bitwise_xor(a, b); }
-Tensor operator~(const Arg& a) {
-  Emitter e("bitwise_not", a.at(), a);
-  if (is_floating(a.tensor().impl()->dtype()))
-    e.fail<DTypeError>("defined for integers and booleans, got " + type_name(a.tensor()));
-  return e.result(build::unary(e.b, Op::not_op, e(a.tensor())));
-}
+Tensor operator~(const Arg& a) { return bitwise_not(a.tensor(), a.at()); }
 
 const Tensor& Tensor::operator+=(const Arg& b) const { return add_(b); }
 const Tensor& Tensor::operator-=(const Arg& b) const { return sub_(b); }
 const Tensor& Tensor::operator*=(const Arg& b) const { return mul_(b); }
 const Tensor& Tensor::operator/=(const Arg& b) const { return div_(b); }
+const Tensor& Tensor::operator&=(const Arg& b) const { return bitwise_and_(b); }
+const Tensor& Tensor::operator|=(const Arg& b) const { return bitwise_or_(b); }
+const Tensor& Tensor::operator^=(const Arg& b) const { return bitwise_xor_(b); }
 
 // ---- choosing
 

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "core/force.h"
+#include "core/views.h"
 #include "ir/build.h"
 #include "passes/inline.h"
 
@@ -145,8 +146,10 @@ void Emitter::write(const Tensor& dst, Op op, std::initializer_list<Value> other
   check_writable(dst);
   std::vector<Value> operands = {ir::kNoValue};
   for (Value v : others) operands.push_back(constant_without_grad(v));
-  operands[0] = trace.destination(dst);
-  trace.wrote(dst, b.emit(op, operands, {}, true));
+  // Of elements that a parent repeats only these are written: the way to them must not lead through it.
+  Tensor to = dst.impl()->repeats ? placed_in_base(dst) : dst;
+  operands[0] = trace.destination(to);
+  trace.wrote(to, b.emit(op, operands, {}, true));
 }
 
 void Emitter::write(const Tensor& dst, Value v) { write(dst, Op::copy_op, {v}); }
@@ -186,6 +189,8 @@ Tensor view(const Tensor& t, ViewStep step, Shape shape, int64_t offset, Shape s
   impl->offset = offset;
   impl->strides = std::move(strides);
   impl->parent = from.step && merged(step, *from.step) ? from.parent : t.impl();
+  bool may_repeat = step.op == Op::broadcast_op || step.op == Op::gather_op;
+  impl->repeats = from.repeats || (may_repeat && impl->overlapping());
   impl->step = std::make_unique<const ViewStep>(std::move(step));
   return Tensor(std::move(impl));
 }

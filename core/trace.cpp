@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/recorder.h"
+#include "core/views.h"
 #include "ir/build.h"
 
 namespace jot {
@@ -31,13 +32,6 @@ bool TensorImpl::contiguous() const {
     step *= shape[i];
   }
   return true;
-}
-
-bool TensorImpl::overlapping() const {
-  if (!parent || shape.numel() == 0) return false;
-  for (size_t i = 0; i < shape.size(); ++i)
-    if (shape[i] > 1 && strides[i] == 0) return true;
-  return false;
 }
 
 TensorImpl::~TensorImpl() {
@@ -194,6 +188,8 @@ Value Trace::version_of(const Impl& t) {
 
 // Starts are data where literals are.
 Value Trace::emit_view(Value parent, const ViewStep& step) {
+  if (step.op == Op::gather_op)
+    return builder_.emit(step.op, {parent, window_indices(builder_, step.starts)}, step.attrs);
   if (step.op != Op::dynamic_slice_op) return builder_.emit(step.op, {parent}, step.attrs);
   Shape starts{};
   if (bakes_literals_) {

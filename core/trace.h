@@ -51,11 +51,12 @@ struct Storage {
   Storage& operator=(const Storage&) = delete;
 };
 
-// How a view is made from its parent: a movement op with its attributes; dynamic_slice carries its starts.
+// How a view is made from its parent: a movement op with its attributes, dynamic_slice with its starts, or a gather of
+// windows: axes of these extents stand for one of the parent's, with these steps along it.
 struct ViewStep {
   ir::Op op;
   ir::Attrs attrs;
-  std::vector<int64_t> starts{};
+  std::vector<int64_t> starts{};  // of a gather: extents, then steps
 };
 
 struct TensorImpl;
@@ -77,6 +78,7 @@ struct TensorImpl {
   Shape strides;                       // of a base: empty, it is row-major
   std::shared_ptr<TensorImpl> parent;  // null: a base
   std::unique_ptr<const ViewStep> step;
+  bool repeats = false;  // it or a parent shows an element more than once
   // Of a storage that a trace owns: this view's value in that graph, computed from a base, and what reading it at a
   // version gave.
   uint64_t cached_graph = 0;
@@ -94,7 +96,7 @@ struct TensorImpl {
   DType dtype() const { return storage->type.dtype; }
   Shape layout() const { return parent ? strides : row_major(shape); }
   bool contiguous() const;   // row-major without gaps (from its offset on)
-  bool overlapping() const;  // some elements are one in memory
+  bool overlapping() const;  // some elements are one in memory; O(elements) for unusual strides
 };
 
 struct BaseTensor : TensorImpl {

@@ -192,6 +192,54 @@ std::vector<Tensor> Tensor::split(int64_t size, int64_t dim, Location at) const 
   return parts;
 }
 
+std::vector<Tensor> Tensor::split(const Shape& sizes, int64_t dim, Location at) const {
+  const Shape& shape = impl_of(*this, "split", at).shape;
+  if (shape.empty()) fail<IndexError>("split", "expects at least a 1-dimensional tensor", at);
+  size_t d = wrap_dim("split", dim, shape.size(), at);
+  int64_t sum = 0;
+  for (int64_t n : sizes) {
+    if (n < 0) fail<IndexError>("split", "split_with_sizes expects sizes >= 0, got " + to_string(sizes), at);
+    sum += n;
+  }
+  if (sum != shape[d])
+    fail<ShapeError>("split",
+                     "split_with_sizes expects sizes to sum exactly to " + std::to_string(shape[d]) +
+                         " (input tensor's size at dimension " + std::to_string(d) + "), got " + to_string(sizes),
+                     at);
+  std::vector<Tensor> parts;
+  int64_t start = 0;
+  for (int64_t n : sizes) {
+    parts.push_back(slice(static_cast<int64_t>(d), start, start + n, 1, at));
+    start += n;
+  }
+  return parts;
+}
+
+std::vector<Tensor> Tensor::tensor_split(const Shape& starts, int64_t dim, Location at) const {
+  const Shape& shape = impl_of(*this, "tensor_split", at).shape;
+  if (shape.empty()) fail<IndexError>("tensor_split", "expects at least a 1-dimensional tensor", at);
+  auto d = static_cast<int64_t>(wrap_dim("tensor_split", dim, shape.size(), at));
+  std::vector<Tensor> parts;
+  int64_t start = 0;
+  for (int64_t stop : starts) {
+    parts.push_back(slice(d, start, stop, 1, at));
+    start = stop;
+  }
+  parts.push_back(slice(d, start, none, 1, at));
+  return parts;
+}
+
+std::vector<Tensor> Tensor::tensor_split(int64_t sections, int64_t dim, Location at) const {
+  const Shape& shape = impl_of(*this, "tensor_split", at).shape;
+  if (shape.empty()) fail<IndexError>("tensor_split", "expects at least a 1-dimensional tensor", at);
+  if (sections <= 0)
+    fail<IndexError>("tensor_split", "number of sections must be larger than 0, got " + std::to_string(sections), at);
+  int64_t n = shape[wrap_dim("tensor_split", dim, shape.size(), at)];
+  Shape starts;  // the first n % sections parts have one more
+  for (int64_t i = 1; i < sections; ++i) starts.push_back(i * (n / sections) + std::min(i, n % sections));
+  return tensor_split(starts, dim, at);
+}
+
 std::vector<Tensor> Tensor::chunk(int64_t chunks, int64_t dim, Location at) const {
   const Shape& shape = impl_of(*this, "chunk", at).shape;
   if (chunks <= 0) fail<IndexError>("chunk", "expects chunks to be greater than 0, got " + std::to_string(chunks), at);
@@ -257,6 +305,14 @@ Tensor Tensor::t(Location at) const {
   return rank == 2 ? transpose(0, 1, at) : permuted(*this, build::all_axes(rank));
 }
 
+Tensor Tensor::mT(Location at) const {
+  size_t rank = impl_of(*this, "mT", at).shape.size();
+  if (rank < 2) fail<ShapeError>("mT", "expects a tensor with at least 2 dimensions, got " + type_name(*this), at);
+  return transpose(-2, -1, at);
+}
+Tensor Tensor::swapaxes(int64_t dim0, int64_t dim1, Location at) const { return transpose(dim0, dim1, at); }
+Tensor Tensor::swapdims(int64_t dim0, int64_t dim1, Location at) const { return transpose(dim0, dim1, at); }
+
 Tensor Tensor::movedim(const Axes& source, const Axes& destination, Location at) const {
   size_t rank = impl_of(*this, "movedim", at).shape.size();
   if (source.values.size() != destination.values.size())
@@ -280,7 +336,48 @@ Tensor Tensor::movedim(const Axes& source, const Axes& destination, Location at)
   return permuted(*this, perm);
 }
 
+Tensor Tensor::moveaxis(const Axes& source, const Axes& destination, Location at) const {
+  return movedim(source, destination, at);
+}
+
 // ---- extents
+
+Tensor Tensor::view_as(const Tensor& other, Location at) const { return view(impl_of(other, "view_as", at).shape, at); }
+Tensor Tensor::reshape_as(const Tensor& other, Location at) const {
+  return reshape(impl_of(other, "reshape_as", at).shape, at);
+}
+Tensor Tensor::expand_as(const Tensor& other, Location at) const {
+  return expand(impl_of(other, "expand_as", at).shape, at);
+}
+Tensor Tensor::broadcast_to(const Shape& shape, Location at) const { return expand(shape, at); }
+Tensor Tensor::ravel(Location at) const { return reshape({-1}, at); }
+
+Tensor Tensor::unflatten(int64_t dim, const Shape& sizes, Location at) const {
+  const Shape& shape = impl_of(*this, "unflatten", at).shape;
+  if (shape.empty()) fail<ShapeError>("unflatten", "expects at least a 1-dimensional tensor", at);
+  if (sizes.empty()) fail<ShapeError>("unflatten", "sizes must be non-empty", at);
+  size_t d = wrap_dim("unflatten", dim, shape.size(), at);
+  int64_t known = 1;
+  size_t open = sizes.size();
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] == -1 && open == sizes.size())
+      open = i;
+    else
+      known *= sizes[i];
+  }
+  Shape parts = sizes;
+  if (open < sizes.size() && known > 0 && shape[d] % known == 0) parts[open] = shape[d] / known;
+  if (std::ranges::any_of(parts, [](int64_t n) { return n < 0; }) || parts.numel() != shape[d])
+    fail<ShapeError>("unflatten",
+                     "Provided sizes " + to_string(sizes) + " don't multiply up to the size of dim " +
+                         std::to_string(d) + " (" + std::to_string(shape[d]) + ") in the input tensor",
+                     at);
+  // Of one axis the strides follow, also where the rest is not contiguous.
+  Shape old = impl_->layout(), inner = row_major(parts), strides = old.slice(0, d);
+  for (int64_t step : inner) strides.push_back(step * old[d]);
+  return reshaped_view(*this, shape.slice(0, d) + parts + shape.slice(d + 1, shape.size()),
+                       strides + old.slice(d + 1, old.size()));
+}
 
 Tensor Tensor::view(const Shape& wanted, Location at) const {
   const TensorImpl& x = impl_of(*this, "view", at);
@@ -417,7 +514,22 @@ Tensor permute(const Tensor& x, const Axes& dims, Location at) { return x.permut
 Tensor movedim(const Tensor& x, const Axes& source, const Axes& destination, Location at) {
   return x.movedim(source, destination, at);
 }
+Tensor moveaxis(const Tensor& x, const Axes& source, const Axes& destination, Location at) {
+  return x.movedim(source, destination, at);
+}
+Tensor swapaxes(const Tensor& x, int64_t dim0, int64_t dim1, Location at) { return x.transpose(dim0, dim1, at); }
+Tensor swapdims(const Tensor& x, int64_t dim0, int64_t dim1, Location at) { return x.transpose(dim0, dim1, at); }
 Tensor t(const Tensor& x, Location at) { return x.t(at); }
+Tensor mT(const Tensor& x, Location at) { return x.mT(at); }
+Tensor view(const Tensor& x, const Shape& shape, Location at) { return x.view(shape, at); }
+Tensor view_as(const Tensor& x, const Tensor& other, Location at) { return x.view_as(other, at); }
+Tensor reshape_as(const Tensor& x, const Tensor& other, Location at) { return x.reshape_as(other, at); }
+Tensor ravel(const Tensor& x, Location at) { return x.ravel(at); }
+Tensor unflatten(const Tensor& x, int64_t dim, const Shape& sizes, Location at) { return x.unflatten(dim, sizes, at); }
+Tensor expand(const Tensor& x, const Shape& shape, Location at) { return x.expand(shape, at); }
+Tensor expand_as(const Tensor& x, const Tensor& other, Location at) { return x.expand_as(other, at); }
+Tensor detach(const Tensor& x, Location at) { return x.detach(at); }
+Tensor index(const Tensor& x, const std::vector<Index>& indices) { return x.index(indices); }
 Tensor reshape(const Tensor& x, const Shape& shape, Location at) { return x.reshape(shape, at); }
 Tensor flatten(const Tensor& x, int64_t first, int64_t last, Location at) { return x.flatten(first, last, at); }
 Tensor squeeze(const Tensor& x, const Axes& dims, Location at) { return x.squeeze(dims, at); }
@@ -427,6 +539,15 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim0, int64_t dim1, Loc
 }
 Tensor broadcast_to(const Tensor& x, const Shape& shape, Location at) { return x.expand(shape, at); }
 std::vector<Tensor> split(const Tensor& x, int64_t size, int64_t dim, Location at) { return x.split(size, dim, at); }
+std::vector<Tensor> split(const Tensor& x, const Shape& sizes, int64_t dim, Location at) {
+  return x.split(sizes, dim, at);
+}
+std::vector<Tensor> tensor_split(const Tensor& x, int64_t sections, int64_t dim, Location at) {
+  return x.tensor_split(sections, dim, at);
+}
+std::vector<Tensor> tensor_split(const Tensor& x, const Shape& starts, int64_t dim, Location at) {
+  return x.tensor_split(starts, dim, at);
+}
 std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim, Location at) {
   return x.chunk(chunks, dim, at);
 }

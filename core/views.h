@@ -32,4 +32,16 @@ Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, cons
 // The same elements with other extents.
 Tensor reshaped_view(const Tensor& t, const Shape& shape, const Shape& strides);
 
+// Axes of these extents stand for one axis of t: element (i, j, ...) is number i * steps[0] + j * steps[1] + ... along
+// it.
+Tensor windowed_view(const Tensor& t, size_t axis, const Shape& extents, const Shape& steps);
+// The index vectors of its gather.
+ir::Value window_indices(ir::Builder& b, ir::Ints extents_and_steps);
+
+// t[indices] = values, or += values.
+void put(std::string_view op, const Tensor& t, const std::vector<Index>& indices, const Arg& values, bool accumulate);
+
+// A view of t's elements whose only way to its base is by strides.
+Tensor placed_in_base(const Tensor& t);
+
 }  // namespace jot::detail

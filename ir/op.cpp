@@ -28,6 +28,7 @@ bool is_view(Op op) {
     case Op::slice_op:
     case Op::broadcast_op:
     case Op::dynamic_slice_op:
+    case Op::gather_op:
     case Op::stop_gradient_op:
       return true;
     default:

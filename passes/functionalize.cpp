@@ -12,92 +12,153 @@ using namespace ir;
 
 namespace {
 
+// The addresses that show one storage are a tree: its base, views of it, views of those. A write changes one of them
+// and makes the others stale. The changed one, the front, is put back into its parents only when an address outside of
+// it is read or written: writes that follow each other through one view cost that view alone.
+//
+// Of an address at an epoch of its storage (one more with each write) the value is current. Current addresses form a
+// subtree whose root is the front; what the parents of the front hold is right outside of it.
 class Functionalizer {
  public:
   explicit Functionalizer(const GraphData& g)
       : g_(g),
         b_(g.name()),
         map_(g.size(), kNoValue),
-        current_(g.size(), kNoValue),
-        written_by_(g.size(), kNoValue),
+        base_(g.size()),
+        depth_(g.size(), 0),
+        repeats_(g.size(), 0),
         alias_(g.size(), kNoValue),
-        alias_version_(g.size(), kNoValue) {}
+        epoch_of_(g.size(), kStale),
+        epoch_(g.size(), 0),
+        front_(g.size()),
+        last_write_(g.size(), kNoValue) {}
 
   Graph run() {
     std::vector<Value> params = params_like(b_, g_);
     for (size_t i = 0; i < params.size(); ++i) map_[g_.inputs()[i]] = params[i];
+    find_addresses();
     for (Value v = 0; v < g_.size(); ++v) {
-      if (g_.op(v) == Op::param_op) continue;
-      b_.set_origin_of(g_, v);
-      if (g_.in_place(v))
+      if (g_.in_place(v)) {
         write(v);
-      else if (g_.op(v) == Op::read_op)
+      } else if (g_.op(v) == Op::read_op) {
         map_[v] = read(v);
-      else
-        map_[v] = b_.copy_node(g_, v, mapped(v));
+      } else {
+        if (g_.op(v) != Op::param_op && as_value_[v]) map_[v] = b_.copy_node(g_, v, mapped(v));
+        if (epoch_[base_[v]] == 0 && map_[v] != kNoValue) set(v, map_[v]);
+      }
     }
     return finish();
   }
 
  private:
+  static constexpr uint32_t kStale = 0xffffffff;
+
+  bool shows_parent(Value v) const { return is_view(g_.op(v)) && !g_.in_place(v); }
+  Value parent(Value v) const { return g_.operand(v, 0); }
+
+  void find_addresses() {
+    for (Value v = 0; v < g_.size(); ++v) {
+      bool view = shows_parent(v);
+      base_[v] = view ? base_[parent(v)] : v;
+      depth_[v] = view ? depth_[parent(v)] + 1 : 0;
+      repeats_[v] = view && (repeats_[parent(v)] ||
+                             (g_.op(v) == Op::broadcast_op && g_.shape(v).numel() > g_.shape(parent(v)).numel()));
+      front_[v] = v;
+    }
+    as_value_.assign(g_.size(), 0);
+    for (Value o : g_.outputs()) as_value_[o] = 1;
+    for (Value v = g_.size(); v-- > 0;) {
+      as_value_[v] |= !shows_parent(v);
+      bool address = g_.in_place(v) || g_.op(v) == Op::read_op || !as_value_[v];
+      for (size_t i = address; i < g_.operands(v).size(); ++i) as_value_[g_.operand(v, i)] = 1;
+    }
+  }
+
   std::vector<Value> mapped(Value v) const {
     std::vector<Value> operands;
     for (Value o : g_.operands(v)) operands.push_back(map_[o]);
     return operands;
   }
 
-  // The views from v up to the base of its storage: v first, the base last.
-  std::vector<Value> chain(Value v) const {
-    std::vector<Value> views = {v};
-    while (is_view(g_.op(views.back())) && !g_.in_place(views.back())) views.push_back(g_.operand(views.back(), 0));
-    return views;
+  bool current(Value v) const { return epoch_of_[v] == epoch_[base_[v]]; }
+  void set(Value v, Value value) {
+    alias_[v] = value;
+    epoch_of_[v] = epoch_[base_[v]];
   }
 
-  // The present contents of each value of the chain; kept until the storage is written again.
-  void regenerate(const std::vector<Value>& chain) {
-    Value base = chain.back(), version = written_by_[base];
-    alias_[base] = version == kNoValue ? map_[base] : current_[base];
-    alias_version_[base] = version;
-    for (size_t i = chain.size() - 1; i-- > 0;) {
-      Value v = chain[i];
-      if (version == kNoValue) {
-        alias_[v] = map_[v];
-      } else if (alias_[v] == kNoValue || alias_version_[v] != version) {
-        std::vector<Value> operands = mapped(v);
-        operands[0] = alias_[chain[i + 1]];
-        alias_[v] = b_.copy_node(g_, v, operands);
+  // The present contents of an address. Its cost is the number of views that are put back or taken again.
+  Value contents(Value v) {
+    Value& front = front_[base_[v]];
+    std::vector<Value> stale;
+    Value near = v;
+    for (; !current(near) && depth_[near] > depth_[front]; near = parent(near)) stale.push_back(near);
+    if (!current(near)) {
+      while (depth_[front] > depth_[near]) put_back_front(front);
+      while (front != near) {
+        put_back_front(front);
+        stale.push_back(near);
+        near = parent(near);
       }
-      alias_version_[v] = version;
     }
+    while (!stale.empty()) {
+      Value view = stale.back();
+      stale.pop_back();
+      std::vector<Value> operands = mapped(view);
+      operands[0] = alias_[parent(view)];
+      set(view, b_.copy_node(g_, view, operands));
+    }
+    return alias_[v];
+  }
+
+  // Makes right what the parents of an address hold outside of it.
+  void reach(Value v) {
+    if (current(v)) return;
+    Value pending = front_[base_[v]];
+    while (depth_[pending] > depth_[v]) pending = parent(pending);
+    if (pending != v) contents(parent(v));
+  }
+
+  void put_back_front(Value& front) {
+    Value into = parent(front);
+    b_.set_origin_of(g_, last_write_[base_[front]]);
+    set(into, put_back(front, alias_[into], alias_[front]));
+    front = into;
   }
 
   Value read(Value v) {
-    std::vector<Value> views = chain(g_.operand(v, 0));
-    if (written_by_[views.back()] != g_.operand(v, 1))
+    Value address = g_.operand(v, 0);
+    if (last_write_[base_[address]] != g_.operand(v, 1))
       throw IrError("[read] %" + std::to_string(v) + " reads a version of its storage that is not the last one" +
                     at(g_.location(v)));
-    regenerate(views);
-    b_.set_origin_of(g_, v);
-    return alias_[views.front()];
+    return contents(address);
   }
 
   void write(Value v) {
-    std::vector<Value> views = chain(g_.operand(v, 0));
-    regenerate(views);
+    Value address = g_.operand(v, 0), base = base_[address];
+    if (repeats_[address])
+      throw ShapeError("[" + std::string(name_of(g_.op(v))) +
+                       "_] more than one element of the written-to tensor refers to a single memory location; write "
+                       "to a clone() of it" +
+                       at(g_.location(v)));
+    bool overwrites = g_.op(v) == Op::copy_op || g_.op(v) == Op::fill_op;
+    if (overwrites)
+      reach(address);
+    else
+      contents(address);
     b_.set_origin_of(g_, v);
     std::vector<Value> operands = mapped(v);
-    operands[0] = alias_[views.front()];
+    operands[0] = alias_[address];
     Value updated;
     if (g_.op(v) == Op::copy_op)
       updated = operands[1];
     else if (g_.op(v) == Op::fill_op)
-      updated = build::broadcast_scalar(b_, operands[1], b_.shape(operands[0]));
+      updated = build::broadcast_scalar(b_, operands[1], g_.shape(address));
     else
       updated = b_.emit(g_.op(v), operands, g_.words(v));
-    for (size_t i = 0; i + 1 < views.size(); ++i) updated = put_back(views[i], alias_[views[i + 1]], updated);
-    Value base = views.back();
-    current_[base] = updated;
-    written_by_[base] = v;
+    ++epoch_[base];
+    set(address, updated);
+    front_[base] = address;
+    last_write_[base] = v;
   }
 
   // `parent` with the part that `view` shows replaced by `part`.
@@ -106,15 +167,12 @@ class Functionalizer {
     const Shape shape = b_.shape(parent);
     switch (g_.op(view)) {
       case Op::reshape_op:
+      case Op::broadcast_op:  // repeats nothing
         return build::reshape(b_, part, shape);
-      case Op::permute_op: {
-        Ints perm = attrs.ints(Key::perm);
-        std::vector<int64_t> inverse(perm.size());
-        for (size_t i = 0; i < perm.size(); ++i) inverse[static_cast<size_t>(perm[i])] = static_cast<int64_t>(i);
-        return build::permute(b_, part, inverse);
-      }
-      case Op::stop_gradient_op:
-        return part;
+      case Op::permute_op:
+        return build::permute(b_, part, build::inverse(attrs.ints(Key::perm)));
+      case Op::stop_gradient_op:  // what is written through a constant view is constant
+        return is_floating(b_.dtype(part)) ? b_.emit(Op::stop_gradient_op, {part}) : part;
       case Op::slice_op:
         return put_slice(attrs, parent, part);
       case Op::dynamic_slice_op: {
@@ -122,15 +180,20 @@ class Functionalizer {
         starts.erase(starts.begin());
         return build::dynamic_update_slice(b_, parent, part, starts);
       }
-      case Op::broadcast_op:
-        if (shape.numel() == b_.shape(part).numel()) return build::reshape(b_, part, shape);  // repeats nothing
-        [[fallthrough]];
+      case Op::gather_op:
+        return put_gathered(view, parent, part);
       default:
-        throw ShapeError("[" + std::string(name_of(g_.op(view))) +
-                         "] more than one element of the written-to tensor refers to a single memory location; "
-                         "write to a clone() of it" +
-                         at(b_.location()));
+        internal_error("a view", name_of(g_.op(view)));
     }
+  }
+
+  // Elements that are shown twice keep the last.
+  Value put_gathered(Value view, Value parent, Value part) {
+    AttrView attrs = g_.attrs(view);
+    auto axes = [&](Key key) { return std::vector<int64_t>(attrs.ints(key).begin(), attrs.ints(key).end()); };
+    build::GatherDims dims{axes(Key::offset_dims), axes(Key::collapsed), axes(Key::index_map), axes(Key::operand_batch),
+                           axes(Key::index_batch)};
+    return build::scatter_set(b_, parent, map_[g_.operand(view, 1)], part, dims, attrs.mode(), false);
   }
 
   Value put_slice(AttrView attrs, Value parent, Value part) {
@@ -158,8 +221,8 @@ class Functionalizer {
     for (Value o : g_.outputs()) outputs.push_back(map_[o]);
     for (size_t i = 0; i < g_.inputs().size(); ++i) {
       Value input = g_.inputs()[i];
-      if (written_by_[input] == kNoValue) continue;
-      outputs.push_back(current_[input]);
+      if (last_write_[input] == kNoValue) continue;
+      outputs.push_back(contents(input));
       writebacks.push_back(static_cast<uint32_t>(i));
     }
     return b_.finish(outputs, writebacks);
@@ -167,11 +230,16 @@ class Functionalizer {
 
   const GraphData& g_;
   Builder b_;
-  std::vector<Value> map_;            // value of each node as first made
-  std::vector<Value> current_;        // of a written base: its present value
-  std::vector<Value> written_by_;     // of a base: its last write
-  std::vector<Value> alias_;          // present value of a view ...
-  std::vector<Value> alias_version_;  // ... as of this write
+  std::vector<Value> map_;          // of each node that is used for its value: that value
+  std::vector<Value> base_;         // of an address: the root of its tree, ...
+  std::vector<uint32_t> depth_;     // ... and how far it is
+  std::vector<uint8_t> repeats_;    // an element of the base is shown more than once
+  std::vector<uint8_t> as_value_;   // used for its elements before any write, not only as an address
+  std::vector<Value> alias_;        // of an address: what it showed ...
+  std::vector<uint32_t> epoch_of_;  // ... at this epoch
+  std::vector<uint32_t> epoch_;     // of a base: how often it has been written
+  std::vector<Value> front_;        // of a base: the highest address that is current
+  std::vector<Value> last_write_;   // of a base
 };
 
 }  // namespace

@@ -15,17 +15,18 @@ namespace jot {
 
 namespace detail {
 
-ir::Graph trace(Fn fn, std::span<const Tensor> args);
+ir::Graph trace(Fn fn, std::span<const Tensor> args, bool functionalized);
 
 }  // namespace detail
 
 // f recorded on arguments like these; nothing is run. Its inputs are the tensors of the arguments, then the captures
-// (ir::Graph::captures); its outputs the tensors of the result.
+// (ir::Graph::captures); its outputs the tensors of the result. Of functionalize(f) the graph is pure.
 template <class F, class... A>
   requires(!std::is_same_v<std::remove_cvref_t<F>, Tensor>)
 ir::Graph trace(F&& f, const A&... a) {
   detail::Call<false, std::remove_reference_t<F>, A...> call(f, a...);
-  return detail::trace(call.fn(), call.leaves);
+  return detail::trace(
+      call.fn(), call.leaves, requires { std::remove_cvref_t<F>::is_functionalized; });
 }
 
 // What the passes make of it: functionalized, simplified.

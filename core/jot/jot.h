@@ -6,6 +6,7 @@
 #include "jot/jit.h"
 #include "jot/nn.h"
 #include "jot/ops.h"
+#include "jot/out.h"
 #include "jot/random.h"
 #include "jot/tensor.h"
 #include "jot/transforms.h"

@@ -27,14 +27,16 @@ void read_elements(const Tensor& t, Sink sink, void* out, const char* what, Loca
 }  // namespace detail
 
 // clang-format off
-// Elementwise functions of one tensor: each is a member, a member that writes (name_), and a free function.
+// Elementwise functions of one tensor: each is a member, a member that writes (name_), a free function, and one that
+// writes its result to a given tensor (name_out).
 #define JOT_UNARY(X) \
   X(abs) X(neg) X(sign) X(floor) X(ceil) X(round) X(trunc) X(exp) X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) \
   X(sin) X(cos) X(tanh) X(sigmoid) X(relu)
-// Elementwise functions of two, of which one may be a number: a member, a member that writes, a free function.
-#define JOT_BINARY(X) X(add) X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum)
-// The same without a member that writes.
-#define JOT_LOGICAL(X) \
+// The same of truth values and bits.
+#define JOT_NOT(X) X(logical_not) X(bitwise_not)
+// Elementwise functions of two, of which one may be a number.
+#define JOT_BINARY(X) \
+  X(add) X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum) \
   X(eq) X(ne) X(lt) X(le) X(gt) X(ge) X(logical_and) X(logical_or) X(logical_xor) \
   X(bitwise_and) X(bitwise_or) X(bitwise_xor)
 // clang-format on
@@ -89,16 +91,34 @@ class Tensor {
   Tensor transpose(int64_t dim0, int64_t dim1, Location at = JOT_HERE) const;
   Tensor permute(const Axes& dims, Location at = JOT_HERE) const;
   Tensor movedim(const Axes& source, const Axes& destination, Location at = JOT_HERE) const;
+  Tensor moveaxis(const Axes& source, const Axes& destination, Location at = JOT_HERE) const;
+  Tensor swapaxes(int64_t dim0, int64_t dim1, Location at = JOT_HERE) const;
+  Tensor swapdims(int64_t dim0, int64_t dim1, Location at = JOT_HERE) const;
   Tensor t(Location at = JOT_HERE) const;
+  Tensor mT(Location at = JOT_HERE) const;  // the last two dims swapped
   Tensor view(const Shape& shape, Location at = JOT_HERE) const;
+  Tensor view_as(const Tensor& other, Location at = JOT_HERE) const;
   Tensor reshape(const Shape& shape, Location at = JOT_HERE) const;  // a view where that can be, else a copy
+  Tensor reshape_as(const Tensor& other, Location at = JOT_HERE) const;
   Tensor flatten(int64_t first = 0, int64_t last = -1, Location at = JOT_HERE) const;
+  Tensor ravel(Location at = JOT_HERE) const;
+  Tensor unflatten(int64_t dim, const Shape& sizes, Location at = JOT_HERE) const;
   Tensor expand(const Shape& shape, Location at = JOT_HERE) const;
+  Tensor expand_as(const Tensor& other, Location at = JOT_HERE) const;
+  Tensor broadcast_to(const Shape& shape, Location at = JOT_HERE) const;
   Tensor squeeze(const Axes& dims = {}, Location at = JOT_HERE) const;
   Tensor unsqueeze(int64_t dim, Location at = JOT_HERE) const;
   Tensor diagonal(int64_t offset = 0, int64_t dim0 = 0, int64_t dim1 = 1, Location at = JOT_HERE) const;
+  Tensor unfold(int64_t dim, int64_t size, int64_t step, Location at = JOT_HERE) const;  // windows along dim, last
+  // Of the base's memory, which is row-major; offset none is that of this view. Inside a transform an argument is a
+  // base.
+  Tensor as_strided(const Shape& size, const Shape& stride, std::optional<int64_t> offset = {},
+                    Location at = JOT_HERE) const;
   Tensor detach(Location at = JOT_HERE) const;  // a view that is constant to every derivative
   std::vector<Tensor> split(int64_t size, int64_t dim = 0, Location at = JOT_HERE) const;
+  std::vector<Tensor> split(const Shape& sizes, int64_t dim = 0, Location at = JOT_HERE) const;
+  std::vector<Tensor> tensor_split(int64_t sections, int64_t dim = 0, Location at = JOT_HERE) const;
+  std::vector<Tensor> tensor_split(const Shape& starts, int64_t dim = 0, Location at = JOT_HERE) const;
   std::vector<Tensor> chunk(int64_t chunks, int64_t dim = 0, Location at = JOT_HERE) const;
   std::vector<Tensor> unbind(int64_t dim = 0, Location at = JOT_HERE) const;
   Tensor clone(Location at = JOT_HERE) const;
@@ -110,26 +130,33 @@ class Tensor {
   const Tensor& fill_(const Arg& value) const;
   const Tensor& zero_(Location at = JOT_HERE) const;
   const Tensor& masked_fill_(const Tensor& mask, const Arg& value) const;
+  const Tensor& masked_scatter_(const Tensor& mask, const Arg& source) const;  // reads the mask
   const Tensor& index_put_(const std::vector<Index>& indices, const Arg& values, bool accumulate = false) const;
+  const Tensor& index_add_(int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha = {1, {}}) const;
+  const Tensor& index_copy_(int64_t dim, const Tensor& index, const Arg& source) const;
+  const Tensor& index_fill_(int64_t dim, const Tensor& index, const Arg& value) const;
+  const Tensor& scatter_(int64_t dim, const Tensor& index, const Arg& source) const;  // the last write stays
+  const Tensor& scatter_add_(int64_t dim, const Tensor& index, const Arg& source) const;
+  const Tensor& resize_(const Shape& shape, Location at = JOT_HERE) const;  // to its own shape: storages don't grow
   const Tensor& operator+=(const Arg& other) const;
   const Tensor& operator-=(const Arg& other) const;
   const Tensor& operator*=(const Arg& other) const;
   const Tensor& operator/=(const Arg& other) const;
+  const Tensor& operator&=(const Arg& other) const;
+  const Tensor& operator|=(const Arg& other) const;
+  const Tensor& operator^=(const Arg& other) const;
 
 #define JOT_MEMBER(name)                     \
   Tensor name(Location at = JOT_HERE) const; \
   const Tensor& name##_(Location at = JOT_HERE) const;
   JOT_UNARY(JOT_MEMBER)
+  JOT_NOT(JOT_MEMBER)
 #undef JOT_MEMBER
 #define JOT_MEMBER(name)               \
   Tensor name(const Arg& other) const; \
   const Tensor& name##_(const Arg& other) const;
   JOT_BINARY(JOT_MEMBER)
 #undef JOT_MEMBER
-#define JOT_MEMBER(name) Tensor name(const Arg& other) const;
-  JOT_LOGICAL(JOT_MEMBER)
-#undef JOT_MEMBER
-  Tensor logical_not(Location at = JOT_HERE) const;
   Tensor clamp(const Bound& low, const Bound& high) const;
   Tensor clamp(const Bound& low) const;
   const Tensor& clamp_(const Bound& low, const Bound& high) const;
@@ -160,7 +187,22 @@ class Tensor {
   Tensor triu(int64_t diagonal = 0, Location at = JOT_HERE) const;
   Tensor flip(const Axes& dims, Location at = JOT_HERE) const;
   Tensor index_select(int64_t dim, const Tensor& index, Location at = JOT_HERE) const;
+  Tensor gather(int64_t dim, const Tensor& index, Location at = JOT_HERE) const;
+  Tensor scatter(int64_t dim, const Tensor& index, const Arg& source) const;
+  Tensor scatter_add(int64_t dim, const Tensor& index, const Arg& source) const;
+  Tensor index_add(int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha = {1, {}}) const;
+  Tensor index_copy(int64_t dim, const Tensor& index, const Arg& source) const;
+  Tensor index_fill(int64_t dim, const Tensor& index, const Arg& value) const;
+  Tensor index_put(const std::vector<Index>& indices, const Arg& values, bool accumulate = false) const;
   Tensor masked_fill(const Tensor& mask, const Arg& value) const;
+  Tensor masked_scatter(const Tensor& mask, const Arg& source) const;
+  Tensor select_scatter(const Tensor& src, int64_t dim, int64_t index, Location at = JOT_HERE) const;
+  Tensor slice_scatter(const Tensor& src, int64_t dim = 0, std::optional<int64_t> start = {},
+                       std::optional<int64_t> stop = {}, int64_t step = 1, Location at = JOT_HERE) const;
+  Tensor diagonal_scatter(const Tensor& src, int64_t offset = 0, int64_t dim0 = 0, int64_t dim1 = 1,
+                          Location at = JOT_HERE) const;
+  Tensor as_strided_scatter(const Tensor& src, const Shape& size, const Shape& stride,
+                            std::optional<int64_t> offset = {}, Location at = JOT_HERE) const;
 
   // For the library: null when undefined.
   const std::shared_ptr<detail::TensorImpl>& impl() const { return impl_; }

@@ -141,6 +141,7 @@ class Jacobian {
 template <class F>
 class Functionalize {
  public:
+  static constexpr bool is_functionalized = true;
   Functionalize(F f, Remove remove, Location at) : f_(std::move(f)), remove_(remove), at_(at) {}
   template <class... A>
   auto operator()(const A&... a) const {

@@ -57,6 +57,10 @@ TEST_CASE("a builder is empty after finish") {
   CHECK(b.param({f64, false, {}}, "x") == 0);
   CHECK(g.num_nodes() == 1);
   CHECK(Graph().num_nodes() == 0);
+  Builder apart("main", Builder::Sharing::off);
+  apart.finish({apart.param({f32, false, {2}})});
+  Value y = apart.param({f32, false, {2}});
+  CHECK(apart.emit(Op::copy_op, {y}) != apart.emit(Op::copy_op, {y}));  // as before
 }
 
 TEST_CASE("errors of inference name op and line, and leave the builder as it was") {

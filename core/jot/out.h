@@ -1,0 +1,46 @@
+// Functions that write their result to a tensor that is given: name_out(out, arguments of name). It keeps its shape and
+// dtype: a result of another shape is an error, one of a higher category (float into integer) too. Not inside vmap.
+#pragma once
+#include <vector>
+
+#include "jot/tensor.h"
+
+namespace jot {
+
+#define JOT_OUT(name) const Tensor& name##_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
+JOT_UNARY(JOT_OUT)
+JOT_NOT(JOT_OUT)
+#undef JOT_OUT
+#define JOT_OUT(name) const Tensor& name##_out(const Tensor& out, const Arg& a, const Arg& b);
+JOT_BINARY(JOT_OUT)
+#undef JOT_OUT
+#define JOT_OUT(name) \
+  const Tensor& name##_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+JOT_OUT(matmul)
+JOT_OUT(mm)
+JOT_OUT(mv)
+JOT_OUT(bmm)
+JOT_OUT(dot)
+JOT_OUT(outer)
+#undef JOT_OUT
+#define JOT_OUT(name)                                                                                       \
+  const Tensor& name##_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, \
+                           Location at = JOT_HERE);
+JOT_OUT(sum)
+JOT_OUT(mean)
+JOT_OUT(amax)
+JOT_OUT(amin)
+JOT_OUT(all)
+JOT_OUT(any)
+JOT_OUT(logsumexp)
+#undef JOT_OUT
+const Tensor& clamp_out(const Tensor& out, const Tensor& x, const Bound& low, const Bound& high);
+const Tensor& where_out(const Tensor& out, const Tensor& condition, const Arg& x, const Arg& y);
+const Tensor& softmax_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
+const Tensor& cat_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
+const Tensor& stack_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
+const Tensor& index_select_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index,
+                               Location at = JOT_HERE);
+const Tensor& gather_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
+
+}  // namespace jot

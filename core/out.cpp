@@ -1,0 +1,93 @@
+#include "jot/out.h"
+
+#include "core/operands.h"
+#include "jot/ops.h"
+
+namespace jot {
+
+using namespace detail;
+
+namespace {
+
+const Tensor& into(std::string_view op, const Tensor& out, const Tensor& result, Location at) {
+  Emitter e(op, at, out, result);
+  for (const Trace* t = &e.trace; t; t = t->parent())
+    if (t->options().kind == TraceKind::vmap)
+      e.fail<TransformError>(
+          "vmap: Batching rule not implemented for aten::" + std::string(op.substr(0, op.size() - 4)) +
+          ".out; the fallback path doesn't work on out= or view ops; return the result, or copy_ it");
+  DType from = result.impl()->dtype(), to = out.impl()->dtype();
+  if (category_of(from) > category_of(to))
+    e.fail<DTypeError>("result type " + std::string(to_string(from)) + " can't be cast to the desired output type " +
+                       std::string(to_string(to)));
+  if (shape_of(result) != shape_of(out))
+    e.fail<ShapeError>("the output is " + type_name(out) + ", the result has shape " + to_string(shape_of(result)) +
+                       ": outputs are not resized; give one of that shape");
+  e.write(out, operand(e, result, to));
+  return out;
+}
+
+Location line(const Arg& a, const Arg& b) { return a.at().line ? a.at() : b.at(); }
+
+}  // namespace
+
+#define JOT_DEFINE(name)                                                      \
+  const Tensor& name##_out(const Tensor& out, const Tensor& x, Location at) { \
+    return into(#name "_out", out, name(x, at), at);                          \
+  }
+JOT_UNARY(JOT_DEFINE)
+JOT_NOT(JOT_DEFINE)
+#undef JOT_DEFINE
+#define JOT_DEFINE(name)                                                    \
+  const Tensor& name##_out(const Tensor& out, const Arg& a, const Arg& b) { \
+    return into(#name "_out", out, name(a, b), line(a, b));                 \
+  }
+JOT_BINARY(JOT_DEFINE)
+#undef JOT_DEFINE
+#define JOT_DEFINE(name)                                                                       \
+  const Tensor& name##_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at) { \
+    return into(#name "_out", out, name(a, b, at), at);                                        \
+  }
+JOT_DEFINE(matmul)
+JOT_DEFINE(mm)
+JOT_DEFINE(mv)
+JOT_DEFINE(bmm)
+JOT_DEFINE(dot)
+JOT_DEFINE(outer)
+#undef JOT_DEFINE
+#define JOT_DEFINE(name)                                                                                      \
+  const Tensor& name##_out(const Tensor& out, const Tensor& x, const Axes& dims, bool keepdim, Location at) { \
+    return into(#name "_out", out, name(x, dims, keepdim, at), at);                                           \
+  }
+JOT_DEFINE(sum)
+JOT_DEFINE(mean)
+JOT_DEFINE(amax)
+JOT_DEFINE(amin)
+JOT_DEFINE(all)
+JOT_DEFINE(any)
+JOT_DEFINE(logsumexp)
+#undef JOT_DEFINE
+
+const Tensor& clamp_out(const Tensor& out, const Tensor& x, const Bound& low, const Bound& high) {
+  return into("clamp_out", out, clamp(x, low, high), low.at());
+}
+const Tensor& where_out(const Tensor& out, const Tensor& condition, const Arg& x, const Arg& y) {
+  return into("where_out", out, where(condition, x, y), line(x, y));
+}
+const Tensor& softmax_out(const Tensor& out, const Tensor& x, int64_t dim, Location at) {
+  return into("softmax_out", out, softmax(x, dim, at), at);
+}
+const Tensor& cat_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim, Location at) {
+  return into("cat_out", out, cat(tensors, dim, at), at);
+}
+const Tensor& stack_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim, Location at) {
+  return into("stack_out", out, stack(tensors, dim, at), at);
+}
+const Tensor& index_select_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at) {
+  return into("index_select_out", out, index_select(x, dim, index, at), at);
+}
+const Tensor& gather_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at) {
+  return into("gather_out", out, gather(x, dim, index, at), at);
+}
+
+}  // namespace jot
