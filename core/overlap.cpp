@@ -1,18 +1,73 @@
 #include "core/overlap.h"
 
+#include <algorithm>
+#include <iterator>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/recorder.h"
 
 namespace jot::detail {
 
-MergedArguments::MergedArguments(Fn fn, std::span<const Tensor> args) : fn_(fn), originals_(args.begin(), args.end()) {
+bool share_storage(std::span<const Tensor> tensors) {
+  constexpr size_t kFew = 8;
+  if (tensors.size() <= kFew) {
+    for (size_t i = 0; i < tensors.size(); ++i)
+      for (size_t j = 0; j < i; ++j)
+        if (tensors[i].impl()->storage == tensors[j].impl()->storage) return true;
+    return false;
+  }
+  std::unordered_set<const Storage*> seen;
+  return std::ranges::any_of(tensors, [&](const Tensor& t) { return !seen.insert(t.impl()->storage).second; });
+}
+
+namespace {
+
+// Where the elements of a view lie in its storage, ascending.
+std::vector<int64_t> places(const TensorImpl& t) {
+  std::vector<int64_t> result = {t.offset};
+  Shape strides = t.layout();
+  for (size_t d = 0; d < t.shape.size(); ++d)
+    for (size_t i = 0, n = result.size() * static_cast<size_t>(t.shape[d] - 1); i < n; ++i)
+      result.push_back(result[i] + strides[d]);
+  std::ranges::sort(result);
+  return result;
+}
+
+int64_t last_place(const TensorImpl& t) {
+  Shape strides = t.layout();
+  int64_t last = t.offset;
+  for (size_t d = 0; d < t.shape.size(); ++d) last += (t.shape[d] - 1) * strides[d];
+  return last;
+}
+
+}  // namespace
+
+bool elements_overlap(const Tensor& a, const Tensor& b) {
+  const TensorImpl &x = *a.impl(), &y = *b.impl();
+  if (x.storage != y.storage || x.shape.numel() == 0 || y.shape.numel() == 0) return false;
+  if (last_place(x) < y.offset || last_place(y) < x.offset) return false;
+  if (x.contiguous() || y.contiguous()) {
+    const TensorImpl &whole = x.contiguous() ? x : y, &other = x.contiguous() ? y : x;
+    int64_t first = whole.offset, last = last_place(whole);
+    return std::ranges::any_of(places(other), [&](int64_t p) { return p >= first && p <= last; });
+  }
+  std::vector<int64_t> p = places(x), q = places(y), both;
+  std::ranges::set_intersection(p, q, std::back_inserter(both));
+  return !both.empty();
+}
+
+MergedArguments::MergedArguments(Fn fn, std::span<const Tensor> args, std::span<const size_t> apart)
+    : fn_(fn), originals_(args.begin(), args.end()) {
+  std::vector<uint8_t> own(args.size(), 0);
+  for (size_t i : apart) own[i] = 1;
   std::unordered_map<const Storage*, int> users;
-  for (const Tensor& t : args) ++users[t.impl()->storage];
+  for (size_t i = 0; i < args.size(); ++i)
+    if (!own[i]) ++users[args[i].impl()->storage];
   std::unordered_map<const Storage*, size_t> merged;
   for (size_t i = 0; i < args.size(); ++i) {
     const Storage* storage = args[i].impl()->storage;
-    bool shared = users[storage] > 1;
+    bool shared = !own[i] && users[storage] > 1;
     if (shared && merged.contains(storage)) {
       argument_of_.push_back(merged[storage]);
       continue;
@@ -21,6 +76,28 @@ MergedArguments::MergedArguments(Fn fn, std::span<const Tensor> args) : fn_(fn),
     argument_of_.push_back(arguments_.size());
     sources_.push_back({i, shared});
     arguments_.push_back(shared ? base_tensor(args[i]) : args[i]);
+  }
+}
+
+MergedArguments::MergedArguments(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims)
+    : fn_(fn), originals_(args.begin(), args.end()) {
+  auto same = [&](size_t i, size_t j) {
+    const TensorImpl &x = *args[i].impl(), &y = *args[j].impl();
+    return x.storage == y.storage && x.offset == y.offset && x.shape == y.shape && x.layout() == y.layout() &&
+           in_dims[i] == in_dims[j];
+  };
+  std::unordered_multimap<const Storage*, size_t> firsts;
+  for (size_t i = 0; i < args.size(); ++i) {
+    auto [from, to] = firsts.equal_range(args[i].impl()->storage);
+    auto found = std::find_if(from, to, [&](const auto& f) { return same(f.second, i); });
+    if (found != to) {
+      argument_of_.push_back(argument_of_[found->second]);
+      continue;
+    }
+    firsts.emplace(args[i].impl()->storage, i);
+    argument_of_.push_back(arguments_.size());
+    sources_.push_back({i, false});
+    arguments_.push_back(args[i]);
   }
 }
 

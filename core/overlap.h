@@ -1,5 +1,7 @@
 // Arguments that show the same memory, for functions whose writes to one must be seen through the other.
 #pragma once
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "core/trace.h"
@@ -7,16 +9,26 @@
 
 namespace jot::detail {
 
+// Whether some of them show one storage.
+bool share_storage(std::span<const Tensor> tensors);
+
+// Whether some element is shown by both.
+bool elements_overlap(const Tensor& a, const Tensor& b);
+
 // A function of tensors with memory of their own: of several arguments on one storage only the base is an argument, and
 // fn gets its views. The others are as they were.
 class MergedArguments {
  public:
-  MergedArguments(Fn fn, std::span<const Tensor> args);
+  // Those of `apart` stay arguments of their own.
+  MergedArguments(Fn fn, std::span<const Tensor> args, std::span<const size_t> apart = {});
+  // Merges only those that are one view, mapped at one dim.
+  MergedArguments(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims);
   MergedArguments(const MergedArguments&) = delete;
   MergedArguments& operator=(const MergedArguments&) = delete;
 
   Fn fn() { return {&invoke, this}; }
   const std::vector<Tensor>& arguments() const { return arguments_; }
+  size_t argument_of(size_t original) const { return argument_of_[original]; }
   // Of each argument: the original that it is, or is the base of.
   struct Source {
     size_t original;
@@ -29,7 +41,7 @@ class MergedArguments {
   Fn fn_;
   std::vector<Tensor> originals_, arguments_;
   std::vector<Source> sources_;
-  std::vector<size_t> argument_of_;  // of each original
+  std::vector<size_t> argument_of_;
 };
 
 // t, or the base of its storage.

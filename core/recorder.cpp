@@ -231,7 +231,8 @@ class TraceGuard {
 }  // namespace
 
 Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions options,
-                          std::span<const std::optional<int64_t>> in_dims, std::span<const ir::Type> types) {
+                          std::span<const std::optional<int64_t>> in_dims, std::span<const ir::Type> types,
+                          std::span<const uint8_t> copied) {
   Scope scope(options.scope);
   TraceGuard guard(std::move(options));
   Trace& trace = *guard.trace;
@@ -242,6 +243,8 @@ Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions opti
   for (size_t i = 0; i < args.size(); ++i)
     symbolic.push_back(trace.adopt(
         trace.argument(types.empty() ? ir::Type{args[i].dtype(), false, args[i].impl()->shape} : types[i]), true));
+  for (size_t i = 0; i < args.size(); ++i)
+    if (copied.empty() || !copied[i]) trace.aliases.push_back({args[i], symbolic[i].impl()->storage, i});
   Recording recording;
   fn.call(fn.self, symbolic, recording.outputs);
   std::vector<Value> outputs;
@@ -253,6 +256,7 @@ Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions opti
       Emitter e("return", {}, t);
       outputs.push_back(e(t));
     }
+  trace.aliases.clear();
   recording.random_draws = trace.random_draws;
   Trace::Taken taken = trace.take(outputs);
   recording.graph = std::move(taken.graph);

@@ -119,9 +119,11 @@ class EnterTrace {
   Trace* outer_;
 };
 
-// Runs fn with symbolic arguments shaped like `args` (or like `types`, where given) in a new trace.
+// Runs fn with symbolic arguments shaped like `args` (or like `types`, where given) in a new trace. Those that are
+// flagged in `copied` are copies of what they stand for: writes to them end with the function.
 Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions options,
-                          std::span<const std::optional<int64_t>> in_dims = {}, std::span<const ir::Type> types = {});
+                          std::span<const std::optional<int64_t>> in_dims = {}, std::span<const ir::Type> types = {},
+                          std::span<const uint8_t> copied = {});
 
 // Emits a pure graph into the innermost trace; its writebacks become writes to the tensors bound to those inputs.
 // `extra` are the values of the inputs after those of the bindings.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/overlap.h"
 #include "core/recorder.h"
 #include "core/views.h"
 #include "ir/build.h"
@@ -177,6 +178,18 @@ Trace::Captured& Trace::captured(const Impl& t) {
   return captures_.emplace_back(std::move(made));
 }
 
+// What an argument holds and what a captured tensor shows must not come apart.
+void Trace::check_aliases(const Tensor& t, bool writes) const {
+  for (const Alias& a : aliases) {
+    if (a.argument.impl()->storage != t.impl()->storage) continue;
+    if ((writes || a.symbolic->version != ir::kNoValue) && elements_overlap(a.argument, t))
+      throw TransformError("[" + options_.scope + "] a captured tensor is " + (writes ? "written" : "read") +
+                           " that shares memory with argument " + std::to_string(a.position) +
+                           (writes ? "" : ", which has been written") +
+                           ": use the argument instead of what f captures" + jot::at(builder_.location()));
+  }
+}
+
 Value Trace::value_of_base(const Impl& t) {
   const Storage& s = *t->storage;
   return s.owner.load(std::memory_order_relaxed) == id_ ? s.base : captured(t).value;
@@ -233,6 +246,7 @@ Value Trace::address(const Tensor& tensor) {
 
 Value Trace::read(const Tensor& tensor) {
   TensorImpl& t = *tensor.impl();
+  if (!aliases.empty() && t.storage->owner.load(std::memory_order_relaxed) != id_) check_aliases(tensor, false);
   Value version = version_of(tensor.impl());
   if (!t.parent && version == ir::kNoValue) return value_of_base(tensor.impl());
   Value address = this->address(tensor);
@@ -249,6 +263,7 @@ Value Trace::read(const Tensor& tensor) {
 
 Value Trace::destination(const Tensor& tensor) {
   Storage& s = *tensor.impl()->storage;
+  if (!aliases.empty() && s.owner.load(std::memory_order_relaxed) != id_) check_aliases(tensor, true);
   if (s.owner.load(std::memory_order_relaxed) == id_ && s.version == ir::kNoValue && !s.base_is_input)
     s.base = builder_.emit(Op::copy_op, {s.base});
   return address(tensor);

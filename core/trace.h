@@ -198,6 +198,13 @@ class Trace : public std::enable_shared_from_this<Trace> {
   size_t num_arguments = 0;
   std::vector<std::optional<int64_t>> in_dims;  // of a vmap: where its arguments have lanes
   std::vector<Tensor> arguments;                // what the arguments stand for
+  // The same, of those whose writes reach it, while the function runs: captured tensors may show it too.
+  struct Alias {
+    Tensor argument;
+    const detail::Storage* symbolic;
+    size_t position;
+  };
+  std::vector<Alias> aliases;
 
   // What host reads have forced: values; and of storages written before, what they held when the trace had
   // checkpoint_end nodes.
@@ -219,6 +226,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
     ir::Value value, version;
   };
   bool reachable(const detail::Storage& storage) const;
+  void check_aliases(const Tensor& captured, bool writes) const;
   Captured* find_captured(const detail::Storage& storage);
   Captured& captured(const Impl& t);
   ir::Value value_of_base(const Impl& t);

@@ -25,20 +25,30 @@ void check_defined(std::string_view api, std::span<const Tensor> args, std::stri
 
 struct Recorded {
   Recording recording;
-  std::vector<uint8_t> active;  // one an input of the graph
-  std::vector<size_t> places;   // of each active input, in order: where it is in `diff`
+  std::vector<Tensor> arguments;  // of the recording: those that are not differentiated may be merged
+  std::vector<uint8_t> active;    // one an input of the graph
+  std::vector<size_t> places;     // of each active input, in order: where it is in `diff`
 };
 
 Recorded record_active(std::string_view api, Fn fn, std::span<const Tensor> args, std::span<const size_t> diff,
                        Randomness randomness, Location at) {
   check_defined(api, args, "argument", at);
-  Recorded r{
-      record_function(fn, args, {.kind = TraceKind::derivative, .randomness = randomness, .scope = std::string(api)}),
-      {},
-      {}};
+  Recorded r;
+  r.arguments.assign(args.begin(), args.end());
+  std::optional<MergedArguments> merged;
+  if (share_storage(args)) {
+    merged.emplace(fn, args, diff);
+    fn = merged->fn();
+    r.arguments = merged->arguments();
+  }
   constexpr size_t kNotDifferentiated = static_cast<size_t>(-1);
-  std::vector<size_t> place(args.size(), kNotDifferentiated);
-  for (size_t k = 0; k < diff.size(); ++k) place[diff[k]] = k;
+  std::vector<size_t> place(r.arguments.size(), kNotDifferentiated);
+  for (size_t k = 0; k < diff.size(); ++k) place[merged ? merged->argument_of(diff[k]) : diff[k]] = k;
+  std::vector<uint8_t> copied;
+  for (size_t p : place) copied.push_back(p != kNotDifferentiated);
+  r.recording = record_function(fn, r.arguments,
+                                {.kind = TraceKind::derivative, .randomness = randomness, .scope = std::string(api)},
+                                {}, {}, copied);
   for (const Binding& b : r.recording.bindings) {
     r.active.push_back(b.kind == Binding::Kind::argument && place[b.argument] != kNotDifferentiated);
     if (r.active.back()) r.places.push_back(place[b.argument]);
@@ -84,9 +94,8 @@ class Results {
   int64_t next_ = 0;
 };
 
-Results spliced(const Expansion& expansion, const Recording& recording, std::span<const Tensor> args,
-                std::span<const Tensor> extra, Location at) {
-  return Results(splice(expansion.graph, recording.bindings, args, extra, recording.random_draws, at));
+Results spliced(const Expansion& expansion, const Recorded& r, std::span<const Tensor> extra, Location at) {
+  return Results(splice(expansion.graph, r.recording.bindings, r.arguments, extra, r.recording.random_draws, at));
 }
 
 // Puts gradients, which come in the order of the graph's inputs, in that of the differentiated arguments.
@@ -157,7 +166,7 @@ Split split(TransformKind kind, std::string_view api, Fn fn, std::span<const Ten
                          "] Expected f to be a function that has non-empty output: it returned no tensor");
   auto expansion = expand(r.recording.graph, {.kind = kind, .active = r.active, .num_values = values});
   Scope scope(api);
-  Results results = spliced(*expansion, r.recording, args, {}, {});
+  Results results = spliced(*expansion, r, {}, {});
   Split s;
   s.outputs = results.take(values);
   s.aux = results.take(aux);
@@ -185,7 +194,7 @@ GradResult grad(Fn fn, std::span<const Tensor> args, std::span<const size_t> dif
         "). Maybe you wanted to use the vjp or jacrev APIs instead?" + jot::at(at));
   auto expansion = expand(r.recording.graph, {.kind = TransformKind::grad, .active = r.active, .num_values = 1});
   Scope scope("grad");
-  Results results = spliced(*expansion, r.recording, args, {}, at);
+  Results results = spliced(*expansion, r, {}, at);
   GradResult result;
   result.value = results.take(1)[0];
   result.aux = results.take(outputs.aux.size());
@@ -258,7 +267,7 @@ JvpResult jvp(Fn fn, std::span<const Tensor> primals, std::span<const Tensor> ta
           "(output " +
           std::to_string(i) + "). This is not allowed with strict=True." + jot::at(at));
   Scope scope("jvp");
-  Results results = spliced(*expansion, r.recording, primals, tangents, at);
+  Results results = spliced(*expansion, r, tangents, at);
   JvpResult result;
   result.outputs = results.take(values);
   result.aux = results.take(outputs.aux.size());
@@ -291,7 +300,7 @@ JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const siz
               .chunk_size = options.chunk_size};
   auto expansion = expand(r.recording.graph, what);
   Scope scope(api);
-  Results results = spliced(*expansion, r.recording, args, {}, at);
+  Results results = spliced(*expansion, r, {}, at);
   results.take(values);
   JacobianResult result;
   result.aux = results.take(outputs.aux.size());
@@ -309,7 +318,7 @@ Leaves functionalize(Fn fn, std::span<const Tensor> args, Remove remove, Locatio
   auto expansion = expand(recording.graph, {.kind = TransformKind::functionalize});
   Scope scope("functionalize");
   const Leaves& values = recording.outputs.values;
-  Leaves results = spliced(*expansion, recording, merged.arguments(), {}, at).take(values.size());
+  Leaves results = splice(expansion->graph, recording.bindings, merged.arguments(), {}, recording.random_draws, at);
   if (remove == Remove::mutations_and_views) return results;
   for (size_t i = 0; i < values.size(); ++i)
     if (std::optional<size_t> k = watched.shown_by(values[i]))

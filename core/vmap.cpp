@@ -3,12 +3,15 @@
 
 #include "core/alias.h"
 #include "core/expand.h"
+#include "core/overlap.h"
 #include "core/recorder.h"
 #include "jot/detail.h"
 
 namespace jot::detail {
 
 namespace {
+
+ir::Type type_of(const Tensor& t) { return {t.impl()->dtype(), false, t.impl()->shape}; }
 
 // The extent that all mapped arguments have at their in_dims.
 int64_t lanes_of(std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims, Location at) {
@@ -47,13 +50,22 @@ std::optional<Tensor> result_view(const WatchedArguments& watched, const Tensor&
   return view ? std::optional<Tensor>(view->movedim(0, *out_dim)) : view;
 }
 
-}  // namespace
+// Lanes of two views of one tensor have no common base that both could be a view of.
+void check_overlap(const ir::GraphData& g, std::span<const Binding> bindings, std::span<const Tensor> args,
+                   Location at) {
+  for (uint32_t i : g.writebacks()) {
+    if (bindings[i].kind != Binding::Kind::argument) continue;
+    size_t k = bindings[i].argument;
+    for (size_t m = 0; m < args.size(); ++m)
+      if (m != k && elements_overlap(args[k], args[m]))
+        throw TransformError("[vmap] an argument that f writes, of type " + ir::to_string(type_of(args[k])) +
+                             ", shares memory with another, of type " + ir::to_string(type_of(args[m])) +
+                             ": lanes of one would be seen through the other; pass a clone() of one" + jot::at(at));
+  }
+}
 
-Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,
-            const VmapOptions& options, Location at) {
-  for (size_t i = 0; i < args.size(); ++i)
-    if (!args[i].defined())
-      throw TransformError("[vmap] argument " + std::to_string(i) + " is an undefined Tensor" + jot::at(at));
+Leaves mapped(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,
+              const VmapOptions& options, Location at) {
   int64_t lanes = lanes_of(args, in_dims, at);
   std::vector<ir::Type> types;
   for (size_t i = 0; i < args.size(); ++i) {
@@ -82,12 +94,27 @@ Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<i
     if (b.kind == Binding::Kind::rng_offset && chunk < lanes) what.random_offset = i;
   }
   auto expansion = expand(recording.graph, what);
+  if (share_storage(args)) check_overlap(expansion->graph.data(), recording.bindings, args, at);
   Scope scope("vmap");
   Leaves results = splice(expansion->graph, recording.bindings, args, {}, draws, at);
   for (size_t i = 0; i < results.size(); ++i)
     if (auto view = result_view(watched, recording.outputs.values[i], args, in_dims, what.out_dims[i]))
       results[i] = *view;
   return results;
+}
+
+}  // namespace
+
+Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,
+            const VmapOptions& options, Location at) {
+  for (size_t i = 0; i < args.size(); ++i)
+    if (!args[i].defined())
+      throw TransformError("[vmap] argument " + std::to_string(i) + " is an undefined Tensor" + jot::at(at));
+  if (!share_storage(args)) return mapped(fn, args, in_dims, options, at);
+  MergedArguments merged(fn, args, in_dims);
+  std::vector<std::optional<int64_t>> dims;
+  for (const MergedArguments::Source& s : merged.sources()) dims.push_back(in_dims[s.original]);
+  return mapped(merged.fn(), merged.arguments(), dims, options, at);
 }
 
 }  // namespace jot::detail

@@ -182,8 +182,9 @@ namespace {
                          std::to_string(output) + " is " + to_string(g.type(v)) + " for each lane" + at(g.location(v)));
   throw TransformError(
       "[vmap] inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
-      "extra_args that has more elements than `self`: a batched value is written to argument " +
-      std::to_string(g.writebacks()[output - g.num_results()]) + ", whose in_dim is none; batch it too" +
+      "extra_args that has more elements than `self`: a batched value is written to input " +
+      std::to_string(g.writebacks()[output - g.num_results()]) + ", " + to_string(g.type(v)) +
+      ", which has no lanes (an argument whose in_dim is none, or a captured tensor); map it too, or write to a clone" +
       at(g.location(v)));
 }
 

@@ -38,6 +38,12 @@ void tensors() {
   stack({a, b.expand({2, 2})}), cat({a, a}, 0);
   a.add_(1), a.mul_(b), a += b, a.copy_(b), a.zero_(), a.fill_(3), a[0] = b, a[0] = 3, a.index({m}) = 7;
   a.index_put_({idx}, v), a.slice(0, 0, 1).fill_(0);
+  c.unfold(1, 2, 1), c.as_strided({2, 2}, {4, 1}, 1), a.unflatten(0, {1, -1}), a.swapaxes(0, 1), a.mT(),
+      c.tensor_split(2);
+  gather(a, 0, idx.unsqueeze(0)), scatter(a, 0, idx.unsqueeze(0), 1), a.scatter_add_(0, idx.unsqueeze(0), a);
+  a.index_add_(0, idx, a), a.index_copy_(0, idx, a.clone()), a.index_fill_(0, idx, 2), a.masked_scatter_(m, c);
+  select_scatter(a, b, 0, 1), slice_scatter(a, a), diagonal_scatter(a, b), as_strided_scatter(a, b, {2}, {1});
+  a.gt_(2), a.logical_not_(), m &= m, m |= m, m ^= m, add_out(a, b, 1), sum_out(b, a, {0});
   std::cout << a << "\n" << to_string(d.shape()) << "\n";
   fmt::print("{}\n", a);
 

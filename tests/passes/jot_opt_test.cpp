@@ -110,6 +110,36 @@ TEST_CASE("jot-opt runs passes in order, and what it prints is read again") {
             "%0: f32[2] = neg(%ct0)"));
 }
 
+TEST_CASE("jot-opt gives writes their meaning") {
+  const std::string effects =
+      "func @f(%x: f64[3,4], %i: i64[2,1], %y: f64[4,2]) -> (f64[4,3]) {\n"
+      "  %0: f64[3,2] = gather(%x, %i) {offset_dims=[0], collapsed=[1], index_map=[1], operand_batch=[], "
+      "index_batch=[], sizes=[3,1], mode=clip}\n"
+      "  %1: f64[2,3] = permute(%0) {perm=[1,0]}\n"
+      "  %2: token = neg_(%1)\n"
+      "  %3: f64[1,4] = slice(%x) {start=[1,0], limit=[2,4], stride=[1,1]}\n"
+      "  %4: token = abs_(%3)\n"
+      "  %5: f64[4,3] = permute(%x) {perm=[1,0]}\n"
+      "  %6: f64[4,3] = read(%5, %4)\n"
+      "  return %6\n"
+      "}\n";
+  CHECK(run("$f --verify", effects).output == effects);
+  Result pure = run("$f --pass=functionalize --verify", effects);
+  CHECK(pure.code == 0);
+  CHECK(ir::parse(pure.output).pure());
+  CHECK(has(pure, "scatter_set(%x, %i, "));
+  CHECK(has(pure, "writeback %x = "));
+  CHECK(!has(pure, "_("));
+  // The same numbers with and without, whatever runs them, and a derivative of what came out.
+  std::string want = results(run("$f --interpret --seed=3", effects));
+  for (std::string how : {"--run", "--pass=functionalize --interpret", "--pass=functionalize,optimize --run"})
+    CHECK(results(run("$f --seed=3 " + how, effects)) == want);
+  CHECK(run("$f --pass=functionalize,jacrev,vmap --lanes=2 --verify", effects).code == 0);
+  Result refused = run("$f --pass=jvp", effects);
+  CHECK(refused.code == 1);
+  CHECK(has(refused, "functionalize"));
+}
+
 TEST_CASE("jot-opt runs a graph on seeded inputs, compiled and interpreted alike") {
   Result interpreted = run("$f --interpret --seed=3", kLayer), compiled = run("$f --run --seed=3", kLayer);
   CHECK(interpreted.code == 0);

@@ -188,6 +188,19 @@ TEST_CASE("functionalize: writes become updates, inputs that were written are wr
          "  %2: token = copy_(%1, %y)\n  %3: f64[2] = read(%x, %2)\n  return %3\n",
          "  %0: f64[2] = stop_gradient(%x)\n  %1: f64[2] = reshape(%y) {shape=[2]}\n"
          "  %2: f64[2] = stop_gradient(%1)\n  writeback %x = %2\n  return %2\n"});
+  // The example of docs/mutation.md.
+  check(passes::functionalize, "%x: f32[3,4], %v: f32[4]", "f32[4,3]",
+        {"a row, read through a transpose",
+         "  %0: f32[1,4] = slice(%x) {start=[1,0], limit=[2,4], stride=[1,1]}\n"
+         "  %1: f32[4] = reshape(%0) {shape=[4]}\n  %2: token = add_(%1, %v)\n  %3: token = sin_(%1)\n"
+         "  %4: f32[4,3] = permute(%x) {perm=[1,0]}\n  %5: f32[4,3] = read(%4, %3)\n  %6: f32[4,3] = exp(%5)\n"
+         "  return %6\n",
+         "  %0: f32[1,4] = slice(%x) {start=[1,0], limit=[2,4], stride=[1,1]}\n"
+         "  %1: f32[4] = reshape(%0) {shape=[4]}\n  %2: f32[4] = add(%1, %v)\n  %3: f32[4] = sin(%2)\n"
+         "  %4: f32[1,4] = reshape(%3) {shape=[1,4]}\n  %5: i64[] = const() {shape=[], dtype=i64, data=[1]}\n"
+         "  %6: i64[] = const() {shape=[], dtype=i64, data=[0]}\n"
+         "  %7: f32[3,4] = dynamic_update_slice(%x, %4, %5, %6)\n  %8: f32[4,3] = permute(%7) {perm=[1,0]}\n"
+         "  %9: f32[4,3] = exp(%8)\n  writeback %x = %7\n  return %9\n"});
   // Writes that follow each other through one view are put back once.
   check(passes::functionalize, "%x: f64[4]", "f64[4]",
         {"twice through a slice",

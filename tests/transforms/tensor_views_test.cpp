@@ -213,6 +213,30 @@ TEST_CASE("a write through a view reaches the base and every alias") {
     }
 }
 
+TEST_CASE("derivatives through every view that is written, in every composition") {
+  Tensor weights = doubles({3, 1, -4, 1, 5, -9, 2, 6, 5, 3, -5, 8}),
+         dx = doubles({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+  for (const View& v : kViews) {
+    CAPTURE(v.name);
+    auto f = [&](const Tensor& x) {
+      Tensor y = x.clone(), alias = y.view({12});
+      Tensor part = v.make(y);
+      part.mul_(3);
+      return sum(alias * alias * weights) / 2;
+    };
+    Tensor x = base(), scale = doubles(with_written(v, [](double, size_t) { return -1; }), {12});
+    // Elements that the view shows count 3 * 3, or not at all where it is constant.
+    double shown = std::string(v.name).find("detach") == std::string::npos ? 9 : 0;
+    Tensor want = (x.view({12}) * weights * where(scale == -1, tensor(shown, f64), 1)).view({3, 4});
+    if (positions(v).size() == 0) want = (x.view({12}) * weights).view({3, 4});
+    CHECK_SAME(grad(f)(x), want);
+    CHECK_SAME(jvp(f, primals(x), tangents(dx.view({3, 4}))).second, sum(want * dx.view({3, 4})));
+    CHECK_SAME(functionalize(grad(f))(x), want);
+    CHECK_SAME(grad(functionalize(f))(x), want);
+    CHECK_SAME(jit(vmap(functionalize(grad(f)), {.in_dims = 1}))(stack({2 * x, x}, 1))[1], want);
+  }
+}
+
 TEST_CASE("assignment: named tensors are rebound, indexed expressions written") {
   Tensor x = base();
   x[0] = 5;

@@ -164,9 +164,11 @@ TEST_CASE("D20 logical shapes") {
 
 TEST_CASE("D22 writes to arguments reach the caller") {
   Tensor z = ones({2, 2}), b = floats({2, 3});
-  Tensor out = vmap([](const Tensor& a, const Tensor& b) { return a.mul_(b).clone(); }, {.in_dims = {1, 0}})(z, b);
+  Tensor out = vmap([](const Tensor& a, const Tensor& b) { return a.mul_(b); }, {.in_dims = {1, 0}})(z, b);
   CHECK_SAME(z, floats({2, 3, 2, 3}, {2, 2}));
   CHECK_SAME(out, floats({2, 2, 3, 3}, {2, 2}));
+  out[0] = 7;  // it is the transpose of z
+  CHECK_SAME(z, floats({7, 3, 7, 3}, {2, 2}));
 }
 
 TEST_CASE("D23 destinations of batched writes") {
