@@ -211,6 +211,8 @@ const std::vector<std::pair<const char*, Tensor (*)(const Tensor&)>> kAliases = 
     {"unsqueeze of detach", [](const Tensor& t) { return t.detach().unsqueeze(-1); }},
 };
 
+const Tensor kTrue = tensor(true);  // masks that select are read: not inside jit
+
 const std::vector<std::pair<const char*, void (*)(const Tensor&)>> kWrites = {
     {"copy_", [](const Tensor& t) { t.copy_(scalar(1)); }},
     {"add_", [](const Tensor& t) { t.add_(1); }},
@@ -224,7 +226,7 @@ const std::vector<std::pair<const char*, void (*)(const Tensor&)>> kWrites = {
     {"lt_", [](const Tensor& t) { t.lt_(1); }},
     {"logical_not_", [](const Tensor& t) { t.logical_not_(); }},
     {"masked_fill_", [](const Tensor& t) { t.masked_fill_(tensor(true), 1); }},
-    {"masked_scatter_", [](const Tensor& t) { t.masked_scatter_(tensor(true), ones({4})); }},
+    {"masked_scatter_", [](const Tensor& t) { t.masked_scatter_(kTrue, ones({4})); }},
     {"index_put_", [](const Tensor& t) { t.index_put_({tensor({0})}, 1); }},
     {"index_add_", [](const Tensor& t) { t.index_add_(0, tensor({0}), ones_like(t.slice(0, 0, 1))); }},
     {"index_copy_", [](const Tensor& t) { t.index_copy_(0, tensor({0}), ones_like(t.slice(0, 0, 1))); }},
@@ -233,7 +235,7 @@ const std::vector<std::pair<const char*, void (*)(const Tensor&)>> kWrites = {
     {"scatter_add_", [](const Tensor& t) { t.scatter_add_(0, zeros_like(t).to(i64), t * 1); }},
     {"+=", [](const Tensor& t) { t += 1; }},
     {"assignment", [](const Tensor& t) { t[0] = 1; }},
-    {"assignment by a mask", [](const Tensor& t) { t.index({ones(t.shape(), boolean)}) = 1; }},
+    {"assignment by a mask", [](const Tensor& t) { t.index({kTrue.expand(t.shape())}) = 1; }},
     {"add_out", [](const Tensor& t) { add_out(t, t, 1); }},
     {"under NoGrad",
      [](const Tensor& t) {
