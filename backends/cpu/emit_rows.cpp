@@ -367,10 +367,12 @@ void Emitter::load_mask_lanes(uint32_t i) {
   as_.emit(Isa::vmovups, spill(unit_.scratch(0)), X(z));
   move_mask_lanes(in(i), true);
   x86::Mem bytes = spill(unit_.scratch(0));
-  bytes.setSize(static_cast<uint32_t>(std::max(lanes_, 2)));
-  if (!single()) return define_mask(i, bytes);
-  as_.emit(Isa::vmovups, X(z), bytes);
-  define_mask(i, X(z));
+  if (single()) {
+    as_.emit(Isa::vmovups, X(z), bytes);
+    return define_mask(i, X(z));
+  }
+  bytes.setSize(static_cast<uint32_t>(lanes_));
+  define_mask(i, bytes);
 }
 
 void Emitter::store_mask_lanes(uint32_t i) {
