@@ -63,6 +63,7 @@ BENCHMARK(lin33_recorded)->Iterations(2'000)->UseRealTime();
 void ba_new_batch(benchmark::State& state) {
   namespace ba = bundle_adjustment;
   const ba::Problem all = ba::read_problem(bench::kBaFile), fewer = ba::head(all, 31'000), few = ba::head(all, 30'000);
+  fewer.weights.eval(), fewer.features.eval(), fewer.camera_index.eval(), fewer.point_index.eval();
   auto f = [](const auto&... inputs) { return ba::jacobian(inputs...); };
   auto call = [g = jit(f)](const ba::Problem& p) {
     g(p.cameras, p.points, p.weights, p.features, p.camera_index, p.point_index);
