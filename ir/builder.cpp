@@ -1,11 +1,11 @@
 #include "ir/builder.h"
 
 #include <algorithm>
-#include <bit>
 #include <functional>
 #include <utility>
 
 #include "ir/hash.h"
+#include "ir/ops/classes.h"
 #include "ir/rules.h"
 
 namespace jot::ir {
@@ -19,12 +19,10 @@ struct TypeHash {
   }
 };
 
-// Cheap in the words, mixed well at the end.
 uint32_t hash_node(Op op, std::span<const Value> operands, Ints attrs, uint32_t type) {
   uint64_t h = static_cast<uint64_t>(op) << 32 | type;
-  auto add = [&h](uint64_t word) { h = (std::rotl(h, 23) ^ word) * 0x9e3779b97f4a7c15u; };
-  for (Value v : operands) add(v);
-  for (int64_t w : attrs) add(static_cast<uint64_t>(w));
+  for (Value v : operands) h = hash_word(h, v);
+  for (int64_t w : attrs) h = hash_word(h, static_cast<uint64_t>(w));
   h = hash_mix(h, 0);
   return static_cast<uint32_t>(h ^ (h >> 32));
 }
@@ -62,12 +60,10 @@ class NodeSet {
 
   // Nodes come in order; those that are never shared have no place.
   void insert(Value node, const Place* place) {
-    links_.push_back({});
-    if (place == nullptr) return;
-    if (place->listed)
-      links_[node].next = std::exchange(links_[place->operand].first_user, node);
-    else
-      insert_hashed({place->hash, node});
+    Link link;
+    if (place && place->listed) link.next = std::exchange(links_[place->operand].first_user, node);
+    links_.push_back(link);
+    if (place && !place->listed) insert_hashed({place->hash, node});
   }
 
   void reserve(size_t nodes) { links_.reserve(nodes); }
@@ -102,6 +98,34 @@ class NodeSet {
   size_t count_ = 0;
 };
 
+// Positions of distinct keys in a list that grows.
+template <class Key, class Hash>
+class Positions {
+ public:
+  // Of `key` in a list of `size` keys, at(i) each; `size`: it is new, to be appended now.
+  template <class View, class At>
+  uint32_t find(const View& key, size_t size, At at) {
+    constexpr size_t kFew = 16;  // a search of so many is faster than a table
+    if (size <= kFew) {
+      for (size_t i = size; i-- > 0;)
+        if (at(i) == key) return static_cast<uint32_t>(i);
+      for (size_t i = 0; size == kFew && i < size; ++i) table_.emplace(at(i), static_cast<uint32_t>(i));
+    }
+    auto next = static_cast<uint32_t>(size);
+    return size < kFew ? next : table_.try_emplace(Key(key), next).first->second;
+  }
+
+ private:
+  std::unordered_map<Key, uint32_t, Hash> table_;
+};
+
+// Whether the result has the one type of all operands, without asking a rule for it.
+bool keeps_type(Op op, size_t operands, const Type& type) {
+  const OpInfo& i = info(op);
+  return rules(op).infer.fn == infer_elementwise && static_cast<size_t>(i.operands) == operands && !type.token &&
+         i.allows(type.dtype);
+}
+
 // Appends words that may lie in the vector itself.
 template <class T>
 void append_words(std::vector<T>& to, std::span<const T> words) {
@@ -117,8 +141,8 @@ void append_words(std::vector<T>& to, std::span<const T> words) {
 struct Builder::State {
   Sharing sharing;
   NodeSet nodes;
-  std::unordered_map<Type, uint32_t, TypeHash> types;
-  std::unordered_map<std::string, uint32_t> scopes;
+  Positions<Type, TypeHash> types;
+  Positions<std::string, std::hash<std::string>> scopes;
   std::unordered_map<std::string, uint32_t> names;  // of parameters: the last number given to this name
   uint32_t origin = 0;
   bool params_in_front = true;
@@ -146,21 +170,9 @@ uint32_t Builder::intern(const Type& type) {
     uint32_t last = graph_->nodes_.back().type;
     if (*types[last] == type) return last;
   }
-  constexpr size_t kFew = 16;  // a search of so many is faster than a table
-  auto& table = state_->types;
-  if (types.size() <= kFew) {
-    for (size_t i = types.size(); i-- > 0;)
-      if (*types[i] == type) return static_cast<uint32_t>(i);
-    if (types.size() == kFew)
-      for (size_t i = 0; i < kFew; ++i) table.emplace(*types[i], static_cast<uint32_t>(i));
-  }
-  auto next = static_cast<uint32_t>(types.size());
-  if (next >= kFew) {
-    auto [it, fresh] = table.try_emplace(type, next);
-    if (!fresh) return it->second;
-  }
-  types.push_back(std::make_unique<const Type>(type));
-  return next;
+  uint32_t at = state_->types.find(type, types.size(), [&](size_t i) -> const Type& { return *types[i]; });
+  if (at == types.size()) types.push_back(std::make_unique<const Type>(type));
+  return at;
 }
 
 Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool in_place, uint32_t type) {
@@ -171,27 +183,32 @@ Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool i
     auto same = [&](Value v) {
       const Node& n = g.nodes_[v];
       return n.op == op && n.type == type && n.in_place == 0 && std::ranges::equal(g.operands(v), operands) &&
-             std::ranges::equal(g.words(v), attrs);
+             (n.attrs == 0 ? attrs.empty() : std::ranges::equal(g.words(v), attrs));
     };
     place = state_->nodes.find(operands, same, [&] { return hash_node(op, operands, attrs, type); });
     if (place.found != kNoValue) return place.found;
   }
+  Value v = g.size();
+  auto index = [](size_t at) {
+    if (at >= kNoValue)
+      internal_error("at most 2^32 - 1 nodes, operands and attribute words", "the graph is too large");
+    return static_cast<uint32_t>(at);
+  };
+  index(g.nodes_.size());
   Node n{op, in_place,      0, static_cast<uint32_t>(operands.size()), {kNoValue, kNoValue, kNoValue}, type,
          0,  state_->origin};
   if (operands.size() <= 3) {
-    std::ranges::copy(operands, n.operand);
+    for (size_t i = 0; i < 3; ++i)
+      if (i < operands.size()) n.operand[i] = operands[i];
   } else {
-    n.operand[0] = static_cast<uint32_t>(g.operand_pool_.size());
+    n.operand[0] = index(g.operand_pool_.size());
     append_words(g.operand_pool_, operands);
   }
   if (!attrs.empty()) {
-    n.attrs = static_cast<uint32_t>(g.attr_words_.size());
+    n.attrs = index(g.attr_words_.size());
     g.attr_words_.push_back(static_cast<int64_t>(attrs.size()));
     append_words(g.attr_words_, attrs);
   }
-  Value v = g.size();
-  if (v == kNoValue || g.attr_words_.size() > kNoValue || g.operand_pool_.size() > kNoValue)
-    internal_error("at most 2^32 - 1 nodes, operands and attribute words", "the graph is too large");
   g.nodes_.push_back(n);
   if (in_place || op == Op::read_op) g.pure_ = false;
   if (state_->sharing == Sharing::on) state_->nodes.insert(v, shared ? &place : nullptr);
@@ -199,8 +216,10 @@ Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool i
 }
 
 void Builder::reserve(size_t nodes) {
-  graph_->nodes_.reserve(graph_->nodes_.size() + nodes);
-  if (state_->sharing == Sharing::on) state_->nodes.reserve(graph_->nodes_.size() + nodes);
+  // At least doubled: many may come bit by bit.
+  size_t size = graph_->nodes_.size() + nodes, capacity = graph_->nodes_.capacity();
+  if (size > capacity) graph_->nodes_.reserve(std::max(size, 2 * capacity));
+  if (state_->sharing == Sharing::on) state_->nodes.reserve(graph_->nodes_.capacity());
 }
 
 Value Builder::param(const Type& type, std::string_view name) {
@@ -226,15 +245,21 @@ std::string Builder::unique_name(std::string_view name) {
 }
 
 Value Builder::emit(Op op, std::span<const Value> operands, Ints attrs, bool in_place) {
+  const GraphData& g = *graph_;
+  uint32_t common = kNoValue;  // the type of all operands, if it is one
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (operands[i] >= g.size()) internal_error("operand precedes its user", name_of(op));
+    uint32_t type = g.nodes_[operands[i]].type;
+    common = i == 0 || type == common ? type : kNoValue;
+  }
+  if (common != kNoValue && !in_place && keeps_type(op, operands.size(), *g.types_[common]))
+    return append(op, operands, attrs, false, common);
   constexpr size_t kInline = 8;
   const Type* few[kInline];
   std::vector<const Type*> many;
   if (operands.size() > kInline) many.resize(operands.size());
   const Type** types = many.empty() ? few : many.data();
-  for (size_t i = 0; i < operands.size(); ++i) {
-    if (operands[i] >= graph_->size()) internal_error("operand precedes its user", name_of(op));
-    types[i] = &graph_->type(operands[i]);
-  }
+  for (size_t i = 0; i < operands.size(); ++i) types[i] = &g.type(operands[i]);
   InferContext c{op, {types, operands.size()}, {op, attrs}, location()};
   return append(op, operands, attrs, in_place, intern(infer_type(c, in_place)));
 }
@@ -253,14 +278,16 @@ void Builder::enter_source(const GraphData& from) {
 Value Builder::copy_node(const GraphData& from, Value node, std::span<const Value> operands) {
   set_origin_of(from, node);
   const Node& n = from.nodes_[node];
+  if (n.type >= state_->type_of_source.size()) enter_source(from);
   uint32_t& type = state_->type_of_source[n.type];
   if (type == kNoValue) type = intern(*from.types_[n.type]);
   return append(n.op, operands, from.words(node), n.in_place != 0, type);
 }
 
 void Builder::set_origin_of(const GraphData& from, Value node) {
-  enter_source(from);
-  uint32_t& origin = state_->origin_of_source[from.nodes_[node].origin];
+  uint32_t of_source = from.nodes_[node].origin;
+  if (state_->source != from.serial_ || of_source >= state_->origin_of_source.size()) enter_source(from);
+  uint32_t& origin = state_->origin_of_source[of_source];
   if (origin == kNoValue) {
     set_origin(from.location(node), from.scope(node));
     origin = state_->origin;
@@ -272,15 +299,11 @@ void Builder::set_origin(Location location, std::string_view scope) {
   GraphData& g = *graph_;
   const Origin& now = g.origins_[state_->origin];
   if (now.location == location && g.scopes_[now.scope] == scope) return;
-  uint32_t scope_id = 0;
-  if (!scope.empty()) {
-    auto [it, fresh] = state_->scopes.try_emplace(std::string(scope), static_cast<uint32_t>(g.scopes_.size()));
-    if (fresh) g.scopes_.emplace_back(scope);
-    scope_id = it->second;
-  }
+  uint32_t scope_id = state_->scopes.find(scope, g.scopes_.size(), [&](size_t i) -> auto& { return g.scopes_[i]; });
+  if (scope_id == g.scopes_.size()) g.scopes_.emplace_back(scope);
   // Loops come back to the same few lines.
-  Origin wanted{location, scope_id};
   constexpr size_t kRecent = 16;
+  Origin wanted{location, scope_id};
   size_t n = g.origins_.size();
   for (size_t i = n; i-- > 0 && i + kRecent >= n;)
     if (g.origins_[i] == wanted) {

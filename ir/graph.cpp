@@ -40,13 +40,13 @@ uint64_t GraphData::hash() const {
   uint64_t h = hash_mix(nodes_.size(), pure_);
   for (Value v = 0; v < size(); ++v) {
     const Node& n = nodes_[v];
-    h = hash_mix(h, static_cast<uint64_t>(n.op) << 1 | n.in_place);
-    h = hash_mix(h, types[n.type]);
-    for (Value o : operands(v)) h = hash_mix(h, o);
-    for (int64_t w : words(v)) h = hash_mix(h, static_cast<uint64_t>(w));
+    h = hash_word(h, types[n.type] ^ (uint64_t{n.num_operands} << 32 | static_cast<uint64_t>(n.op) << 1 | n.in_place));
+    for (Value o : operands(v)) h = hash_word(h, o);
+    for (int64_t w : words(v)) h = hash_word(h, static_cast<uint64_t>(w));
   }
-  for (Value o : outputs_) h = hash_mix(h, o);
-  for (uint32_t w : writebacks_) h = hash_mix(h, w);
+  for (Value o : outputs_) h = hash_word(h, o);
+  for (uint32_t w : writebacks_) h = hash_word(h, w);
+  h = hash_mix(h, 0);
   h |= h == 0;
   hash_.store(h, std::memory_order_relaxed);
   return h;

@@ -1,5 +1,6 @@
 #include "passes/dce.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "passes/inline.h"
@@ -8,17 +9,20 @@ namespace jot::passes {
 
 using namespace ir;
 
-Graph dce(const Graph& graph) {
-  const GraphData& g = graph.data();
+std::vector<uint8_t> live_nodes(const GraphData& g) {
   std::vector<uint8_t> live(g.size(), 0);
+  for (Value v : g.inputs()) live[v] = 1;
   for (Value o : g.outputs()) live[o] = 1;
-  bool dead = false;
-  for (Value v = g.size(); v-- > 0;) {
-    dead |= !live[v] && g.op(v) != Op::param_op;
+  for (Value v = g.size(); v-- > 0;)
     if (live[v])
       for (Value o : g.operands(v)) live[o] = 1;
-  }
-  if (!dead) return graph;
+  return live;
+}
+
+Graph dce(const Graph& graph) {
+  const GraphData& g = graph.data();
+  std::vector<uint8_t> live = live_nodes(g);
+  if (std::ranges::find(live, 0) == live.end()) return graph;
   Builder b(g.name(), Builder::Sharing::off);
   b.reserve(g.size());
   std::vector<Value> params = params_like(b, g), map(g.size(), kNoValue), operands, outputs;

@@ -6,6 +6,7 @@ using namespace ir;
 
 std::vector<Value> inline_graph(Builder& b, const GraphData& g, std::span<const Value> args) {
   std::vector<Value> map(g.size(), kNoValue), operands, outputs;
+  b.reserve(g.size());
   for (size_t i = 0; i < args.size(); ++i) map[g.inputs()[i]] = args[i];
   for (Value v = 0; v < g.size(); ++v) {
     if (g.op(v) == Op::param_op) continue;

@@ -1,9 +1,11 @@
 #include "passes/simplify.h"
 
+#include <algorithm>
 #include <bit>
 #include <optional>
 
 #include "ir/build.h"
+#include "passes/dce.h"
 #include "passes/fold.h"
 #include "passes/inline.h"
 
@@ -36,6 +38,8 @@ std::optional<Value> same_operand(Builder& b, Op op, std::span<const Value> x) {
   const GraphData& g = b.graph();
   if (x.empty()) return {};
   auto is = [&](size_t i, double c) {
+    Op op = g.op(x[i]);  // of few operands anything is known
+    if (op != Op::const_op && op != Op::broadcast_op && op != Op::reshape_op) return false;
     auto s = splat(g, x[i]);
     return s && s->is(c);
   };
@@ -87,18 +91,23 @@ bool exchanges_halves(const GraphData& g, Value diagonal, Ints perm) {
 
 Value rebuilt(Builder& b, const GraphData& g, Value v, std::span<const Value> x) {
   AttrView a = g.attrs(v);
+  auto here = [&]() -> Builder& {
+    b.set_origin_of(g, v);
+    return b;
+  };
   switch (g.op(v)) {
     case Op::reshape_op:
-      return build::reshape(b, x[0], a.shape());
+      return build::reshape(here(), x[0], a.shape());
     case Op::permute_op:
-      return exchanges_halves(b.graph(), x[0], a.ints(Key::perm)) ? x[0] : build::permute(b, x[0], a.ints(Key::perm));
+      if (exchanges_halves(b.graph(), x[0], a.ints(Key::perm))) return x[0];
+      return build::permute(here(), x[0], a.ints(Key::perm));
     case Op::broadcast_op:  // what repeats nothing is a reshape
-      return g.shape(v).numel() == b.shape(x[0]).numel() ? build::reshape(b, x[0], g.shape(v))
-                                                         : build::broadcast(b, x[0], a.shape(), a.ints(Key::dims));
+      return g.shape(v).numel() == b.shape(x[0]).numel() ? build::reshape(here(), x[0], g.shape(v))
+                                                         : build::broadcast(here(), x[0], a.shape(), a.ints(Key::dims));
     case Op::slice_op:
-      return build::slice(b, x[0], a.ints(Key::start), a.ints(Key::limit), a.ints(Key::stride));
+      return build::slice(here(), x[0], a.ints(Key::start), a.ints(Key::limit), a.ints(Key::stride));
     case Op::convert_op:
-      return build::convert(b, x[0], a.dtype());
+      return build::convert(here(), x[0], a.dtype());
     default:
       return b.copy_node(g, v, x);
   }
@@ -108,15 +117,15 @@ Value rebuilt(Builder& b, const GraphData& g, Value v, std::span<const Value> x)
 
 Graph simplify(const Graph& graph) {
   const GraphData& g = graph.data();
+  std::vector<uint8_t> live = live_nodes(g);
   Builder b(g.name());  // shares equal nodes
-  b.reserve(g.size());
+  b.reserve(static_cast<size_t>(std::ranges::count(live, 1)));
   std::vector<Value> params = params_like(b, g), map(g.size(), kNoValue), operands, outputs;
   for (size_t i = 0; i < params.size(); ++i) map[g.inputs()[i]] = params[i];
   for (Value v = 0; v < g.size(); ++v) {
-    if (g.op(v) == Op::param_op) continue;
+    if (!live[v] || g.op(v) == Op::param_op) continue;
     operands.clear();
     for (Value o : g.operands(v)) operands.push_back(map[o]);
-    b.set_origin_of(g, v);
     std::optional<Value> simpler = same_operand(b, g.op(v), operands);
     if (!simpler) simpler = folded(b, g, v, operands);
     map[v] = simpler ? *simpler : rebuilt(b, g, v, operands);

@@ -367,6 +367,7 @@ void Axes::choose_roles() {
   if (extents_.empty()) return;
   Wishes wishes(g_, *this, wanted);
   for (Value v = 0; v < g_.size(); ++v) {
+    if (of(v).empty() && is_elementwise(g_.op(v))) continue;
     wishes.visit(v);
     int64_t n = g_.shape(v).numel();
     for (Axis a : of(v))
@@ -379,13 +380,14 @@ void Axes::choose_roles() {
   for (int64_t limit = kMaxUnrolled; limit > 0; limit /= 8) {
     total = 0;
     for (Value v = 0; v < g_.size(); ++v) {
-      while (elements(v) > limit) {
+      int64_t n = elements(v);
+      for (; n > limit; n = elements(v)) {
         Axis longest = kNoAxis;
         for (Axis a : of(v))
           if (a != kNoAxis && !looped(a) && (longest == kNoAxis || extents_[a] > extents_[longest])) longest = a;
         loops_[longest] = 1;
       }
-      total += elements(v);
+      total += n;
     }
     if (total <= kBudget + 8 * static_cast<int64_t>(g_.size())) return;
   }

@@ -28,6 +28,8 @@ class Clusterer {
     c_.follows.assign(n, 1);
     root_.assign(n, kNoValue);
     path_.assign(n, 1);
+    first_edge_.assign(n, 0);
+    edges_.reserve(2 * size_t{n});
     set_.assign(n, 0);
     home_.assign(n, 0);
     level_.assign(n, 0);
@@ -199,19 +201,25 @@ class Clusterer {
     return loops.empty() ? 0 : set_of(std::move(loops));
   }
 
-  // The edge from operand i of a member, seen through views: where the value comes from.
+  // The edge from an operand of a member or routine, seen through views: where the value comes from.
   struct Edge {
     Value root;      // kNoValue: a source
+    Role role;       // of the root
     bool preserved;  // an element depends on the same loop indices of the root
+    bool in_kernel() const { return role == Role::kernel; }
+    bool is_memory() const { return role == Role::routine; }
   };
-  Edge edge(Value v, size_t i) const {
-    Value o = g_.operand(v, i);
-    if (c_.role[v] == Role::routine || (g_.op(v) == Op::gather_op && i == 0)) return {c_.storage(o), false};
-    bool direct = !is_movement_of_one(g_.op(v)) || c_.follows[v];
-    return {root_[o], direct && path_[o]};
+  Edge edge(Value root, bool preserved) const {
+    return {root, root == kNoValue ? Role::source : c_.role[root], preserved};
   }
-  bool in_kernel(Value root) const { return root != kNoValue && c_.role[root] == Role::kernel; }
-  bool is_memory(Value root) const { return root != kNoValue && c_.role[root] == Role::routine; }
+  std::span<const Edge> edges(Value v) const { return {edges_.data() + first_edge_[v], g_.operands(v).size()}; }
+  void find_edges(Value v) {
+    first_edge_[v] = static_cast<uint32_t>(edges_.size());
+    bool routine = c_.role[v] == Role::routine, direct = !is_movement_of_one(g_.op(v)) || c_.follows[v];
+    for (Value o : g_.operands(v))
+      edges_.push_back(routine ? edge(c_.storage(o), false) : edge(root_[o], direct && path_[o]));
+    if (!routine && g_.op(v) == Op::gather_op) edges_[first_edge_[v]] = edge(c_.storage(g_.operand(v, 0)), false);
+  }
   bool can_inline(Value root) const { return size_[root] != 0 && size_[root] <= kInlineSize; }
 
   void assign_levels() {
@@ -228,13 +236,14 @@ class Clusterer {
           break;
         case Role::kernel:
           root_[v] = v;
+          find_edges(v);
           place(v);
           break;
         case Role::routine:
           if (!is_splat(g_, v)) root_[v] = v;  // kernels make splats anew
-          for (size_t i = 0; i < g_.operands(v).size(); ++i)
-            if (Edge e = edge(v, i); in_kernel(e.root) || is_memory(e.root))
-              level_[v] = std::max(level_[v], level_[e.root] + 1);
+          find_edges(v);
+          for (Edge e : edges(v))
+            if (e.in_kernel() || e.is_memory()) level_[v] = std::max(level_[v], level_[e.root] + 1);
           break;
       }
     }
@@ -243,10 +252,9 @@ class Clusterer {
   // The level of v as a member of the nest `home`.
   uint32_t level_in(Value v, Set home) const {
     uint32_t level = 0;
-    for (size_t i = 0; i < g_.operands(v).size(); ++i) {
-      Edge e = edge(v, i);
-      if (is_memory(e.root)) level = std::max(level, level_[e.root] + 1);
-      if (!in_kernel(e.root)) continue;
+    for (Edge e : edges(v)) {
+      if (e.is_memory()) level = std::max(level, level_[e.root] + 1);
+      if (!e.in_kernel()) continue;
       bool fused = e.preserved && home_[e.root] == home && c_.reduction[e.root] != Reduction::full;
       bool inlined = e.preserved && !fused && can_inline(e.root);
       level = std::max(level, fused ? level_[e.root] : inlined ? ready_[e.root] : level_[e.root] + 1);
@@ -260,9 +268,8 @@ class Clusterer {
     uint32_t level = level_in(v, home);
     if (c_.reduction[v] == Reduction::none && g_.op(v) != Op::gather_op) {
       // Values of the outer loops stay in the cluster of the reduction that they come from.
-      for (size_t i = 0; i < g_.operands(v).size(); ++i) {
-        Edge e = edge(v, i);
-        if (!e.preserved || !in_kernel(e.root) || set_[e.root] != set_[v] || home_[e.root] == set_[v]) continue;
+      for (Edge e : edges(v)) {
+        if (!e.preserved || !e.in_kernel() || set_[e.root] != set_[v] || home_[e.root] == set_[v]) continue;
         if (c_.reduction[e.root] == Reduction::full || home_[e.root] == home) continue;
         uint32_t other = level_in(v, home_[e.root]);
         if (other < level) {
@@ -296,11 +303,10 @@ class Clusterer {
     }
     int64_t size = c_.axes.elements(v) * (info(g_.op(v)).family == "pointwise" ? 4 : 1);
     uint32_t ready = 0;
-    for (size_t i = 0; i < g_.operands(v).size(); ++i) {
-      Edge e = edge(v, i);
-      if (is_memory(e.root) || (in_kernel(e.root) && !(e.preserved && can_inline(e.root)))) {
+    for (Edge e : edges(v)) {
+      if (e.is_memory() || (e.in_kernel() && !(e.preserved && can_inline(e.root)))) {
         ready = std::max(ready, level_[e.root] + 1);
-      } else if (in_kernel(e.root)) {
+      } else if (e.in_kernel()) {
         size += size_[e.root];
         ready = std::max(ready, ready_[e.root]);
       }
@@ -322,9 +328,8 @@ class Clusterer {
       if (c_.role[v] != Role::kernel && c_.role[v] != Role::routine) continue;
       if (c_.role[v] == Role::kernel && latest[v] != kNothing && latest[v] > level_[v] && may_sink(v))
         level_[v] = latest[v];
-      for (size_t i = 0; i < g_.operands(v).size(); ++i) {
-        Edge e = edge(v, i);
-        if (!in_kernel(e.root)) continue;
+      for (Edge e : edges(v)) {
+        if (!e.in_kernel()) continue;
         bool fused = c_.role[v] == Role::kernel && e.preserved && home_[e.root] == home_[v] &&
                      c_.reduction[e.root] != Reduction::full;
         uint32_t limit = fused ? level_[v] : level_[v] - 1;
@@ -338,9 +343,8 @@ class Clusterer {
       return false;
     // Values of this cluster that it alone keeps from sinking too would have to be written for it: at most one.
     Value cut = kNoValue;
-    for (size_t i = 0; i < g_.operands(v).size(); ++i) {
-      Edge e = edge(v, i);
-      if (!in_kernel(e.root) || home_[e.root] != home_[v] || level_[e.root] != level_[v]) continue;
+    for (Edge e : edges(v)) {
+      if (!e.in_kernel() || home_[e.root] != home_[v] || level_[e.root] != level_[v]) continue;
       if (uses_[e.root] == 1 || e.root == cut || (memory_[e.root] & kMemory)) continue;
       if (cut != kNoValue) return false;
       cut = e.root;
@@ -358,22 +362,21 @@ class Clusterer {
     for (Value v : g_.outputs()) need_stored(c_.storage(v));
     for (Value v = g_.size(); v-- > 0;) {
       if (c_.role[v] == Role::routine && live_[v])
-        for (size_t i = 0; i < g_.operands(v).size(); ++i) need_stored(edge(v, i).root);
+        for (Edge e : edges(v)) need_stored(e.root);
       if (c_.role[v] != Role::kernel) continue;
-      for (size_t i = 0; i < g_.operands(v).size(); ++i) {
-        Edge e = edge(v, i);
+      for (Edge e : edges(v)) {
         if (live_[v]) need(e, v);
         if (inlined_[v]) need_inlined(e);
       }
     }
   }
   void need_stored(Value root) {
-    if (!in_kernel(root) && !is_memory(root)) return;
+    if (root == kNoValue || (c_.role[root] != Role::kernel && c_.role[root] != Role::routine)) return;
     c_.stored[root] = live_[root] = 1;
   }
   void need(Edge e, Value v) {
-    if (is_memory(e.root)) need_stored(e.root);
-    if (!in_kernel(e.root)) return;
+    if (e.is_memory()) need_stored(e.root);
+    if (!e.in_kernel()) return;
     if (e.preserved && same_cluster(e.root, v) && c_.reduction[e.root] != Reduction::full)
       live_[e.root] = 1;
     else if (inlines(e, v))
@@ -383,7 +386,7 @@ class Clusterer {
   }
   bool inlines(Edge e, Value v) const { return e.preserved && home_[e.root] != home_[v] && can_inline(e.root); }
   void need_inlined(Edge e) {
-    if (in_kernel(e.root) && e.preserved && can_inline(e.root))
+    if (e.in_kernel() && e.preserved && can_inline(e.root))
       inlined_[e.root] = 1;
     else
       need_stored(e.root);
@@ -393,14 +396,18 @@ class Clusterer {
 
   void collect() {
     std::unordered_map<uint64_t, uint32_t> index;
+    Value last = kNoValue;
     for (Value v = 0; v < g_.size(); ++v) {
       if (c_.role[v] != Role::kernel || !live_[v]) continue;
-      auto [it, fresh] = index.try_emplace(key(home_[v], level_[v]), static_cast<uint32_t>(c_.clusters.size()));
-      if (fresh) c_.clusters.emplace_back();
-      c_.cluster[v] = it->second;
-      Cluster& cluster = c_.clusters[it->second];
-      if (cluster.members.empty()) cluster.loops = set_loops_[home_[v]];
-      cluster.members.push_back(v);
+      if (last != kNoValue && same_cluster(v, last)) {  // as most neighbours
+        c_.cluster[v] = c_.cluster[last];
+      } else {
+        auto [it, fresh] = index.try_emplace(key(home_[v], level_[v]), static_cast<uint32_t>(c_.clusters.size()));
+        if (fresh) c_.clusters.emplace_back().loops = set_loops_[home_[v]];
+        c_.cluster[v] = it->second;
+      }
+      c_.clusters[c_.cluster[v]].members.push_back(v);
+      last = v;
     }
     for (Cluster& cluster : c_.clusters) {
       collect_inlined(cluster);
@@ -412,17 +419,16 @@ class Clusterer {
     if (inline_of_.empty()) inline_of_.assign(g_.size(), kNothing);
     auto mark = static_cast<uint32_t>(&cluster - c_.clusters.data());
     std::vector<Value> pending;
-    auto visit = [&](Value v, size_t i, bool from_member) {
-      Edge e = edge(v, i);
-      if (!in_kernel(e.root) || !e.preserved || !inlined_[e.root] || inline_of_[e.root] == mark) return;
+    auto visit = [&](Value v, Edge e, bool from_member) {
+      if (!e.in_kernel() || !e.preserved || !inlined_[e.root] || inline_of_[e.root] == mark) return;
       if (from_member ? !inlines(e, v) : !can_inline(e.root)) return;
       inline_of_[e.root] = mark;
       pending.push_back(e.root);
     };
     for (Value v : cluster.members)
-      for (size_t i = 0; i < g_.operands(v).size(); ++i) visit(v, i, true);
+      for (Edge e : edges(v)) visit(v, e, true);
     for (size_t next = 0; next < pending.size(); ++next)
-      for (size_t i = 0; i < g_.operands(pending[next]).size(); ++i) visit(pending[next], i, false);
+      for (Value v = pending[next]; Edge e : edges(v)) visit(v, e, false);
     std::ranges::sort(pending);
     cluster.inlined = std::move(pending);
   }
@@ -467,19 +473,19 @@ class Clusterer {
         units.push_back({false, v});
         last.push_back(v);
       }
-    std::vector<std::pair<uint32_t, uint32_t>> edges;  // from, to
+    std::vector<std::pair<uint32_t, uint32_t>> before;  // unit, one that needs it
     std::vector<uint32_t> waits(units.size(), 0);
-    auto depend = [&](uint32_t unit, Value v, size_t i, bool inlined) {
-      Edge e = edge(v, i);
+    auto depend = [&](uint32_t unit, Value v, Edge e, bool inlined) {
       Value root = e.root;
       if (root == kNoValue || unit_of[root] == kNothing || unit_of[root] == unit || !c_.stored[root]) return;
-      if (in_kernel(v) && in_kernel(root) && (inlined ? e.preserved && can_inline(root) : inlines(e, v))) return;
-      edges.emplace_back(unit_of[root], unit);
+      if (c_.role[v] == Role::kernel && e.in_kernel() && (inlined ? e.preserved && can_inline(root) : inlines(e, v)))
+        return;
+      before.emplace_back(unit_of[root], unit);
       ++waits[unit];
     };
     for (uint32_t u = 0; u < units.size(); ++u) {
       auto all_operands = [&](Value v, bool inlined) {
-        for (size_t i = 0; i < g_.operands(v).size(); ++i) depend(u, v, i, inlined);
+        for (Edge e : edges(v)) depend(u, v, e, inlined);
       };
       if (!units[u].is_cluster) {
         all_operands(units[u].index, false);
@@ -488,9 +494,9 @@ class Clusterer {
       for (Value v : c_.clusters[units[u].index].members) all_operands(v, false);
       for (Value v : c_.clusters[units[u].index].inlined) all_operands(v, true);
     }
-    std::ranges::sort(edges);
+    std::ranges::sort(before);
     std::vector<uint32_t> first(units.size() + 1, 0);
-    for (auto [from, to] : edges) ++first[from + 1];
+    for (auto [from, to] : before) ++first[from + 1];
     for (size_t u = 0; u < units.size(); ++u) first[u + 1] += first[u];
     auto later = [&](uint32_t a, uint32_t b) { return last[a] > last[b]; };
     std::priority_queue<uint32_t, std::vector<uint32_t>, decltype(later)> ready(later);
@@ -501,7 +507,7 @@ class Clusterer {
       ready.pop();
       c_.units.push_back(units[u]);
       for (uint32_t e = first[u]; e < first[u + 1]; ++e)
-        if (--waits[edges[e].second] == 0) ready.push(edges[e].second);
+        if (--waits[before[e].second] == 0) ready.push(before[e].second);
     }
     if (c_.units.size() != units.size()) internal_error("clusters are acyclic", g_.name());
   }
@@ -511,6 +517,8 @@ class Clusterer {
   std::vector<uint8_t> memory_;  // kMemory, kAffine
   std::vector<Value> root_;      // the value behind a chain of views
   std::vector<uint8_t> path_;    // all views of the chain keep the loop indices
+  std::vector<Edge> edges_;      // of members and routines
+  std::vector<uint32_t> first_edge_;
   std::map<std::vector<Axis>, Set> sets_;
   std::vector<std::vector<Axis>> set_loops_;
   std::vector<Set> set_, home_;  // loops of a value, of its cluster

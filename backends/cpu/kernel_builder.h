@@ -20,6 +20,10 @@ class KernelBuilder {
   KType type(Value v) const { return kernel_.instrs[v].type; }
   const KInstr& instr(Value v) const { return kernel_.instrs[v]; }
   size_t size() const { return kernel_.instrs.size(); }
+  void reserve(size_t instrs) {  // about so many will come
+    kernel_.instrs.reserve(instrs);
+    scope_of_.reserve(instrs);
+  }
   Kernel finish() &&;  // every loop closed
 
   // ---- scalars. args[0] is the KernelError; arguments of the caller's begin at 1.

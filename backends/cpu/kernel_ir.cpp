@@ -214,10 +214,10 @@ uint64_t Kernel::hash() const {
     uint64_t words[4] = {static_cast<uint64_t>(in.op) | static_cast<uint64_t>(in.type) << 8 |
                              static_cast<uint64_t>(in.aux) << 16 | static_cast<uint64_t>(in.a) << 32,
                          in.b | static_cast<uint64_t>(in.c) << 32, in.d, static_cast<uint64_t>(in.imm)};
-    for (uint64_t w : words) h = hash_mix(h, w);
+    for (uint64_t w : words) h = hash_word(h, w);
   }
-  for (uint32_t v : lists) h = hash_mix(h, v);
-  return h;
+  for (uint32_t v : lists) h = hash_word(h, v);
+  return hash_mix(h, 0);
 }
 
 void verify(const Kernel& kernel) { Verifier(kernel).run(); }

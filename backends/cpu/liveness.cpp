@@ -42,11 +42,11 @@ Liveness::Liveness(const Kernel& kernel, const RegisterModel& model) : kernel_(k
 }
 
 bool Liveness::unused(uint32_t i) const {
+  if (first_[i] != kNever) return false;
   const KInstr& in = kernel_.instrs[i];
   const KKind kind = info(in.op).kind;
   if (kind == KKind::effect || kind == KKind::loop) return false;
-  const uint32_t values = in.op == KOp::load_rows ? in.aux : 1;
-  for (uint32_t j = 0; j < values; ++j)
+  for (uint32_t j = 1; in.op == KOp::load_rows && j < in.aux; ++j)
     if (first_[i + j] != kNever) return false;
   return true;
 }
@@ -85,13 +85,13 @@ void Liveness::operands(uint32_t i) {
   for (size_t s = 0; s < 4; ++s) {
     if (named[s] == kNone) continue;
     const uint32_t v = root(named[s]);
-    // An operand named twice has one next use.
-    size_t same = 0;
-    while (same < s && (named[same] == kNone || root(named[same]) != v)) ++same;
-    if (same < s)
-      next_[i][s] = next_[i][same];
-    else
+    if (first_[v] != i) {
       read(i, v, next_[i][s]);
+    } else {  // an operand named twice has one next use
+      size_t same = 0;
+      while (named[same] == kNone || root(named[same]) != v) ++same;
+      next_[i][s] = next_[i][same];
+    }
   }
   if (in.op == KOp::store_rows)  // a value named twice is needed until its last entry
     for (uint32_t j = in.aux; j-- > 0;) read(i, root(kernel_.lists[in.d + j]), list_next_[next_[i][3] + j]);
@@ -99,9 +99,9 @@ void Liveness::operands(uint32_t i) {
 
 void Liveness::read(uint32_t i, uint32_t v, uint32_t& next) {
   const KInstr& def = kernel_.instrs[v];
-  const RegisterFile f = model_.file(def.type);
   for (Open& open : open_) {
     Loop& loop = loops_[open.loop];
+    const RegisterFile f = model_.file(def.type);
     if (loop.begin >= v || !costs_register(def)) {  // constants come from outside
       if (first_[v] > loop.end) {
         loop.carried.push_back({v, kNever, first_[v]});

@@ -54,14 +54,17 @@ void ClusterLowering::survey() {
   for (const std::vector<Value>* list : {&cluster_.members, &cluster_.inlined})
     for (Value v : *list) {
       see(g_.dtype(v));
-      for (size_t i = 0; i < g_.operands(v).size(); ++i) survey_operand(v, i);
+      bool plain = c_.follows[v] && g_.op(v) != Op::gather_op;
+      std::span<const Value> operands = g_.operands(v);
+      for (size_t i = 0; i < operands.size(); ++i)
+        if (!plain || !own(operands[i])) survey_operand(v, i);
     }
   for (Value v : cluster_.members)
     if (c_.stored[v] && c_.reduction[v] != Reduction::full) find_access(v, false);
 }
 
 // A movement that no loop nest follows: its elements are read where its operand lies.
-bool ClusterLowering::copies_memory(Value v) const { return own(v) && is_movement_of_one(g_.op(v)) && !c_.follows[v]; }
+bool ClusterLowering::copies_memory(Value v) const { return !c_.follows[v] && own(v) && is_movement_of_one(g_.op(v)); }
 
 void ClusterLowering::survey_operand(Value v, size_t i) {
   Value o = g_.operand(v, i);
@@ -136,6 +139,7 @@ LoweredKernel ClusterLowering::run() {
   bool looped = !cluster_.loops.empty();
   int lanes = looped ? t_.vector_bytes / widest_ : 1;
   b_ = std::make_unique<KernelBuilder>(lanes, !looped);
+  b_->reserve(slots_.size());
   args_ = std::make_unique<Arguments>(c_.axes, *b_);
   std::vector<std::vector<Stride>> strides;
   for (const Found& f : found_) strides.push_back(f.by_axis);
@@ -367,8 +371,7 @@ void ClusterLowering::accumulate(Value v) {
     f.value = v;
     f.element = j;
     f.accumulator = variable_values_[variables_.at(v) + j];
-    stack_.push_back(f);
-    make_pending();
+    make_frame(f);
   }
 }
 

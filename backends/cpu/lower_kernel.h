@@ -107,7 +107,7 @@ class ClusterLowering {
   bool get(const Reference& r, uint32_t& result);         // may be kAbsent
   bool get_number(const Reference& r, uint32_t& result);  // never is
   uint32_t make(Value o, uint32_t element);
-  void make_pending();
+  void make_frame(const Frame& f);
   bool step(Frame& f);
   bool step_elementwise(Frame& f);
   void resolve_sum(Frame& f);
@@ -165,7 +165,8 @@ class ClusterLowering {
   std::map<Value, uint32_t> partials_;
   std::map<std::pair<Value, uint32_t>, Starts> starts_;
   std::map<Value, uint32_t> operand_pointers_;  // of gathers
-  std::vector<Frame> stack_;
+  std::vector<Frame> stack_;                    // each needs the next
+  Frame missing_;                               // what the last step needs, untouched
   LoweredKernel result_;
 };
 

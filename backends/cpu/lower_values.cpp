@@ -62,7 +62,7 @@ ClusterLowering::Reference ClusterLowering::resolve(Value o, uint32_t element) {
   }
 }
 
-// The element if it is there; else it becomes pending and the result is false.
+// The element if it is there; else it is missing_ and the result is false.
 bool ClusterLowering::get(const Reference& r, uint32_t& result) {
   switch (r.from) {
     case From::zero:
@@ -84,10 +84,7 @@ bool ClusterLowering::get(const Reference& r, uint32_t& result) {
     return true;
   }
   if (c_.reduction[r.value] != Reduction::none) internal_error("a reduction is done before it is used", g_.name());
-  Frame f;
-  f.value = r.value;
-  f.element = r.element;
-  stack_.push_back(f);
+  missing_ = {r.value, r.element};
   return false;
 }
 
@@ -100,19 +97,18 @@ bool ClusterLowering::get_number(const Reference& r, uint32_t& result) {
 uint32_t ClusterLowering::make(Value o, uint32_t element) {
   Reference r = resolve(o, element);
   uint32_t result = kNone;
-  while (!get_number(r, result)) make_pending();
+  while (!get_number(r, result)) make_frame(missing_);
   return result;
 }
 
-void ClusterLowering::make_pending() {
-  while (!stack_.empty()) {
-    size_t top = stack_.size() - 1;
-    Frame f = stack_[top];  // a step may push
-    if (step(f))
+// And, before it, what it needs.
+void ClusterLowering::make_frame(const Frame& f) {
+  stack_.push_back(f);
+  while (!stack_.empty())
+    if (step(stack_.back()))
       stack_.pop_back();
     else
-      stack_[top] = f;
-  }
+      stack_.push_back(missing_);
 }
 
 // True: done.

@@ -47,6 +47,7 @@ void expect_extents(const InferContext& c, Ints extents) {
 Type infer_elementwise(const InferContext& c) {
   expect_allowed(c, 0);
   for (size_t i = 1; i < c.operands.size(); ++i) {
+    if (c.operands[i] == c.operands[0]) continue;
     expect_same_dtype(c, 0, i);
     if (c.shape(i) != c.shape(0))
       c.shape_error("operands must have one shape: expected " + to_string(c.shape(0)) + ", got " +
