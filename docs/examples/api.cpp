@@ -43,7 +43,7 @@ void tensors() {
   gather(a, 0, idx.unsqueeze(0)), scatter(a, 0, idx.unsqueeze(0), 1), a.scatter_add_(0, idx.unsqueeze(0), a);
   a.index_add_(0, idx, a), a.index_copy_(0, idx, a.clone()), a.index_fill_(0, idx, 2), a.masked_scatter_(m, c);
   select_scatter(a, b, 0, 1), slice_scatter(a, a), diagonal_scatter(a, b), as_strided_scatter(a, b, {2}, {1});
-  a.gt_(2), a.logical_not_(), m &= m, m |= m, m ^= m, add_out(b, b, 1), sum_out(b, a, {0});
+  a.gt_(2), a.logical_not_(), m &= a > 1, m |= a > 1, m ^= a > 1, add_out(b, b, 1), sum_out(b, a, {0});
   std::cout << a << "\n" << to_string(d.shape()) << "\n";
   fmt::print("{}\n", a);
 

@@ -169,9 +169,9 @@ const std::vector<std::pair<const char*, Tensor (*)(const Tensor&)>> kAliases = 
      [](const Tensor& t) {
        return t.split({1, 1}, 1)[1];
      }},
-    {"split() sizes", [](const Tensor& t) { return split(t, {2})[0]; }},
+    {"split() sizes", [](const Tensor& t) { return split(t, Shape{2})[0]; }},
     {"tensor_split", [](const Tensor& t) { return t.tensor_split(2)[1]; }},
-    {"tensor_split()", [](const Tensor& t) { return tensor_split(t, {1}, 1)[0]; }},
+    {"tensor_split()", [](const Tensor& t) { return tensor_split(t, Shape{1}, 1)[0]; }},
     {"chunk", [](const Tensor& t) { return t.chunk(2, 1)[1]; }},
     {"chunk()", [](const Tensor& t) { return chunk(t, 2)[0]; }},
     {"unbind", [](const Tensor& t) { return t.unbind()[1]; }},
