@@ -26,7 +26,7 @@ Shape row_major(const Shape& shape) {
 }
 
 bool TensorImpl::contiguous() const {
-  if (!parent) return true;
+  if (!parent || shape.numel() == 0) return true;
   int64_t step = 1;
   for (size_t i = shape.size(); i-- > 0;) {
     if (shape[i] != 1 && strides[i] != step) return false;

@@ -27,6 +27,7 @@ class Functionalizer {
         base_(g.size()),
         depth_(g.size(), 0),
         repeats_(g.size(), 0),
+        constant_(g.size(), 0),
         alias_(g.size(), kNoValue),
         epoch_of_(g.size(), kStale),
         epoch_(g.size(), 0),
@@ -44,7 +45,7 @@ class Functionalizer {
         map_[v] = read(v);
       } else {
         if (g_.op(v) != Op::param_op && as_value_[v]) map_[v] = b_.copy_node(g_, v, mapped(v));
-        if (epoch_[base_[v]] == 0 && map_[v] != kNoValue) set(v, map_[v]);
+        if (epoch_[base_[v]] == 0 && map_[v] != kNoValue && !constant_[v]) set(v, map_[v]);
       }
     }
     return finish();
@@ -63,6 +64,7 @@ class Functionalizer {
       depth_[v] = view ? depth_[parent(v)] + 1 : 0;
       repeats_[v] = view && (repeats_[parent(v)] ||
                              (g_.op(v) == Op::broadcast_op && g_.shape(v).numel() > g_.shape(parent(v)).numel()));
+      constant_[v] = view && (constant_[parent(v)] || g_.op(v) == Op::stop_gradient_op);
       front_[v] = v;
     }
     as_value_.assign(g_.size(), 0);
@@ -103,6 +105,11 @@ class Functionalizer {
     while (!stale.empty()) {
       Value view = stale.back();
       stale.pop_back();
+      // Accesses behind a stop_gradient are constant; what they leave alone keeps its derivative.
+      if (g_.op(view) == Op::stop_gradient_op) {
+        set(view, alias_[parent(view)]);
+        continue;
+      }
       std::vector<Value> operands = mapped(view);
       operands[0] = alias_[parent(view)];
       set(view, b_.copy_node(g_, view, operands));
@@ -130,7 +137,12 @@ class Functionalizer {
     if (last_write_[base_[address]] != g_.operand(v, 1))
       throw IrError("[read] %" + std::to_string(v) + " reads a version of its storage that is not the last one" +
                     at(g_.location(v)));
-    return contents(address);
+    return seen(address, contents(address));
+  }
+
+  // What is read or written at an address.
+  Value seen(Value address, Value v) {
+    return constant_[address] && is_floating(b_.dtype(v)) ? b_.emit(Op::stop_gradient_op, {v}) : v;
   }
 
   void write(Value v) {
@@ -147,7 +159,7 @@ class Functionalizer {
       contents(address);
     b_.set_origin_of(g_, v);
     std::vector<Value> operands = mapped(v);
-    operands[0] = alias_[address];
+    operands[0] = overwrites ? kNoValue : seen(address, alias_[address]);
     Value updated;
     if (g_.op(v) == Op::copy_op)
       updated = operands[1];
@@ -155,6 +167,7 @@ class Functionalizer {
       updated = build::broadcast_scalar(b_, operands[1], g_.shape(address));
     else
       updated = b_.emit(g_.op(v), operands, g_.words(v));
+    updated = seen(address, updated);
     ++epoch_[base];
     set(address, updated);
     front_[base] = address;
@@ -171,8 +184,8 @@ class Functionalizer {
         return build::reshape(b_, part, shape);
       case Op::permute_op:
         return build::permute(b_, part, build::inverse(attrs.ints(Key::perm)));
-      case Op::stop_gradient_op:  // what is written through a constant view is constant
-        return is_floating(b_.dtype(part)) ? b_.emit(Op::stop_gradient_op, {part}) : part;
+      case Op::stop_gradient_op:
+        return part;
       case Op::slice_op:
         return put_slice(attrs, parent, part);
       case Op::dynamic_slice_op: {
@@ -234,6 +247,7 @@ class Functionalizer {
   std::vector<Value> base_;         // of an address: the root of its tree, ...
   std::vector<uint32_t> depth_;     // ... and how far it is
   std::vector<uint8_t> repeats_;    // an element of the base is shown more than once
+  std::vector<uint8_t> constant_;   // it lies behind a stop_gradient
   std::vector<uint8_t> as_value_;   // used for its elements before any write, not only as an address
   std::vector<Value> alias_;        // of an address: what it showed ...
   std::vector<uint32_t> epoch_of_;  // ... at this epoch

@@ -159,7 +159,31 @@ class Generator {
   int64_t an_index(int64_t n) { return between(-n, n - 1); }
 
   Step view() {
-    switch (below(22)) {
+    switch (below(25)) {
+      case 22: {
+        int a = pick_with_dims();
+        int64_t d = between(0, static_cast<int64_t>(at(a).rank()) - 1);
+        Ints parts = another_shape(extent(a, d));
+        if (parts.empty() || at(a).rank() + parts.size() > kMostDims + 1 || std::ranges::count(parts, -1))
+          return {Do::detach, {a}};
+        parts.insert(parts.begin(), d);
+        return {Do::unflatten, {a}, parts};
+      }
+      case 23: {
+        int a = pick_if([](const auto& x) { return x.rank() > 0 && x.rank() < kMostDims; });
+        int64_t d = dim_of(a);
+        return {Do::unfold, {a}, {d, between(1, std::max<int64_t>(1, extent(a, d))), between(1, 3)}};
+      }
+      case 24: {
+        int a = pick();
+        Ints n = shape(), strides;
+        int64_t rank = static_cast<int64_t>(n.size());
+        for (int64_t d = 0; d < rank; ++d) strides.push_back(between(0, 5));
+        n.insert(n.begin(), rank);
+        n.insert(n.end(), strides.begin(), strides.end());
+        n.push_back(between(0, 4));
+        return {Do::as_strided, {a}, n};
+      }
       case 0:
       case 1: {
         int a = pick_with_dims();
@@ -371,6 +395,8 @@ class Generator {
     if (n == 0) return {Do::zero_, {a}};
     bool accumulate = chance(2);
     Step s{accumulate || chance(2) ? Do::index_put_ : Do::assign_taken, {a}, {d}};
+    bool named = chance(2);  // index_add_ and its kin
+    if (named) s.what = accumulate ? Do::index_add_ : chance(2) ? Do::index_copy_ : Do::index_fill_;
     if (s.what == Do::index_put_) s.n.push_back(accumulate);
     Ints indices, part = at(a).shape;
     for (int64_t i = 0; i < n; ++i) indices.push_back(chance(2) ? i : i - n);
@@ -379,6 +405,12 @@ class Generator {
     if (accumulate && chance(2)) indices.push_back(indices[0]);
     s.n.insert(s.n.end(), indices.begin(), indices.end());
     part[static_cast<size_t>(d)] = static_cast<int64_t>(indices.size());
+    s.x = number();
+    if (s.what == Do::index_fill_) return s;
+    if (named) {
+      s.in.push_back(pick_if([&](const auto& x) { return x.shape == part; }));
+      return s;
+    }
     s.in.push_back(pick_if([&](const auto& x) {
       try {
         broadcast(x, part);

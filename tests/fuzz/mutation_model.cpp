@@ -96,6 +96,33 @@ class Viewer {
       case Do::contiguous:
         if (!a_.contiguous()) return {};
         break;
+      case Do::unflatten: {
+        size_t d = dim(n_[0]);
+        int64_t step = a_.strides[d];
+        erase(d);
+        for (size_t i = n_.size(); i-- > 1; step *= n_[i]) insert(d, n_[i], step);
+        break;
+      }
+      case Do::unfold: {
+        size_t d = dim(n_[0]);
+        if (n_[1] > a_.shape[d]) throw Refused();
+        r_.shape[d] = (a_.shape[d] - n_[1]) / n_[2] + 1;
+        r_.strides[d] *= n_[2];
+        insert(r_.rank(), n_[1], a_.strides[d]);
+        r_.repeated |= r_.overlapping();
+        break;
+      }
+      case Do::as_strided: {
+        auto rank = n_[0];
+        r_.shape.assign(n_.begin() + 1, n_.begin() + 1 + rank);
+        r_.strides.assign(n_.begin() + 1 + rank, n_.begin() + 1 + 2 * rank);
+        r_.offset = n_.back();
+        if (a_.detached) throw Unclear();
+        for (int64_t p : r_.positions())
+          if (p >= static_cast<int64_t>(a_.store->elements.size())) throw Refused();
+        r_.repeated = r_.overlapping();
+        break;
+      }
       default:
         throw std::logic_error("not a view");
     }
@@ -297,6 +324,17 @@ class Apply {
         return put(static_cast<size_t>(step_.n[0]), 2, step_.n[1] != 0);
       case Do::assign_taken:
         return put(static_cast<size_t>(step_.n[0]), 1, false);
+      case Do::index_add_:
+      case Do::index_copy_:
+        return put(static_cast<size_t>(step_.n[0]), 1, step_.what == Do::index_add_);
+      case Do::index_fill_: {
+        Array<S> changed = fresh(in(0).shape, in(0).elements());
+        for (size_t i = 1; i < step_.n.size(); ++i) {
+          Array<S> part = row(changed, static_cast<size_t>(step_.n[0]), step_.n[i]);
+          for (int64_t p : part.positions()) changed.store->elements[static_cast<size_t>(p)] = S(step_.x);
+        }
+        return write(in(0), changed.store->elements);
+      }
       case Do::assign: {
         Array<S> part = *view();
         return write(part, broadcast(in(1), part.shape));
@@ -350,12 +388,11 @@ class Apply {
   void write(const Array<S>& to, std::vector<S> elements) {
     check_size(elements, largest_);
     Ints positions = to.positions();
-    if (std::set<int64_t>(positions.begin(), positions.end()).size() < positions.size()) throw Refused();
+    if (to.overlapping()) throw Refused();
     Store<S>& store = *to.store;
     if (store.frozen || (lanes_ & store.fixed)) throw Unclear();
-    // What a write through a detached view does to derivatives is left open; so is a write to one of the repeated
-    // parts.
-    if (to.repeated || (depth<S> > 0 && to.detached)) throw Unclear();
+    if (to.detached)
+      for (S& s : elements) s = S(primal(s));  // what is written through a detached view is constant
     store.lanes |= lanes_;
     for (size_t i = 0; i < positions.size(); ++i) store.elements[static_cast<size_t>(positions[i])] = elements[i];
   }
@@ -427,9 +464,8 @@ class Apply {
     values_[static_cast<size_t>(step_.id)] = whole;
   }
 
-  // The part of in(0) that index i of a dim shows, that dim kept.
-  Array<S> row(size_t d, int64_t i) const {
-    Array<S> r = in(0);
+  // The part of an array that index i of a dim shows, that dim kept.
+  static Array<S> row(Array<S> r, size_t d, int64_t i) {
     r.offset += (i < 0 ? i + r.shape[d] : i) * r.strides[d];
     r.shape[d] = 1;
     return r;
@@ -443,7 +479,7 @@ class Apply {
       Array<S> to = whole;
       to.offset += static_cast<int64_t>(i) * to.strides[d];
       to.shape[d] = 1;
-      std::vector<S> elements = row(d, indices[i]).elements();
+      std::vector<S> elements = row(in(0), d, indices[i]).elements();
       Ints positions = to.positions();
       for (size_t k = 0; k < positions.size(); ++k)
         whole.store->elements[static_cast<size_t>(positions[k])] = elements[k];

@@ -67,7 +67,7 @@ struct Array {
   Ints shape, strides;
   int64_t offset = 0;
   bool detached = false;
-  bool repeated = false;  // a part of what expand has repeated
+  bool repeated = false;  // shows an element twice, or is a part of what does
 
   int64_t numel() const {
     int64_t n = 1;
@@ -97,6 +97,10 @@ struct Array {
       result.push_back(detached ? S(primal(s)) : s);
     }
     return result;
+  }
+  bool overlapping() const {
+    Ints p = positions();
+    return std::set<int64_t>(p.begin(), p.end()).size() < p.size();
   }
   bool contiguous() const { return positions() == row_major_from(offset); }
   bool whole() const { return contiguous() && numel() == static_cast<int64_t>(store->elements.size()); }

@@ -48,6 +48,9 @@ enum class Do : uint8_t {
   unbind,  // n: dim, which
   index,   // n: groups of four, see IndexKind
   contiguous,
+  unflatten,   // n: dim, extents
+  unfold,      // n: dim, size, step
+  as_strided,  // n: rank, extents, strides, offset
   // writes to in[0]
   add_,
   sub_,
@@ -71,7 +74,10 @@ enum class Do : uint8_t {
   assign,              // in[0].index(n) = in[1]
   assign_number,
   assign_taken,  // in[0].index({..., indices}) = in[1]; n: dim, then indices
-  poke,          // through mutable_data: element n[0] becomes x
+  index_add_,    // n: dim, indices; in[1] has the shape of what they show
+  index_copy_,
+  index_fill_,  // with x
+  poke,         // through mutable_data: element n[0] becomes x
   // others
   read,
   drop,  // the handle

@@ -77,7 +77,6 @@ class Worker {
 };
 
 Shape shape_from(const Ints& n) { return Shape(n); }
-int narrow(int64_t i) { return static_cast<int>(i); }
 
 class Runner {
  public:
@@ -211,11 +210,14 @@ class Runner {
     }
   }
 
-  // {:, ..., indices} with the indices that follow n[first + 1].
+  // The indices that follow n[first], and {:, ..., indices}.
+  static Tensor taken_indices(const Step& s, size_t first) {
+    std::vector<int64_t> indices(s.n.begin() + static_cast<int64_t>(first) + 1, s.n.end());
+    return Tensor::from(indices, {static_cast<int64_t>(indices.size())});
+  }
   static std::vector<Index> taking(const Step& s, size_t first) {
     std::vector<Index> list(static_cast<size_t>(s.n[0]), Index(Slice()));
-    std::vector<int64_t> indices(s.n.begin() + narrow(static_cast<int64_t>(first)) + 1, s.n.end());
-    list.emplace_back(Tensor::from(indices, {static_cast<int64_t>(indices.size())}));
+    list.emplace_back(taken_indices(s, first));
     return list;
   }
   static std::vector<Index> index_list(const Ints& n) {
@@ -274,6 +276,13 @@ class Runner {
         return t.unbind(n[0])[static_cast<size_t>(n[1])];
       case Do::index:
         return t.index(index_list(n));
+      case Do::unflatten:
+        return t.unflatten(n[0], shape_from({n.begin() + 1, n.end()}));
+      case Do::unfold:
+        return t.unfold(n[0], n[1], n[2]);
+      case Do::as_strided:
+        return t.as_strided(shape_from({n.begin() + 1, n.begin() + 1 + n[0]}),
+                            shape_from({n.begin() + 1 + n[0], n.end() - 1}), n.back());
       default:
         return t.contiguous();
     }
@@ -340,6 +349,15 @@ class Runner {
         break;
       case Do::assign_taken:
         t.index(taking(s, 0)) = in(s, 1);
+        break;
+      case Do::index_add_:
+        t.index_add_(s.n[0], taken_indices(s, 0), in(s, 1));
+        break;
+      case Do::index_copy_:
+        t.index_copy_(s.n[0], taken_indices(s, 0), in(s, 1));
+        break;
+      case Do::index_fill_:
+        t.index_fill_(s.n[0], taken_indices(s, 0), s.x);
         break;
       case Do::assign:
         t.index(index_list(s.n)) = in(s, 1);
