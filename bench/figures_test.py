@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Statistics, comparison, table and page of the bench on rows made up."""
+"""Statistics, comparison, driver, table and page of the bench on rows made up."""
 import pathlib
 import re
 import tempfile
+import types
 import unittest
 
 import figures
 import plots
 import report
+import run
 
 
 def row(workload, contender, steady, spread=0.02, compile_ms=10.0, peak=50.0, **more):
@@ -66,6 +68,15 @@ class Compare(unittest.TestCase):
     def test_new_and_absent_rows_are_left_out(self):
         absent = {'workload': 'ba', 'contender': 'jot', 'threads': 2, 'absent': 'why'}
         self.assertEqual(self.complaints(absent, row('new', 'jot', 1.0)), [])
+
+
+class Driver(unittest.TestCase):
+    def test_a_workload_that_waits_is_a_row(self):
+        bench = run.Bench.__new__(run.Bench)
+        bench.options = types.SimpleNamespace(smoke=False, check=False, quick=False, peers=None, only='solve4')
+        bench.native = [['jot', 'solve4', 'waits for linalg.solve']]
+        rows = [r for found in bench.run() for r in found]
+        self.assertEqual([(r['contender'], r['absent']) for r in rows], [('jot', 'waits for linalg.solve')])
 
 
 class Page(unittest.TestCase):

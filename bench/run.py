@@ -111,7 +111,7 @@ class Bench:
                     gave_up[name, 'chain'] = f'{workload}: {e}'
         self.check(workload, rows)
         rounds, seconds = (5, 0.05) if self.options.quick else (15, 0.14)
-        if self.options.smoke or self.options.check:
+        if self.options.smoke or self.options.check or not running:
             rounds = 0
         for i in range(rounds):
             for process, row, samples in running[i % len(running):] + running[:i % len(running)]:
@@ -160,14 +160,14 @@ class Bench:
                 row['agrees'] = figures.agree(row['fingerprint'], reference, tolerance(workload, row['contender']))
 
     def run(self):
-        rows, gave_up, start = [], {}, time.monotonic()
+        """The rows of each workload in turn."""
+        gave_up, start = {}, time.monotonic()
         workloads = self.workloads()
         for i, workload in enumerate(workloads):
             if sys.stderr.isatty() or not self.options.smoke:
                 seconds = time.monotonic() - start
                 print(f'[{i + 1}/{len(workloads)}, {seconds:.0f} s] {workload}', file=sys.stderr, flush=True)
-            rows += self.measure(workload, gave_up)
-        return rows
+            yield self.measure(workload, gave_up)
 
 
 def matches(name, wanted):
@@ -215,19 +215,20 @@ def main():
     if options.source:
         result = json.loads(options.source.read_text())
     else:
-        info = machine()
-        result = {'machine': info, 'rows': Bench(options).run()}
-        for row in result['rows']:
-            if row['contender'].startswith('jot'):
-                row['version'] = info['commit']
+        result = {'machine': machine(), 'rows': []}
+        for found in Bench(options).run():
+            for row in found:
+                if row['contender'].startswith('jot'):
+                    row['version'] = result['machine']['commit']
+            result['rows'] += found
+            if options.json:  # a run that is cut short keeps what it has
+                options.json.write_text(json.dumps(result, indent=1) + '\n')
     rows = result['rows']
     if options.smoke and options.peers is None:
         return smoke(rows)
     if options.write_toy:
         found = {r['workload']: r['fingerprint'] for r in rows if r['contender'] == 'jax' and 'fingerprint' in r}
         TOY.write_text('{\n' + ',\n'.join(f' {json.dumps(w)}: {json.dumps(f)}' for w, f in found.items()) + '\n}\n')
-    if options.json and not options.source:
-        options.json.write_text(json.dumps(result, indent=1) + '\n')
     print(report.table(rows))
     if options.plots:
         plots.write(rows, options.plots)
