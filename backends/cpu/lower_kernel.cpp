@@ -189,9 +189,11 @@ void ClusterLowering::emit_plain() {
   vector_loop_ = kNone;
 }
 
-// Values that several phases need and that cost more than reading them again are kept in memory for a row.
+// Values that several phases need and that cost more than reading them again are kept in memory for a row, where the
+// row fits in a cache.
 void ClusterLowering::find_kept() {
   constexpr int kCheap = 4, kMost = 100;
+  constexpr int64_t kRowBytes = int64_t{256} << 10;
   struct Need {
     int first = INT_MAX, last = -1, cost = 1;
   };
@@ -211,12 +213,14 @@ void ClusterLowering::find_kept() {
   for (size_t l = outer_; l < loops_.size(); ++l)
     inner.insert(inner.end(), loops_[l].axes.begin(), loops_[l].axes.end());
   std::ranges::sort(inner);
+  int64_t row = 1;
+  for (Axis a : inner) row *= c_.axes.extent(a);
   for (size_t i = cluster_.members.size(); i-- > 0;) {
     Value v = cluster_.members[i];
     Need n = needs.at(v);
     if (n.last < 0 || (!in_all_loops(v) && c_.reduction[v] == Reduction::none)) continue;
-    if (n.first < n.last && n.cost > kCheap) {
-      int64_t bytes = c_.axes.elements(v) * size_of(g_.dtype(v));
+    int64_t bytes = c_.axes.elements(v) * size_of(g_.dtype(v));
+    if (n.first < n.last && n.cost > kCheap && row * bytes <= kRowBytes) {
       uint32_t pointer = args_->scratch(inner, bytes);
       b_->read_write(pointer);
       kept_[v] = {n.first, pointer};

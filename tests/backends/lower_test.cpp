@@ -98,24 +98,20 @@ TEST_CASE("lower: sums over the loop of a kernel are kept in registers") {
 }
 
 TEST_CASE("lower: what costs much and several phases of a row need is computed once") {
-  auto softmax = [](const std::string& op) {
-    return kernel_text(
-        "func @main(%x: f32[512,1000]) -> (f32[512,1000]) {\n"
-        "  %0: f32[512] = reduce_max(%x) {dims=[1]}\n"
-        "  %1: f32[512,1000] = broadcast(%0) {shape=[512,1000], dims=[0]}\n"
-        "  %2: f32[512,1000] = sub(%x, %1)\n"
-        "  %3: f32[512,1000] = " +
-        op +
-        "(%2)\n"
-        "  %4: f32[512] = reduce_sum(%3) {dims=[1]}\n"
-        "  %5: f32[512,1000] = broadcast(%4) {shape=[512,1000], dims=[0]}\n"
-        "  %6: f32[512,1000] = div(%3, %5)\n"
-        "  return %6\n}\n");
+  auto softmax = [](const std::string& op, const std::string& columns) {
+    const std::string type = "f32[512," + columns + "]", shape = " {shape=[512," + columns + "], dims=[0]}\n";
+    return kernel_text("func @main(%x: " + type + ") -> (" + type +
+                       ") {\n  %0: f32[512] = reduce_max(%x) {dims=[1]}\n" + "  %1: " + type + " = broadcast(%0)" +
+                       shape + "  %2: " + type + " = sub(%x, %1)\n  %3: " + type + " = " + op +
+                       "(%2)\n  %4: f32[512] = reduce_sum(%3) {dims=[1]}\n  %5: " + type + " = broadcast(%4)" + shape +
+                       "  %6: " + type + " = div(%3, %5)\n  return %6\n}\n");
   };
-  std::string dear = softmax("exp"), cheap = softmax("neg");
+  std::string dear = softmax("exp", "1000"), cheap = softmax("neg", "1000"), wide = softmax("exp", "1000000");
   CHECK(count(dear, "fixup.exp") == 1);
   CHECK(count(dear, " store ") == 2);  // kept, and the result
   CHECK(count(cheap, " store ") == 1);
+  CHECK(count(wide, "fixup.exp") == 2);  // a row that fits in no cache is computed again
+  CHECK(count(wide, " store ") == 1);
 }
 
 TEST_CASE("lower: a scalar program has one lane and no loop") {
