@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "core/flags.h"
+#include "core/program.h"
 #include "core/recorder.h"
 #include "ir/hash.h"
 #include "ir/log.h"
@@ -118,6 +119,7 @@ struct JitEntry {
   std::vector<uint64_t> words;
   std::vector<Other> others;
   std::vector<std::pair<Flag, bool>> flags;
+  std::vector<int64_t> overlap;  // with what is captured
   std::shared_ptr<const Program> program;
   std::shared_ptr<const void> prototype;
   uint64_t last_use = 0;
@@ -130,7 +132,8 @@ struct JitEntry {
           !others[i].type->equal(others[i].value.get(), key.others()[i].value))
         return false;
     return std::ranges::all_of(flags,
-                               [](const auto& f) { return f.first->load(std::memory_order_relaxed) == f.second; });
+                               [](const auto& f) { return f.first->load(std::memory_order_relaxed) == f.second; }) &&
+           program->overlap_with_captures(key.tensors()) == overlap;
   }
 };
 
@@ -180,6 +183,7 @@ std::shared_ptr<const JitEntry> JitCache::record(const JitKey& key, Fn fn, std::
   entry->program = record_program(fn, args, Captures::shared, "jit", s.at);
   entry->prototype = prototype(fn.self);
   entry->flags = std::move(flags.seen);
+  entry->overlap = entry->program->overlap_with_captures(key.tensors());
 
   std::lock_guard lock(s.mutex);
   entry->last_use = ++s.clock;

@@ -54,7 +54,10 @@ Program::Program(Recording recording, std::vector<MergedArguments::Source> sourc
   const ir::GraphData& g = compiled_->optimised.data();
   num_results_ = g.num_results();
   for (ir::Value o : g.outputs()) output_types_.push_back(g.type(o));
-  if (captures == Captures::shared) return;
+  if (captures == Captures::shared) {
+    watch(g.writebacks());
+    return;
+  }
   for (uint32_t i : g.writebacks())
     if (bindings_[i].kind == Binding::Kind::capture)
       throw TransformError("[" + std::string(api) + "] f writes to a tensor that it captures, of type " +
@@ -68,9 +71,29 @@ Program::Program(Recording recording, std::vector<MergedArguments::Source> sourc
     }
 }
 
+void Program::watch(std::span<const uint32_t> written) {
+  auto captured = [&](uint32_t i) { return bindings_[i].kind == Binding::Kind::capture; };
+  bool all = !std::ranges::all_of(written, captured);
+  for (uint32_t i = 0; i < bindings_.size(); ++i)
+    if (captured(i) && (all || std::ranges::binary_search(written, i)))
+      watched_.push_back(bindings_[i].capture.impl()->storage);
+}
+
 const ir::Type& Program::argument_type(size_t i) const {
   const ir::GraphData& g = compiled_->optimised.data();
   return g.type(g.inputs()[i]);  // arguments are the first inputs
+}
+
+std::vector<int64_t> Program::overlap_with_captures(std::span<const Tensor* const> args) const {
+  std::vector<int64_t> words;
+  for (const Storage* storage : watched_)
+    for (size_t i = 0; i < args.size(); ++i) {
+      if (!args[i]->defined() || args[i]->impl()->storage != storage) continue;
+      const TensorImpl& t = *args[i]->impl();
+      words.insert(words.end(), {static_cast<int64_t>(i), t.offset});
+      words.insert(words.end(), t.layout().begin(), t.layout().end());
+    }
+  return words;
 }
 
 void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results) const {

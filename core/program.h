@@ -26,12 +26,17 @@ class Program {
   const Engine& engine() const { return *compiled_->engine; }
   double pass_seconds() const { return compiled_->pass_seconds; }
 
+  // Which arguments lie in the memory of captured tensors, and where; empty where nothing is written. A recording holds
+  // for calls that overlap like its own.
+  std::vector<int64_t> overlap_with_captures(std::span<const Tensor* const> args) const;
+
   void run(std::span<const Tensor* const> args, std::span<Tensor> results) const;
   // Outputs: the results, then the new contents of each written argument.
   void run_into(std::span<const void* const> args, std::span<void* const> outputs) const;
 
  private:
   using Pointers = SmallArray<const void*, 32>;
+  void watch(std::span<const uint32_t> written);
   Tensor argument(std::span<const Tensor* const> args, size_t i) const;
   Tensor written(std::span<const Tensor* const> args, size_t output) const;
   Buffer updated_in_place(std::span<const Tensor* const> args, size_t output,
@@ -40,8 +45,9 @@ class Program {
   ir::Graph recorded_;
   std::vector<Binding> bindings_;
   std::vector<MergedArguments::Source> sources_;
-  std::string api_;             // that made it
-  std::vector<Buffer> copied_;  // contents of the captures, by binding; empty where they are shared
+  std::string api_;                      // that made it
+  std::vector<const Storage*> watched_;  // of captures that are written, or read beside arguments that are
+  std::vector<Buffer> copied_;           // contents of the captures, by binding; empty where they are shared
   std::shared_ptr<const CompiledGraph> compiled_;
   std::vector<ir::Type> output_types_;  // results, then writebacks
   size_t num_results_ = 0;
