@@ -132,8 +132,9 @@ void append_words(std::vector<T>& to, std::span<const T> words) {
   size_t size = to.size();
   bool inside = std::less_equal<>()(to.data(), words.data()) && std::less<>()(words.data(), to.data() + size);
   size_t from = inside ? static_cast<size_t>(words.data() - to.data()) : 0;
-  to.resize(size + words.size());
-  std::copy_n(inside ? to.data() + from : words.data(), words.size(), to.data() + size);
+  if (size + words.size() > to.capacity()) to.reserve(2 * (size + words.size()));
+  const T* source = inside ? to.data() + from : words.data();
+  for (size_t i = 0; i < words.size(); ++i) to.push_back(source[i]);
 }
 
 }  // namespace

@@ -89,25 +89,43 @@ bool exchanges_halves(const GraphData& g, Value diagonal, Ints perm) {
   return true;
 }
 
-Value rebuilt(Builder& b, const GraphData& g, Value v, std::span<const Value> x) {
-  AttrView a = g.attrs(v);
-  auto here = [&]() -> Builder& {
-    b.set_origin_of(g, v);
-    return b;
-  };
-  switch (g.op(v)) {
+// A movement that stays as it is: it moves something, no constant and no movement that it composes with.
+bool stays(const Builder& b, const GraphData& g, Value v, Value x) {
+  Op below = b.op(x), op = g.op(v);
+  if (below == Op::const_op || below == op) return false;
+  switch (op) {
     case Op::reshape_op:
-      return build::reshape(here(), x[0], a.shape());
+    case Op::slice_op:
+      return g.shape(v) != b.shape(x);
+    case Op::permute_op:
+      return below != Op::diag_embed_op && below != Op::identity_op &&
+             !std::ranges::is_sorted(g.attrs(v).ints(Key::perm));
+    case Op::broadcast_op:
+      return g.shape(v).numel() != b.shape(x).numel();
+    default:
+      return false;
+  }
+}
+
+Value rebuilt(Builder& b, const GraphData& g, Value v, std::span<const Value> x) {
+  Op op = g.op(v);
+  bool moves = op == Op::reshape_op || op == Op::permute_op || op == Op::broadcast_op || op == Op::slice_op;
+  if (op != Op::convert_op && (!moves || stays(b, g, v, x[0]))) return b.copy_node(g, v, x);
+  AttrView a = g.attrs(v);
+  b.set_origin_of(g, v);
+  switch (op) {
+    case Op::convert_op:
+      return build::convert(b, x[0], a.dtype());
+    case Op::reshape_op:
+      return build::reshape(b, x[0], a.shape());
     case Op::permute_op:
       if (exchanges_halves(b.graph(), x[0], a.ints(Key::perm))) return x[0];
-      return build::permute(here(), x[0], a.ints(Key::perm));
+      return build::permute(b, x[0], a.ints(Key::perm));
     case Op::broadcast_op:  // what repeats nothing is a reshape
-      return g.shape(v).numel() == b.shape(x[0]).numel() ? build::reshape(here(), x[0], g.shape(v))
-                                                         : build::broadcast(here(), x[0], a.shape(), a.ints(Key::dims));
+      return g.shape(v).numel() == b.shape(x[0]).numel() ? build::reshape(b, x[0], g.shape(v))
+                                                         : build::broadcast(b, x[0], a.shape(), a.ints(Key::dims));
     case Op::slice_op:
-      return build::slice(here(), x[0], a.ints(Key::start), a.ints(Key::limit), a.ints(Key::stride));
-    case Op::convert_op:
-      return build::convert(here(), x[0], a.dtype());
+      return build::slice(b, x[0], a.ints(Key::start), a.ints(Key::limit), a.ints(Key::stride));
     default:
       return b.copy_node(g, v, x);
   }

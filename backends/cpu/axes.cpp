@@ -17,12 +17,25 @@ constexpr int64_t kBudget = 1 << 22;  // unrolled elements of all values togethe
 
 bool contains(Ints list, size_t d) { return std::ranges::find(list, static_cast<int64_t>(d)) != list.end(); }
 
-bool is_whole(const Shape& x, AttrView a, size_t d) {
-  return a.ints(Key::start)[d] == 0 && a.ints(Key::limit)[d] == x[d] && a.ints(Key::stride)[d] == 1;
-}
-bool is_unpadded(AttrView a, size_t d) {
-  return a.ints(Key::lo)[d] == 0 && a.ints(Key::hi)[d] == 0 && a.ints(Key::interior)[d] == 0;
-}
+// Which dims a slice leaves whole, a pad unpadded.
+class Untouched {
+ public:
+  Untouched(const Shape& operand, AttrView a) : op_(a.op()), operand_(operand) {
+    if (op_ == Op::slice_op)
+      x_ = a.ints(Key::start), y_ = a.ints(Key::limit), z_ = a.ints(Key::stride);
+    else
+      x_ = a.ints(Key::lo), y_ = a.ints(Key::hi), z_ = a.ints(Key::interior);
+  }
+  bool operator()(size_t d) const {
+    return op_ == Op::slice_op ? x_[d] == 0 && y_[d] == operand_[d] && z_[d] == 1
+                               : x_[d] == 0 && y_[d] == 0 && z_[d] == 0;
+  }
+
+ private:
+  Op op_;
+  const Shape& operand_;
+  Ints x_, y_, z_;
+};
 
 // Calls f(dim of operand i, dim of the result) for dims that run together across the edge.
 template <class F>
@@ -43,14 +56,13 @@ void for_each_tie(const GraphData& g, Value v, size_t i, F f) {
           f(group.from_begin, group.to_begin);
       return;
     case Op::slice_op:
+    case Op::pad_op: {
+      if (i != 0) return;
+      Untouched untouched(from, a);
       for (size_t d = 0; d < from.size(); ++d)
-        if (is_whole(from, a, d)) f(d, d);
+        if (untouched(d)) f(d, d);
       return;
-    case Op::pad_op:
-      if (i == 0)
-        for (size_t d = 0; d < from.size(); ++d)
-          if (is_unpadded(a, d)) f(d, d);
-      return;
+    }
     case Op::concat_op:
       for (size_t d = 0; d < from.size(); ++d)
         if (static_cast<int64_t>(d) != a.integer(Key::dim)) f(d, d);
@@ -251,9 +263,10 @@ class Wishes {
         return want_all(v, batch, g_.shape(v).size());
       }
       case Op::slice_op:
-        return want_moved(v, [&](size_t d) { return !is_whole(g_.shape(g_.operand(v, 0)), a, d); });
-      case Op::pad_op:
-        return want_moved(v, [&](size_t d) { return !is_unpadded(a, d); });
+      case Op::pad_op: {
+        Untouched untouched(g_.shape(g_.operand(v, 0)), a);
+        return want_moved(v, [&](size_t d) { return !untouched(d); });
+      }
       case Op::rev_op:
         return want_moved(v, [&](size_t d) { return contains(a.ints(Key::dims), d); });
       case Op::concat_op:

@@ -35,7 +35,7 @@ class Clusterer {
     level_.assign(n, 0);
     size_.assign(n, 0);
     ready_.assign(n, 0);
-    set_of({});
+    set_loops_.emplace_back();  // 0: none
   }
 
   Clustering run() {
@@ -186,19 +186,18 @@ class Clusterer {
 
   // ---- levels
 
-  Set set_of(std::vector<Axis> loops) {
-    std::ranges::sort(loops);
-    auto [it, fresh] = sets_.try_emplace(std::move(loops), static_cast<Set>(set_loops_.size()));
-    if (fresh) set_loops_.push_back(it->first);
-    return it->second;
-  }
   Set loops_of(Value v) {
     std::span<const Axis> axes = c_.axes.of(v);
     if (axes.empty()) return 0;
-    std::vector<Axis> loops;
+    loops_.clear();
     for (Axis a : axes)
-      if (c_.axes.looped(a)) loops.push_back(a);
-    return loops.empty() ? 0 : set_of(std::move(loops));
+      if (c_.axes.looped(a)) loops_.push_back(a);
+    if (loops_.empty()) return 0;
+    std::ranges::sort(loops_);
+    if (loops_ == set_loops_[last_set_]) return last_set_;
+    auto [it, fresh] = sets_.try_emplace(loops_, static_cast<Set>(set_loops_.size()));
+    if (fresh) set_loops_.push_back(loops_);
+    return last_set_ = it->second;
   }
 
   // The edge from an operand of a member or routine, seen through views: where the value comes from.
@@ -521,6 +520,8 @@ class Clusterer {
   std::vector<uint32_t> first_edge_;
   std::map<std::vector<Axis>, Set> sets_;
   std::vector<std::vector<Axis>> set_loops_;
+  std::vector<Axis> loops_;
+  Set last_set_ = 0;
   std::vector<Set> set_, home_;  // loops of a value, of its cluster
   std::vector<uint32_t> level_;
   std::vector<uint32_t> uses_;

@@ -25,8 +25,9 @@ std::vector<uint32_t> offsets(const Shape& shape, std::span<const int64_t> steps
 
 }  // namespace
 
-std::vector<int64_t> element_steps(const Axes& axes, const GraphData& g, Value v) {
-  std::vector<int64_t> steps(g.shape(v).size(), 0);
+Shape element_steps(const Axes& axes, const GraphData& g, Value v) {
+  Shape steps = g.shape(v);
+  std::ranges::fill(steps, 0);
   int64_t step = 1;
   for (size_t d = steps.size(); d-- > 0;) {
     if (axes.looped(axes.of(v)[d])) continue;
@@ -40,7 +41,8 @@ std::vector<int64_t> element_steps(const Axes& axes, const GraphData& g, Value v
 template <class F>
 void ElementMaps::for_each_element(Value v, F f) const {
   const Shape& shape = g_.shape(v);
-  std::vector<int64_t> index(shape.size(), 0);
+  Shape index = shape;
+  std::ranges::fill(index, 0);
   for (int64_t n = axes_.elements(v); n > 0; --n) {
     f(std::span<const int64_t>(index));
     for (size_t d = index.size(); d-- > 0;) {
@@ -64,7 +66,7 @@ void ElementMaps::build_movement(Value v) {
   first_[v] = static_cast<uint32_t>(pool_.size());
   AttrView a = g_.attrs(v);
   Value o = g_.operand(v, 0);
-  std::vector<int64_t> steps = element_steps(axes_, g_, o);
+  const Shape steps = element_steps(axes_, g_, o);
   const Shape& from = g_.shape(o);
   // Position of a result index along each operand dim, as a sum over the operand's dims.
   auto affine = [&](auto position) {
@@ -123,7 +125,7 @@ void ElementMaps::build_movement(Value v) {
     case Op::concat_op: {
       auto dim = static_cast<size_t>(a.integer(Key::dim));
       std::span<const Value> operands = g_.operands(v);
-      std::vector<std::vector<int64_t>> part_steps;
+      std::vector<Shape> part_steps;
       std::vector<std::pair<uint32_t, int64_t>> place;  // of each index along dim: part, index within
       for (uint32_t p = 0; p < operands.size(); ++p) {
         part_steps.push_back(element_steps(axes_, g_, operands[p]));
@@ -166,8 +168,9 @@ void ElementMaps::build_terms(Value v) {
   for (size_t i = 0; i < g_.operands(v).size(); ++i) {
     Value o = g_.operand(v, i);
     const Shape& shape = g_.shape(o);
-    std::vector<int64_t> steps = element_steps(axes_, g_, o), result_dims;  // operand dim of each result dim or -1
-    result_dims.assign(g_.shape(v).size(), -1);
+    const Shape steps = element_steps(axes_, g_, o);
+    Shape result_dims = g_.shape(v);  // operand dim of each result dim or -1
+    std::ranges::fill(result_dims, -1);
     std::vector<int64_t> reduced;
     if (dot) {
       Ints batch = i == 0 ? a.first(Key::batch) : a.second(Key::batch);

@@ -13,7 +13,7 @@ namespace jot::cpu {
 inline constexpr uint32_t kZeroElement = 0xffffffff;  // no element of the operand: a structural zero, or the padding
 
 // Steps between element numbers along each dim; 0 along loops.
-std::vector<int64_t> element_steps(const Axes& axes, const ir::GraphData& g, ir::Value v);
+Shape element_steps(const Axes& axes, const ir::GraphData& g, ir::Value v);
 
 class ElementMaps {
  public:

@@ -173,6 +173,7 @@ LoweredKernel ClusterLowering::run() {
 void ClusterLowering::emit_plain() {
   size_t before = b_->size();
   for (size_t l = 0; l < loops_.size(); ++l) open(l, l == 0, l + 1 == loops_.size());
+  make_milestones();
   for (Value v : cluster_.members) {
     if (c_.stored[v] && c_.reduction[v] == Reduction::none) emit_store(v);
     if (c_.reduction[v] == Reduction::full) accumulate(v);
@@ -187,6 +188,20 @@ void ClusterLowering::emit_plain() {
     loops_[l].index = kNone;
   }
   vector_loop_ = kNone;
+}
+
+// What is stored last may depend on all else: in large clusters some members are made in passing, so that few wait for
+// each other. No factors of sums, which are made with them.
+void ClusterLowering::make_milestones() {
+  constexpr size_t kApart = 1024;
+  size_t waiting = 0;
+  for (Value v : cluster_.members) {
+    Op op = g_.op(v);
+    if (++waiting < kApart || op == Op::mul_op || op == Op::neg_op || c_.reduction[v] != Reduction::none) continue;
+    if (c_.axes.elements(v) != 1 || !in_all_loops(v)) continue;
+    make(v, 0);
+    waiting = 0;
+  }
 }
 
 // Values that several phases need and that cost more than reading them again are kept in memory for a row, where the

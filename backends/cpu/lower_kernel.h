@@ -26,7 +26,8 @@ struct LoweringTables {
   int vector_bytes;
   ElementMaps maps;
   std::vector<uint32_t> uses;  // of each value: the operands and outputs that name it
-  // Of each value, valid where the stamp is the cluster at hand: first slot of its elements; its access.
+  // Of each value, valid where the stamp is the cluster at hand: first slot of its elements; its access, or the slot of
+  // a splat constant.
   std::vector<uint32_t> slot, slot_stamp, access, access_stamp;
 };
 
@@ -82,6 +83,7 @@ class ClusterLowering {
 
   // ---- loops
   void emit_plain();
+  void make_milestones();
   void emit_rows();
   void emit_phase(std::span<const Value> members, std::span<const Value> kept);
   void keep(Value v);
@@ -126,6 +128,7 @@ class ClusterLowering {
 
   // ---- sources and memory
   uint32_t source(Value v, uint32_t element);
+  uint32_t splat(Value v, int64_t word);
   uint32_t position(Value v, size_t dim, uint32_t element);  // the index along a dim, of type index_type()
   KType index_type() const { return b_->lanes() * 8 <= t_.vector_bytes || b_->lanes() == 1 ? KType::i64 : KType::i32; }
   uint32_t vector_of(uint32_t scalar) { return b_->broadcast(index_type(), scalar); }

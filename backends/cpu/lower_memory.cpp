@@ -49,12 +49,24 @@ uint32_t ClusterLowering::position(Value v, size_t dim, uint32_t element) {
   return c_.axes.looped(a) ? loop_index(a) : integer(index_of(c_.axes, g_, v, element)[dim]);
 }
 
+// Kept like the elements of members: most are used often.
+uint32_t ClusterLowering::splat(Value v, int64_t word) {
+  if (t_.access_stamp[v] != mark_) {
+    t_.access_stamp[v] = mark_;
+    t_.access[v] = static_cast<uint32_t>(slots_.size());
+    slots_.push_back(kNone);
+  }
+  uint32_t slot = t_.access[v];
+  if (slots_[slot] == kNone) set_slot(slot, constant(*b_, g_.dtype(v), word));
+  return slots_[slot];
+}
+
 uint32_t ClusterLowering::source(Value v, uint32_t element) {
   AttrView a = g_.attrs(v);
   KType t = kernel_type(g_.dtype(v));
   if (g_.op(v) == Op::const_op) {
     Ints data = a.ints(Key::data);
-    if (data.size() == 1) return constant(*b_, g_.dtype(v), data[0]);
+    if (data.size() == 1) return splat(v, data[0]);
     if (c_.axes.has_loops(v)) return load(v, element);
     return constant(*b_, g_.dtype(v), data[element]);
   }
@@ -186,10 +198,10 @@ ClusterLowering::Starts& ClusterLowering::starts_of(Value v, uint32_t batch, std
 bool ClusterLowering::step_gather(Frame& f) {
   Value v = f.value, o = g_.operand(v, 0), from = g_.operand(v, 1);
   AttrView a = g_.attrs(v);
-  std::vector<int64_t> index = index_of(c_.axes, g_, v, f.element), batch_index, index_steps;
+  std::vector<int64_t> index = index_of(c_.axes, g_, v, f.element), batch_index;
   for (size_t d = 0; d < index.size(); ++d)
     if (position_of(a.ints(Key::offset_dims), d) == a.ints(Key::offset_dims).size()) batch_index.push_back(index[d]);
-  index_steps = element_steps(c_.axes, g_, from);
+  const Shape index_steps = element_steps(c_.axes, g_, from);
   int64_t batch = 0;
   for (size_t d = 0; d < batch_index.size(); ++d) batch += batch_index[d] * index_steps[d];
   std::vector<uint32_t> indices(a.ints(Key::index_map).size());

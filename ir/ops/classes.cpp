@@ -75,6 +75,7 @@ Value jvp_linear(const JvpContext& c) {
 // ---- batching
 
 Value batch_elementwise(const BatchContext& c) {
+  if (std::ranges::find(c.batched, false) == c.batched.end()) return c.b.emit(c.op, c.operands, c.attrs.words());
   std::vector<Value> operands;
   for (size_t i = 0; i < c.operands.size(); ++i) operands.push_back(c.materialised(i));
   return c.b.emit(c.op, operands, c.attrs.words());
@@ -86,9 +87,9 @@ std::vector<int64_t> shifted(Ints dims) {
   return result;
 }
 
-std::vector<int64_t> with_front(int64_t front, Ints list) {
-  std::vector<int64_t> result = {front};
-  result.insert(result.end(), list.begin(), list.end());
+Shape with_front(int64_t front, Ints list) {
+  Shape result = {front};
+  for (int64_t x : list) result.push_back(x);
   return result;
 }
 

@@ -37,9 +37,9 @@ inline constexpr auto kNoOperands = none("it has no operands");
 
 // The same op; all operands batched.
 Value batch_elementwise(const BatchContext& c);
-std::vector<int64_t> shifted(Ints dims);                    // each plus one
-std::vector<int64_t> with_front(int64_t front, Ints list);  // {front} + list
-Shape batched_shape(int64_t size, const Shape& shape);      // {size} + shape
+std::vector<int64_t> shifted(Ints dims);                // each plus one
+Shape with_front(int64_t front, Ints list);             // {front} + list
+Shape batched_shape(int64_t size, const Shape& shape);  // {size} + shape
 
 // ---- classes
 

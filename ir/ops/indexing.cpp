@@ -378,7 +378,7 @@ Value batch_dynamic_slice(const BatchContext& c) {
   if (!any_batched(c, 1))
     return build::dynamic_slice(c.b, c.operands[0], starts_from_lane_0(c, 1), with_front(c.size, sizes));
   GatherDims dims = lane_windows(sizes.size(), c.batched[0]);
-  std::vector<int64_t> window = c.batched[0] ? with_front(1, sizes) : std::vector<int64_t>(sizes.begin(), sizes.end());
+  Shape window = c.batched[0] ? with_front(1, sizes) : Shape(sizes);
   if (sizes.empty()) return c.operands[0];
   return build::gather(c.b, c.operands[0], index_vectors(c, 1), dims, window, Mode::clip);
 }

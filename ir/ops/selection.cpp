@@ -163,6 +163,19 @@ std::optional<Rows> rows_of(const Builder& b, Value x, const Shape& shape) {
               {perm.begin(), perm.begin() + static_cast<std::ptrdiff_t>(factors)}};
 }
 
+// Cheap: false for most values. Seeds are padded, or share an axis with a lane.
+bool may_select(const GraphData& g, Value x, int64_t n) {
+  bool padded = false;
+  if (g.op(x) == Op::pad_op) {
+    AttrView a = g.attrs(x);
+    padded = g.shape(x).empty() || g.shape(x)[0] != n || a.ints(Key::lo)[0] != 0 || a.ints(Key::hi)[0] != 0 ||
+             a.ints(Key::interior)[0] != 0;
+    x = g.operand(x, 0);
+  }
+  if (g.op(x) == Op::permute_op) x = g.operand(x, 0);
+  return padded || g.op(x) == Op::diag_embed_op || g.op(x) == Op::identity_op;
+}
+
 }  // namespace
 
 Selection::Seed* Selection::seed_of(size_t axis) {
@@ -192,15 +205,7 @@ std::optional<Selection> recognise(Builder& b, Value v) {
   Value x = g.op(v) == Op::reshape_op ? g.operand(v, 0) : v;
   std::optional<Rows> rows = x == v ? std::nullopt : rows_of(b, x, shape);
   if (rows) x = rows->below;
-  switch (g.op(x)) {
-    case Op::pad_op:
-    case Op::permute_op:
-    case Op::diag_embed_op:
-    case Op::identity_op:
-      break;
-    default:
-      return {};
-  }
+  if (!may_select(g, x, shape[0])) return {};
   std::optional<Chain> chain = peel(b, x);
   if (!chain) return {};
   std::optional<Split> parts = split(*chain, shape);
