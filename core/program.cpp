@@ -91,7 +91,7 @@ std::vector<int64_t> Program::overlap_with_captures(std::span<const Tensor* cons
       if (!args[i]->defined() || args[i]->impl()->storage != storage) continue;
       const TensorImpl& t = *args[i]->impl();
       words.insert(words.end(), {static_cast<int64_t>(i), t.offset});
-      words.insert(words.end(), t.layout().begin(), t.layout().end());
+      for (int64_t stride : t.layout()) words.push_back(stride);
     }
   return words;
 }

@@ -39,13 +39,11 @@ class Indexing final : public Routine {
 
   void run(std::span<const void* const> operands, void* out, std::byte*, KernelError& error) const override {
     const int64_t n = window.count();
-    if (kind != Kind::gather) {
-      if (out != operands[0] && operand_bytes > 0)
-        std::memcpy(out, operands[0], static_cast<size_t>(operand_bytes));
-      else if (mode == Mode::check && n > 0 && !check_all(operands[1], error))
-        return;
-    }
+    const bool in_place = kind != Kind::gather && out == operands[0];
+    if (kind != Kind::gather && !in_place && operand_bytes > 0)
+      std::memcpy(out, operands[0], static_cast<size_t>(operand_bytes));
     if (n == 0 || elements == 0) return;
+    if (in_place && mode == Mode::check && !check_all(operands[1], error)) return;
     // Scatters stay in order: sums and the last writer do not depend on threads.
     const int64_t chunks = kind == Kind::gather ? chunks_for(elements, 2 + 0.5 * static_cast<double>(n)) : 1;
     const int64_t piece = (elements + chunks - 1) / chunks;
