@@ -17,11 +17,23 @@ constexpr KeyInfo kKeys[] = {
 
 struct Schema {
   Key keys[8];
+  uint8_t lists[8];  // that the key's value is: 0 for a word
   uint8_t size;
 };
+constexpr uint8_t lists_in(Key key) {
+  switch (kKeys[static_cast<size_t>(key)].kind) {
+    case AttrKind::pair:
+      return 2;
+    case AttrKind::ints:
+    case AttrKind::data:
+      return 1;
+    default:
+      return 0;
+  }
+}
 template <class... K>
 constexpr Schema make_schema(K... keys) {
-  return {{keys...}, sizeof...(K)};
+  return {{keys...}, {lists_in(keys)...}, sizeof...(K)};
 }
 constexpr Schema kSchemas[] = {
 #define OP(name, family, op_class, operands, dtypes, ...) \
@@ -53,25 +65,12 @@ std::span<const Key> schema(Op op) {
 }
 
 size_t AttrView::find(Key key) const {
+  const Schema& s = kSchemas[static_cast<size_t>(op_)];
   size_t at = 0;
-  auto skip_list = [&] { at += 1 + static_cast<size_t>(words_[at]); };
-  for (Key k : schema(op_)) {
-    if (k == key) return at;
-    switch (kind_of(k)) {
-      case AttrKind::integer:
-      case AttrKind::dtype:
-      case AttrKind::mode:
-      case AttrKind::direction:
-        ++at;
-        break;
-      case AttrKind::pair:
-        skip_list();
-        [[fallthrough]];
-      case AttrKind::ints:
-      case AttrKind::data:
-        skip_list();
-        break;
-    }
+  for (size_t i = 0; i < s.size; ++i) {
+    if (s.keys[i] == key) return at;
+    if (s.lists[i] == 0) ++at;
+    for (uint8_t n = 0; n < s.lists[i]; ++n) at += 1 + static_cast<size_t>(words_[at]);
   }
   internal_error("attribute in schema", std::string(name_of(op_)) + "." + std::string(name_of(key)));
 }

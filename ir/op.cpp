@@ -11,15 +11,13 @@ constexpr auto F = [](DType d) { return is_floating(d); };
 constexpr auto I = [](DType d) { return is_integer(d); };
 constexpr auto IB = [](DType d) { return is_integer(d) || d == DType::boolean; };
 
-constexpr OpInfo kInfo[] = {
+}  // namespace
+
+constexpr OpInfo kOpInfo[] = {
 #define OP(name, family, op_class, operands, dtypes, ...) {#name, #family, OpClass::op_class, operands, dtypes},
 #include "ir/ops.def"
 #undef OP
 };
-
-}  // namespace
-
-const OpInfo& info(Op op) { return kInfo[static_cast<size_t>(op)]; }
 
 bool is_view(Op op) {
   switch (op) {
@@ -40,12 +38,12 @@ bool can_be_in_place(Op op) {
   return info(op).op_class == OpClass::elementwise || op == Op::copy_op || op == Op::fill_op;
 }
 
-int num_ops() { return static_cast<int>(std::size(kInfo)); }
+int num_ops() { return static_cast<int>(std::size(kOpInfo)); }
 
 std::optional<Op> op_named(std::string_view name) {
   static const auto* names = [] {
     auto* map = new std::unordered_map<std::string_view, Op>;
-    for (int i = 0; i < num_ops(); ++i) map->emplace(kInfo[i].name, static_cast<Op>(i));
+    for (int i = 0; i < num_ops(); ++i) map->emplace(kOpInfo[i].name, static_cast<Op>(i));
     return map;
   }();
   auto it = names->find(name);

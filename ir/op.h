@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -23,7 +24,8 @@ struct OpInfo {
   int operands;  // -1: a list
   bool (*allows)(DType);
 };
-const OpInfo& info(Op op);
+extern const OpInfo kOpInfo[];  // by op
+inline const OpInfo& info(Op op) { return kOpInfo[static_cast<size_t>(op)]; }
 inline std::string_view name_of(Op op) { return info(op).name; }
 // Its result shows elements of operand 0: where that is an address, so is the result (a view).
 bool is_view(Op op);

@@ -212,7 +212,7 @@ void Axes::relate(const std::vector<uint8_t>& restricted) {
       for_each_tie(g_, v, i, [&](size_t x, size_t y) {
         uint32_t p = from + static_cast<uint32_t>(x), q = to + static_cast<uint32_t>(y);
         if ((restricted[p] || restricted[q]) && !is_elementwise(g_.op(v))) return;
-        parent[find(parent, p)] = find(parent, q);
+        parent[find(parent, q)] = find(parent, p);  // v is new: the trees stay flat
       });
     }
   }
