@@ -9,7 +9,7 @@ using namespace detail;
 
 namespace {
 
-const Tensor& into(std::string_view op, const Tensor& out, const Tensor& result, Location at) {
+Tensor into(std::string_view op, const Tensor& out, const Tensor& result, Location at) {
   Emitter e(op, at, out, result);
   for (const Trace* t = &e.trace; t; t = t->parent())
     if (t->options().kind == TraceKind::vmap)
@@ -31,22 +31,22 @@ Location line(const Arg& a, const Arg& b) { return a.at().line ? a.at() : b.at()
 
 }  // namespace
 
-#define JOT_DEFINE(name)                                                      \
-  const Tensor& name##_out(const Tensor& out, const Tensor& x, Location at) { \
-    return into(#name "_out", out, name(x, at), at);                          \
+#define JOT_DEFINE(name)                                               \
+  Tensor name##_out(const Tensor& out, const Tensor& x, Location at) { \
+    return into(#name "_out", out, name(x, at), at);                   \
   }
 JOT_UNARY(JOT_DEFINE)
 JOT_NOT(JOT_DEFINE)
 #undef JOT_DEFINE
-#define JOT_DEFINE(name)                                                    \
-  const Tensor& name##_out(const Tensor& out, const Arg& a, const Arg& b) { \
-    return into(#name "_out", out, name(a, b), line(a, b));                 \
+#define JOT_DEFINE(name)                                             \
+  Tensor name##_out(const Tensor& out, const Arg& a, const Arg& b) { \
+    return into(#name "_out", out, name(a, b), line(a, b));          \
   }
 JOT_BINARY(JOT_DEFINE)
 #undef JOT_DEFINE
-#define JOT_DEFINE(name)                                                                       \
-  const Tensor& name##_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at) { \
-    return into(#name "_out", out, name(a, b, at), at);                                        \
+#define JOT_DEFINE(name)                                                                \
+  Tensor name##_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at) { \
+    return into(#name "_out", out, name(a, b, at), at);                                 \
   }
 JOT_DEFINE(matmul)
 JOT_DEFINE(mm)
@@ -55,9 +55,9 @@ JOT_DEFINE(bmm)
 JOT_DEFINE(dot)
 JOT_DEFINE(outer)
 #undef JOT_DEFINE
-#define JOT_DEFINE(name)                                                                                      \
-  const Tensor& name##_out(const Tensor& out, const Tensor& x, const Axes& dims, bool keepdim, Location at) { \
-    return into(#name "_out", out, name(x, dims, keepdim, at), at);                                           \
+#define JOT_DEFINE(name)                                                                               \
+  Tensor name##_out(const Tensor& out, const Tensor& x, const Axes& dims, bool keepdim, Location at) { \
+    return into(#name "_out", out, name(x, dims, keepdim, at), at);                                    \
   }
 JOT_DEFINE(sum)
 JOT_DEFINE(mean)
@@ -68,25 +68,25 @@ JOT_DEFINE(any)
 JOT_DEFINE(logsumexp)
 #undef JOT_DEFINE
 
-const Tensor& clamp_out(const Tensor& out, const Tensor& x, const Bound& low, const Bound& high) {
+Tensor clamp_out(const Tensor& out, const Tensor& x, const Bound& low, const Bound& high) {
   return into("clamp_out", out, clamp(x, low, high), low.at());
 }
-const Tensor& where_out(const Tensor& out, const Tensor& condition, const Arg& x, const Arg& y) {
+Tensor where_out(const Tensor& out, const Tensor& condition, const Arg& x, const Arg& y) {
   return into("where_out", out, where(condition, x, y), line(x, y));
 }
-const Tensor& softmax_out(const Tensor& out, const Tensor& x, int64_t dim, Location at) {
+Tensor softmax_out(const Tensor& out, const Tensor& x, int64_t dim, Location at) {
   return into("softmax_out", out, softmax(x, dim, at), at);
 }
-const Tensor& cat_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim, Location at) {
+Tensor cat_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim, Location at) {
   return into("cat_out", out, cat(tensors, dim, at), at);
 }
-const Tensor& stack_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim, Location at) {
+Tensor stack_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim, Location at) {
   return into("stack_out", out, stack(tensors, dim, at), at);
 }
-const Tensor& index_select_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at) {
+Tensor index_select_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at) {
   return into("index_select_out", out, index_select(x, dim, index, at), at);
 }
-const Tensor& gather_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at) {
+Tensor gather_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at) {
   return into("gather_out", out, gather(x, dim, index, at), at);
 }
 

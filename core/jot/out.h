@@ -1,5 +1,6 @@
 // Functions that write their result to a tensor that is given: name_out(out, arguments of name). It keeps its shape and
 // dtype: a result of another shape is an error, one of a higher category (float into integer) too. Not inside vmap.
+// Returns `out`.
 #pragma once
 #include <vector>
 
@@ -7,15 +8,14 @@
 
 namespace jot {
 
-#define JOT_OUT(name) const Tensor& name##_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
+#define JOT_OUT(name) Tensor name##_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 JOT_UNARY(JOT_OUT)
 JOT_NOT(JOT_OUT)
 #undef JOT_OUT
-#define JOT_OUT(name) const Tensor& name##_out(const Tensor& out, const Arg& a, const Arg& b);
+#define JOT_OUT(name) Tensor name##_out(const Tensor& out, const Arg& a, const Arg& b);
 JOT_BINARY(JOT_OUT)
 #undef JOT_OUT
-#define JOT_OUT(name) \
-  const Tensor& name##_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+#define JOT_OUT(name) Tensor name##_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 JOT_OUT(matmul)
 JOT_OUT(mm)
 JOT_OUT(mv)
@@ -23,9 +23,9 @@ JOT_OUT(bmm)
 JOT_OUT(dot)
 JOT_OUT(outer)
 #undef JOT_OUT
-#define JOT_OUT(name)                                                                                       \
-  const Tensor& name##_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, \
-                           Location at = JOT_HERE);
+#define JOT_OUT(name)                                                                                \
+  Tensor name##_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, \
+                    Location at = JOT_HERE);
 JOT_OUT(sum)
 JOT_OUT(mean)
 JOT_OUT(amax)
@@ -34,13 +34,12 @@ JOT_OUT(all)
 JOT_OUT(any)
 JOT_OUT(logsumexp)
 #undef JOT_OUT
-const Tensor& clamp_out(const Tensor& out, const Tensor& x, const Bound& low, const Bound& high);
-const Tensor& where_out(const Tensor& out, const Tensor& condition, const Arg& x, const Arg& y);
-const Tensor& softmax_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
-const Tensor& cat_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
-const Tensor& stack_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
-const Tensor& index_select_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index,
-                               Location at = JOT_HERE);
-const Tensor& gather_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
+Tensor clamp_out(const Tensor& out, const Tensor& x, const Bound& low, const Bound& high);
+Tensor where_out(const Tensor& out, const Tensor& condition, const Arg& x, const Arg& y);
+Tensor softmax_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
+Tensor cat_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
+Tensor stack_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
+Tensor index_select_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
+Tensor gather_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
 
 }  // namespace jot
