@@ -1,4 +1,5 @@
 """What is made of samples: medians, ratios, agreement, regressions."""
+import math
 import statistics
 
 
@@ -22,21 +23,52 @@ def ratio(ours, theirs):
 
 
 def agree(a, b, tolerance):
-    """Whether two fingerprints are of equal results: for each array its size, sum, weighted sum and sum of magnitudes."""
+    """Whether two fingerprints are of equal results. For each array: its size; its sum, weighted sum and sum of
+    magnitudes, all within the tolerance times the last; elements, within the tolerance times the largest of them."""
+
+    def close(some, others, scale):
+        return len(some) == len(others) and all(abs(s - o) <= tolerance * scale for s, o in zip(some, others))
+
     if len(a) != len(b):
         return False
-    for (n, *sums), (m, *others) in zip(a, b):
-        scale = max(sums[-1], others[-1], 1e-300)
-        if n != m or not all(abs(s - o) <= tolerance * scale for s, o in zip(sums, others)):
+    for (n, *sums, elements), (m, *other_sums, others) in zip(a, b):
+        if n != m or not all(map(math.isfinite, [*sums, *other_sums, *elements, *others])):
+            return False
+        largest = max(map(abs, elements + others), default=0)
+        if not (close(sums, other_sums, max(sums[-1], other_sums[-1])) and close(elements, others, largest)):
             return False
     return True
+
+
+def witnessed(prints, tolerance):
+    """{contender: whether its result is another's too} of {contender: fingerprint}. All are held against the contender
+    beside jot that most others agree with; of one library, on one thread or more, one does not speak for the other.
+    {} where there is nothing to compare."""
+
+    def agreeing(name):
+        return [other for other, p in prints.items() if agree(p, prints[name], tolerance(other))]
+
+    def witnesses(name):
+        return [other for other in agreeing(name) if other.removesuffix('-1t') != name.removesuffix('-1t')]
+
+    peers = [name for name in prints if not name.startswith('jot')]
+    if not peers or len({name.removesuffix('-1t') for name in prints}) < 2:
+        return {}
+    reference = max(peers, key=lambda name: len(witnesses(name)))
+    found = agreeing(reference) if witnesses(reference) else []
+    return {name: name in found for name in prints}
+
+
+def counted(rows, key='steady_us'):
+    """The rows that have this figure and no other result than the rest."""
+    return [r for r in rows if key in r and r.get('agrees') is not False]
 
 
 def compare(new, old):
     """Lines about rows of jot that became slower than the noise. What the peers, whose code did not change, gained or
     lost meanwhile is the machine's doing and taken out."""
-    before = {(r['workload'], r['contender']): r for r in old if 'steady_us' in r}
-    pairs = [(before[key], r) for r in new if 'steady_us' in r and (key := (r['workload'], r['contender'])) in before]
+    before = {(r['workload'], r['contender']): r for r in counted(old)}
+    pairs = [(before[key], r) for r in counted(new) if (key := (r['workload'], r['contender'])) in before]
     drifts = [r['steady_us'] / o['steady_us'] for o, r in pairs if not r['contender'].startswith('jot')
               and r.get('version') == o.get('version')]
     drift = statistics.median(drifts) if drifts else 1.0

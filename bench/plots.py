@@ -1,6 +1,8 @@
 """SVG charts of benchmark rows: how many times slower each peer is, and compilation against graph size."""
 import math
 
+import figures
+
 COLOURS = {"jax": "#4477aa", "torch": "#ee6677", "torch-compile": "#cc3311", "casadi": "#228833", "casadi-gcc": "#66cc88",
            "mlx": "#aa3377", "ceres": "#ccbb44", "eigen-autodiff": "#bbbbbb", "direct": "#66ccee", "jot": "#000000",
            "adbench-manual": "#882255", "adbench-eigen": "#ddaa33", "adbench-tapenade": "#999933"}
@@ -30,7 +32,7 @@ def legend(names, x, y):
 
 def ratio_chart(rows):
     """A line a workload, a dot a peer: its time over jot's, on a logarithmic axis."""
-    rows = [r for r in rows if "ratio" in r]
+    rows = figures.counted(rows, "ratio")
     workloads = list(dict.fromkeys(r["workload"] for r in rows))
     if not workloads:
         return None
@@ -60,8 +62,8 @@ def ratio_chart(rows):
 def scaling_chart(rows):
     """Compilation time of the chain's gradient against its steps, both axes logarithmic."""
     points = {}
-    for r in rows:
-        if r["workload"].startswith("chain-") and r.get("compile_ms", 0) > 0 and not r["contender"].endswith("-1t"):
+    for r in figures.counted(rows, "compile_ms"):
+        if r["workload"].startswith("chain-") and r["compile_ms"] > 0 and not r["contender"].endswith("-1t"):
             points.setdefault(r["contender"], []).append((int(r["workload"][6:]), r["compile_ms"]))
     if not points:
         return None

@@ -1,12 +1,10 @@
 """Rows as a table for the terminal and as the page docs/benchmarks.md."""
-import ast
 import os
-import pathlib
-import re
 
+import figures
 import plots
+import programs
 
-HERE = pathlib.Path(__file__).resolve().parent
 ABOUT = {
     'jot': 'bench/jot_workloads.cpp, each workload under `jit`',
     'jax': '`jax.jit`; x64 enabled, so that f64 workloads are in f64',
@@ -43,17 +41,19 @@ def table(rows):
     lines = ['| workload | contender | threads | compile ms | steady us | spread | / jot | / jot-1t | peak MB | agrees |',
              '|---|---|--:|--:|--:|--:|--:|--:|--:|---|']
     for workload, group in grouped(rows).items():
-        for r in group:
-            if 'absent' in r or 'compile_ms' not in r:
+        for r in figures.counted(group, 'compile_ms'):
+            if 'absent' in r:
                 continue
             spread = f'{100 * r["spread"]:.1f}%' if 'spread' in r else ''
-            agrees = {True: 'yes', False: '**NO**', None: 'alone'}[r.get('agrees')]
+            agrees = 'yes' if 'agrees' in r else 'alone'
             lines.append('| ' + ' | '.join([workload, r['contender'], str(r['threads']), number(r, 'compile_ms'),
                                             number(r, 'steady_us'), spread, number(r, 'ratio'), number(r, 'ratio_1t'),
                                             number(r, 'peak_mb'), agrees]) + ' |')
         reasons = {}
         for r in group:
-            if 'absent' in r:
+            if r.get('agrees') is False:
+                reasons.setdefault('**another result**: not timed', []).append(r['contender'])
+            elif 'absent' in r:
                 reasons.setdefault(r['absent'], []).append(r['contender'])
         lines += [f'| {workload} | {", ".join(names)} | {why} |' + ' |' * 7 for why, names in reasons.items()]
     return '\n'.join(lines)
@@ -64,7 +64,7 @@ def best_peers(rows):
     lines = ['| workload | jot us | jot-1t us | jot compile ms | fastest other | us | times jot | times jot-1t |',
              '|---|--:|--:|--:|---|--:|--:|--:|']
     for workload, group in grouped(rows).items():
-        named = {r['contender']: r for r in group if 'steady_us' in r}
+        named = {r['contender']: r for r in figures.counted(group)}
         others = [r for name, r in named.items() if not name.startswith('jot')]
         if 'jot' not in named:
             continue
@@ -88,32 +88,6 @@ def contenders(rows):
     return '\n'.join(lines)
 
 
-def python_program(workload):
-    source = (HERE / 'peers' / 'worker.py').read_text()
-    functions = {n.name: n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)}
-    name = 'gmm' if workload.startswith('gmm') else workload.split('-')[0]
-    return ast.get_source_segment(source, functions[name]) if name in functions else ''
-
-
-def cpp_program(workload):
-    name = 'gmm' if workload.startswith('gmm') else workload.split('-')[0]
-    found = re.search(rf'^Job {name}\(.*?^}}$', (HERE / 'jot_workloads.cpp').read_text(), re.M | re.S)
-    return found.group(0) if found else ''
-
-
-def programs(rows):
-    """What was run, as it stands in the sources; helpers are in the same files."""
-    seen, parts = set(), []
-    for workload in grouped(rows):
-        name = 'gmm' if workload.startswith('gmm') else workload.split('-')[0]
-        cpp, python = cpp_program(workload), python_program(workload)
-        if name in seen or not cpp:
-            continue
-        seen.add(name)
-        parts.append(f'<details><summary>{name}</summary>\n\n```c++\n{cpp}\n```\n\n```python\n{python}\n```\n\n</details>\n')
-    return '\n'.join(parts)
-
-
 def write(result, page):
     """The page, and its charts in the folder of the same name."""
     rows, machine = result['rows'], result['machine']
@@ -123,7 +97,8 @@ def write(result, page):
     images = '\n\n'.join(f'![{name}]({os.path.relpath(path, page.parent)})' for name, path in charts.items())
     page.write_text(f'''# Benchmarks
 
-Written by `./dev bench --json FILE --report docs/benchmarks.md`; not edited by hand. `./dev bench --help` lists the
+Written by `./dev bench --report docs/benchmarks.md`; not edited by hand. Every run leaves its rows in
+`build/bench/result.json` and its charts in `build/bench/plots/` unless told otherwise. `./dev bench --help` lists the
 options (`--adbench DIR` adds the modules of a checkout of ADBench); `./dev bench road` holds the figures of the first road
 against their bounds; `./dev bench micro` measures the parts: recording, passes, comparison, emission, dispatch, the pool
 beside OpenMP and oneTBB, vector math beside SLEEF (`--benchmark_filter=REGEX` chooses).
@@ -132,11 +107,12 @@ beside OpenMP and oneTBB, vector math beside SLEEF (`--benchmark_filter=REGEX` c
 {machine.get("commit", "")}; load before the run {machine.get("load", 0):.2f}.
 
 Each contender runs in a process of its own with caches of its own. All of a workload are prepared, their results are
-compared (by size, sum, weighted sum and sum of magnitudes of every array; 2e-4 of the last in f32, 1e-8 in f64), then they
-are timed in turn, in rounds. *compile* is the first call less a steady one, after the library has been used once on
-another function. *steady* is the median of the rounds, *spread* the distance of their quartiles as a part of it. */ jot*
-is the median of the ratios round by round: above 1, jot is faster; */ jot-1t* holds against jot on one thread. *peak* is
-memory over that before the first call.
+compared: of every array the size; sum, weighted sum and sum of magnitudes, by 2e-4 of the last in f32 and 1e-8 in f64; a
+thousand elements at random places, by as much of the largest of them. A contender whose result no other agrees with is not
+timed and counts nowhere. The others are timed in turn, in rounds. *compile* is the first call less a steady one, after the
+library has been used once on another function. *steady* is the median of the rounds, *spread* the distance of their
+quartiles as a part of it. */ jot* is the median of the ratios round by round: above 1, jot is faster; */ jot-1t* holds
+against jot on one thread. *peak* is memory over that before the first call.
 
 {images}
 
@@ -154,4 +130,6 @@ memory over that before the first call.
 
 ## Programs
 
-{programs(rows)}''')
+As they stand in the sources: jot's, the C++ peers', the Python peers'.
+
+{programs.section(grouped(rows))}''')

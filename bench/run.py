@@ -7,9 +7,9 @@
   --check              every contender once at full size, results compared, nothing timed
   --smoke              at toy size, nothing timed; without --peers a test: results compared with JAX's of bench/data
   --limit SECONDS      for a contender's compilation (240; at most 60 for the chain)
-  --json FILE          the rows
+  --json FILE          the rows (build/bench/result.json)
   --compare OLD.json   names what became slower than the noise
-  --plots FOLDER       SVG charts
+  --plots FOLDER       SVG charts (build/bench/plots)
   --report PAGE.md     the page docs/benchmarks.md and its charts
   --from FILE.json     measures nothing: report, charts or comparison of an earlier run
   --adbench DIR        a checkout of ADBench: its hand-written and Tapenade modules as contenders on ba, gmm10, gmm64
@@ -110,6 +110,10 @@ class Bench:
                 if kind(workload) == 'chain':
                     gave_up[name, 'chain'] = f'{workload}: {e}'
         self.check(workload, rows)
+        for process, row, _ in running:
+            if row.get('agrees') is False:
+                process.stop()
+        running = [r for r in running if r[1].get('agrees') is not False]
         rounds, seconds = (5, 0.05) if self.options.quick else (15, 0.14)
         if self.options.smoke or self.options.check or not running:
             rounds = 0
@@ -149,15 +153,20 @@ class Bench:
         return process, {**facts, 'compile_ms': statistics.median(times)}
 
     def check(self, workload, rows):
-        """Whether the results agree with those of a peer that is not jot."""
+        """Whether the results are those of others; of toy sizes those of JAX, kept in bench/data."""
+        rows = [r for r in rows if 'fingerprint' in r]
+        prints = {r['contender']: r['fingerprint'] for r in rows}
         if self.options.smoke and self.options.peers is None:
             reference = json.loads(TOY.read_text()).get(workload)
+            agrees = {} if reference is None else {name: figures.agree(p, reference, tolerance(workload, name))
+                                                   for name, p in prints.items()}
         else:
-            reference = next((r['fingerprint'] for r in rows
-                              if not r['contender'].startswith('jot') and 'fingerprint' in r), None)
+            agrees = figures.witnessed(prints, lambda name: tolerance(workload, name))
         for row in rows:
-            if 'fingerprint' in row and reference is not None:
-                row['agrees'] = figures.agree(row['fingerprint'], reference, tolerance(workload, row['contender']))
+            if row['contender'] in agrees:
+                row['agrees'] = agrees[row['contender']]
+            if not self.options.smoke:
+                del row['fingerprint']  # long
 
     def run(self):
         """The rows of each workload in turn."""
@@ -207,11 +216,17 @@ def parse():
     parser.add_argument('--build', type=lambda p: pathlib.Path(p).absolute(), default=ROOT / 'build')
     parser.add_argument('--peers-python', type=lambda p: pathlib.Path(p).absolute(),
                         default=ROOT / '.venv-peers' / 'bin' / 'python')
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not (options.source or options.smoke or options.check):  # a run that measures leaves what it found
+        options.json = options.json or options.build / 'bench' / 'result.json'
+        options.plots = options.plots or options.build / 'bench' / 'plots'
+    return options
 
 
 def main():
     options = parse()
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
     if options.source:
         result = json.loads(options.source.read_text())
     else:
@@ -231,7 +246,8 @@ def main():
         TOY.write_text('{\n' + ',\n'.join(f' {json.dumps(w)}: {json.dumps(f)}' for w, f in found.items()) + '\n}\n')
     print(report.table(rows))
     if options.plots:
-        plots.write(rows, options.plots)
+        charts = plots.write(rows, options.plots)
+        print('written:', *filter(None, [options.json, *charts.values()]))
     if options.report:
         report.write(result, options.report)
     if options.compare:

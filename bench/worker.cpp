@@ -54,9 +54,18 @@ std::vector<double> sample(const Job& job, int group, double seconds) {
   return samples;
 }
 
-// A few numbers that tell whether two results agree: for each array its size, its sum and a sum with varied weights.
-std::string fingerprint(const std::vector<std::vector<double>>& results) {
-  std::string s = "[";
+std::string number(double x, int digits) {
+  if (std::isnan(x)) return "NaN";
+  if (std::isinf(x)) return x > 0 ? "Infinity" : "-Infinity";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*g", digits, x);
+  return text;
+}
+
+// What tells whether two results agree. For each array: its size, its sum, a sum with varied weights, the sum of
+// magnitudes, and elements: all of a short array, else those at random places, the same for every contender.
+std::string fingerprint(const std::vector<std::vector<double>>& results, size_t elements) {
+  std::string s;
   for (const auto& array : results) {
     double sum = 0, weighted = 0, absolute = 0;
     for (size_t i = 0; i < array.size(); ++i) {
@@ -64,12 +73,18 @@ std::string fingerprint(const std::vector<std::vector<double>>& results) {
       weighted += array[i] * uniform(99, i);
       absolute += std::abs(array[i]);
     }
-    char text[128];
-    std::snprintf(text, sizeof text, "%s[%zu, %.17g, %.17g, %.17g]", s.size() > 1 ? ", " : "", array.size(), sum,
-                  weighted, absolute);
-    s += text;
+    s += (s.empty() ? "[" : ", [") + std::to_string(array.size());
+    for (double x : {sum, weighted, absolute}) s += ", " + number(x, 17);
+    std::string sample;
+    for (size_t i = 0; i < std::min(elements, array.size()); ++i) {
+      size_t place = i;
+      if (array.size() > elements)
+        place = static_cast<size_t>((uniform(98, i) + 0.5) * static_cast<double>(array.size()));
+      sample += (sample.empty() ? "" : ", ") + number(array[place], 12);
+    }
+    s += ", [" + sample + "]]";
   }
-  return s + "]";
+  return "[" + s + "]";
 }
 
 int serve(const Contender& contender, Size size) {
@@ -87,7 +102,7 @@ int serve(const Contender& contender, Size size) {
     stats += (stats.empty() ? "\"" : ", \"") + name + "\": " + std::to_string(value);
   std::printf(
       "{\"compile_ms\": %.6g, \"peak_mb\": %.6g, \"fingerprint\": %s, \"version\": \"%s\"%s, \"stats\": {%s}}\n",
-      compile, peak, fingerprint(job.results()).c_str(), contender.version.c_str(),
+      compile, peak, fingerprint(job.results(), size == Size::toy ? 20 : 1000).c_str(), contender.version.c_str(),
       contender.one_thread ? ", \"threads\": 1" : "", stats.c_str());
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
