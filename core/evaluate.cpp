@@ -102,21 +102,63 @@ void settle(Storage& s, Buffer contents) {
     s.buffer = std::move(contents);
 }
 
+// What g computes up to `last`: the value `base`, or its contents after the write `last`.
+ir::Graph prefix(const ir::GraphData& g, Value base, Value last) {
+  ir::Builder b("main", ir::Builder::Sharing::off);
+  // Inputs come first in g too: values have the same numbers in both.
+  for (Value v = static_cast<Value>(passes::params_like(b, g).size()); v <= last; ++v) b.copy_node(g, v, g.operands(v));
+  return b.finish({last == base ? base : b.emit(Op::read_op, {base, last})});
+}
+
+struct Evaluated {
+  Buffer contents;  // null: as they are
+  Storage::Failure failed = Storage::Failure::none;
+  std::exception_ptr failure{};
+};
+
+// The contents of one storage. Where they fail: those before a write that fails.
+Evaluated evaluate_alone(const ir::GraphData& g, std::span<const Binding> bindings, Value output, const Storage& s) {
+  bool is_written = s.version != ir::kNoValue;
+  Value base = is_written ? g.operand(output, 0) : output, last = is_written ? g.operand(output, 1) : output;
+  Evaluated result;
+  auto succeeds = [&](Value v) {
+    try {
+      result.contents = run(prefix(g, base, v), bindings)[0];
+      return true;
+    } catch (const std::exception&) {
+      result.failure = std::current_exception();
+      return false;
+    }
+  };
+  if (succeeds(last)) return result;
+  if (!s.base_is_input && (!is_written || !succeeds(base))) {
+    result.failed = Storage::Failure::contents;
+    return result;
+  }
+  std::vector<Value> writes;
+  for (Value v = 0; v <= last; ++v)
+    if (g.in_place(v) && root_of(g, g.operand(v, 0)) == base) writes.push_back(v);
+  // After `good` of them there are contents; after `bad` there are none.
+  size_t good = 0, bad = writes.size();
+  while (bad - good > 1) {
+    size_t middle = good + (bad - good) / 2;
+    (succeeds(writes[middle - 1]) ? good : bad) = middle;
+  }
+  result.failed = Storage::Failure::write;
+  return result;
+}
+
 // Evaluates each output alone, so that a failure spoils only what depends on it.
 void run_one_by_one(const ir::Graph& graph, std::span<const Binding> bindings, std::span<Storage* const> live) {
   const ir::GraphData& g = graph.data();
-  std::vector<Buffer> results(live.size());
+  std::vector<Evaluated> results;
+  for (size_t i = 0; i < live.size(); ++i) results.push_back(evaluate_alone(g, bindings, g.outputs()[i], *live[i]));
   for (size_t i = 0; i < live.size(); ++i) {
-    try {
-      ir::Builder b("main", ir::Builder::Sharing::off);
-      std::vector<Value> values = passes::inline_graph(b, g, passes::params_like(b, g));
-      results[i] = run(b.finish({values[i]}), bindings)[0];
-    } catch (const std::exception&) {
-      live[i]->failure = std::current_exception();
-    }
+    if (results[i].contents) settle(*live[i], std::move(results[i].contents));
+    if (results[i].failed == Storage::Failure::none) continue;
+    live[i]->failure = results[i].failure;
+    live[i]->failed.store(results[i].failed, std::memory_order_release);
   }
-  for (size_t i = 0; i < live.size(); ++i)
-    if (!live[i]->failure) settle(*live[i], std::move(results[i]));
 }
 
 }  // namespace
@@ -210,7 +252,7 @@ Buffer evaluate(const Tensor& t, std::string_view what, Location at) {
     if (owner->options().kind != TraceKind::lazy) return force(*owner, t, what, at);
     hand_over(s);
   }
-  if (s.failure) std::rethrow_exception(s.failure);
+  s.check();
   return {};
 }
 

@@ -13,16 +13,15 @@ namespace jot::detail {
 using ir::Op;
 using ir::Value;
 
+Value root_of(const ir::GraphData& g, Value address) {
+  while (ir::is_view(g.op(address))) address = g.operand(address, 0);
+  return address;
+}
+
 namespace {
 
 [[noreturn]] void refuse(std::string_view what, const std::string& why, Location at) {
   throw TraceError("[" + std::string(what) + "] " + why + jot::at(at));
-}
-
-// The base of the storage that an address lies in.
-Value root_of(const ir::GraphData& g, Value address) {
-  while (ir::is_view(g.op(address))) address = g.operand(address, 0);
-  return address;
 }
 
 // Part of a trace's graph as a graph of its own: what `targets` need of the nodes from `from` on. Earlier values are

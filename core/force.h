@@ -11,4 +11,7 @@ namespace jot::detail {
 // transform has ended.
 Buffer force(Trace& trace, const Tensor& t, std::string_view what, Location at);
 
+// The base of the storage that an address lies in.
+ir::Value root_of(const ir::GraphData& g, ir::Value address);
+
 }  // namespace jot::detail

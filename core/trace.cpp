@@ -58,6 +58,14 @@ Storage::~Storage() {
   if (owner.load(std::memory_order_relaxed) != 0) keep->drop(*this);
 }
 
+void Storage::check() {
+  Failure f = failed.load(std::memory_order_acquire);
+  if (f == Failure::none) return;
+  if (f == Failure::contents) std::rethrow_exception(failure);
+  if (failed.compare_exchange_strong(f, Failure::none, std::memory_order_acq_rel))
+    std::rethrow_exception(std::exchange(failure, nullptr));
+}
+
 }  // namespace detail
 
 namespace {
@@ -152,7 +160,8 @@ Trace::Captured* Trace::find_captured(const Storage& storage) {
 }
 
 Trace::Captured& Trace::captured(const Impl& t) {
-  const Storage& storage = *t->storage;
+  Storage& storage = *t->storage;
+  storage.check();
   bool lazy = options_.kind == TraceKind::lazy;
   Captured* entry = find_captured(storage);
   // Another thread may have written it since.
@@ -162,7 +171,6 @@ Trace::Captured& Trace::captured(const Impl& t) {
         "[jot] a tensor was used outside the transform whose function made it: your tensor may have escaped from "
         "inside a function being transformed; return it from the function instead" +
         jot::at(builder_.location()));
-  if (storage.owner.load(std::memory_order_acquire) == 0 && storage.failure) std::rethrow_exception(storage.failure);
   Impl base = base_of(t);
   Binding binding{Binding::Kind::capture};
   if (lazy)

@@ -43,12 +43,16 @@ struct Storage {
   size_t live_index = 0;             // position in the trace's list of live storages
   bool base_is_input = false;        // the base is an input of the trace: writes to it reach what it stands for
   bool writes_through = false;       // the buffer is borrowed memory that writes must reach
-  std::exception_ptr failure;        // why evaluation failed, if it did
+  // What evaluation failed to compute: the contents, for ever; or a write, since which they are as before it.
+  enum class Failure : uint8_t { none, contents, write };
+  std::atomic<Failure> failed{Failure::none};
+  std::exception_ptr failure;  // why
 
   explicit Storage(ir::Type t) : type(std::move(t)) {}
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
+  void check();  // throws the failure; that of a write once, from one thread
 };
 
 // How a view is made from its parent: a movement op with its attributes, dynamic_slice with its starts, or a gather of

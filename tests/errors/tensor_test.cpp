@@ -2,7 +2,10 @@
 #include <doctest/doctest.h>
 #include <jot/jot.h>
 
+#include <atomic>
+#include <sstream>
 #include <string>
+#include <thread>
 
 using namespace jot;
 
@@ -24,6 +27,11 @@ void check_error(F f, const std::string& text, int line) {
     return;
   }
   FAIL_CHECK("no error: " << text);
+}
+
+template <class... T>
+void check_elements(const Tensor& t, T... expected) {
+  CHECK_EQ(t.to_vector<float>(), std::vector<float>{static_cast<float>(expected)...});
 }
 
 }  // namespace
@@ -168,6 +176,120 @@ TEST_CASE("data errors appear where the value is read, with the line of the op, 
   check_error<IndexError>([&] { (void)(bad + 1); }, text, line);
   CHECK_EQ(good.to_vector<float>(), std::vector<float>{2, 2, 2});
   CHECK_EQ((x + 1).to_vector<float>(), std::vector<float>{2, 2, 2});
+}
+
+TEST_CASE("a write that fails is reported once, where it is evaluated; the tensor is as it was before it") {
+  Tensor x = tensor({1., 2., 3.}).eval(), view = x.slice(0, 0, 2), bad = tensor({7});
+  std::string text = "[scatter_set] index 7 is out of bounds for dimension 0 with size 3";
+  int line = __LINE__ + 1;
+  x.index_put_({bad}, 5);
+  check_error<IndexError>([&] { x.eval(); }, text, line);
+  check_elements(x, 1, 2, 3);
+  check_elements(view, 1, 2);
+  x.add_(1);
+  view[0] = 7;
+  check_elements(x, 7, 3, 4);
+  x.zero_();
+  check_elements(view, 0, 0);
+  x.fill_(4);
+
+  // Through a view that was taken before, and read through it.
+  line = __LINE__ + 1;
+  view.index_put_({bad}, 5);
+  check_error<IndexError>([&] { (void)view.to_vector<float>(); }, "[scatter_set] index 7", line);
+  check_elements(view, 4, 4);
+  check_elements(x, 4, 4, 4);
+
+  // What is written cannot be computed.
+  line = __LINE__ + 1;
+  x.add_(x.index({bad}));
+  check_error<IndexError>([&] { std::ostringstream() << x; }, "[gather] index 7", line);
+  check_elements(x, 4, 4, 4);
+
+  // A use that evaluates nothing reports it too, and does not happen.
+  line = __LINE__ + 1;
+  x.index_put_({bad}, 5);
+  (ones({2}) * 3).eval();
+  check_error<IndexError>([&] { x.add_(1); }, text, line);
+  x.add_(1);
+  check_elements(x, 5, 5, 5);
+}
+
+TEST_CASE("of pending writes those before the first that fails are kept") {
+  for (bool pending : {false, true}) {
+    Tensor x = zeros({3});
+    if (!pending) x.eval();
+    Tensor before = x + 1, bad = tensor({7});
+    for (int i = 0; i < 5; ++i) x.add_(i);
+    Tensor between = x + 1;
+    int line = __LINE__ + 1;
+    x.slice(0, 1).index_put_({bad}, 5);
+    x.mul_(100);
+    x.index_put_({tensor({9})}, 5);
+    Tensor after = x + 1;
+    check_error<IndexError>([&] { x.eval(); }, "[scatter_set] index 7", line);
+    check_elements(x, 10, 10, 10);
+    check_elements(before, 1, 1, 1);
+    check_elements(between, 11, 11, 11);
+    for (int i = 0; i < 2; ++i) CHECK_THROWS_AS(after.eval(), IndexError);
+    CHECK_THROWS_AS(after.zero_(), IndexError);  // a value that was never there
+  }
+}
+
+TEST_CASE("a write that fails leaves other tensors alone, and borrowed memory") {
+  Tensor bad = tensor({7}), x = ones({3}).eval(), y = ones({3}).eval(), z = ones({3}).eval();
+  std::vector<double> memory = {1, 2, 3};
+  Tensor borrowed = borrow(memory.data(), {3}, f64);
+  x.index_put_({bad}, 5);
+  y.add_(x);
+  z.add_(2);
+  borrowed.mul_(2);
+  borrowed.index_put_({bad}, 5);
+  check_elements(z, 3, 3, 3);
+  for (const Tensor& t : {x, y, borrowed}) CHECK_THROWS_AS(t.eval(), IndexError);
+  check_elements(x, 1, 1, 1);
+  check_elements(y, 1, 1, 1);
+  CHECK_EQ(memory, std::vector<double>{2, 4, 6});
+  borrowed[0] = 9;
+  borrowed.eval();
+  CHECK_EQ(memory, std::vector<double>{9, 4, 6});
+  CHECK_THROWS_AS(jit([](const Tensor& t, const Tensor& i) { return t.index_put_({i}, 5) * 2; })(x, bad), IndexError);
+  check_elements(x, 1, 1, 1);
+}
+
+TEST_CASE("a loop goes on after writes that fail") {
+  Tensor x = zeros({3});
+  int failures = 0;
+  for (int i = 0; i < 200; ++i) {
+    try {
+      x.index_add_(0, tensor({i % 5}), ones({1}));
+      x.eval();
+    } catch (const IndexError&) {
+      ++failures;
+    }
+  }
+  CHECK_EQ(failures, 80);
+  check_elements(x, 40, 40, 40);
+}
+
+TEST_CASE("a write that fails in one thread is reported to one of those that read") {
+  for (int round = 0; round < 20; ++round) {
+    Tensor x = ones({3}).eval();
+    x.index_put_({tensor({7})}, 5);
+    std::atomic<int> failures{0}, values{0};
+    auto read = [&] {
+      for (int i = 0; i < 3; ++i) try {
+          if (x.to_vector<float>() == std::vector<float>{1, 1, 1}) ++values;
+        } catch (const IndexError&) {
+          ++failures;
+        }
+    };
+    std::thread a(read), b(read);
+    a.join();
+    b.join();
+    CHECK_EQ(failures, 1);
+    CHECK_EQ(values, 5);
+  }
 }
 
 TEST_CASE("nothing is half-written by an error") {
