@@ -3,7 +3,6 @@
 #include <benchmark/benchmark.h>
 #include <omp.h>
 #include <signal.h>
-#include <sleef.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <tbb/parallel_for.h>
@@ -11,6 +10,7 @@
 
 #include "backends/cpu/pool.h"
 #include "backends/cpu/routines.h"
+#include "bench/sleef_loops.h"
 #include "ir/build.h"
 #include "tests/backends/math_error.h"
 
@@ -90,17 +90,19 @@ BENCHMARK(region_empty)->UseRealTime();
 
 constexpr size_t kElements = 1024;
 
+// The same for jot and for SLEEF.
 template <class T>
-std::vector<T> arguments(bool positive) {
+std::vector<T> arguments(std::string_view function) {
+  const double first = function == "log" || function == "rsqrt" ? 1 : -512;
   std::vector<T> x(kElements);
-  for (size_t i = 0; i < kElements; ++i) x[i] = static_cast<T>((static_cast<double>(i) - (positive ? -1 : 512)) / 64);
+  for (size_t i = 0; i < kElements; ++i) x[i] = static_cast<T>((static_cast<double>(i) + first) / 64);
   return x;
 }
 
 template <class T>
 void math(benchmark::State& state, const test::MathFunction& f) {
   if (target() == Target::reference) return state.SkipWithError("no vector math on this target");
-  std::vector<T> x = arguments<T>(f.name == "log" || f.name == "rsqrt"), y(kElements);
+  std::vector<T> x = arguments<T>(f.name), y(kElements);
   const int lanes = (target() == Target::avx512 ? 64 : 32) / static_cast<int>(sizeof(T));
   test::CompiledMath run(test::math_kernel<T>(f, lanes), target());
   for (auto _ : state) {
@@ -110,24 +112,16 @@ void math(benchmark::State& state, const test::MathFunction& f) {
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kElements));
 }
 
-#ifdef __AVX512F__
-template <class T, class Vector, class Fn>
-void sleef(benchmark::State& state, Fn fn) {
-  std::vector<T> x = arguments<T>(true), y(kElements);
-  constexpr size_t step = sizeof(Vector) / sizeof(T);
+template <class T>
+void sleef(benchmark::State& state, std::string_view name, void (*f)(const T*, T*, size_t)) {
+  if (target() == Target::reference) return state.SkipWithError("no vector math on this target");
+  std::vector<T> x = arguments<T>(name), y(kElements);
   for (auto _ : state) {
-    for (size_t i = 0; i < kElements; i += step) {
-      Vector v;
-      std::memcpy(&v, &x[i], sizeof v);
-      v = fn(v);
-      std::memcpy(&y[i], &v, sizeof v);
-    }
+    f(x.data(), y.data(), kElements);
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kElements));
 }
-
-#endif
 
 // ---- products: [B, M, K] x [B, K, N], B, K or both transposed; flops a second
 
@@ -231,20 +225,10 @@ BENCHMARK(gather)->Args({10'000, 1})->Args({1'000'000, 1})->Args({10'000, 64})->
     benchmark::RegisterBenchmark(("math_f64/" + std::string(f.name)).c_str(), math<double>, f);
     benchmark::RegisterBenchmark(("math_f32/" + std::string(f.name)).c_str(), math<float>, f);
   }
-#ifdef __AVX512F__
-#define JOT_SLEEF(name)                                                                      \
-  benchmark::RegisterBenchmark("sleef_f64/" #name, [](benchmark::State& state) {             \
-    sleef<double, __m512d>(state, [](__m512d v) { return Sleef_##name##d8_u10avx512f(v); }); \
-  });                                                                                        \
-  benchmark::RegisterBenchmark("sleef_f32/" #name, [](benchmark::State& state) {             \
-    sleef<float, __m512>(state, [](__m512 v) { return Sleef_##name##f16_u10avx512f(v); });   \
-  });
-  JOT_SLEEF(exp)
-  JOT_SLEEF(log)
-  JOT_SLEEF(sin)
-  JOT_SLEEF(cos)
-  JOT_SLEEF(tanh)
-#endif
+  for (const bench::SleefFunction& f : target() == Target::avx512 ? bench::sleef_avx512 : bench::sleef_avx2) {
+    benchmark::RegisterBenchmark(("sleef_f64/" + std::string(f.name)).c_str(), sleef<double>, f.name, f.f64);
+    benchmark::RegisterBenchmark(("sleef_f32/" + std::string(f.name)).c_str(), sleef<float>, f.name, f.f32);
+  }
   return true;
 }();
 
