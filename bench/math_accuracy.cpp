@@ -1,8 +1,12 @@
 // The accuracy of compiled vector math: f32 on all 2^32 arguments, f64 on random bit patterns.
 //
-//   math_accuracy [f32 | f64] [function ...]     JOT_CPU chooses the target
+//   math_accuracy [f32 | f64] [function ...] [COUNT]     on so many arguments only; JOT_CPU chooses the target
+//
+// Fails where an error is above 2 ulp.
+#include <algorithm>
 #include <cstdio>
-#include <random>
+#include <cstdlib>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -27,11 +31,11 @@ struct Worst {
   }
 };
 
-// Arguments by number: f32 its bits; f64 random patterns, every other one of moderate size.
+// Arguments by number, of so many: f32 bits in equal steps; f64 random patterns, every other one of moderate size.
 template <class T>
-T argument(uint64_t i) {
+T argument(uint64_t i, uint64_t count) {
   if constexpr (sizeof(T) == 4) {
-    return std::bit_cast<float>(static_cast<uint32_t>(i));
+    return std::bit_cast<float>(static_cast<uint32_t>(i * ((uint64_t{1} << 32) / count)));
   } else {
     uint64_t z = (i / 2 + 1) * 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -43,14 +47,14 @@ T argument(uint64_t i) {
 }
 
 template <class T>
-Worst part(const MathFunction& f, const cpu::Kernel& kernel, uint64_t begin, uint64_t end) {
+Worst part(const MathFunction& f, const cpu::Kernel& kernel, uint64_t begin, uint64_t end, uint64_t count) {
   CompiledMath run(kernel, target());
   constexpr uint64_t kBlock = 1 << 14;
   std::vector<T> x(kBlock), y(kBlock);
   Worst worst;
   for (uint64_t at = begin; at < end; at += kBlock) {
     size_t n = static_cast<size_t>(std::min(kBlock, end - at));
-    for (size_t i = 0; i < n; ++i) x[i] = argument<T>(at + i);
+    for (size_t i = 0; i < n; ++i) x[i] = argument<T>(at + i, count);
     run(std::span<const T>(x.data(), n), std::span<T>(y.data(), n));
     for (size_t i = 0; i < n; ++i) {
       double e;
@@ -65,14 +69,15 @@ Worst part(const MathFunction& f, const cpu::Kernel& kernel, uint64_t begin, uin
 }
 
 template <class T>
-void measure(const MathFunction& f, uint64_t count) {
+bool measure(const MathFunction& f, uint64_t count) {
   const int lanes = (target() == Target::avx512 ? 64 : 32) / static_cast<int>(sizeof(T));
   const cpu::Kernel kernel = math_kernel<T>(f, lanes);
   const uint64_t threads = std::max(1u, std::thread::hardware_concurrency());
   std::vector<Worst> worst(threads);
   std::vector<std::thread> running;
   for (uint64_t t = 0; t < threads; ++t)
-    running.emplace_back([&, t] { worst[t] = part<T>(f, kernel, count / threads * t, count / threads * (t + 1)); });
+    running.emplace_back(
+        [&, t] { worst[t] = part<T>(f, kernel, count * t / threads, count * (t + 1) / threads, count); });
   for (auto& t : running) t.join();
   for (uint64_t t = 1; t < threads; ++t) worst[0].merge(worst[t]);
   const Worst& w = worst[0];
@@ -84,19 +89,29 @@ void measure(const MathFunction& f, uint64_t count) {
               static_cast<long long>(w.over[1]), static_cast<long long>(w.over[2]),
               static_cast<unsigned long long>(count));
   std::fflush(stdout);
+  return w.over[2] == 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<std::string> wanted(argv + 1, argv + argc);
-  auto has = [&](std::string_view word) { return std::find(wanted.begin(), wanted.end(), word) != wanted.end(); };
-  const bool types = has("f32") || has("f64");
-  const bool names = wanted.size() > static_cast<size_t>(has("f32") + has("f64"));
-  if (target() == Target::reference) return std::puts("no vector math on this target"), 0;
-  for (const MathFunction& f : kMathFunctions) {
-    if (names && !has(f.name)) continue;
-    if (!types || has("f64")) measure<double>(f, 10'000'000);
-    if (!types || has("f32")) measure<float>(f, uint64_t{1} << 32);
+  bool f32 = false, f64 = false, good = true;
+  uint64_t count = 0;
+  std::vector<MathFunction> chosen;
+  for (std::string_view word : std::span(argv + 1, argv + argc)) {
+    auto function = std::ranges::find(kMathFunctions, word, &MathFunction::name);
+    if (word == "f32" || word == "f64")
+      (word == "f32" ? f32 : f64) = true;
+    else if (function != std::end(kMathFunctions))
+      chosen.push_back(*function);
+    else if (count = std::strtoull(word.data(), nullptr, 10); count == 0)
+      return std::fprintf(stderr, "math_accuracy: neither a function nor a count: %s\n", word.data()), 2;
   }
+  if (target() == Target::reference) return std::puts("no vector math on this target"), 0;
+  if (chosen.empty()) chosen.assign(std::begin(kMathFunctions), std::end(kMathFunctions));
+  for (const MathFunction& f : chosen) {
+    if (f64 || !f32) good &= measure<double>(f, count ? count : 10'000'000);
+    if (f32 || !f64) good &= measure<float>(f, count ? count : uint64_t{1} << 32);
+  }
+  return good ? 0 : 1;
 }

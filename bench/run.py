@@ -70,7 +70,8 @@ class Bench:
         if here.get('jot'):
             return [('jot', here['jot'])]
         if self.options.smoke and self.options.peers is None:
-            return [(name, why) for name, why in here.items() if not why]
+            some = [name for name, why in here.items() if not why]
+            return [(name, None) for name in (['jot-1t', *some] if workload == 'ba' else some)]
         some = ['jot', 'jot-1t'] + [name for name in here if name != 'jot']
         if kind(workload) in ('gemm', 'stream'):
             some.append('direct-1t')

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""What else `./dev bench` runs: programs_test.py PROGRAM... The programs are there and run a little, every Python file
+compiles. Nothing is timed."""
+import json
+import pathlib
+import subprocess
+import sys
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROGRAMS = {pathlib.Path(argument).name: argument for argument in sys.argv[1:]}
+
+
+def output(name, *arguments):
+    done = subprocess.run([PROGRAMS[name], *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise AssertionError(f'{name} {" ".join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}')
+    return done.stdout
+
+
+def ran(name, only):
+    """The names of those benchmarks, each run for a moment."""
+    text = output(name, f'--benchmark_filter={only}', '--benchmark_min_time=0.001', '--benchmark_format=json')
+    found = json.loads(text)['benchmarks']
+    errors = [b for b in found if b.get('error_occurred') and 'on this target' not in b['error_message']]
+    if errors:
+        raise AssertionError(errors)
+    return {b['name'] for b in found}
+
+
+class Programs(unittest.TestCase):
+    def test_python(self):
+        files = sorted(HERE.rglob('*.py'))
+        self.assertIn(HERE / 'peers' / 'worker.py', files)
+        for file in files:
+            compile(file.read_text(), file, 'exec')
+
+    @unittest.skipUnless('road' in PROGRAMS, 'needs Google Benchmark')
+    def test_road(self):
+        names = output('road', '--benchmark_list_tests').splitlines()
+        for part in ('workload/lin33/', 'workload/ba/', 'ba_new_batch/', 'chain_grad/100000/', 'mlp_arena/'):
+            self.assertTrue(any(name.startswith(part) for name in names), part)
+        self.assertEqual(len(ran('road', '^workload/lin33/|^mlp_arena|^chain/100/')), 3)
+
+    @unittest.skipUnless('micro' in PROGRAMS, 'needs Google Benchmark, SLEEF and oneTBB')
+    def test_micro(self):
+        names = set(output('micro', '--benchmark_list_tests').splitlines())
+        self.assertGreater(len(names), 100)
+        for name in names:
+            if name.startswith('math_'):
+                self.assertIn(name.replace('math_', 'sleef_'), names)
+        some = ran('micro', '^(pass|emit|math_f64|sleef_f64|math_f32|sleef_f32)/|^(record|hash|compare|lower|dispatch_.*)$')
+        self.assertLessEqual({'pass/transpose', 'emit/lanes', 'sleef_f32/tanh', 'record', 'dispatch_pointers'}, some)
+
+    @unittest.skipUnless('math_accuracy' in PROGRAMS, 'not built')
+    def test_math_accuracy(self):
+        lines = output('math_accuracy', '20000').splitlines()
+        if 'no vector math' not in lines[0]:
+            self.assertEqual({tuple(line.split()[:2]) for line in lines},
+                             {(f, t) for f in ('exp', 'log', 'sin', 'cos', 'tanh', 'logistic', 'rsqrt') for t in ('f32', 'f64')})
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1])
