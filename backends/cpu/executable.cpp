@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/cpu/pool.h"
+#include "ir/ops/total.h"
 
 namespace jot::cpu {
 namespace {
@@ -49,27 +50,26 @@ struct Call {
   }
 };
 
-template <class T>
-T combined(KReduce kind, T x, T y) {
-  if constexpr (std::is_floating_point_v<T>) {
-    if (kind == KReduce::sum) return x + y;
-    if (x != x) return x;
-    if (y != y) return y;
-  } else if (kind == KReduce::sum) {
-    using U = std::make_unsigned_t<T>;
-    return static_cast<T>(static_cast<U>(x) + static_cast<U>(y));
+template <class Fold, class T>
+void combine(const Partial& p, int64_t chunks, const T* x, T* out) {
+  for (int64_t j = 0; j < p.count; ++j) {
+    Fold fold;
+    for (int64_t c = 0; c < chunks; ++c) fold.add(x[c * p.count + j]);
+    out[j] = fold.value();
   }
-  return (kind == KReduce::max ? x < y : y < x) ? y : x;
 }
 
 template <class T>
 void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte* to) {
   const T* x = reinterpret_cast<const T*>(from);
   T* out = reinterpret_cast<T*>(to);
-  for (int64_t j = 0; j < p.count; ++j) {
-    T sum = x[j];
-    for (int64_t c = 1; c < chunks; ++c) sum = combined(p.kind, sum, x[c * p.count + j]);
-    out[j] = sum;
+  switch (p.kind) {
+    case KReduce::sum:
+      return combine<ir::Total<T>>(p, chunks, x, out);
+    case KReduce::max:
+      return combine<ir::Largest<T>>(p, chunks, x, out);
+    case KReduce::min:
+      return combine<ir::Least<T>>(p, chunks, x, out);
   }
 }
 

@@ -89,6 +89,10 @@ uint32_t Arguments::product(const std::vector<Axis>& axes) {
   return b_.arg(it->second);
 }
 
+uint32_t Arguments::pieces(const std::vector<Axis>& axes, int64_t length) {
+  return add({KernelArg::Kind::number, kNoValue, (value_of(axes_, {1, axes}) + length - 1) / length});
+}
+
 uint32_t Arguments::scratch(const std::vector<Axis>& axes, int64_t bytes) {
   return add({KernelArg::Kind::scratch, kNoValue, value_of(axes_, {bytes, axes})});
 }

@@ -48,7 +48,8 @@ class Arguments {
   uint32_t memory(ir::Value storage, int64_t bytes) { return add({KernelArg::Kind::memory, storage, bytes}); }
   uint32_t scratch(const std::vector<Axis>& axes, int64_t bytes);  // for all indices of axes, `bytes` each
   uint32_t partial(ir::Value v) { return add({KernelArg::Kind::partial, v, 0}); }
-  uint32_t product(const std::vector<Axis>& axes);  // of their extents
+  uint32_t product(const std::vector<Axis>& axes);                 // of their extents
+  uint32_t pieces(const std::vector<Axis>& axes, int64_t length);  // of `length` that the product consists of
   uint32_t scalar(const Stride& s);
   std::vector<KernelArg> take() { return std::move(args_); }
 

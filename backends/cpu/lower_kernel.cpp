@@ -1,6 +1,7 @@
 #include "backends/cpu/lower_kernel.h"
 
 #include <algorithm>
+#include <bit>
 #include <climits>
 
 #include "backends/cpu/lower_ops.h"
@@ -152,6 +153,7 @@ LoweredKernel ClusterLowering::run() {
     accesses_.back().slots = static_cast<uint32_t>(slots_.size());
     slots_.resize(slots_.size() + accesses_.back().elements(), kNone);
   }
+  find_strips();
   for (size_t l = outer_ == 0 ? 0 : 1; l < loops_.size(); ++l) args_->product(loops_[l].axes);  // before the loops
   for (Value v : cluster_.members)
     if (g_.op(v) == Op::gather_op) operand_pointers_[v] = args_->memory(c_.storage(g_.operand(v, 0)), 0);
@@ -164,6 +166,7 @@ LoweredKernel ClusterLowering::run() {
 
   if (result_.parallel)
     for (Axis a : loops_[0].axes) result_.extent *= c_.axes.extent(a);
+  if (result_.parallel && strip_loop_ == 0) result_.extent = (result_.extent + strip_ - 1) / strip_;
   result_.args = args_->take();
   result_.kernel = std::move(*b_).finish();
   result_.kernel.num_args = static_cast<int>(result_.args.size()) + 1;
@@ -181,13 +184,11 @@ void ClusterLowering::emit_plain() {
   double iterations = 1;
   for (size_t l = 1; l < loops_.size(); ++l)
     for (Axis a : loops_[l].axes) iterations *= static_cast<double>(c_.axes.extent(a));
+  if (strip_loop_ == 0) iterations *= static_cast<double>(strip_);
   result_.nanoseconds =
       kNanosecondsPerInstruction * static_cast<double>(b_->size() - before) * iterations / b_->lanes();
-  for (size_t l = loops_.size(); l-- > 0;) {
-    b_->endloop();
-    loops_[l].index = kNone;
-  }
   vector_loop_ = kNone;
+  for (size_t l = loops_.size(); l-- > 0;) close(l);
 }
 
 // What is stored last may depend on all else: in large clusters some members are made in passing, so that few wait for
@@ -320,10 +321,39 @@ void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const
   }
 }
 
+// Sums of floats over loops: what an accumulator takes up is bounded, so that its error is.
+void ClusterLowering::find_strips() {
+  constexpr int64_t kMost = 64;
+  bool sums = std::ranges::any_of(cluster_.members, [&](Value v) {
+    return c_.reduction[v] != Reduction::none && g_.op(v) == Op::reduce_sum_op && is_floating(g_.dtype(v));
+  });
+  if (!sums) return;
+  int64_t below = 1;  // iterations of the loops inside
+  for (size_t l = loops_.size(); l-- > (cluster_.splits ? outer_ : 0);) {
+    int64_t lanes = l + 1 == loops_.size() ? b_->lanes() : 1, extent = 1;
+    for (Axis a : loops_[l].axes) extent *= c_.axes.extent(a);
+    int64_t iterations = below * ((extent + lanes - 1) / lanes);
+    if (iterations > kMost) {
+      strip_loop_ = l;
+      strip_ = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(kMost / below))) * lanes;
+      args_->product(loops_[l].axes);
+      if (l > 0 || cluster_.splits) strips_ = args_->pieces(loops_[l].axes, strip_);
+      return;
+    }
+    below = iterations;
+  }
+}
+
 void ClusterLowering::open(size_t l, bool range, bool vector) {
   Loop& loop = loops_[l];
-  if (range) {
-    result_.parallel = true;
+  bool strips = l == strip_loop_;
+  result_.parallel |= range;
+  if (strips) {
+    uint32_t strip = range ? b_->range() : b_->loop(strips_);
+    uint32_t first = b_->imuli(strip, strip_), left = b_->isub(args_->product(loop.axes), first);
+    uint32_t count = b_->imin(b_->iconst(strip_), left);
+    loop.index = b_->iadd(first, vector ? b_->vloop(count) : b_->loop(count));
+  } else if (range) {
     loop.index = vector ? b_->vrange() : b_->range();
   } else {
     uint32_t count = args_->product(loop.axes);
@@ -332,12 +362,18 @@ void ClusterLowering::open(size_t l, bool range, bool vector) {
   if (vector) vector_loop_ = static_cast<uint32_t>(l);
 }
 
+void ClusterLowering::close(size_t l) {
+  b_->endloop();
+  loops_[l].index = kNone;
+  if (l != strip_loop_) return;
+  fold_sums();
+  b_->endloop();
+}
+
 void ClusterLowering::close_inner() {
-  for (size_t l = loops_.size(); l-- > outer_;) {
-    b_->endloop();
-    loops_[l].index = kNone;
-  }
   vector_loop_ = kNone;
+  for (size_t l = loops_.size(); l-- > outer_;) close(l);
+  if (strip_loop_ == SIZE_MAX) fold_sums();  // of all rows
   inner_ = false;
   for (uint32_t s : inner_slots_) slots_[s] = kNone;
   inner_slots_.clear();
@@ -377,10 +413,24 @@ void ClusterLowering::emit_store(Value v) {
 
 void ClusterLowering::start_reduction(Value v) {
   auto n = static_cast<uint32_t>(c_.axes.elements(v));
+  KType t = kernel_type(g_.dtype(v));
+  bool folds = g_.op(v) == Op::reduce_sum_op && is_floating(g_.dtype(v)) &&
+               (strip_loop_ != SIZE_MAX || (cluster_.splits && c_.reduction[v] == Reduction::full));
   variables_[v] = static_cast<uint32_t>(variable_values_.size());
-  for (uint32_t j = 0; j < n; ++j)
-    variable_values_.push_back(b_->var(reduction_start(*b_, g_.op(v), kernel_type(g_.dtype(v)))));
+  for (uint32_t j = 0; j < n; ++j) {
+    variable_values_.push_back(b_->var(reduction_start(*b_, g_.op(v), t)));
+    if (folds) sums_[variable_values_.back()] = {b_->var(zero(*b_, t)), b_->var(zero(*b_, t))};
+  }
   if (c_.reduction[v] == Reduction::full) partials_[v] = args_->partial(v);
+}
+
+void ClusterLowering::fold_sums() {
+  for (auto [accumulator, sum] : sums_) {
+    auto [whole, lost] = two_sum(*b_, sum.high, accumulator);
+    b_->set(sum.low, b_->add(sum.low, lost));
+    b_->set(sum.high, whole);
+    b_->set(accumulator, zero(*b_, b_->type(accumulator)));
+  }
 }
 
 void ClusterLowering::accumulate(Value v) {
@@ -394,19 +444,26 @@ void ClusterLowering::accumulate(Value v) {
   }
 }
 
+// What a reduction has come to, in all lanes together.
+uint32_t ClusterLowering::result_of(Value v, uint32_t element) {
+  uint32_t x = variable_values_[variables_.at(v) + element];
+  if (auto at = sums_.find(x); at != sums_.end()) {
+    x = whole_sum(*b_, at->second.high, at->second.low);
+    sums_.erase(at);
+  }
+  return b_->reduce(reduction_kind(g_.op(v)), x);
+}
+
 void ClusterLowering::finish_rows(Value v) {
   auto n = static_cast<uint32_t>(c_.axes.elements(v));
-  for (uint32_t j = 0; j < n; ++j)
-    slots_[t_.slot[v] + j] = b_->reduce(reduction_kind(g_.op(v)), variable_values_[variables_.at(v) + j]);
+  for (uint32_t j = 0; j < n; ++j) slots_[t_.slot[v] + j] = result_of(v, j);
   if (c_.stored[v]) emit_store(v);
 }
 
 void ClusterLowering::finish_full(Value v) {
   auto n = static_cast<uint32_t>(c_.axes.elements(v));
-  for (uint32_t j = 0; j < n; ++j) {
-    uint32_t all = b_->reduce(reduction_kind(g_.op(v)), variable_values_[variables_.at(v) + j]);
-    b_->store_one(all, partials_.at(v), kNone, int64_t{j} * size_of(g_.dtype(v)));
-  }
+  for (uint32_t j = 0; j < n; ++j)
+    b_->store_one(result_of(v, j), partials_.at(v), kNone, int64_t{j} * size_of(g_.dtype(v)));
 }
 
 }  // namespace jot::cpu

@@ -93,12 +93,16 @@ class ClusterLowering {
     auto at = kept_.find(v);
     return at != kept_.end() && at->second.phase < current_phase_;
   }
+  void find_strips();
   void open(size_t loop, bool range, bool vector);
+  void close(size_t loop);
   void close_inner();
   void emit_store(Value v);
   void make_all(Value v);
   void start_reduction(Value v);
   void accumulate(Value v);
+  void fold_sums();
+  uint32_t result_of(Value v, uint32_t element);
   void finish_rows(Value v);
   void finish_full(Value v);
   bool in_vector() const { return vector_loop_ != kNone; }
@@ -159,12 +163,20 @@ class ClusterLowering {
   std::vector<Loop> loops_;
   size_t outer_ = 0;  // loops around the rows
   uint32_t vector_loop_ = kNone;
+  size_t strip_loop_ =
+      SIZE_MAX;  // the loop that runs in strips of strip_ iterations, after each of which sums are folded
+  int64_t strip_ = 1;
+  uint32_t strips_ = kNone;  // their number, a kernel value
   std::vector<Access> accesses_;
   std::vector<uint32_t> slots_;
   std::vector<uint32_t> inner_slots_;  // those set within the loops of a row
   bool inner_ = false;
   std::map<Value, uint32_t> variables_;  // of reductions over loops: their variables begin here
   std::vector<uint32_t> variable_values_;
+  struct Sum {  // variables: what was folded so far is high + low
+    uint32_t high, low;
+  };
+  std::map<uint32_t, Sum> sums_;  // by accumulator
   std::map<Value, uint32_t> partials_;
   std::map<std::pair<Value, uint32_t>, Starts> starts_;
   std::map<Value, uint32_t> operand_pointers_;  // of gathers

@@ -131,6 +131,15 @@ uint32_t extremum(KernelBuilder& b, bool max, uint32_t x, uint32_t y) {
   return is_float(b.type(x)) ? b.select(b.is_nan(y), y, result) : result;
 }
 
+TwoSum two_sum(KernelBuilder& b, uint32_t high, uint32_t x) {
+  uint32_t whole = b.add(high, x), part = b.sub(whole, high);
+  return {whole, b.add(b.sub(high, b.sub(whole, part)), b.sub(x, part))};
+}
+
+uint32_t whole_sum(KernelBuilder& b, uint32_t high, uint32_t low) {
+  return b.select(b.cmp(KCmp::eq, low, low), b.add(high, low), high);
+}
+
 uint32_t reduction_start(KernelBuilder& b, Op op, KType t) {
   if (op == Op::reduce_sum_op) return zero(b, t);
   bool max = op == Op::reduce_max_op;

@@ -13,6 +13,14 @@ KType kernel_type(DType dtype);
 uint32_t constant(KernelBuilder& b, DType dtype, int64_t word);
 uint32_t zero(KernelBuilder& b, KType t);
 
+// high + x is `whole` and, exactly, what rounding took: `lost` (two-sum, Knuth 1969).
+struct TwoSum {
+  uint32_t whole, lost;
+};
+TwoSum two_sum(KernelBuilder& b, uint32_t high, uint32_t x);
+// high + low, where low has collected what was lost: NaN of infinite sums.
+uint32_t whole_sum(KernelBuilder& b, uint32_t high, uint32_t low);
+
 // The result of node v from its operands' elements.
 uint32_t lower_element(KernelBuilder& b, const ir::GraphData& g, ir::Value v, std::span<const uint32_t> operands);
 

@@ -6,6 +6,7 @@
 #include "backends/cpu/lower_ops.h"
 #include "backends/cpu/pool.h"
 #include "backends/cpu/routine_parts.h"
+#include "ir/ops/total.h"
 
 namespace jot::cpu {
 
@@ -41,11 +42,16 @@ constexpr T neutral() {
   return fold == Fold::max ? L::lowest() : L::max();
 }
 
+// Many parts.
+template <Fold fold, class T>
+using Whole = std::conditional_t<fold == Fold::sum, ir::Total<T>,
+                                 std::conditional_t<fold == Fold::max, ir::Largest<T>, ir::Least<T>>>;
+
 // A row in blocks of 512, each in 16 lanes.
 template <Fold fold, class T>
 T fold_row(const T* x, int64_t n, int64_t step) {
   constexpr int64_t kLanes = 16, kBlock = 512;
-  T total = neutral<fold, T>();
+  Whole<fold, T> whole;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const int64_t end = std::min(n, begin + kBlock);
     T lanes[kLanes];
@@ -53,9 +59,9 @@ T fold_row(const T* x, int64_t n, int64_t step) {
     for (int64_t i = begin, l = 0; i < end; ++i, l = (l + 1) % kLanes) lanes[l] = combine<fold>(lanes[l], x[i * step]);
     for (int64_t width = kLanes / 2; width > 0; width /= 2)
       for (int64_t l = 0; l < width; ++l) lanes[l] = combine<fold>(lanes[l], lanes[l + width]);
-    total = combine<fold>(total, lanes[0]);
+    whole.add(lanes[0]);
   }
-  return total;
+  return whole.value();
 }
 
 // y[j] = y[j] with x[j], x[j + row], ... of `rows` rows, for j < n. Arguments: x, y, n, bytes from row to row.
@@ -68,6 +74,24 @@ Kernel columns_kernel(Op op, KType t, int lanes, int rows) {
   uint32_t j = b.vloop(n), total = b.load(t, y, j);
   for (uint32_t r : row) total = reduction_step(b, op, total, b.load(t, r, j));
   b.store(total, y, j);
+  b.endloop();
+  return std::move(b).finish();
+}
+
+// y[j] + z[j] = y[j] + z[j] + x[j] for j < n, z what rounding takes; with `last` all of it into y. Arguments: x, y, z,
+// n.
+Kernel fold_kernel(KType t, int lanes, bool last) {
+  KernelBuilder b(lanes);
+  uint32_t x = b.arg(1), y = b.arg(2), z = b.arg(3), n = b.arg(4);
+  b.read_write(y), b.read_write(z);
+  uint32_t j = b.vloop(n), high = b.load(t, y, j), low = b.load(t, z, j);
+  if (last) {
+    b.store(whole_sum(b, high, low), y, j);
+  } else {
+    auto [whole, lost] = two_sum(b, high, b.load(t, x, j));
+    b.store(whole, y, j);
+    b.store(b.add(low, lost), z, j);
+  }
   b.endloop();
   return std::move(b).finish();
 }
@@ -104,6 +128,10 @@ class Reduce final : public Routine {
     row_ = InnerKernel(row_kernel(op, t, lanes_));
     column_ = InnerKernel(columns_kernel(op, t, lanes_, 1));
     columns_ = InnerKernel(columns_kernel(op, t, lanes_, kRows));
+    compensated_ = fold == Fold::sum && is_floating(dtype);
+    if (!compensated_) return;
+    fold_ = InnerKernel(fold_kernel(t, lanes_, false));
+    last_ = InnerKernel(fold_kernel(t, lanes_, true));
   }
 
   void run(std::span<const void* const> operands, void* out, std::byte*, KernelError&) const override {
@@ -172,16 +200,17 @@ class Reduce final : public Routine {
   // One row: by the kernel, in blocks that bound the length of its sums.
   template <Fold f, class T>
   T fold_one(const T* x, int64_t n, int64_t step) const {
-    constexpr int64_t kBlock = 8192;
+    constexpr int64_t kBlock = 2048;
     if (step != 1 || lanes_ == 0 || n < 2 * lanes_) return fold_row<f>(x, n, step);
-    T total = neutral<f, T>(), part = total;
+    Whole<f, T> whole;
+    T part{};
     for (int64_t begin = 0; begin < n; begin += kBlock) {
       const int64_t count = std::min(kBlock, n - begin), quarter = count / (4 * lanes_) * lanes_;
       const int64_t args[] = {0, address(x + begin), address(&part), quarter, count - 4 * quarter};
       row_(args);
-      total = combine<f>(total, part);
+      whole.add(part);
     }
-    return total;
+    return whole.value();
   }
 
   template <Fold f, class T>
@@ -190,21 +219,23 @@ class Reduce final : public Routine {
     const Axis& row = reduced.axes[reduced.rank - 1];
     std::span<const Axis> outer(reduced.axes, reduced.rank - 1);
     const int64_t rows = reduced.count() / row.extent;
-    T total = fold_one<f>(x, row.extent, row.src);
-    for (int64_t r = 1; r < rows; ++r)
-      total = combine<f>(total, fold_one<f>(x + offsets_of(outer, r).src, row.extent, row.src));
-    return total;
+    Whole<f, T> whole;
+    for (int64_t r = 0; r < rows; ++r) whole.add(fold_one<f>(x + offsets_of(outer, r).src, row.extent, row.src));
+    return whole.value();
   }
 
-  // `n` neighbouring results at once, n <= kWidth; rows in blocks of 64 that are added up apart.
+  // `n` neighbouring results at once, n <= kWidth; rows in blocks of 64 that are added up apart, sums with what is
+  // lost.
   template <Fold f, class T>
   void fold_columns(const T* x, T* y, int64_t n) const {
     constexpr int64_t kBlock = 64;
     std::span<const Axis> axes(reduced.axes, reduced.rank);
     const int64_t terms = reduced.count(), inner = axes.empty() ? 1 : axes.back().extent;
     const int64_t step = axes.empty() ? 0 : axes.back().src;
-    alignas(64) T block[kWidth];
+    alignas(64) T block[kWidth], lost[kWidth];
+    const bool exact = compensated_ && terms > kBlock;
     std::fill_n(y, n, neutral<f, T>());
+    if (exact) std::fill_n(lost, n, T{});
     for (int64_t begin = 0; begin < terms; begin += kBlock) {
       const int64_t end = std::min(begin + kBlock, terms);
       std::fill_n(block, n, neutral<f, T>());
@@ -214,13 +245,16 @@ class Reduce final : public Routine {
         (many ? columns_ : column_)(args);
         r += many ? kRows : 1;
       }
-      const int64_t args[] = {0, address(block), address(y), n, 0};
-      column_(args);
+      const int64_t args[] = {0, address(block), address(y), exact ? address(lost) : n, exact ? n : 0};
+      (exact ? fold_ : column_)(args);
     }
+    const int64_t args[] = {0, 0, address(y), address(lost), n};
+    if (exact) last_(args);
   }
 
   int lanes_ = 0;  // 0: no kernels for this dtype
-  InnerKernel row_, column_, columns_;
+  bool compensated_ = false;
+  InnerKernel row_, column_, columns_, fold_, last_;
 };
 
 }  // namespace

@@ -72,13 +72,13 @@ void evaluate_dot(const EvalContext& c) {
       set(j, y.batch, o, 0);
       set(i, free_x, o, batch);
       set(j, free_y, o, batch + free_x.size());
-      T sum = 0;
+      Total<T> sum;
       for_each_index(contracted, [&](const Shape& k, int64_t) {
         set(i, x.contract, k, 0);
         set(j, y.contract, k, 0);
-        sum = plus(sum, times(a[static_cast<size_t>(position(xs, i))], b[static_cast<size_t>(position(ys, j))]));
+        sum.add(times(a[static_cast<size_t>(position(xs, i))], b[static_cast<size_t>(position(ys, j))]));
       });
-      out[static_cast<size_t>(at)] = sum;
+      out[static_cast<size_t>(at)] = sum.value();
     });
   });
 }

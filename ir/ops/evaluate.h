@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "ir/ops/total.h"
 #include "ir/rules.h"
 #include "jot/error.h"
 
@@ -82,20 +83,6 @@ inline int64_t integer_at(const Array& a, int64_t i) {
                                      : a.as<int64_t>()[static_cast<size_t>(i)];
 }
 
-// Integer arithmetic wraps.
-template <class T, class F>
-T wrapping(T x, T y, F f) {
-  if constexpr (std::is_integral_v<T>) {
-    using U = std::conditional_t<(sizeof(T) < 4), uint32_t, std::make_unsigned_t<T>>;
-    return static_cast<T>(f(static_cast<U>(x), static_cast<U>(y)));
-  } else {
-    return f(x, y);
-  }
-}
-template <class T>
-T plus(T x, T y) {
-  return wrapping(x, y, [](auto a, auto b) { return a + b; });
-}
 template <class T>
 T minus(T x, T y) {
   return wrapping(x, y, [](auto a, auto b) { return a - b; });

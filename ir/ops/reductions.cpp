@@ -1,4 +1,5 @@
 // Reductions over axes, which the result drops.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -26,38 +27,8 @@ Type infer_reduction(const InferContext& c) {
   return {c.dtype(0), false, shape};
 }
 
-struct Sum {
-  template <class T>
-  static T initial() {
-    return 0;
-  }
-  template <class T>
-  T operator()(T x, T y) const {
-    return plus(x, y);
-  }
-};
-
-// NaN if any element is.
-template <bool kMax>
-struct Extremum {
-  template <class T>
-  static T initial() {
-    using Limits = std::numeric_limits<T>;
-    if constexpr (Limits::has_infinity) return kMax ? -Limits::infinity() : Limits::infinity();
-    return kMax ? Limits::min() : Limits::max();
-  }
-  template <class T>
-  T operator()(T x, T y) const {
-    if constexpr (std::is_floating_point_v<T>) {
-      if (std::isnan(x)) return x;
-      if (std::isnan(y)) return y;
-    }
-    return (kMax ? x < y : y < x) ? y : x;
-  }
-};
-
 // Row-major order of the operand.
-template <class F>
+template <template <class> class Fold>
 void evaluate_reduction(const EvalContext& c) {
   const Shape& from = c.operands[0].type->shape;
   std::vector<int64_t> kept = kept_axes(c.attrs.ints(Key::dims), from.size());
@@ -65,13 +36,13 @@ void evaluate_reduction(const EvalContext& c) {
     using T = decltype(zero);
     auto x = c.operands[0].as<T>();
     auto out = c.result<T>();
-    for (T& o : out) o = F::template initial<T>();
+    std::vector<Fold<T>> folds(out.size());
     Shape target = c.type.shape;
     for_each_index(from, [&](const Shape& i, int64_t at) {
       for (size_t d = 0; d < kept.size(); ++d) target[d] = i[static_cast<size_t>(kept[d])];
-      T& o = out[static_cast<size_t>(position(c.type.shape, target))];
-      o = F()(o, x[static_cast<size_t>(at)]);
+      folds[static_cast<size_t>(position(c.type.shape, target))].add(x[static_cast<size_t>(at)]);
     });
+    std::ranges::transform(folds, out.begin(), &Fold<T>::value);
   });
 }
 
@@ -101,12 +72,12 @@ Value batch_reduction(const BatchContext& c) {
 
 void define_reductions(RuleTable& table) {
   table.define(Op::reduce_sum_op,
-               linear(infer_reduction, evaluate_reduction<Sum>, transpose_sum, structured<batch_reduction>));
+               linear(infer_reduction, evaluate_reduction<Total>, transpose_sum, structured<batch_reduction>));
   auto extremum = [&](Op op, EvalRule eval) {
     table.define(op, {infer_reduction, eval, jvp_extremum, kNotLinear, batch_reduction});
   };
-  extremum(Op::reduce_max_op, evaluate_reduction<Extremum<true>>);
-  extremum(Op::reduce_min_op, evaluate_reduction<Extremum<false>>);
+  extremum(Op::reduce_max_op, evaluate_reduction<Largest>);
+  extremum(Op::reduce_min_op, evaluate_reduction<Least>);
 }
 
 }  // namespace jot::ir

@@ -1,6 +1,7 @@
 // Tensors outside transforms: creation, promotion, ops, reading, text.
 #include <jot/fmt.h>
 
+#include <cmath>
 #include <limits>
 
 #include "check.h"
@@ -335,4 +336,38 @@ TEST_CASE("loops outside transforms compile once and keep nothing") {
   double total = 0;
   for (int i = 0; i < 10000; ++i) total += 0.5 * i;
   CHECK_EQ(sum(sums).item<double>(), total);
+}
+
+TEST_CASE("sums of many terms are as accurate as those of few, along any axes") {
+  auto close = [](const Tensor& sum, double expected, double tolerance) {
+    CHECK_EQ(doctest::Approx(sum.to(f64).ravel()[0].item<double>()).epsilon(tolerance), expected);
+  };
+  for (DType d : {f32, f64}) {
+    const double tolerance = d == f32 ? 1.3e-6 : 1e-14, tenth = d == f32 ? double{0.1f} : 0.1;
+    for (int64_t n : {100, 513, 4096, 65'536, 1'000'003}) {
+      CAPTURE(n);
+      Tensor x = full({n}, 0.1, d).eval(), rows = full({3, n}, 0.1, d).eval(), columns = full({n, 17}, 0.1, d).eval();
+      double whole = static_cast<double>(n) * tenth;
+      close(sum(x), whole, tolerance);              // alone
+      close(sum(x * x), whole * tenth, tolerance);  // fused with what makes its terms
+      close(sum(rows, {1}), whole, tolerance);
+      close(sum(rows * 2, {1}), 2 * whole, tolerance);
+      close(sum(columns, {0}), whole, tolerance);
+      close(sum(columns + columns), 34 * whole, tolerance);
+      close(mean(columns * 1, {0}), tenth, tolerance);
+      close(matmul(x, x), whole * tenth, 4 * tolerance);  // a library's
+    }
+    Tensor nest = full({700, 5, 40}, 0.1, d).eval();
+    close(sum(nest.transpose(0, 1) * 1, {0, 2}), 200 * tenth, tolerance);
+    close(sum(nest.slice(2, 0, 7) * 1), 24'500 * tenth, tolerance);
+    // Infinities and NaN stay what they are.
+    Tensor x = full({100'000}, 1, d).eval();
+    x[70'000] = kInf;
+    CHECK_EQ(sum(x * 1).item<double>(), kInf);
+    CHECK_EQ(sum(x).item<double>(), kInf);
+    CHECK_EQ(sum(x.reshape({50'000, 2}), {0})[0].item<double>(), kInf);
+    x[3] = -kInf;
+    CHECK(std::isnan(sum(x * 1).item<double>()));
+    CHECK(std::isnan(sum(x.reshape({50'000, 2}).slice(1, 0, 2), {0, 1}).item<double>()));
+  }
 }
