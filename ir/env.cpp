@@ -42,7 +42,6 @@ Env read_env(const std::function<std::optional<std::string>(const char*)>& get) 
   Env e;
   e.dump = get("JOT_DUMP").value_or("");
   e.verify = choose<bool>("JOT_VERIFY", get("JOT_VERIFY"), false, {{"0", false}, {"1", true}});
-  e.cache_dir = get("JOT_CACHE_DIR").value_or("");
   e.num_threads = positive("JOT_NUM_THREADS", get("JOT_NUM_THREADS"));
   using Cpu = Env::Cpu;
   e.cpu = choose<Cpu>("JOT_CPU", get("JOT_CPU"), Cpu::detect,

@@ -14,7 +14,6 @@ struct Env {
 
   std::string dump;          // JOT_DUMP: folder for graphs, kernels and assembly; empty: none
   bool verify = false;       // JOT_VERIFY=1: verify after every pass
-  std::string cache_dir;     // JOT_CACHE_DIR; empty: no disk cache
   int num_threads = 0;       // JOT_NUM_THREADS, at least 1; 0: not set
   Cpu cpu = Cpu::detect;     // JOT_CPU=avx512|avx2|reference
   bool log_compile = false;  // JOT_LOG=compile

@@ -101,7 +101,9 @@ struct LeafageConstant {
 };
 struct MembersLeafage {
   template <class... M>
-  LeafageConstant<(Leafage{} | ... | leafage<std::remove_const_t<M>>())> operator()(M&...) const;
+  LeafageConstant<(Leafage{} | ... | leafage<std::remove_const_t<M>>())> operator()(M&...) const {
+    return {};
+  }
 };
 template <class T, size_t... I>
 constexpr Leafage product_leafage(std::index_sequence<I...>) {
@@ -280,7 +282,9 @@ struct Rebind<std::pair<A, B>, L> {
 template <class L>
 struct RebindMembers {
   template <class... M>
-  std::tuple<rebind_t<std::remove_const_t<M>, L>...> operator()(M&...) const;
+  std::tuple<rebind_t<std::remove_const_t<M>, L>...> operator()(M&...) const {
+    __builtin_unreachable();  // never called, but defined: clang warns where M has internal linkage
+  }
 };
 // A struct cannot hold other leaves: it becomes the tuple of its members.
 template <Announced T, class L>

@@ -4,11 +4,27 @@
 
 #include <array>
 #include <iostream>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 using namespace jot;
 
 namespace {
+
+struct Pose {
+  Tensor rotation, translation;
+};
+JOT_TREE(Pose, rotation, translation);
+struct Scene {
+  Pose pose;
+  std::vector<Pose> others;
+};
+JOT_TREE(Scene, pose, others);
 
 void tensors() {
   std::vector<double> memory(12, 0.5);
@@ -44,7 +60,7 @@ void tensors() {
   a.index_add_(0, idx, a), a.index_copy_(0, idx, a.clone()), a.index_fill_(0, idx, 2), a.masked_scatter_(m, c);
   select_scatter(a, b, 0, 1), slice_scatter(a, a), diagonal_scatter(a, b), as_strided_scatter(a, b, {2}, {1});
   a.gt_(2), a.logical_not_(), m &= a > 1, m |= a > 1, m ^= a > 1, add_out(b, b, 1), sum_out(b, a, {0});
-  std::cout << a << "\n" << to_string(d.shape()) << "\n";
+  std::cout << a << "\n" << to_string(d.shape()) << to_string(a) << "\n";
   fmt::print("{}\n", a);
 
   Tensor t;
@@ -90,8 +106,9 @@ void transforms() {
   jacfwd(f, {.randomness = Randomness::different})(x);
   Tensor H = hessian(f)(x);
   jacobian(f)(x);
-  auto vf = vmap(f2, {.in_dims = {0, none}, .out_dims = 0, .randomness = Randomness::same, .chunk_size = 64});
-  vf(x, tensor(2.0));
+  auto scaled = [](const Tensor& x, const Tensor& y) { return x * y; };
+  auto vf = vmap(scaled, {.in_dims = {0, none}, .out_dims = 1, .randomness = Randomness::same, .chunk_size = 64});
+  vf(randn({4, 3}), tensor(2.0));
   auto pf = functionalize(f, {.remove = Remove::mutations_and_views});
   pf(x);
   auto tf = jit(vmap(grad(f)));
@@ -99,7 +116,24 @@ void transforms() {
   std::cout << tf.cache_info().hits << tf.cache_info().misses << tf.cache_info().entries << "\n";
   tf.clear_cache();
   stop_gradient(x);
-  NoGrad guard;
+  { NoGrad guard; }
+
+  // Trees.
+  auto moved = [](const Pose& p, const TensorDict& d) { return sum(p.rotation * p.translation * d.at("s")); };
+  Pose pose{x, y}, by_pose = grad(moved)(pose, TensorDict{{"s", tx}});
+  auto by_member = jacrev([](const Pose& p) { return Pose{p.rotation * 2, p.translation}; })(pose);
+  auto [by_rotation, by_translation] = by_member;
+  grad([](const Scene& s) { return sum(s.pose.rotation * s.others[0].translation); })(Scene{pose, {pose}});
+  Pose rows{randn({4, 3}), y};
+  vmap(moved, {.in_dims = {{0, none}, {{"s", none}}}})(rows, TensorDict{{"s", tx}});
+  auto nested = [](const std::tuple<Tensor, std::vector<Tensor>>& t, const std::optional<Tensor>& o,
+                   const std::array<Tensor, 1>& a) {
+    return std::pair{sum(std::get<0>(t) * *o), a[0] + std::get<1>(t)[0]};
+  };
+  jit(nested)(std::tuple{x, std::vector{y}}, std::optional{tx}, std::array{ty});
+  // A number is data, and part of jit's key.
+  auto power = [](const Tensor& x, int n) { return sum(pow(x, n)); };
+  grad(power)(x, 3), jit(grad(power))(x, 3);
 }
 
 struct Net : nn::Module {
@@ -154,7 +188,7 @@ void graphs() {
   ir::Graph again = ir::parse(text);
   ir::verify(g);
   ir::Graph fast = optimize(g);
-  to_dot(g), g.num_nodes(), g.hash();
+  to_dot(g), to_html(g), to_json(g), g.num_nodes(), g.hash();
   std::vector<Tensor> out = run(g, {x});
   interpret(g, {x});
   auto exe = compile(jacrev(f), x);
@@ -165,15 +199,21 @@ void graphs() {
   std::array<void*, 1> out_ptrs = {result.data()};
   exe.run_into(std::span<const void* const>(in), std::span<void* const>(out_ptrs));
   exe.disassembly(), exe.stats();
+  trace(functionalize(f), x);
   trace(eye(3));  // torch.trace
 }
 
 void errors() {
   try {
     matmul(ones({2, 3}), ones({2, 3}));
-  } catch (const jot::Error& e) {
+  } catch (const ShapeError& e) {
     std::cout << e.what() << "\n";
   }
+  static_assert(std::is_base_of_v<std::runtime_error, jot::Error>);
+  static_assert(std::is_base_of_v<jot::Error, ShapeError> && std::is_base_of_v<jot::Error, DTypeError> &&
+                std::is_base_of_v<jot::Error, IndexError> && std::is_base_of_v<jot::Error, TransformError> &&
+                std::is_base_of_v<jot::Error, TraceError> && std::is_base_of_v<jot::Error, LinalgError> &&
+                std::is_base_of_v<jot::Error, IrError> && std::is_base_of_v<jot::Error, CacheError>);
 }
 
 }  // namespace

@@ -31,14 +31,12 @@ TEST_CASE("env: defaults") {
 TEST_CASE("env: values") {
   jot::Env e = read({{"JOT_DUMP", "out"},
                      {"JOT_VERIFY", "1"},
-                     {"JOT_CACHE_DIR", "cache"},
                      {"JOT_NUM_THREADS", "3"},
                      {"JOT_CPU", "avx2"},
                      {"JOT_LOG", "compile"},
                      {"JOT_GUARD", "2"}});
   CHECK(e.dump == "out");
   CHECK(e.verify);
-  CHECK(e.cache_dir == "cache");
   CHECK(e.num_threads == 3);
   CHECK(e.cpu == jot::Env::Cpu::avx2);
   CHECK(e.log_compile);
