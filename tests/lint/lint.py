@@ -4,14 +4,15 @@ import argparse
 import concurrent.futures
 import functools
 import json
+import os
 import pathlib
 import re
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAYERS = ['ir', 'passes', 'backends', 'core']  # a lower one never includes a higher one
@@ -77,9 +78,13 @@ def check_public_header(name, path):
             yield f'{path}:{line_of(text, match)}: macro {match.group(1)} does not begin with JOT_'
 
 
+def compile_command(compiler, *mode):
+    return [compiler, *WARNINGS, f'-I{ROOT}/ir', f'-I{ROOT}/core', *mode, '-x', 'c++', '-']
+
+
 def compile_text(compiler, text, *mode):
-    return subprocess.run([compiler, *WARNINGS, f'-I{ROOT}/ir', f'-I{ROOT}/core', *mode, '-x', 'c++', '-'],
-                          input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.run(compile_command(compiler, *mode), input=text, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
 
 
 def check_alone(compiler, name):
@@ -87,6 +92,18 @@ def check_alone(compiler, name):
     done = compile_text(compiler, f'#include <{name}>\n#include <{name}>\n', '-fsyntax-only')
     if done.returncode:
         yield f'{compiler}: <{name}> does not compile alone:\n{done.stdout}'
+
+
+def private_headers():
+    return sorted(path for layer in LAYERS for path in (ROOT / layer).rglob('*.h') if path.parent != ROOT / layer / 'jot')
+
+
+def check_private_header(flags, path):
+    """The same of a header that is not installed."""
+    name = path.relative_to(ROOT)
+    done = compile_text('g++', f'#include <{name}>\n#include <{name}>\n', f'-I{ROOT}', *flags, '-fsyntax-only')
+    if done.returncode:
+        yield f'"{name}" does not compile alone:\n{done.stdout}'
 
 
 def listed():
@@ -119,15 +136,20 @@ def check_format():
         yield '\n'.join(['run ./dev format on:', *files]) if files else done.stderr
 
 
-def check_source(build, entry):
-    """The other compiler accepts what the build compiles with the first."""
+def flags_of(entry):
+    """What the other compiler needs to know of the first one's command."""
     flags, words = [], iter(shlex.split(entry['command']))
     for word in words:
         if word == '-isystem':
             flags += [word, next(words)]
         elif re.match(r'-[IDW]|-std=|-isystem|-fopenmp', word) and word != '-Wno-restrict':
             flags.append(word)
-    done = subprocess.run(['clang++-16', *flags, '-fsyntax-only', entry['file']], cwd=build,
+    return flags
+
+
+def check_source(build, entry):
+    """The other compiler accepts what the build compiles with the first."""
+    done = subprocess.run(['clang++-16', *flags_of(entry), '-fsyntax-only', entry['file']], cwd=build,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         yield done.stdout
@@ -146,10 +168,17 @@ def checks(options):
         yield f'public header {name}', functools.partial(check_public_header, name, path)
         for compiler in filter(shutil.which, COMPILERS):
             yield f'{compiler} {name}', functools.partial(check_alone, compiler, name)
+    if 'jot/jot.h' in public_headers():
+        for what, measure, _, bound in COSTS:
+            yield what, functools.partial(check_cost, what, measure, bound)
     if options.sources:
-        for entry in json.loads((options.build / 'compile_commands.json').read_text()):
-            if not entry['file'].startswith('..'):
-                continue  # generated
+        entries = json.loads((options.build / 'compile_commands.json').read_text())
+        sources = [entry for entry in entries if entry['file'].startswith('..')]  # not what is generated
+        compiled = next(entry for entry in sources if entry['file'].startswith('../backends/'))
+        libraries = [flag for flag in flags_of(compiled) if not flag.startswith(('-I', '-W', '-std'))]
+        for path in private_headers():
+            yield f'private header {path.relative_to(ROOT)}', functools.partial(check_private_header, libraries, path)
+        for entry in sources:
             yield f'clang++-16 {entry["file"]}', functools.partial(check_source, options.build, entry)
 
 
@@ -160,34 +189,53 @@ def run(options):
         return list(zip(names, pool.map(lambda function: list(function()), functions)))
 
 
-def seconds(text, *mode):
-    """The fastest of five compilations."""
-    times = []
-    for _ in range(5):
-        start = time.monotonic()
-        done = compile_text('g++', text, *mode)
-        times.append(time.monotonic() - start)
-        if done.returncode:
-            raise RuntimeError(done.stdout)
-    return min(times)
+def processor_seconds(text, *mode, times=3):
+    """Of the compiler, as a user; the median of some compilations."""
+    found = []
+    for _ in range(times):
+        with tempfile.TemporaryFile('w+') as source, tempfile.TemporaryFile('w+') as output:
+            source.write(text)
+            source.seek(0)
+            process = subprocess.Popen(compile_command('g++', *mode), stdin=source, stdout=output, stderr=output)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                output.seek(0)
+                raise RuntimeError(output.read())
+        found.append(usage.ru_utime)
+    return statistics.median(found)
 
 
-def report_compile_times():
-    """What the headers cost a user's compiler, against what the design allows."""
+def include_cost():
     standard = sorted({name for path in public_headers().values() for quote, name in INCLUDE.findall(path.read_text())
                        if quote == '<' and re.fullmatch(r'[a-z_]+', name)})
     base = ''.join(f'#include <{name}>\n' for name in standard)
-    whole = '#include <jot/jot.h>\n'
-    cost = seconds(base + whole, '-fsyntax-only') - seconds(base, '-fsyntax-only')
-    print(f'#include <jot/jot.h>: {cost:.2f} s over its standard headers (at most 0.50)')
+    return processor_seconds(base + '#include <jot/jot.h>\n', '-fsyntax-only') - processor_seconds(base, '-fsyntax-only')
 
+
+def application_cost():
     calls = [f'Tensor t{i}(const Tensor& x) {{ return jacrev([](const Tensor& y) {{ return y * {i}; }})(x); }}\n'
              for i in range(10)]
-    start = whole + 'using namespace jot;\n'
-    with tempfile.NamedTemporaryFile(suffix='.o') as output:
-        mode = ('-O0', '-c', '-o', output.name)
-        each = (seconds(start + ''.join(calls), *mode) - seconds(start + calls[0], *mode)) / (len(calls) - 1)
-    print(f'one transform application at -O0: {1000 * each:.0f} ms (at most 30)')
+    start = '#include <jot/jot.h>\nusing namespace jot;\n'
+    mode = ('-O0', '-c', '-o', '/dev/null')
+    return (processor_seconds(start + ''.join(calls), *mode) - processor_seconds(start + calls[0], *mode)) / (len(calls) - 1)
+
+
+# What the headers cost a user's compiler: name, what the design asks, the bound that fails. Processor time, which other
+# work on the machine changes little.
+COSTS = [('#include <jot/jot.h> over its standard headers', include_cost, 0.5, 1.0),
+         ('one transform application at -O0', application_cost, 0.03, 0.09)]
+
+
+def check_cost(what, measure, bound):
+    cost = measure()
+    if cost > bound:
+        yield f'{what}: {cost:.3f} s of processor time; at most {bound}'
+
+
+def report_costs():
+    for what, measure, asked, _ in COSTS:
+        print(f'{what}: {1000 * measure():.0f} ms of processor time (at most {1000 * asked:.0f})')
 
 
 def main():
@@ -196,17 +244,16 @@ def main():
     parser.add_argument('--sources', action='store_true', help='also compile every source of the build with clang 16')
     parser.add_argument('--report', action='store_true', help='also measure what the headers cost a compiler')
     options = parser.parse_args()
+    for compiler in COMPILERS:
+        if not shutil.which(compiler):
+            print(f'no {compiler} here: the headers are not compiled with it')
     passed = failed = 0
     for name, problems in run(options):
         passed, failed = passed + (not problems), failed + bool(problems)
         if problems:
             print(f'FAIL {name}', *problems, sep='\n')
-    if options.report:
-        try:
-            report_compile_times()
-        except RuntimeError as error:
-            print(f'FAIL the cost of the headers: {error}')
-            failed += 1
+    if options.report and not failed:
+        report_costs()
     print(f'{passed} passed, {failed} failed')
     return failed != 0
 

@@ -61,5 +61,20 @@ for name, text, expected in [('ir/graph.h', CLEAN['ir/graph.h'], '')] + PLANTED:
     passed, failed = passed + good, failed + (not good)
     if not good:
         print(f'FAIL {name}: expected {expected or "no complaint"!r}, found:\n{found}\n{text[:200]}')
+for cost, expected in ((0.9, 0), (1.1, 1)):
+    good = len(list(lint.check_cost('a header', lambda: cost, 1.0))) == expected
+    passed, failed = passed + good, failed + (not good)
+    if not good:
+        print(f'FAIL a header that costs {cost} s of 1')
+with tempfile.TemporaryDirectory() as folder:  # a private header that leans on what others include
+    lint.ROOT = pathlib.Path(folder).resolve()
+    header = lint.ROOT / 'ir' / 'graph.h'
+    header.parent.mkdir()
+    for text, expected in (('#pragma once\n#include <vector>\n', 0), ('#pragma once\n', 1)):
+        header.write_text(text + 'inline std::vector<int> numbers;\n')
+        good = lint.private_headers() == [header] and len(list(lint.check_private_header([], header))) == expected
+        passed, failed = passed + good, failed + (not good)
+        if not good:
+            print(f'FAIL a private header: {text}')
 print(f'{passed} passed, {failed} failed')
 sys.exit(failed != 0)
