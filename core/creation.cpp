@@ -187,16 +187,24 @@ Tensor ones(const Shape& shape, std::optional<DType> dtype, Location at) {
 Tensor empty(const Shape& shape, std::optional<DType> dtype, Location at) {
   return filled("empty", shape, 0, dtype.value_or(default_dtype()), at);
 }
-Tensor full(const Shape& shape, const Arg& value, std::optional<DType> dtype) {
+namespace {
+
+Tensor full_of(std::string_view op, const Shape& shape, const Arg& value, std::optional<DType> dtype) {
   if (!value.is_tensor()) {
     DType d = dtype.value_or(dtype_of_number(value.number()));
-    if (!recording()) return filled("full", shape, value.number(), d, value.at());
+    if (!recording()) return filled(op, shape, value.number(), d, value.at());
   }
-  check_shape("full", shape, value.at());
-  Emitter e("full", value.at(), value);
+  check_shape(op, shape, value.at());
+  Emitter e(op, value.at(), value);
   if (!shape_of(value).empty()) e.fail<ShapeError>("the value must be a number or a 0-d tensor");
-  DType own = value.is_tensor() ? value.tensor().dtype() : dtype_of_number(value.number());
-  return e.result(operand(e, value, checked_dtype(dtype.value_or(own), "full", value.at()), shape));
+  DType own = value.is_tensor() ? value.tensor().impl()->dtype() : dtype_of_number(value.number());
+  return e.result(operand(e, value, checked_dtype(dtype.value_or(own), op, value.at()), shape));
+}
+
+}  // namespace
+
+Tensor full(const Shape& shape, const Arg& value, std::optional<DType> dtype) {
+  return full_of("full", shape, value, dtype);
 }
 
 Tensor eye(int64_t n, int64_t m, std::optional<DType> dtype, Location at) {
@@ -246,16 +254,33 @@ Tensor linspace(Number start, Number end, int64_t steps, std::optional<DType> dt
 }
 
 Tensor zeros_like(const Tensor& x, std::optional<DType> dtype, Location at) {
-  return filled("zeros_like", x.shape(), 0, dtype.value_or(x.dtype()), at);
+  const TensorImpl& like = impl_of(x, "zeros_like", at);
+  return filled("zeros_like", like.shape, 0, dtype.value_or(like.dtype()), at);
 }
 Tensor ones_like(const Tensor& x, std::optional<DType> dtype, Location at) {
-  return filled("ones_like", x.shape(), 1, dtype.value_or(x.dtype()), at);
+  const TensorImpl& like = impl_of(x, "ones_like", at);
+  return filled("ones_like", like.shape, 1, dtype.value_or(like.dtype()), at);
 }
 Tensor empty_like(const Tensor& x, std::optional<DType> dtype, Location at) {
-  return filled("empty_like", x.shape(), 0, dtype.value_or(x.dtype()), at);
+  const TensorImpl& like = impl_of(x, "empty_like", at);
+  return filled("empty_like", like.shape, 0, dtype.value_or(like.dtype()), at);
 }
 Tensor full_like(const Tensor& x, const Arg& value, std::optional<DType> dtype) {
-  return full(x.shape(), value, dtype.value_or(x.dtype()));
+  const TensorImpl& like = impl_of(x, "full_like", value.at());
+  return full_of("full_like", like.shape, value, dtype.value_or(like.dtype()));
+}
+
+Tensor Tensor::new_zeros(const Shape& shape, std::optional<DType> dtype, Location at) const {
+  return filled("new_zeros", shape, 0, dtype.value_or(impl_of(*this, "new_zeros", at).dtype()), at);
+}
+Tensor Tensor::new_ones(const Shape& shape, std::optional<DType> dtype, Location at) const {
+  return filled("new_ones", shape, 1, dtype.value_or(impl_of(*this, "new_ones", at).dtype()), at);
+}
+Tensor Tensor::new_empty(const Shape& shape, std::optional<DType> dtype, Location at) const {
+  return filled("new_empty", shape, 0, dtype.value_or(impl_of(*this, "new_empty", at).dtype()), at);
+}
+Tensor Tensor::new_full(const Shape& shape, const Arg& value, std::optional<DType> dtype) const {
+  return full_of("new_full", shape, value, dtype.value_or(impl_of(*this, "new_full", value.at()).dtype()));
 }
 
 }  // namespace jot

@@ -75,16 +75,40 @@ class ChunkedVmap {
 
  private:
   std::vector<Value> run_piece(int64_t first, int64_t last, int64_t chunk) {
-    Graph piece = passes::vmap(graph_, what_.in_dims, what_.out_dims, last - first, random_mode(what_.randomness));
+    bool different = what_.random_offset && what_.randomness == Randomness::different;
+    Graph of_one = different && last - first < *what_.chunk_size ? drawing_for(last - first) : graph_;
+    Graph piece = passes::vmap(of_one, what_.in_dims, what_.out_dims, last - first, random_mode(what_.randomness));
     std::vector<Value> inputs = args_;
     for (size_t i = 0; i < inputs.size(); ++i)
       if (what_.in_dims[i]) inputs[i] = ir::build::slice_axis(b_, inputs[i], *what_.in_dims[i], first, last);
     // 'different' goes on drawing; 'same' starts each chunk from the same draws.
-    if (what_.random_offset && what_.randomness == Randomness::different) {
+    if (different) {
       Value& offset = inputs[*what_.random_offset];
       offset = ir::build::add(b_, offset, ir::build::constant_int(b_, i64, {}, chunk * what_.random_draws));
     }
     return passes::inline_graph(b_, piece.data(), inputs);
+  }
+
+  // The function with the places of its draws, which count what a full chunk draws, counted in fewer lanes.
+  Graph drawing_for(int64_t lanes) {
+    ir::Builder b("main", ir::Builder::Sharing::off);
+    std::vector<Value> map(g_.size()), operands, outputs;
+    std::vector<Value> params = passes::params_like(b, g_);
+    for (size_t i = 0; i < params.size(); ++i) map[g_.inputs()[i]] = params[i];
+    auto number = [&](int64_t n) { return ir::build::constant_int(b, i64, {}, n); };
+    for (Value v = 0; v < g_.size(); ++v) {
+      if (g_.op(v) == ir::Op::param_op) continue;
+      operands.clear();
+      for (Value o : g_.operands(v)) operands.push_back(map[o]);
+      if (g_.op(v) == ir::Op::random_bits_op) {
+        Value base = params[*what_.random_offset], drawn = ir::build::sub(b, operands[1], base);
+        Value by_one_lane = ir::build::div(b, drawn, number(*what_.chunk_size));
+        operands[1] = ir::build::add(b, base, ir::build::mul(b, by_one_lane, number(lanes)));
+      }
+      map[v] = b.copy_node(g_, v, operands);
+    }
+    for (Value o : g_.outputs()) outputs.push_back(map[o]);
+    return b.finish(outputs, g_.writebacks());
   }
 
   const Graph& graph_;

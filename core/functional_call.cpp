@@ -34,6 +34,8 @@ thread_local FunctionalFrame* innermost = nullptr;
 }  // namespace
 
 struct FunctionalFrame::State {
+  explicit State(Location where) : at(where), site(where) {}
+
   struct Given {
     Tensor value;
     std::string key;             // its key in ...
@@ -50,6 +52,7 @@ struct FunctionalFrame::State {
   bool tied;
   std::string module;  // its class, for errors
   Location at;
+  CallSite site;
 
   [[noreturn]] void fail(const std::string& text) const {
     throw TransformError("[functional_call] " + text + jot::at(at));
@@ -123,7 +126,7 @@ void FunctionalFrame::State::give(size_t named, const std::string& key, const Te
 
 FunctionalFrame::FunctionalFrame(const nn::Module& module, const std::type_info& type, const StateDicts& dicts,
                                  FunctionalCallOptions options, Location at)
-    : state_(std::make_unique<State>()), outer_(innermost) {
+    : state_(std::make_unique<State>(at)), outer_(innermost) {
   State& s = *state_;
   s.slots = slots_of(module.state());
   for (size_t i = 0; i < s.slots.size(); ++i) {
@@ -133,7 +136,6 @@ FunctionalFrame::FunctionalFrame(const nn::Module& module, const std::type_info&
   }
   s.tied = options.tie_weights;
   s.module = class_name(type);
-  s.at = at;
   s.check_keys(dicts);
   if (options.strict) s.check_strict(dicts);
   s.check_paths(module.state(), dicts);

@@ -73,7 +73,8 @@ std::vector<Tensor> evaluate_graph(std::string_view api, const ir::GraphData& g,
     out.push_back(outputs.back().impl()->storage->buffer.data());
   }
   evaluate(std::span<const void* const>(in), std::span<void* const>(out));
-  for (size_t i = 0; i < g.writebacks().size(); ++i) inputs[g.writebacks()[i]].copy_(outputs[g.num_results() + i]);
+  for (size_t i = 0; i < g.writebacks().size(); ++i)
+    inputs[g.writebacks()[i]].copy_(Arg(outputs[g.num_results() + i], at));
   outputs.resize(g.num_results());
   return outputs;
 }

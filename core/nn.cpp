@@ -6,6 +6,7 @@
 #include "core/flags.h"
 #include "core/module_state.h"
 #include "core/recorder.h"
+#include "core/views.h"
 #include "jot/creation.h"
 #include "jot/ops.h"
 #include "jot/random.h"
@@ -55,7 +56,12 @@ namespace nn {
 Module::Module() : state_(std::make_shared<detail::ModuleState>()) {}
 
 Tensor Module::forward(const Tensor&) const {
-  throw TransformError("[Module] this module has no forward(const Tensor&): override it, or call its operator()");
+  throw TransformError("[Module] this module has no forward(const Tensor&): override it, or call its operator()" +
+                       jot::at(detail::CallSite::current()));
+}
+Tensor Module::operator()(const Tensor& x, Location at) const {
+  detail::CallSite site(at);
+  return forward(x);
 }
 
 TensorDict Module::named_parameters() const { return detail::dictionary(*state_, true); }
@@ -82,7 +88,8 @@ void Module::add_child(std::string name, const Module& child) const {
 
 Tensor functional::linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Location at) {
   detail::Scope scope("linear", at);
-  int64_t rank = x.dim();
+  int64_t rank = static_cast<int64_t>(detail::impl_of(x, "linear", at).shape.size());
+  detail::impl_of(weight, "linear", at);
   if (rank == 0 || weight.dim() != 2 || x.size(-1) != weight.size(1))
     throw ShapeError("[linear] the last dim of the input must be the weight's " +
                      (weight.dim() == 2 ? std::to_string(weight.size(1)) : "in-features, of a matrix") + ": input " +
@@ -97,18 +104,22 @@ Tensor functional::linear(const Tensor& x, const Tensor& weight, const Tensor& b
 }
 
 namespace {
-Tensor uniform(const Shape& shape, double bound, std::optional<DType> dtype) {
-  return rand(shape, dtype) * (2 * bound) - bound;
+Tensor uniform(const Shape& shape, double bound, std::optional<DType> dtype, Location at) {
+  return rand(shape, dtype, at) * Arg(2 * bound, at) - Arg(bound, at);
 }
 }  // namespace
 
-Linear::Linear(int64_t in, int64_t out, bool with_bias, std::optional<DType> dtype)
-    : weight(register_parameter("weight", uniform({out, in}, 1 / std::sqrt(static_cast<double>(in)), dtype))) {
-  if (with_bias) bias = register_parameter("bias", uniform({out}, 1 / std::sqrt(static_cast<double>(in)), dtype));
+Linear::Linear(int64_t in, int64_t out, bool with_bias, std::optional<DType> dtype, Location at)
+    : weight(register_parameter("weight", uniform({out, in}, 1 / std::sqrt(static_cast<double>(in)), dtype, at))) {
+  if (with_bias) bias = register_parameter("bias", uniform({out}, 1 / std::sqrt(static_cast<double>(in)), dtype, at));
 }
 Tensor Linear::forward(const Tensor& x) const {
-  return functional::linear(x, weight, bias ? bias->tensor() : Tensor());
+  return functional::linear(x, weight, bias ? bias->tensor() : Tensor(), detail::CallSite::current());
 }
+
+Tensor Tanh::forward(const Tensor& x) const { return x.tanh(detail::CallSite::current()); }
+Tensor ReLU::forward(const Tensor& x) const { return x.relu(detail::CallSite::current()); }
+Tensor Sigmoid::forward(const Tensor& x) const { return x.sigmoid(detail::CallSite::current()); }
 
 Tensor Sequential::forward(const Tensor& x) const {
   Tensor y = x;

@@ -112,7 +112,7 @@ Tensor cross(const Tensor& a, const Tensor& b, int64_t dim, Location at) {
 }
 
 Tensor trace(const Tensor& x, Location at) {
-  if (x.dim() != 2) {
+  if (impl_of(x, "trace", at).shape.size() != 2) {
     Emitter e("trace", at, x);
     e.fail<ShapeError>("expected a 2-d tensor, got " + type_name(x));
   }

@@ -108,9 +108,9 @@ Tensor diag_embed(const Tensor& x, Location at) {
 }
 
 Tensor diag(const Tensor& x, int64_t diagonal, Location at) {
-  if (x.dim() == 2) return x.diagonal(diagonal, 0, 1, at).clone(at);
+  if (impl_of(x, "diag", at).shape.size() == 2) return x.diagonal(diagonal, 0, 1, at).clone(at);
   Emitter e("diag", at, x);
-  if (x.dim() != 1) e.fail<ShapeError>("expected a 1-d or 2-d tensor, got " + type_name(x));
+  if (shape_of(x).size() != 1) e.fail<ShapeError>("expected a 1-d or 2-d tensor, got " + type_name(x));
   bool boolean = x.dtype() == DType::boolean;
   Value v = build::diag_embed(e.b, operand(e, x, boolean ? DType::i32 : x.dtype()), 0);
   Shape lo{std::max<int64_t>(0, -diagonal), std::max<int64_t>(0, diagonal)}, hi{lo[1], lo[0]}, interior{0, 0};
@@ -118,11 +118,12 @@ Tensor diag(const Tensor& x, int64_t diagonal, Location at) {
 }
 
 bool equal(const Tensor& a, const Tensor& b, Location at) {
-  if (shape_of(a) != shape_of(b)) return false;
+  if (impl_of(a, "equal", at).shape != impl_of(b, "equal", at).shape) return false;
   return all(eq(Arg(a, at), Arg(b, at)), {}, false, at).item<bool>(at);
 }
 
 bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, Location at) {
+  impl_of(a, "allclose", at), impl_of(b, "allclose", at);
   Arg x(a, at), y(b, at);
   Tensor same = eq(x, y), near = abs(sub(x, y), at).le(Arg(abs(b, at).mul(Arg(rtol, at)).add(Arg(atol, at)), at));
   // A difference from an infinity is never small.

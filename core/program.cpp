@@ -11,17 +11,18 @@ namespace jot::detail {
 namespace {
 
 // Where t's elements lie, contiguous: in its storage if they can, else in a copy.
-const void* elements_of(const Tensor& t, std::string_view api, std::vector<Buffer>& copies) {
-  if (evaluate(t, api, {}))
+const void* elements_of(const Tensor& t, std::string_view api, std::vector<Buffer>& copies, Location at) {
+  if (evaluate(t, api, at))
     throw TraceError(
         "[compile] a compiled function was called with a tensor of a transform, whose derivative or lanes it would "
         "lose; "
-        "use jit, which becomes part of the transform");
+        "use jit, which becomes part of the transform" +
+        jot::at(at));
   const TensorImpl& impl = *t.impl();
   if (!impl.parent) return impl.storage->buffer.data();
   if (impl.contiguous())
     return static_cast<const std::byte*>(impl.storage->buffer.data()) + impl.offset * size_of(impl.dtype());
-  return copies.emplace_back(read(t, api, {})).data();
+  return copies.emplace_back(read(t, api, at)).data();
 }
 
 Buffer copy_of(const Tensor& t) {
@@ -49,6 +50,7 @@ Program::Program(Recording recording, std::vector<MergedArguments::Source> sourc
       bindings_(std::move(recording.bindings)),
       sources_(std::move(sources)),
       api_(api),
+      at_(at),
       compiled_(compile_cached(recorded_, true)),
       random_draws_(recording.random_draws) {
   const ir::GraphData& g = compiled_->optimised.data();
@@ -104,11 +106,12 @@ void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results
     const Binding& b = bindings_[i];
     switch (b.kind) {
       case Binding::Kind::argument:
-        inputs.push_back(sources_[b.argument].base ? elements_of(argument(args, b.argument), api_, copies)
-                                                   : elements_of(*args[sources_[b.argument].original], api_, copies));
+        inputs.push_back(sources_[b.argument].base
+                             ? elements_of(argument(args, b.argument), api_, copies, at_)
+                             : elements_of(*args[sources_[b.argument].original], api_, copies, at_));
         break;
       case Binding::Kind::capture:
-        inputs.push_back(copied_.empty() ? elements_of(b.capture, api_, copies) : copied_[i].data());
+        inputs.push_back(copied_.empty() ? elements_of(b.capture, api_, copies, at_) : copied_[i].data());
         break;
       case Binding::Kind::rng_key:
         inputs.push_back(rng.key);
@@ -167,7 +170,7 @@ void Program::write_back(std::span<const Tensor* const> args, std::span<const Bu
     if (holds_alone(t))
       t.impl()->storage->buffer = contents[i];
     else
-      t.copy_(from_buffer(type.dtype, type.shape, contents[i]));
+      t.copy_(Arg(from_buffer(type.dtype, type.shape, contents[i]), at_));
   }
 }
 
@@ -194,7 +197,7 @@ std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> arg
   MergedArguments merged(fn, args);
   // A compiled function takes its arguments from anywhere: they have memory of their own.
   bool merge = captures == Captures::shared && merged.arguments().size() < args.size();
-  TraceOptions options{.kind = TraceKind::jit, .scope = std::string(api)};
+  TraceOptions options{.kind = TraceKind::jit, .scope = std::string(api), .at = at};
   if (merge) {
     Recording recording = record_function(merged.fn(), merged.arguments(), std::move(options));
     return std::make_shared<const Program>(std::move(recording), merged.sources(), captures, api, at);

@@ -46,6 +46,7 @@ class Program {
   std::vector<Binding> bindings_;
   std::vector<MergedArguments::Source> sources_;
   std::string api_;                      // that made it
+  Location at_;                          // of the call of jit or compile, where known
   std::vector<const Storage*> watched_;  // of captures that are written, or read beside arguments that are
   std::vector<Buffer> copied_;           // contents of the captures, by binding; empty where they are shared
   std::shared_ptr<const CompiledGraph> compiled_;

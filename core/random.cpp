@@ -62,10 +62,12 @@ Tensor randn(const Shape& shape, std::optional<DType> dtype, Location at) {
   return e.result(normal(e, shape, d));
 }
 Tensor rand_like(const Tensor& x, std::optional<DType> dtype, Location at) {
-  return rand(x.shape(), dtype.value_or(x.dtype()), at);
+  const TensorImpl& like = impl_of(x, "rand_like", at);
+  return rand(like.shape, dtype.value_or(like.dtype()), at);
 }
 Tensor randn_like(const Tensor& x, std::optional<DType> dtype, Location at) {
-  return randn(x.shape(), dtype.value_or(x.dtype()), at);
+  const TensorImpl& like = impl_of(x, "randn_like", at);
+  return randn(like.shape, dtype.value_or(like.dtype()), at);
 }
 
 // The remainder of 63 bits.

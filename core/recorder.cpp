@@ -27,7 +27,7 @@ struct ThreadState {
   std::shared_ptr<Trace> lazy = std::make_shared<Trace>(TraceOptions{}, nullptr);
   int no_grad_depth = 0;
   std::string scope;
-  Location scope_location;
+  Location scope_location, call_site;
 
   ThreadState() {
     lazy->generator = random_generator();
@@ -70,6 +70,12 @@ Scope::~Scope() {
   state().scope.resize(name_size_);
   state().scope_location = outer_;
 }
+
+CallSite::CallSite(Location at) : outer_(state().call_site) {
+  if (at.line) state().call_site = at;
+}
+CallSite::~CallSite() { state().call_site = outer_; }
+Location CallSite::current() { return state().call_site; }
 
 // ---- recording
 
@@ -234,6 +240,7 @@ Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions opti
                           std::span<const std::optional<int64_t>> in_dims, std::span<const ir::Type> types,
                           std::span<const uint8_t> copied) {
   Scope scope(options.scope);
+  CallSite site(options.at);
   TraceGuard guard(std::move(options));
   Trace& trace = *guard.trace;
   trace.in_dims.assign(in_dims.begin(), in_dims.end());
@@ -252,7 +259,7 @@ Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions opti
     for (const Tensor& t : *list) {
       if (!t.defined())
         throw TransformError("[" + trace.options().scope + "] f returned an undefined Tensor: output " +
-                             std::to_string(outputs.size()));
+                             std::to_string(outputs.size()) + jot::at(trace.options().at));
       Emitter e("return", {}, t);
       outputs.push_back(e(t));
     }

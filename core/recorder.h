@@ -97,6 +97,19 @@ class Scope {
   Location outer_;
 };
 
+// While alive, modules that are not told where they are called take it to be `at`, if that is known.
+class CallSite {
+ public:
+  explicit CallSite(Location at);
+  ~CallSite();
+  CallSite(const CallSite&) = delete;
+  CallSite& operator=(const CallSite&) = delete;
+  static Location current();
+
+ private:
+  Location outer_;
+};
+
 // ---- for the transforms
 
 // The innermost trace of this thread; its lazy trace if none runs.

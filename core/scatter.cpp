@@ -169,7 +169,7 @@ const Tensor& Tensor::index_copy_(int64_t dim, const Tensor& index, const Arg& s
   return *this;
 }
 const Tensor& Tensor::index_fill_(int64_t dim, const Tensor& index, const Arg& value) const {
-  if (!shape_of(value).empty())
+  if (value.is_tensor() && !impl_of(value.tensor(), "index_fill_", value.at()).shape.empty())
     fail<ShapeError>("index_fill_", "only a number or a 0-d tensor can fill, got " + type_name(value.tensor()),
                      value.at());
   put_rows("index_fill_", *this, dim, index, Arg(0, value.at()), value, false);
@@ -204,44 +204,51 @@ const Tensor& Tensor::masked_scatter_(const Tensor& mask, const Arg& source) con
 
 // ---- copies: the members that write, on a clone
 
+namespace {
+Tensor copied(std::string_view op, const Tensor& t, Location at) {
+  impl_of(t, op, at);
+  return t.clone(at);
+}
+}  // namespace
+
 Tensor Tensor::scatter(int64_t dim, const Tensor& index, const Arg& source) const {
-  return clone(source.at()).scatter_(dim, index, source);
+  return copied("scatter", *this, source.at()).scatter_(dim, index, source);
 }
 Tensor Tensor::scatter_add(int64_t dim, const Tensor& index, const Arg& source) const {
-  return clone(source.at()).scatter_add_(dim, index, source);
+  return copied("scatter_add", *this, source.at()).scatter_add_(dim, index, source);
 }
 Tensor Tensor::index_copy(int64_t dim, const Tensor& index, const Arg& source) const {
-  return clone(source.at()).index_copy_(dim, index, source);
+  return copied("index_copy", *this, source.at()).index_copy_(dim, index, source);
 }
 Tensor Tensor::index_fill(int64_t dim, const Tensor& index, const Arg& value) const {
-  return clone(value.at()).index_fill_(dim, index, value);
+  return copied("index_fill", *this, value.at()).index_fill_(dim, index, value);
 }
 Tensor Tensor::index_add(int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha) const {
-  return clone(source.at()).index_add_(dim, index, source, alpha);
+  return copied("index_add", *this, source.at()).index_add_(dim, index, source, alpha);
 }
 Tensor Tensor::index_put(const std::vector<Index>& indices, const Arg& values, bool accumulate) const {
-  return clone(values.at()).index_put_(indices, values, accumulate);
+  return copied("index_put", *this, values.at()).index_put_(indices, values, accumulate);
 }
 Tensor Tensor::masked_scatter(const Tensor& mask, const Arg& source) const {
-  return clone(source.at()).masked_scatter_(mask, source);
+  return copied("masked_scatter", *this, source.at()).masked_scatter_(mask, source);
 }
 Tensor Tensor::select_scatter(const Tensor& src, int64_t dim, int64_t index, Location at) const {
-  Tensor r = clone(at);
+  Tensor r = copied("select_scatter", *this, at);
   return with_part("select_scatter", r, r.select(dim, index, at), src, at);
 }
 Tensor Tensor::slice_scatter(const Tensor& src, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> stop,
                              int64_t step, Location at) const {
-  Tensor r = clone(at);
+  Tensor r = copied("slice_scatter", *this, at);
   return with_part("slice_scatter", r, r.slice(dim, start, stop, step, at), src, at);
 }
 Tensor Tensor::diagonal_scatter(const Tensor& src, int64_t offset, int64_t dim0, int64_t dim1, Location at) const {
-  Tensor r = clone(at);
+  Tensor r = copied("diagonal_scatter", *this, at);
   return with_part("diagonal_scatter", r, r.diagonal(offset, dim0, dim1, at), src, at);
 }
 // The strides are those of the copy, which is row-major.
 Tensor Tensor::as_strided_scatter(const Tensor& src, const Shape& size, const Shape& stride,
                                   std::optional<int64_t> offset, Location at) const {
-  Tensor r = clone(at);
+  Tensor r = copied("as_strided_scatter", *this, at);
   return with_part("as_strided_scatter", r, r.as_strided(size, stride, offset, at), src, at);
 }
 

@@ -10,10 +10,10 @@ using namespace detail;
 
 // ---- what a tensor is
 
-Shape Tensor::shape() const { return impl_of(*this, "shape", {}).shape; }
-int64_t Tensor::dim() const { return static_cast<int64_t>(impl_of(*this, "dim", {}).shape.size()); }
-int64_t Tensor::numel() const { return impl_of(*this, "numel", {}).shape.numel(); }
-DType Tensor::dtype() const { return impl_of(*this, "dtype", {}).dtype(); }
+Shape Tensor::shape(Location at) const { return impl_of(*this, "shape", at).shape; }
+int64_t Tensor::dim(Location at) const { return static_cast<int64_t>(impl_of(*this, "dim", at).shape.size()); }
+int64_t Tensor::numel(Location at) const { return impl_of(*this, "numel", at).shape.numel(); }
+DType Tensor::dtype(Location at) const { return impl_of(*this, "dtype", at).dtype(); }
 int64_t Tensor::size(int64_t dim, Location at) const {
   const Shape& shape = impl_of(*this, "size", at).shape;
   if (shape.empty()) fail<IndexError>("size", "dim " + std::to_string(dim) + ": a 0-d tensor has no dims", at);
@@ -78,14 +78,34 @@ const Tensor& Tensor::eval(Location at) const {
   return *this;
 }
 
+namespace {
+
+// The line of the op that made t's contents, of an argument that of the transform; none where they are concrete.
+Location made_at(const Tensor& t) {
+  if (!t.defined()) return {};
+  const Storage& s = *t.impl()->storage;
+  std::shared_ptr<Trace> trace = trace_of(s);
+  if (!trace) return {};
+  std::lock_guard lock(trace->mutex());
+  if (trace->finished || s.owner.load(std::memory_order_acquire) != trace->id()) return {};
+  Location made = trace->builder().graph().location(s.version == ir::kNoValue ? s.base : s.version);
+  return made.line ? made : trace->options().at;
+}
+
+}  // namespace
+
+// A conversion has no line of its own.
 Tensor::operator bool() const {
-  check_single(*this, "bool", {});
+  Location at = made_at(*this);
+  check_single(*this, "bool", at);
   std::vector<bool> out(1);
-  read_elements(*this, convert_elements<bool>, &out, "bool", {});
+  read_elements(*this, convert_elements<bool>, &out, "bool", at);
   return out[0];
 }
 
 namespace detail {
+
+int64_t numel_of(const Tensor& t, const char* what, Location at) { return impl_of(t, what, at).shape.numel(); }
 
 void check_single(const Tensor& t, const char* what, Location at) {
   if (int64_t n = impl_of(t, what, at).shape.numel(); n != 1)

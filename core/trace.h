@@ -141,6 +141,7 @@ struct TraceOptions {
   Randomness randomness = Randomness::different;  // of a vmap
   int64_t lanes = 1;                              // of a vmap: the size of its batch
   std::string scope{};                            // "grad", "vmap", ...
+  Location at{};                                  // of its call, where known
 };
 
 // One graph under construction. Lazy traces are locked while they are recorded to or flushed; the others belong to the

@@ -46,9 +46,9 @@ Recorded record_active(std::string_view api, Fn fn, std::span<const Tensor> args
   for (size_t k = 0; k < diff.size(); ++k) place[merged ? merged->argument_of(diff[k]) : diff[k]] = k;
   std::vector<uint8_t> copied;
   for (size_t p : place) copied.push_back(p != kNotDifferentiated);
-  r.recording = record_function(fn, r.arguments,
-                                {.kind = TraceKind::derivative, .randomness = randomness, .scope = std::string(api)},
-                                {}, {}, copied);
+  r.recording = record_function(
+      fn, r.arguments, {.kind = TraceKind::derivative, .randomness = randomness, .scope = std::string(api), .at = at},
+      {}, {}, copied);
   for (const Binding& b : r.recording.bindings) {
     r.active.push_back(b.kind == Binding::Kind::argument && place[b.argument] != kNotDifferentiated);
     if (r.active.back()) r.places.push_back(place[b.argument]);
@@ -313,8 +313,8 @@ Leaves functionalize(Fn fn, std::span<const Tensor> args, Remove remove, Locatio
   check_defined("functionalize", args, "argument", at);
   MergedArguments merged(fn, args);
   WatchedArguments watched(merged.fn());
-  Recording recording =
-      record_function(watched.fn(), merged.arguments(), {.kind = TraceKind::functionalize, .scope = "functionalize"});
+  Recording recording = record_function(watched.fn(), merged.arguments(),
+                                        {.kind = TraceKind::functionalize, .scope = "functionalize", .at = at});
   auto expansion = expand(recording.graph, {.kind = TransformKind::functionalize});
   Scope scope("functionalize");
   const Leaves& values = recording.outputs.values;

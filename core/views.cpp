@@ -350,7 +350,10 @@ Tensor Tensor::expand_as(const Tensor& other, Location at) const {
   return expand(impl_of(other, "expand_as", at).shape, at);
 }
 Tensor Tensor::broadcast_to(const Shape& shape, Location at) const { return expand(shape, at); }
-Tensor Tensor::ravel(Location at) const { return reshape({-1}, at); }
+Tensor Tensor::ravel(Location at) const {
+  impl_of(*this, "ravel", at);
+  return reshape({-1}, at);
+}
 
 Tensor Tensor::unflatten(int64_t dim, const Shape& sizes, Location at) const {
   const Shape& shape = impl_of(*this, "unflatten", at).shape;

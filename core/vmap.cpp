@@ -76,8 +76,9 @@ Leaves mapped(Fn fn, std::span<const Tensor> args, std::span<const std::optional
   int64_t chunk = std::min(lanes, options.chunk_size.value_or(lanes));
   WatchedArguments watched(fn);
   Recording recording = record_function(
-      watched.fn(), args, {.kind = TraceKind::vmap, .randomness = options.randomness, .lanes = chunk, .scope = "vmap"},
-      in_dims, types);
+      watched.fn(), args,
+      {.kind = TraceKind::vmap, .randomness = options.randomness, .lanes = chunk, .scope = "vmap", .at = at}, in_dims,
+      types);
 
   Expand what{.kind = TransformKind::vmap, .lanes = lanes, .randomness = options.randomness};
   what.out_dims = recording.outputs.out_dims;
@@ -86,7 +87,7 @@ Leaves mapped(Fn fn, std::span<const Tensor> args, std::span<const std::optional
   if (chunk < lanes) {
     what.chunk_size = chunk;
     what.random_draws = draws;
-    if (options.randomness == Randomness::different) draws *= (lanes + chunk - 1) / chunk;
+    if (options.randomness == Randomness::different) draws = draws / chunk * lanes;
   }
   for (size_t i = 0; i < recording.bindings.size(); ++i) {
     const Binding& b = recording.bindings[i];

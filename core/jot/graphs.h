@@ -82,10 +82,10 @@ class Compiled : public Executable {
  public:
   Compiled(std::shared_ptr<const Program> program, Out prototype, ArgumentTypes types)
       : Executable(std::move(program)), prototype_(std::move(prototype)), types_(std::move(types)) {}
-  Out operator()(const A&... a) const {
+  Out operator()(const A&... a, Location at = JOT_HERE) const {
     JitKey key(nullptr);
     (walk(a, key), ...);
-    types_.check(key, {});
+    types_.check(key, at);
     Leaves leaves(num_results(*program_));
     run_program(*program_, key.tensors(), leaves);
     Out out = prototype_;

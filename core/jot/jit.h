@@ -108,7 +108,7 @@ class Jit {
                   "a static argument of a jitted function needs == and std::hash: it is part of the recording's key");
     using C = Call<false, F, A...>;
     using Result = typename C::Result;
-    if (tracing()) return f_(static_cast<const argument_t<A>&>(a)...);
+    if (tracing()) return call_with_lvalues(f_, static_cast<const argument_t<A>&>(a)...);
     static constexpr char signature = 0;
     JitKey key(&signature);
     (walk(a, key), ...);

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "jot/tree.h"
+#include "jot/call.h"
 
 namespace jot {
 
@@ -70,7 +70,8 @@ class Module {
 
   // One tensor in, one out. Modules of another signature define their own operator() const.
   virtual Tensor forward(const Tensor& x) const;
-  Tensor operator()(const Tensor& x) const { return forward(x); }
+  using takes_location = void;
+  Tensor operator()(const Tensor& x, Location at = JOT_HERE) const;
 
   // By name ("l1.weight"), each tensor once.
   TensorDict named_parameters() const;
@@ -103,7 +104,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, Lo
 // Weight [out, in] and bias [out], uniform in +-1/sqrt(in).
 class Linear : public Module {
  public:
-  Linear(int64_t in, int64_t out, bool bias = true, std::optional<DType> dtype = {});
+  Linear(int64_t in, int64_t out, bool bias = true, std::optional<DType> dtype = {}, Location at = JOT_HERE);
   Tensor forward(const Tensor& x) const override;
   Parameter weight;
   std::optional<Parameter> bias;
@@ -111,15 +112,15 @@ class Linear : public Module {
 
 class Tanh : public Module {
  public:
-  Tensor forward(const Tensor& x) const override { return x.tanh(); }
+  Tensor forward(const Tensor& x) const override;
 };
 class ReLU : public Module {
  public:
-  Tensor forward(const Tensor& x) const override { return x.relu(); }
+  Tensor forward(const Tensor& x) const override;
 };
 class Sigmoid : public Module {
  public:
-  Tensor forward(const Tensor& x) const override { return x.sigmoid(); }
+  Tensor forward(const Tensor& x) const override;
 };
 
 // One module after the other; named "0", "1", ...
@@ -212,7 +213,7 @@ template <std::derived_from<nn::Module> M, class... A>
 auto functional_call(const M& module, const StateDicts& dicts, const CallArgs<A...>& arguments,
                      FunctionalCallOptions options = {}, Location at = JOT_HERE) {
   detail::FunctionalFrame frame(module, typeid(module), dicts, options, at);
-  auto result = std::apply([&](const A&... a) { return module(a...); }, arguments.values);
+  auto result = std::apply([&](const A&... a) { return detail::call_with_lvalues(module, a...); }, arguments.values);
   frame.write_back();
   return result;
 }

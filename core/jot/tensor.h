@@ -24,6 +24,7 @@ namespace detail {
 struct TensorImpl;
 using Sink = void (*)(const void* elements, DType dtype, int64_t n, void* out);
 void read_elements(const Tensor& t, Sink sink, void* out, const char* what, Location at);
+int64_t numel_of(const Tensor& t, const char* what, Location at);
 }  // namespace detail
 
 // clang-format off
@@ -57,11 +58,11 @@ class Tensor {
   static Tensor from(const std::vector<T>& values, const Shape& shape, Location at = JOT_HERE);
 
   bool defined() const { return impl_ != nullptr; }
-  Shape shape() const;
-  int64_t dim() const;
+  Shape shape(Location at = JOT_HERE) const;
+  int64_t dim(Location at = JOT_HERE) const;
   int64_t size(int64_t dim, Location at = JOT_HERE) const;
-  int64_t numel() const;
-  DType dtype() const;
+  int64_t numel(Location at = JOT_HERE) const;
+  DType dtype(Location at = JOT_HERE) const;
 
   // Reading evaluates what is pending. Inside jit, trace and compile, and where a tensor has lanes: TraceError.
   template <class T>
@@ -124,6 +125,12 @@ class Tensor {
   Tensor clone(Location at = JOT_HERE) const;
   Tensor contiguous(Location at = JOT_HERE) const;
   Tensor to(DType dtype, Location at = JOT_HERE) const;
+
+  // New tensors; dtype none is that of this one.
+  Tensor new_zeros(const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE) const;
+  Tensor new_ones(const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE) const;
+  Tensor new_empty(const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE) const;
+  Tensor new_full(const Shape& shape, const Arg& value, std::optional<DType> dtype = {}) const;
 
   // Writes: const, for a handle is not what they change.
   const Tensor& copy_(const Arg& source) const;
@@ -284,7 +291,7 @@ void convert_elements(const void* elements, DType dtype, int64_t n, void* out) {
 
 template <class T>
 std::vector<T> Tensor::to_vector(Location at) const {
-  std::vector<T> out(static_cast<size_t>(numel()));
+  std::vector<T> out(static_cast<size_t>(detail::numel_of(*this, "to_vector", at)));
   if constexpr (std::is_same_v<T, bool>)
     detail::read_elements(*this, detail::convert_elements<T>, &out, "to_vector", at);
   else

@@ -39,6 +39,8 @@ void check_elements(const Tensor& t, T... expected) {
 // The expression must throw E with this text and its own line.
 #define CHECK_ERROR(E, text, ...) check_error<E>([&] { (void)(__VA_ARGS__); }, text, __LINE__)
 
+#define CHECK_UNDEFINED(api, ...) CHECK_ERROR(Error, api, __VA_ARGS__)
+
 // One call, one line.
 // clang-format off
 TEST_CASE("shapes") {
@@ -161,7 +163,285 @@ TEST_CASE("undefined tensors") {
   CHECK_ERROR(TraceError, "[stack] an operand is an undefined Tensor", stack({none_at_all}));
   CHECK_ERROR(TraceError, "[index] an operand is an undefined Tensor", none_at_all[0]);
   CHECK_ERROR(TraceError, "[item] an operand is an undefined Tensor", none_at_all.item<double>());
-  CHECK_THROWS_WITH_AS(none_at_all.shape(), "[shape] an operand is an undefined Tensor", TraceError);
+  CHECK_THROWS_WITH_AS((void)static_cast<bool>(none_at_all), "[bool] an operand is an undefined Tensor", TraceError);
+}
+
+// Every function that takes a tensor, or of which a function gives one.
+TEST_CASE("undefined tensors: each function names itself and the caller's line") {
+  Tensor u, a = ones({2, 3}).eval(), i = tensor({0, 1}).eval(), b = tensor({true, false}).eval();
+  auto f = [](const Tensor& x) { return sum(x); };
+  auto first = [](const Tensor& x, const Tensor&) { return sum(x); };
+  auto undefined = [](const Tensor&) { return Tensor(); };
+  CHECK_UNDEFINED("[shape]", u.shape());
+  CHECK_UNDEFINED("[dim]", u.dim());
+  CHECK_UNDEFINED("[numel]", u.numel());
+  CHECK_UNDEFINED("[dtype]", u.dtype());
+  CHECK_UNDEFINED("[size]", u.size(0));
+  CHECK_UNDEFINED("[eval]", u.eval());
+  CHECK_UNDEFINED("[index]", u[0]);
+  CHECK_UNDEFINED("[index]", u[0]=a);
+  CHECK_UNDEFINED("[index]", u.index({i}));
+  CHECK_UNDEFINED("[index]", u.index({b})=1);
+  CHECK_UNDEFINED("[index]", a.index({u}));
+  CHECK_UNDEFINED("[index]", a.index({u})=1);
+  CHECK_UNDEFINED("[index_put_]", a.index_put_({i},u));
+  CHECK_UNDEFINED("[copy_]", std::move(u)=a);
+  CHECK_UNDEFINED("[copy_]", a[0]=u);
+  CHECK_UNDEFINED("[copy_]", a.copy_(u));
+  CHECK_UNDEFINED("[fill_]", a.fill_(u));
+  CHECK_UNDEFINED("[masked_fill_]", a.masked_fill_(u,1));
+  CHECK_UNDEFINED("[masked_fill_]", a.masked_fill_(a>0,u));
+  CHECK_UNDEFINED("[masked_scatter_]", a.masked_scatter_(u,a));
+  CHECK_UNDEFINED("[masked_scatter_]", a.masked_scatter_(a>0,u));
+  CHECK_UNDEFINED("[index_add_]", a.index_add_(0,u,a));
+  CHECK_UNDEFINED("[index_add_]", a.index_add_(0,i,u));
+  CHECK_UNDEFINED("[index_copy_]", a.index_copy_(0,i,u));
+  CHECK_UNDEFINED("[index_copy_]", a.index_copy_(0,u,a));
+  CHECK_UNDEFINED("[index_fill_]", a.index_fill_(0,u,1));
+  CHECK_UNDEFINED("[index_fill_]", a.index_fill_(0,i,u));
+  CHECK_UNDEFINED("[scatter_]", a.scatter_(0,u,a));
+  CHECK_UNDEFINED("[scatter_]", a.scatter_(0,tensor({{0}}),u));
+  CHECK_UNDEFINED("[scatter_add_]", a.scatter_add_(0,u,a));
+  CHECK_UNDEFINED("[gather]", a.gather(0,u));
+  CHECK_UNDEFINED("[gather]", u.gather(0,i));
+  CHECK_UNDEFINED("[index_select]", index_select(a,0,u));
+  CHECK_UNDEFINED("[where]", where(u,a,a));
+  CHECK_UNDEFINED("[where]", where(a>0,u,a));
+  CHECK_UNDEFINED("[where]", where(a>0,a,u));
+  CHECK_UNDEFINED("[clamp]", clamp(a,u,u));
+  CHECK_UNDEFINED("[clamp]", clamp(u,0,1));
+  CHECK_UNDEFINED("[pow]", pow(a,u));
+  CHECK_UNDEFINED("[pow]", pow(u,2));
+  CHECK_UNDEFINED("[pow]", pow(2,u));
+  CHECK_UNDEFINED("[maximum]", max(a,u));
+  CHECK_UNDEFINED("[maximum]", maximum(u,a));
+  CHECK_UNDEFINED("[matmul]", matmul(u,a));
+  CHECK_UNDEFINED("[matmul]", matmul(a,u));
+  CHECK_UNDEFINED("[mm]", mm(a,u));
+  CHECK_UNDEFINED("[mv]", mv(a,u));
+  CHECK_UNDEFINED("[bmm]", bmm(a,u));
+  CHECK_UNDEFINED("[dot]", dot(a,u));
+  CHECK_UNDEFINED("[outer]", outer(a,u));
+  CHECK_UNDEFINED("[cross]", cross(a,u));
+  CHECK_UNDEFINED("[trace]", trace(u));
+  CHECK_UNDEFINED("[stack]", stack({a,u}));
+  CHECK_UNDEFINED("[cat]", cat({a,u}));
+  CHECK_UNDEFINED("[cat]", cat({u}));
+  CHECK_UNDEFINED("[flip]", flip(u,{0}));
+  CHECK_UNDEFINED("[diag]", diag(u));
+  CHECK_UNDEFINED("[diag_embed]", diag_embed(u));
+  CHECK_UNDEFINED("[view_as]", a.view_as(u));
+  CHECK_UNDEFINED("[expand_as]", a.expand_as(u));
+  CHECK_UNDEFINED("[reshape_as]", a.reshape_as(u));
+  CHECK_UNDEFINED("[view]", u.view({1}));
+  CHECK_UNDEFINED("[reshape]", u.reshape({1}));
+  CHECK_UNDEFINED("[expand]", u.expand({1}));
+  CHECK_UNDEFINED("[permute]", u.permute({0}));
+  CHECK_UNDEFINED("[movedim]", u.movedim(0,0));
+  CHECK_UNDEFINED("[transpose]", u.transpose(0,0));
+  CHECK_UNDEFINED("[diagonal]", u.diagonal());
+  CHECK_UNDEFINED("[unfold]", u.unfold(0,1,1));
+  CHECK_UNDEFINED("[as_strided]", u.as_strided({1},{1}));
+  CHECK_UNDEFINED("[split]", u.split(1));
+  CHECK_UNDEFINED("[chunk]", u.chunk(1));
+  CHECK_UNDEFINED("[tensor_split]", u.tensor_split(1));
+  CHECK_UNDEFINED("[narrow]", u.narrow(0,0,1));
+  CHECK_UNDEFINED("[slice]", u.slice(0,0,1));
+  CHECK_UNDEFINED("[select]", u.select(0,0));
+  CHECK_UNDEFINED("[unflatten]", u.unflatten(0,{1}));
+  CHECK_UNDEFINED("[to]", u.to(f64));
+  CHECK_UNDEFINED("[contiguous]", u.contiguous());
+  CHECK_UNDEFINED("[select_scatter]", select_scatter(a,u,0,0));
+  CHECK_UNDEFINED("[select_scatter]", select_scatter(u,a,0,0));
+  CHECK_UNDEFINED("[slice_scatter]", slice_scatter(a,u));
+  CHECK_UNDEFINED("[diagonal_scatter]", diagonal_scatter(a,u));
+  CHECK_UNDEFINED("[as_strided_scatter]", as_strided_scatter(a,u,{1},{1}));
+  CHECK_UNDEFINED("[allclose]", allclose(a,u));
+  CHECK_UNDEFINED("[allclose]", allclose(u,a));
+  CHECK_UNDEFINED("[equal]", equal(a,u));
+  CHECK_UNDEFINED("[equal]", equal(u,a));
+  CHECK_UNDEFINED("[equal]", equal(u,u));
+  CHECK_UNDEFINED("[zeros_like]", zeros_like(u));
+  CHECK_UNDEFINED("[ones_like]", ones_like(u));
+  CHECK_UNDEFINED("[empty_like]", empty_like(u));
+  CHECK_UNDEFINED("[full_like]", full_like(u,1));
+  CHECK_UNDEFINED("[full_like]", full_like(a,u));
+  CHECK_UNDEFINED("[full]", full({2},u));
+  CHECK_UNDEFINED("[rand_like]", rand_like(u));
+  CHECK_UNDEFINED("[randn_like]", randn_like(u));
+  CHECK_UNDEFINED("[bernoulli]", bernoulli(u));
+  CHECK_UNDEFINED("[add_out]", add_out(u,a,a));
+  CHECK_UNDEFINED("[add]", add_out(a,u,a));
+  CHECK_UNDEFINED("[sin_out]", sin_out(u,a));
+  CHECK_UNDEFINED("[sum_out]", sum_out(u,a));
+  CHECK_UNDEFINED("[cat_out]", cat_out(u,{a}));
+  CHECK_UNDEFINED("[where_out]", where_out(u,a>0,a,a));
+  CHECK_UNDEFINED("[clamp_out]", clamp_out(u,a,0,1));
+  CHECK_UNDEFINED("[softmax_out]", softmax_out(u,a,0));
+  CHECK_UNDEFINED("[gather_out]", gather_out(u,a,0,tensor({{0}})));
+  CHECK_UNDEFINED("[matmul_out]", matmul_out(u,a,a.t()));
+  CHECK_UNDEFINED("[softmax]", softmax(u,0));
+  CHECK_UNDEFINED("[log_softmax]", log_softmax(u,0));
+  CHECK_UNDEFINED("[logsumexp]", logsumexp(u,{0}));
+  CHECK_UNDEFINED("[add_]", u.add_(1));
+  CHECK_UNDEFINED("[add_]", u+=1);
+  CHECK_UNDEFINED("[add_]", a+=u);
+  CHECK_UNDEFINED("[zero_]", u.zero_());
+  CHECK_UNDEFINED("[fill_]", u.fill_(1));
+  CHECK_UNDEFINED("[clamp_]", u.clamp_(0,1));
+  CHECK_UNDEFINED("[resize_]", u.resize_({1}));
+  CHECK_UNDEFINED("[copy_]", u.copy_(a));
+  CHECK_UNDEFINED("[data]", u.data<float>());
+  CHECK_UNDEFINED("[mutable_data]", u.mutable_data<float>());
+  CHECK_UNDEFINED("[to_vector]", u.to_vector<float>());
+  CHECK_UNDEFINED("[item]", u.item<float>());
+  CHECK_UNDEFINED("[debug_unwrap]", debug_unwrap(u));
+  CHECK_UNDEFINED("[bitwise_and]", a&u);
+  CHECK_UNDEFINED("[eq]", a==u);
+  CHECK_UNDEFINED("[neg]", -u);
+  CHECK_UNDEFINED("[bitwise_not]", ~u);
+  CHECK_UNDEFINED("[run]", run(trace(f,a),{u}));
+  CHECK_UNDEFINED("[interpret]", interpret(trace(f,a),{u}));
+  CHECK_UNDEFINED("[compile]", compile(f,a)(u));
+  CHECK_UNDEFINED("[run]", compile(f,a).run({u}));
+  CHECK_UNDEFINED("[jvp]", jvp(f,primals(a),tangents(u)));
+  CHECK_UNDEFINED("[jvp]", jvp(f,primals(u),tangents(a)));
+  CHECK_UNDEFINED("[vjp]", std::get<1>(vjp(f,a))(u));
+  CHECK_UNDEFINED("[add]", vmap([&](const Tensor& x) { return x + u; })(a));
+  CHECK_UNDEFINED("[jit]", jit(undefined)(a));
+  CHECK_UNDEFINED("[grad]", grad(undefined)(a));
+  CHECK_UNDEFINED("[jacrev]", jacrev(undefined)(a));
+  CHECK_UNDEFINED("[jacfwd]", jacfwd(undefined)(a));
+  CHECK_UNDEFINED("[functionalize]", functionalize(undefined)(a));
+  CHECK_UNDEFINED("[vmap]", vmap(undefined)(a));
+  CHECK_UNDEFINED("[vmap]", vmap(first,{.in_dims={0,none}})(a,u));
+  CHECK_UNDEFINED("[grad]", grad(first)(a,u));
+  CHECK_UNDEFINED("[linear]", nn::functional::linear(u,a));
+  CHECK_UNDEFINED("[linear]", nn::functional::linear(a,u));
+  CHECK_UNDEFINED("[linear]", nn::Linear(3,2)(u));
+  CHECK_UNDEFINED("[functional_call]", functional_call(nn::Linear(3,2),TensorDict{{"weight",u}},a));
+  CHECK_UNDEFINED("[abs]", u.abs());
+  CHECK_UNDEFINED("[neg]", u.neg());
+  CHECK_UNDEFINED("[sign]", u.sign());
+  CHECK_UNDEFINED("[floor]", u.floor());
+  CHECK_UNDEFINED("[ceil]", u.ceil());
+  CHECK_UNDEFINED("[round]", u.round());
+  CHECK_UNDEFINED("[trunc]", u.trunc());
+  CHECK_UNDEFINED("[exp]", u.exp());
+  CHECK_UNDEFINED("[log]", u.log());
+  CHECK_UNDEFINED("[sqrt]", u.sqrt());
+  CHECK_UNDEFINED("[rsqrt]", u.rsqrt());
+  CHECK_UNDEFINED("[square]", u.square());
+  CHECK_UNDEFINED("[reciprocal]", u.reciprocal());
+  CHECK_UNDEFINED("[sin]", u.sin());
+  CHECK_UNDEFINED("[cos]", u.cos());
+  CHECK_UNDEFINED("[tanh]", u.tanh());
+  CHECK_UNDEFINED("[sigmoid]", u.sigmoid());
+  CHECK_UNDEFINED("[relu]", u.relu());
+  CHECK_UNDEFINED("[logical_not]", u.logical_not());
+  CHECK_UNDEFINED("[bitwise_not]", u.bitwise_not());
+  CHECK_UNDEFINED("[sum]", u.sum());
+  CHECK_UNDEFINED("[mean]", u.mean());
+  CHECK_UNDEFINED("[var]", u.var());
+  CHECK_UNDEFINED("[std]", u.std());
+  CHECK_UNDEFINED("[amax]", u.amax());
+  CHECK_UNDEFINED("[amin]", u.amin());
+  CHECK_UNDEFINED("[max]", u.max());
+  CHECK_UNDEFINED("[min]", u.min());
+  CHECK_UNDEFINED("[all]", u.all());
+  CHECK_UNDEFINED("[any]", u.any());
+  CHECK_UNDEFINED("[clone]", u.clone());
+  CHECK_UNDEFINED("[detach]", u.detach());
+  CHECK_UNDEFINED("[ravel]", u.ravel());
+  CHECK_UNDEFINED("[flatten]", u.flatten());
+  CHECK_UNDEFINED("[t]", u.t());
+  CHECK_UNDEFINED("[mT]", u.mT());
+  CHECK_UNDEFINED("[unsqueeze]", u.unsqueeze(0));
+  CHECK_UNDEFINED("[squeeze]", u.squeeze());
+  CHECK_UNDEFINED("[tril]", u.tril());
+  CHECK_UNDEFINED("[triu]", u.triu());
+  CHECK_UNDEFINED("[unbind]", u.unbind());
+  CHECK_UNDEFINED("[scatter]", scatter(u,0,i,1));
+  CHECK_UNDEFINED("[scatter_add]", scatter_add(u,0,i,1));
+  CHECK_UNDEFINED("[index_add]", index_add(u,0,i,a));
+  CHECK_UNDEFINED("[index_copy]", index_copy(u,0,i,a));
+  CHECK_UNDEFINED("[index_fill]", index_fill(u,0,i,1));
+  CHECK_UNDEFINED("[index_fill_]", index_fill(a,0,i,u));
+  CHECK_UNDEFINED("[index_put]", index_put(u,{i},1));
+  CHECK_UNDEFINED("[masked_scatter]", masked_scatter(u,b,a));
+  CHECK_UNDEFINED("[slice_scatter]", slice_scatter(u,a));
+  CHECK_UNDEFINED("[diagonal_scatter]", diagonal_scatter(u,a));
+  CHECK_UNDEFINED("[as_strided_scatter]", as_strided_scatter(u,a,{1},{1}));
+  CHECK_UNDEFINED("[new_zeros]", u.new_zeros({1}));
+  CHECK_UNDEFINED("[new_ones]", u.new_ones({1}));
+  CHECK_UNDEFINED("[new_empty]", u.new_empty({1}));
+  CHECK_UNDEFINED("[new_full]", u.new_full({1},2));
+  CHECK_UNDEFINED("[new_full]", a.new_full({1},u));
+}
+
+namespace {
+
+struct Net : nn::Module {
+  nn::Linear l = register_module("l", nn::Linear(3, 3));
+  int* line;
+  explicit Net(int* l) : line(l) {}
+  Tensor forward(const Tensor& x) const override {
+    *line = __LINE__ + 1;
+    return l(x);
+  }
+};
+struct Sum : nn::Module {
+  Tensor operator()(const Tensor& x, const Tensor& y) const { return x + y; }
+};
+
+}  // namespace
+
+TEST_CASE("modules report the line that calls them") {
+  nn::Linear linear(3, 3);
+  nn::Sequential two(nn::Linear(3, 3), nn::Tanh()), nested(nn::Sequential(nn::Linear(3, 3)), nn::ReLU());
+  Tensor u, x = ones({4}), rows = ones({2, 4});
+  const std::string text = "[linear] the last dim of the input must be the weight's 3";
+  CHECK_ERROR(ShapeError, text, linear(x));
+  CHECK_ERROR(ShapeError, text, two(x));
+  CHECK_ERROR(ShapeError, text, nested(x));
+  CHECK_ERROR(ShapeError, text, functional_call(linear, linear.named_parameters(), x));
+  CHECK_ERROR(ShapeError, text, functional_call(nested, nested.named_parameters(), x));
+  CHECK_ERROR(ShapeError, text, jacrev(linear)(x));
+  CHECK_ERROR(ShapeError, text, vmap(two)(rows));
+  CHECK_ERROR(ShapeError, text, jit(two)(x));
+  CHECK_ERROR(ShapeError, text, jit([&](const Tensor& t) { return linear(t); })(x));
+  CHECK_ERROR(ShapeError, "[random_bits] shape [2,-1] has a negative extent", nn::Linear(-1, 2));
+  CHECK_ERROR(DTypeError, "[linear] expected the input to have the weight's dtype f32", linear(ones({3}, f64)));
+  CHECK_ERROR(TraceError, "[linear] an operand is an undefined Tensor", linear(u));
+  CHECK_ERROR(TraceError, "[tanh] an operand is an undefined Tensor", nn::Tanh()(u));
+  CHECK_ERROR(TraceError, "[relu] an operand is an undefined Tensor", nn::ReLU()(u));
+  CHECK_ERROR(TraceError, "[sigmoid] an operand is an undefined Tensor", nn::Sequential(nn::Sigmoid())(u));
+  CHECK_ERROR(TransformError, "[Module] this module has no forward", nn::Module()(x));
+  // One of the user's own has lines of its own.
+  int line = 0;
+  Net net(&line);
+  CHECK_THROWS_AS(net(x), ShapeError);
+  check_error<ShapeError>([&] { net(x); }, text, line);
+  check_error<ShapeError>([&] { functional_call(net, net.named_parameters(), x); }, text, line);
+  CHECK_EQ(functional_call(Sum(), TensorDict{}, args(x, x)).to_vector<float>(), std::vector<float>(4, 2));
+}
+
+TEST_CASE("transforms report the line where they are made, conversions that of the op") {
+  Tensor x = ones({3}), s = ones({});
+  CHECK_ERROR(ShapeError, "[copy_] unsupported operation: more than one element", jit([](const Tensor& t) {
+                t.add_(1);
+                return t;
+              })(s.expand({3})));
+  CHECK_ERROR(ShapeError, "[compile] argument 0: expected f32[3], got f32[]",
+              compile([](const Tensor& t) { return t; }, x)(s));
+  CHECK_ERROR(TransformError, "[vmap] f returned an undefined Tensor", vmap([](const Tensor&) { return Tensor(); })(x));
+  CHECK_ERROR(TransformError, "[jit] f returned an undefined Tensor", jit([](const Tensor&) { return Tensor(); })(x));
+  auto positive = [](const Tensor& t) { return t > 0 ? t : -t; };
+  int line = __LINE__ - 1;
+  check_error<TraceError>([&] { vmap(positive)(x); }, "[bool] vmap: It looks like you're attempting to use", line);
+  check_error<TraceError>([&] { jit(positive)(s); }, "[bool] a symbolic tensor has no value", line);
+  CHECK_ERROR(TraceError, "[bool] a symbolic tensor has no value", jit([](const Tensor& t) { return t ? t : -t; })(s));
+  CHECK_ERROR(ShapeError, "[bool] a Tensor with 3 elements cannot be converted to a number", bool(x * 3));
 }
 
 TEST_CASE("data errors appear where the value is read, with the line of the op, and spoil nothing else") {

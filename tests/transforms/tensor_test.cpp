@@ -42,6 +42,14 @@ TEST_CASE("creation: values, dtype, shape") {
   CHECK_SAME(linspace(0, 1, 5, f64), doubles({0, 0.25, 0.5, 0.75, 1}));
   CHECK_EQ(linspace(0.1, 0.7, 13, f64).to_vector<double>().back(), 0.7);
   CHECK_SAME(zeros_like(ones({2}, f64)), doubles({0, 0}));
+  Tensor d = ones({2}, f64);
+  CHECK_SAME(d.new_zeros({1, 2}), doubles({0, 0}, {1, 2}));
+  CHECK_SAME(d.new_ones({2}), doubles({1, 1}));
+  CHECK_SAME(d.new_ones({2}, f32), ones({2}));
+  CHECK_SAME(d.new_full({2}, 3), doubles({3, 3}));
+  CHECK_SAME(ones({2}, i64).new_full({2}, d[0] * 4), full({2}, 4, i64));
+  CHECK_EQ(d.new_empty({3, 0}).shape(), Shape{3, 0});
+  CHECK_EQ(d.new_empty({2}).dtype(), f64);
   CHECK_SAME(full_like(ones({2}, f64), 3), doubles({3, 3}));
   CHECK_SAME(Tensor::from(std::vector<int32_t>{1, 2}, {2}), tensor({1, 2}, i32));
   double memory[] = {1, 2, 3, 4};

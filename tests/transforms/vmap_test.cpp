@@ -1,4 +1,6 @@
 // vmap; acceptance cases by id.
+#include <algorithm>
+
 #include "check.h"
 
 using namespace jot;
@@ -200,6 +202,14 @@ TEST_CASE("D23 destinations of batched writes") {
     return z;
   };
   CHECK_SAME(vmap(made)(x), x);
+  auto made_new = [](const Tensor& v) {
+    Tensor z = v.new_zeros({3});
+    z.copy_(v);
+    return z;
+  };
+  CHECK_SAME(vmap(made_new)(x), x);
+  auto unwritten = [](const Tensor& v) { return v.new_zeros({3}) + v.new_full({3}, 2); };
+  CHECK_SAME(vmap(unwritten, {.out_dims = none})(x), full({3}, 2.f));  // without lanes
   auto squares = [&](const Tensor& v) {
     Tensor z = made(v);
     return sum(z * z);
@@ -307,6 +317,34 @@ TEST_CASE("D28 chunk_size changes nothing") {
   manual_seed(5);
   randn({4, 4});
   CHECK_SAME(after, randn({4}));
+  // The last chunk has fewer lanes: it draws for these alone, without gaps.
+  for (int64_t chunk : {1, 2, 3, 4, 5}) {
+    CAPTURE(chunk);
+    manual_seed(5);
+    Tensor one = vmap([](const Tensor&) { return rand({}); },
+                      {.randomness = Randomness::different, .chunk_size = chunk})(zeros({4}));
+    Tensor next = rand({2});
+    manual_seed(5);
+    Tensor all = rand({4});
+    CHECK_SAME(one, all);
+    CHECK_SAME(next, rand({2}));
+    // Two draws, and those of a vmap inside.
+    auto draws = [](const Tensor& v) {
+      Tensor a = rand({2}, f64), b = vmap([](const Tensor& w) { return w * 0 + rand({}, f64); },
+                                          {.randomness = Randomness::different, .chunk_size = 2})(v);
+      return cat({a, b});
+    };
+    manual_seed(5);
+    Tensor drawn = vmap(draws, {.randomness = Randomness::different, .chunk_size = chunk})(zeros({4, 3}, f64));
+    next = rand({2}, f64);
+    manual_seed(5);
+    all = rand({20}, f64);
+    std::vector<double> got = drawn.to_vector<double>(), want_numbers = all.to_vector<double>();
+    std::ranges::sort(got);
+    std::ranges::sort(want_numbers);
+    CHECK_EQ(got, want_numbers);
+    CHECK_SAME(next, rand({2}, f64));
+  }
 }
 
 TEST_CASE("D59 indices: adding up, lanes of their own, an outer lane") {
