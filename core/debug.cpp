@@ -18,7 +18,8 @@ namespace {
 Tensor given_argument(Trace& trace, const TensorImpl& x) {
   const Storage& s = *x.storage;
   const ir::GraphData& g = trace.builder().graph();
-  if (x.parent || s.version != ir::kNoValue || g.op(s.base) != ir::Op::param_op) return {};
+  bool laid_out = s.caller_strides && x.shape == s.type.shape && x.strides == *s.caller_strides;
+  if ((x.parent && !laid_out) || s.version != ir::kNoValue || g.op(s.base) != ir::Op::param_op) return {};
   const Binding& b = trace.bindings()[static_cast<size_t>(g.attrs(s.base).integer(ir::Key::index))];
   return b.kind == Binding::Kind::argument ? trace.arguments[b.argument] : Tensor();
 }

@@ -34,7 +34,7 @@ bool observe(const Flag& flag) {
 
 namespace {
 // Words that start a node: no two nodes read alike.
-enum Tag : uint64_t { kTensor, kNumber, kText, kOther, kList, kMap, kAbsent, kPresent, kOverlap, kHost };
+enum Tag : uint64_t { kTensor, kNumber, kText, kOther, kList, kMap, kAbsent, kPresent, kOverlap, kStrides, kHost };
 }  // namespace
 
 JitKey::JitKey(const void* signature) { put(reinterpret_cast<uint64_t>(signature)); }
@@ -50,6 +50,9 @@ void JitKey::tensor(const Tensor& t) {
   const TensorImpl& impl = *t.impl();
   put(kTensor | (static_cast<uint64_t>(impl.dtype()) + 1) << 8 | impl.shape.size() << 16);
   for (int64_t d : impl.shape) put(static_cast<uint64_t>(d));
+  if (impl.contiguous()) return;
+  put(kStrides);
+  for (int64_t s : impl.strides) put(static_cast<uint64_t>(s));
 }
 
 void JitKey::number(uint64_t bits) {
@@ -89,7 +92,8 @@ void JitKey::overlap() {
     if (fresh) continue;
     for (size_t j : {where->second, i}) {
       const TensorImpl& t = *all[j]->impl();
-      put(kOverlap | j << 8);
+      put(kOverlap | j << 8 | t.storage->type.shape.size() << 32);
+      for (int64_t d : t.storage->type.shape) put(static_cast<uint64_t>(d));
       put(static_cast<uint64_t>(t.offset));
       for (int64_t s : t.layout()) put(static_cast<uint64_t>(s));
     }

@@ -197,7 +197,8 @@ std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> arg
   MergedArguments merged(fn, args);
   // A compiled function takes its arguments from anywhere: they have memory of their own.
   bool merge = captures == Captures::shared && merged.arguments().size() < args.size();
-  TraceOptions options{.kind = TraceKind::jit, .scope = std::string(api), .at = at};
+  TraceOptions options{
+      .kind = TraceKind::jit, .scope = std::string(api), .at = at, .row_major = captures == Captures::copied};
   if (merge) {
     Recording recording = record_function(merged.fn(), merged.arguments(), std::move(options));
     return std::make_shared<const Program>(std::move(recording), merged.sources(), captures, api, at);

@@ -153,7 +153,12 @@ void Emitter::write(const Tensor& dst, Op op, std::initializer_list<Value> other
   std::vector<Value> operands = {ir::kNoValue};
   for (Value v : others) operands.push_back(constant_without_grad(v));
   // Of elements that a parent repeats only these are written: the way to them must not lead through it.
-  Tensor to = dst.impl()->repeats ? placed_in_base(dst) : dst;
+  std::optional<Tensor> placed = dst.impl()->repeats ? placed_in_base(dst) : dst;
+  if (!placed)
+    fail<TransformError>(
+        "unsupported operation: the destination is a part of a view that repeats elements of an argument that is not "
+        "contiguous; pass a clone() of it");
+  const Tensor& to = *placed;
   operands[0] = trace.destination(to);
   trace.wrote(to, b.emit(op, operands, {}, true));
 }
@@ -215,6 +220,22 @@ Tensor empty(DType dtype, const Shape& shape) {
 
 namespace {
 
+// An argument as f sees it: its elements are row-major, its strides the caller's (where it is mapped: of a lane), as
+// what reshape, view and contiguous do depends on them.
+Tensor with_layout_of(Tensor symbolic, const TensorImpl& caller, std::optional<int64_t> in_dim) {
+  std::unique_ptr<const Shape>& kept = symbolic.impl()->storage->caller_strides;
+  if (!caller.parent && !in_dim) {  // perhaps a base whose views are arguments
+    if (caller.storage->caller_strides) kept = std::make_unique<const Shape>(*caller.storage->caller_strides);
+    return symbolic;
+  }
+  Shape strides = caller.layout();
+  if (in_dim) strides.erase(static_cast<size_t>(*in_dim));
+  const Shape shape = symbolic.impl()->shape;
+  if (is_row_major(shape, strides)) return symbolic;
+  kept = std::make_unique<const Shape>(strides);
+  return reshaped_view(symbolic, shape, strides);
+}
+
 class TraceGuard {
  public:
   explicit TraceGuard(TraceOptions options)
@@ -247,9 +268,13 @@ Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions opti
   trace.arguments.assign(args.begin(), args.end());
   std::vector<Tensor> symbolic;
   symbolic.reserve(args.size());
-  for (size_t i = 0; i < args.size(); ++i)
-    symbolic.push_back(trace.adopt(
-        trace.argument(types.empty() ? ir::Type{args[i].dtype(), false, args[i].impl()->shape} : types[i]), true));
+  for (size_t i = 0; i < args.size(); ++i) {
+    Tensor t = trace.adopt(
+        trace.argument(types.empty() ? ir::Type{args[i].dtype(), false, args[i].impl()->shape} : types[i]), true);
+    if (!trace.options().row_major)
+      t = with_layout_of(std::move(t), *args[i].impl(), in_dims.empty() ? std::nullopt : in_dims[i]);
+    symbolic.push_back(std::move(t));
+  }
   for (size_t i = 0; i < args.size(); ++i)
     if (copied.empty() || !copied[i]) trace.aliases.push_back({args[i], symbolic[i].impl()->storage, i});
   Recording recording;

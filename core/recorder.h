@@ -132,8 +132,8 @@ class EnterTrace {
   Trace* outer_;
 };
 
-// Runs fn with symbolic arguments shaped like `args` (or like `types`, where given) in a new trace. Those that are
-// flagged in `copied` are copies of what they stand for: writes to them end with the function.
+// Runs fn with symbolic arguments shaped like `args` (or like `types`, where given) in a new trace, with strides like
+// theirs. Those that are flagged in `copied` are copies of what they stand for: writes to them end with the function.
 Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions options,
                           std::span<const std::optional<int64_t>> in_dims = {}, std::span<const ir::Type> types = {},
                           std::span<const uint8_t> copied = {});

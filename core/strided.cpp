@@ -1,6 +1,8 @@
 // Views by strides: windows along an axis, any strides over the base. In the graph they are gathers.
 #include <algorithm>
 #include <numeric>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "core/operands.h"
@@ -91,10 +93,42 @@ Tensor strided_over_base(const Tensor& t, const Shape& size, const Shape& stride
   return r;
 }
 
+// Where the elements of an array lie in memory, in row-major order.
+std::vector<int64_t> places(const Shape& shape, const Shape& strides, int64_t offset) {
+  std::vector<int64_t> result = {offset}, outer;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    outer.swap(result);
+    result.clear();
+    for (int64_t p : outer)
+      for (int64_t i = 0; i < shape[d]; ++i) result.push_back(p + i * strides[d]);
+  }
+  return result;
+}
+
+// Of a view whose strides are those of a caller's storage: the same elements by strides over the row-major base.
+std::optional<Tensor> placed_in_row_major(const Tensor& t) {
+  const TensorImpl& x = *t.impl();
+  const Shape& base = x.storage->type.shape;
+  std::unordered_map<int64_t, int64_t> numbers;
+  for (int64_t p : places(base, *x.storage->caller_strides, 0))
+    if (!numbers.emplace(p, static_cast<int64_t>(numbers.size())).second) return {};
+  std::vector<int64_t> wanted;
+  for (int64_t p : places(x.shape, x.layout(), x.offset)) wanted.push_back(numbers.at(p));
+  if (wanted.empty()) return t;
+  Shape strides = x.shape, index = row_major(x.shape);
+  for (size_t d = 0; d < strides.size(); ++d) {
+    strides[d] = x.shape[d] > 1 ? wanted[static_cast<size_t>(index[d])] - wanted[0] : 0;
+    if (strides[d] < 0) return {};
+  }
+  if (places(x.shape, strides, wanted[0]) != wanted) return {};
+  return strided_over_base(t, x.shape, strides, wanted[0]);
+}
+
 }  // namespace
 
-Tensor placed_in_base(const Tensor& t) {
+std::optional<Tensor> placed_in_base(const Tensor& t) {
   const TensorImpl& x = *t.impl();
+  if (x.storage->caller_strides) return placed_in_row_major(t);
   return strided_over_base(t, x.shape, x.layout(), x.offset);
 }
 
@@ -102,6 +136,11 @@ Tensor placed_in_base(const Tensor& t) {
 
 Tensor Tensor::as_strided(const Shape& size, const Shape& stride, std::optional<int64_t> offset, Location at) const {
   const TensorImpl& x = impl_of(*this, "as_strided", at);
+  if (x.storage->caller_strides)
+    fail<TransformError>("as_strided",
+                         "of an argument of a transform that is not contiguous: what lies between its elements is not "
+                         "there; pass the tensor that it is a view of, or a clone() of it",
+                         at);
   if (size.size() != stride.size())
     fail<ShapeError>(
         "as_strided",

@@ -25,8 +25,8 @@ Shape row_major(const Shape& shape) {
   return strides;
 }
 
-bool TensorImpl::contiguous() const {
-  if (!parent || shape.numel() == 0) return true;
+bool is_row_major(const Shape& shape, const Shape& strides) {
+  if (shape.numel() == 0) return true;
   int64_t step = 1;
   for (size_t i = shape.size(); i-- > 0;) {
     if (shape[i] != 1 && strides[i] != step) return false;
@@ -34,6 +34,8 @@ bool TensorImpl::contiguous() const {
   }
   return true;
 }
+
+bool TensorImpl::contiguous() const { return !parent || is_row_major(shape, strides); }
 
 TensorImpl::~TensorImpl() {
   std::shared_ptr<TensorImpl> p = std::move(parent);
@@ -211,6 +213,9 @@ Value Trace::version_of(const Impl& t) {
 Value Trace::emit_view(Value parent, const ViewStep& step) {
   if (step.op == Op::gather_op)
     return builder_.emit(step.op, {parent, window_indices(builder_, step.starts)}, step.attrs);
+  if (step.op == Op::reshape_op &&
+      std::ranges::equal(ir::AttrView(step.op, step.attrs).ints(ir::Key::shape), builder_.shape(parent)))
+    return parent;
   if (step.op != Op::dynamic_slice_op) return builder_.emit(step.op, {parent}, step.attrs);
   Shape starts{};
   if (bakes_literals_) {

@@ -29,6 +29,8 @@ namespace detail {
 
 // Strides of a contiguous array.
 Shape row_major(const Shape& shape);
+// Whether strides are those, but of extents 1.
+bool is_row_major(const Shape& shape, const Shape& strides);
 
 // What tensors that alias each other share. `owner` is 0 while the contents are the buffer; else the id of the trace
 // whose value they are. Another thread than the trace's must not touch the other members while owner is not 0, but
@@ -47,6 +49,9 @@ struct Storage {
   enum class Failure : uint8_t { none, contents, write };
   std::atomic<Failure> failed{Failure::none};
   std::exception_ptr failure;  // why
+  // Of a function's argument whose views have the strides of the caller's tensor, which is not contiguous: those. The
+  // base is row-major.
+  std::unique_ptr<const Shape> caller_strides;
 
   explicit Storage(ir::Type t) : type(std::move(t)) {}
   ~Storage();
@@ -142,6 +147,7 @@ struct TraceOptions {
   int64_t lanes = 1;                              // of a vmap: the size of its batch
   std::string scope{};                            // "grad", "vmap", ...
   Location at{};                                  // of its call, where known
+  bool row_major = false;                         // the arguments are, whatever the strides of the examples
 };
 
 // One graph under construction. Lazy traces are locked while they are recorded to or flushed; the others belong to the

@@ -41,7 +41,8 @@ ir::Value window_indices(ir::Builder& b, ir::Ints extents_and_steps);
 // t[indices] = values, or += values.
 void put(std::string_view op, const Tensor& t, const std::vector<Index>& indices, const Arg& values, bool accumulate);
 
-// A view of t's elements whose only way to its base is by strides.
-Tensor placed_in_base(const Tensor& t);
+// A view of t's elements whose only way to its base is by strides. None where there are no such strides: of an argument
+// whose elements do not lie as in the caller's storage.
+std::optional<Tensor> placed_in_base(const Tensor& t);
 
 }  // namespace jot::detail

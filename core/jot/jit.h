@@ -40,8 +40,8 @@ class SmallArray {
   size_t size_ = 0;
 };
 
-// What a recording depends on: the trees of the arguments, dtypes, shapes, numbers, and which tensors overlap. Refers
-// to the arguments.
+// What a recording depends on: the trees of the arguments, dtypes, shapes, strides of what is not
+// contiguous, numbers, and which tensors overlap. Refers to the arguments.
 class JitKey final : public TreeVisitor {
  public:
   // signature: an address that no other function of other argument types has.
@@ -149,9 +149,9 @@ class Jit {
 
 }  // namespace detail
 
-// f, recorded and compiled once for each combination of argument trees, shapes, dtypes, numbers and overlap, and of
-// what jit sees of the host (training flags, default dtype, NoGrad). Tensors that f captures are inputs: updates of
-// them in place are seen. Other variables of the host are frozen when f is recorded. Inside another transform f is
+// f, recorded and compiled once for each combination of argument trees, shapes, layouts, dtypes, numbers and overlap,
+// and of what jit sees of the host (training flags, default dtype, NoGrad). Tensors that f captures are inputs: updates
+// of them in place are seen. Other variables of the host are frozen when f is recorded. Inside another transform f is
 // simply called.
 template <class F>
 auto jit(F&& f, Location at = JOT_HERE) {

@@ -40,7 +40,7 @@ class CallModel {
     }
   }
 
-  // Arguments as a level's function gets them: contiguous copies, but of those that share a store the parts of it.
+  // Arguments as a level's function gets them: copies of that layout, but of those that share a store the parts of it.
   static Values<S> entered(const Values<S>& args) {
     Values<S> inner;
     for (const Array<S>& a : args)
@@ -48,7 +48,7 @@ class CallModel {
     return inner;
   }
   static Array<S> isolated(const Array<S>& a) {
-    Array<S> copy = copy_of(a);
+    Array<S> copy = same_layout(a, [](const S& s) { return s; });
     copy.store->fixed = a.store->fixed;
     copy.store->frozen = a.store->frozen || a.repeated;  // could not be written back
     return copy;
@@ -68,6 +68,21 @@ class CallModel {
   }
 
  private:
+  // f of the elements, in a store of their own.
+  template <class F, class R = std::invoke_result_t<F, S>>
+  static Array<R> same_layout(const Array<S>& a, F f) {
+    bool apart = !a.overlapping() && !a.store->repeats, packed = a.contiguous() || !apart;
+    std::vector<R> elements;
+    for (const S& s : packed ? a.elements() : a.store->elements) elements.push_back(f(a.detached ? S(primal(s)) : s));
+    Array<R> r = fresh(a.shape, std::move(elements), a.store->lanes);
+    r.store->repeats = !apart;
+    if (packed) return r;
+    r.strides = a.strides;
+    r.offset = a.offset;
+    r.store->partial = true;
+    return r;
+  }
+
   Values<S> body(Values<S>& outer, const Values<S>& args) {
     for (size_t i = 0; i < args.size(); ++i) outer[static_cast<size_t>(call_.parameters[i])] = args[i];
     for (const Step& step : call_.body) {
@@ -159,9 +174,7 @@ class CallModel {
 
   using D = Dual<S>;
   static Array<D> lifted(const Array<S>& a) {
-    std::vector<D> elements;
-    for (const S& s : a.elements()) elements.push_back(D(s, S(0.0)));
-    Array<D> r = fresh(a.shape, std::move(elements), a.store->lanes);
+    Array<D> r = same_layout(a, [](const S& s) { return D(s, S(0.0)); });
     r.store->fixed = a.store->fixed;
     r.store->frozen = a.repeated;
     return r;
@@ -198,8 +211,9 @@ class CallModel {
     Run r;
     for (size_t i = 0; i < args.size(); ++i) {
       r.args.push_back(lifted(args[i]));
-      std::vector<D>& elements = r.args.back().store->elements;
-      for (size_t e = 0; e < elements.size(); ++e) elements[e].d = S(seed(i, static_cast<int64_t>(e)));
+      int64_t e = 0;
+      for (int64_t at : r.args.back().positions())
+        r.args.back().store->elements[static_cast<size_t>(at)].d = S(seed(i, e++));
     }
     CallModel<D> model(call_, single_, std::exchange(log_, nullptr));
     r.results = model.run(level + 1, captures, r.args);

@@ -43,6 +43,8 @@ class Viewer {
         break;
       }
       case Do::view:
+        if (a_.store->repeats) throw Unclear();
+        return reshaped(inferred(n_));
       case Do::reshape:
         return reshaped(inferred(n_));
       case Do::flatten: {
@@ -117,7 +119,7 @@ class Viewer {
         r_.shape.assign(n_.begin() + 1, n_.begin() + 1 + rank);
         r_.strides.assign(n_.begin() + 1 + rank, n_.begin() + 1 + 2 * rank);
         r_.offset = n_.back();
-        if (a_.detached) throw Unclear();
+        if (a_.detached || a_.store->partial || a_.store->repeats) throw Unclear();
         for (int64_t p : r_.positions())
           if (p >= static_cast<int64_t>(a_.store->elements.size())) throw Refused();
         r_.repeated = r_.overlapping();
@@ -391,6 +393,7 @@ class Apply {
     if (to.overlapping()) throw Refused();
     Store<S>& store = *to.store;
     if (store.frozen || (lanes_ & store.fixed)) throw Unclear();
+    if (store.partial && to.repeated) throw Unclear();  // where strides do not reach it that is refused
     if (to.detached)
       for (S& s : elements) s = S(primal(s));  // what is written through a detached view is constant
     store.lanes |= lanes_;

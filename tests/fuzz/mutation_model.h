@@ -56,9 +56,11 @@ Dual<T> sine(const Dual<T>& x) {
 template <class S>
 struct Store {
   std::vector<S> elements;
-  unsigned lanes = 0;   // the levels of vmap whose lanes it may tell apart
-  unsigned fixed = 0;   // the levels whose lanes may not be written to it
-  bool frozen = false;  // captured by a derivative
+  unsigned lanes = 0;    // the levels of vmap whose lanes it may tell apart
+  unsigned fixed = 0;    // the levels whose lanes may not be written to it
+  bool frozen = false;   // captured by a derivative
+  bool partial = false;  // of an argument that is not contiguous: what it does not show is out of reach
+  bool repeats = false;  // of an argument that repeats elements, which are here apart: its strides are not known
 };
 
 template <class S>

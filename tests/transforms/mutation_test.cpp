@@ -637,3 +637,166 @@ TEST_CASE("writes where one element would be written twice") {
   CHECK_THROWS_WITH_AS(functionalize(f)(x), Contains("more than one element of the written-to tensor"), ShapeError);
   CHECK_SAME(x, ones({3}));
 }
+
+// Each transform of f does to the tensor behind a view, and returns, what f does.
+TEST_CASE("arguments that are not contiguous: what copies and what aliases depends on the layout as outside") {
+  using F = std::function<Tensor(const Tensor&)>;
+  const std::vector<std::pair<const char*, F>> functions = {
+      {"reshape",
+       [](const Tensor& b) {
+         b.reshape({-1}).add_(1);
+         return b * 1;
+       }},
+      {"contiguous",
+       [](const Tensor& b) {
+         b.contiguous().add_(1);
+         return b * 1;
+       }},
+      {"flatten of a transpose",
+       [](const Tensor& b) {
+         b.transpose(0, -1).flatten().mul_(2).add_(1);
+         return b * 1;
+       }},
+      {"of a part",
+       [](const Tensor& b) {
+         b[0].reshape({-1}).add_(3);
+         b.select(-1, 1).contiguous().add_(5);
+         return b * 1;
+       }},
+      {"through an alias",
+       [](const Tensor& b) {
+         Tensor r = b.reshape({-1});
+         b.mul_(10);
+         r.add_(1);
+         return r + b.sum();
+       }},
+      {"part of a repeated view",
+       [](const Tensor& b) {
+         b.unfold(0, 2, 1).select(0, 0).add_(7);
+         b.unsqueeze(0).expand({2, b.size(0), b.size(1)})[1].mul_(2);
+         return b * 1;
+       }},
+      {"layout of a result", [](const Tensor& b) { return b.reshape({-1}); }},
+  };
+  const std::vector<std::pair<const char*, F>> views = {
+      {"whole", [](const Tensor& t) { return t; }},
+      {"t", [](const Tensor& t) { return t.t(); }},
+      {"rows", [](const Tensor& t) { return t.slice(0, 1, 3); }},
+      {"columns", [](const Tensor& t) { return t.slice(1, 1, 3); }},
+      {"every second", [](const Tensor& t) { return t.slice(1, 0, 4, 2); }},
+      {"every second row", [](const Tensor& t) { return t.slice(0, 0, 4, 2); }},
+      {"columns, t", [](const Tensor& t) { return t.slice(1, 1, 3).t(); }},
+  };
+  const std::vector<std::pair<const char*, std::function<F(F)>>> transforms = {
+      {"jit", [](F f) -> F { return jit(f); }},
+      {"jit, twice", [](F f) -> F { return [j = jit(f)](const Tensor& x) { return j(x * 1), j(x); }; }},
+      {"functionalize", [](F f) -> F { return functionalize(f); }},
+      {"functionalize without views",
+       [](F f) -> F { return functionalize(f, {.remove = Remove::mutations_and_views}); }},
+      {"functionalize twice", [](F f) -> F { return functionalize(functionalize(f)); }},
+      {"jit of functionalize", [](F f) -> F { return jit(functionalize(f)); }},
+      {"one lane", [](F f) -> F { return [f](const Tensor& x) { return vmap(f)(x.unsqueeze(0)).squeeze(0); }; }},
+  };
+  auto values = [] { return arange(16, f64).reshape({4, 4}).clone(); };
+  for (const auto& [what, f] : functions)
+    for (const auto& [how, view] : views)
+      for (const auto& [name, transform] : transforms) {
+        CAPTURE(what);
+        CAPTURE(how);
+        CAPTURE(name);
+        Tensor x = values(), y = values();
+        Tensor want = f(view(x)), got = transform(f)(view(y));
+        CHECK_SAME(got, want);
+        CHECK_SAME(y, x);
+        if (std::string(name) != "functionalize" && std::string(name) != "functionalize twice") continue;
+        // A result shows the argument if it does outside.
+        want.add_(1);
+        got.add_(1);
+        CHECK_SAME(y, x);
+      }
+  // Arguments of derivatives have the layout, too; these are not differentiated.
+  for (const auto& [what, f] : functions)
+    for (const auto& [how, view] : views) {
+      CAPTURE(what);
+      CAPTURE(how);
+      Tensor x = values(), y = values(), one = tensor(1.0, f64);
+      Tensor want = f(view(x)).sum();
+      CHECK_SAME(grad([&f = f](const Tensor& s, const Tensor& b) { return (f(b) * s).sum(); })(one, view(y)), want);
+      CHECK_SAME(y, x);
+    }
+  auto cube = [](const Tensor& b) {
+    Tensor a = b;
+    a.reshape({-1}).mul_(2);
+    return (a * a * a).sum();
+  };
+  Tensor x = values();
+  CHECK_SAME(grad(cube)(x), 24 * x * x);
+  CHECK_SAME(grad(cube)(x.t()), 3 * x.t() * x.t());
+  CHECK_SAME(jit(grad(cube))(x.t()), 3 * x.t() * x.t());
+  CHECK_SAME(grad(jit(cube))(x.t()), 3 * x.t() * x.t());
+  // Lanes as in a loop.
+  auto flat = [](const Tensor& b) {
+    b.reshape({-1}).add_(1);
+    return b * 1;
+  };
+  for (int64_t dim : {0, 1, 2}) {
+    Tensor a = arange(24, f64).reshape({2, 3, 4}).clone(), b = a.clone();
+    Tensor got = vmap(flat, {.in_dims = {dim}})(a);
+    for (int64_t i = 0; i < b.size(dim); ++i) CHECK_SAME(got[i], flat(b.select(dim, i)));
+    CHECK_SAME(a, b);
+    CHECK_EQ(bool((a == arange(24, f64).reshape({2, 3, 4})).all().item<bool>()), dim == 1);
+  }
+}
+
+TEST_CASE("arguments that are not contiguous: what is refused") {
+  Tensor x = arange(12, f64).reshape({3, 4}).clone();
+  auto viewed = [](const Tensor& b) { return b.view({12}); };
+  auto strided = [](const Tensor& b) { return b.as_strided({2}, {1}); };
+  CHECK_SAME(jit(viewed)(x), arange(12, f64));
+  CHECK_THROWS_WITH_AS(viewed(x.t()), Contains("is not compatible with input tensor's size and stride"), ShapeError);
+  CHECK_THROWS_WITH_AS(jit(viewed)(x.t()), Contains("is not compatible with input tensor's size and stride"),
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(functionalize(viewed)(x.t()), Contains("is not compatible with input tensor's size and stride"),
+                       ShapeError);
+  // What lies between the elements is not part of the argument.
+  CHECK_SAME(jit(strided)(x[1]), doubles({4, 5}));
+  CHECK_SAME(x[1].as_strided({2}, {1}, 0), doubles({0, 1}));
+  CHECK_SAME(jit([](const Tensor& row) { return row.as_strided({2}, {1}, 0); })(x[1]), doubles({4, 5}));
+  CHECK_SAME(compile(viewed, x.t())(x.t()), x.t().reshape({12}));
+  CHECK_THROWS_WITH_AS(jit(strided)(x.t()),
+                       Contains("[as_strided] of an argument of a transform that is not contiguous"), TransformError);
+  CHECK_THROWS_WITH_AS(functionalize([&](const Tensor& b) { return functionalize(strided)(b); })(x.t()),
+                       Contains("[as_strided] of an argument of a transform that is not contiguous"), TransformError);
+  // Elements that are one in memory.
+  auto add = [](const Tensor& b) { return b.add_(1); };
+  Tensor row = x[0];
+  for (const auto& f : {std::function<Tensor(const Tensor&)>(jit(add)), {functionalize(add)}})
+    CHECK_THROWS_WITH_AS(f(row.expand({2, 4})), Contains("more than one element of the written-to tensor"), ShapeError);
+  CHECK_SAME(x, arange(12, f64).reshape({3, 4}));
+}
+
+TEST_CASE("jit: one recording for each layout, whatever the offset, and for all that is contiguous") {
+  auto f = jit([](const Tensor& b) { return b.contiguous() + 1; });
+  Tensor x = arange(12, f64).reshape({3, 4}).clone(), wide = zeros({3, 6}, f64);
+  for (int64_t i = 0; i < 3; ++i) CHECK_SAME(f(x[i].slice(0, 0, 3)), x[i].slice(0, 0, 3) + 1);
+  CHECK_SAME(f(doubles({1, 2, 3})), doubles({2, 3, 4}));
+  CHECK_EQ(f.cache_info().entries, 1);
+  for (int64_t i = 0; i < 4; ++i) CHECK_SAME(f(x.select(1, i)), x.select(1, i) + 1);
+  CHECK_EQ(f.cache_info().entries, 2);
+  CHECK_SAME(f(wide.select(1, 5)), doubles({1, 1, 1}));
+  CHECK_EQ(f.cache_info().entries, 3);
+}
+
+TEST_CASE("jit: arguments on one storage are told apart by its shape") {
+  auto f = jit([](const Tensor& a, const Tensor& b) {
+    a.add_(1);
+    return a + b;
+  });
+  for (int64_t rows : {2, 5, 3, 2}) {
+    Tensor x = zeros({rows, 3}, f64), want = zeros({rows, 3}, f64);
+    want[0] = 1;
+    CHECK_SAME(f(x[0], x[1]), ones({3}, f64));
+    CHECK_SAME(x, want);
+  }
+  CHECK_EQ(f.cache_info().entries, 3);
+}
