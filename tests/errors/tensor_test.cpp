@@ -428,7 +428,7 @@ TEST_CASE("modules report the line that calls them") {
 
 TEST_CASE("transforms report the line where they are made, conversions that of the op") {
   Tensor x = ones({3}), s = ones({});
-  CHECK_ERROR(ShapeError, "[copy_] unsupported operation: more than one element", jit([](const Tensor& t) {
+  CHECK_ERROR(ShapeError, "[add_] unsupported operation: more than one element", jit([](const Tensor& t) {
                 t.add_(1);
                 return t;
               })(s.expand({3})));
