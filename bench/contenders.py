@@ -1,9 +1,11 @@
 """Processes that measure: one contender on one workload, in the protocol of bench/worker.cpp."""
+import contextlib
 import json
 import os
 import pathlib
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -48,7 +50,8 @@ class Process:
             raise RuntimeError('not installed')
         self.errors = open(self.folder / 'stderr', 'w+')
         self.process = subprocess.Popen([*command, workload, size], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=self.errors, env=environment, cwd=self.folder)
+                                        stderr=self.errors, env=environment, cwd=self.folder,
+                                        start_new_session=True)
 
     def answer(self):
         """The next line of JSON; what a library prints beside is skipped."""
@@ -80,7 +83,8 @@ class Process:
 
     def stop(self):
         if self.process:
-            self.process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)  # with the compilers that it runs
             self.process.communicate()
             self.errors.close()
         shutil.rmtree(self.folder, ignore_errors=True)

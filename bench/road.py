@@ -127,7 +127,8 @@ INTRODUCTION = '''# The first road in figures
 
 Written by `./dev bench road --report docs/benchmarks/road.md`; not edited by hand. Each round starts jot's side anew and
 asks JAX, alive since the start, for samples; medians of the rounds, with half the distance of the quartiles. Compilation is
-the first call less a steady one. The machine is that of [the benchmarks](../benchmarks.md).
+the first call less a steady one, after the library has been used once on another function. The machine is that of
+[the benchmarks](../benchmarks.md).
 
 '''
 

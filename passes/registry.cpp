@@ -100,6 +100,7 @@ constexpr NamedPass kPasses[] = {
     {"jacrev", "inputs -> results, jacobian by rows", blocks<JacobianMode::reverse>},
     {"jacfwd", "inputs -> results, jacobian by columns", blocks<JacobianMode::forward>},
     {"vmap", "all inputs and results with lanes in front", mapped},
+    {"batch", "vmap, by the name of its file", mapped},
 };
 
 }  // namespace

@@ -48,7 +48,7 @@ Graph reverse(const Graph& graph, std::span<const uint8_t> active, size_t num_va
   const GraphData& g = graph.data();
   Linearized l = linearize(graph, active);
   Builder b(g.name());
-  b.reserve(l.graph.data().size());
+  b.reserve(3 * static_cast<size_t>(l.graph.data().size()) / 2);
   std::vector<Value> args = params_like(b, g), cotangents(g.outputs().size(), kNoValue), values;
   for (size_t i = 0; i < num_values; ++i) cotangents[i] = seed(b, i, g.type(g.outputs()[i]));
   std::vector<Value> derived = transpose_into(b, l, args, cotangents, &values);

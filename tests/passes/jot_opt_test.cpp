@@ -102,7 +102,7 @@ TEST_CASE("jot-opt runs passes in order, and what it prints is read again") {
   CHECK(g.num_outputs() == 3);
   CHECK(has(r, "func @layer(%w: f64[2,3,3], %x: f64[2,3]) -> (f64[2,3], f64[2,3,3,3], f64[2,3,3])"));
   for (std::string pass : {"functionalize", "simplify", "fold", "cse", "dce", "optimize", "linearize", "jvp", "vjp",
-                           "jacrev", "jacfwd", "vmap"}) {
+                           "jacrev", "jacfwd", "vmap", "batch"}) {
     CAPTURE(pass);
     CHECK(run("$f --verify --pass=" + pass, kLayer).code == 0);
   }

@@ -6,20 +6,35 @@ A block ```cpp
   ```cpp file      stands at namespace scope (types, functions that later blocks use);
   otherwise        is run as statements, in a scope nested in those of the blocks before it, whose names it sees.
 A comment <!--cpp ... --> is a block of the third kind that readers don't see (declarations that prose takes for granted).
+A comment <!--prints EXPRESSION--> before an indented block: the string that the expression gives is that block, lines and
+scopes left out.
 Other languages, and C++ that is not meant to compile (mark it c++), are left alone.
 """
 import pathlib
 import re
 import sys
+import textwrap
 
-BLOCK = re.compile(r'^```cpp(?P<kind>[^\n]*)\n(?P<code>.*?)^```$|^<!--cpp\n(?P<hidden>.*?)-->$', re.M | re.S)
+BLOCK = re.compile(r'^```cpp(?P<kind>[^\n]*)\n(?P<code>.*?)^```$|^<!--cpp\n(?P<hidden>.*?)-->$|'
+                   r'^<!--prints (?P<printed>[^\n]*)-->\n\n?(?P<text>(?:    [^\n]*\n)+)', re.M | re.S)
+PRINTED = """[[maybe_unused]] static void printed(std::string given, std::string page, const char* where) {
+  given = std::regex_replace(given, std::regex(R"( (loc|scope)\\([^)]*\\)|\\n$)"), "");
+  if (given != page)
+    std::cerr << where << ": the page shows\\n" << page << "\\nprinted was\\n" << given << "\\n", std::exit(1);
+}"""
 
 
 def program(page):
     text = page.read_text()
-    includes, scope, statements, mains = ['#include <jot/jot.h>'], [], [], []
+    includes, scope, statements, mains = ['#include <jot/jot.h>', '#include <cstdlib>', '#include <iostream>', '#include <regex>'], [], [], []
     depth = 0
     for match in BLOCK.finditer(text):
+        if match['printed']:
+            line = text.count('\n', 0, match.start()) + 1
+            shown = textwrap.dedent(match['text']).rstrip('\n')
+            statements.append(f'{{\nprinted({match["printed"]}, R"page({shown})page", "{page}:{line}");')
+            depth += 1
+            continue
         kind = (match['kind'] or '').strip()
         code = match['hidden'] if match['code'] is None else match['code']
         line = text.count('\n', 0, match.start('hidden' if match['code'] is None else 'code')) + 1
@@ -37,7 +52,7 @@ def program(page):
             statements.append('{\n' + code)
             depth += 1
     run = [f'  {name}::main();' for name in mains]
-    return '\n'.join([*dict.fromkeys(includes), 'using namespace jot;', 'namespace snippets {', *scope,
+    return '\n'.join([*dict.fromkeys(includes), 'using namespace jot;', PRINTED, 'namespace snippets {', *scope,
                       'void statements() {', *statements, '}' * depth, '}', '}', 'int main() {',
                       '  using namespace snippets;', *run, '  statements();', '}', ''])
 

@@ -14,6 +14,7 @@ SUPPORT = pathlib.Path(__file__).resolve().parent
 DOCTEST = re.compile(r'^\[doctest\] test cases:\s+\d+ \|\s+(\d+) passed \|\s+(\d+) failed', re.M)
 COUNTS = re.compile(r'^(\d+) passed, (\d+) failed\s*\Z', re.M)
 TARGETS = {'avx512': {'avx512f', 'avx512dq', 'avx512bw', 'avx512vl'}, 'avx2': {'avx2', 'fma', 'f16c', 'bmi2'}}
+FROM_BELOW = {'executable', 'routines', 'transforms_tensor'}  # with guard pages in front of buffers, too
 SANITIZERS = {
     'address': {'ASAN_OPTIONS': 'detect_stack_use_after_return=1:strict_string_checks=1',
                 'LSAN_OPTIONS': f'suppressions={SUPPORT}/lsan.supp:print_suppressions=0',
@@ -54,6 +55,8 @@ def plan(tests, sanitizer):
             for target in targets:
                 yield Run(test, target, JOT_CPU=target)
             yield Run(test, targets[0] + ' guard, verify', JOT_CPU=targets[0], JOT_GUARD='1', JOT_VERIFY='1')
+            if test['name'] in FROM_BELOW:
+                yield Run(test, targets[0] + ' guard in front', JOT_CPU=targets[0], JOT_GUARD='2')
 
 
 def counts(output, code):
