@@ -142,7 +142,7 @@ def flags_of(entry):
     for word in words:
         if word == '-isystem':
             flags += [word, next(words)]
-        elif re.match(r'-[IDW]|-std=|-isystem|-fopenmp', word) and word != '-Wno-restrict':
+        elif re.match(r'-[IDWm]|-std=|-isystem|-fopenmp', word) and word != '-Wno-restrict':
             flags.append(word)
     return flags
 
