@@ -158,13 +158,7 @@ Tensor log_softmax(const Tensor& x, int64_t dim, Location at) {
 
 #define JOT_DEFINE(name) \
   Tensor Tensor::name(const Axes& dims, bool keepdim, Location at) const { return jot::name(*this, dims, keepdim, at); }
-JOT_DEFINE(sum)
-JOT_DEFINE(mean)
-JOT_DEFINE(amax)
-JOT_DEFINE(amin)
-JOT_DEFINE(all)
-JOT_DEFINE(any)
-JOT_DEFINE(logsumexp)
+JOT_REDUCTION(JOT_DEFINE)
 #undef JOT_DEFINE
 Tensor Tensor::var(const Axes& dims, int64_t correction, bool keepdim, Location at) const {
   return jot::var(*this, dims, correction, keepdim, at);

@@ -48,24 +48,13 @@ JOT_BINARY(JOT_DEFINE)
   Tensor name##_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at) { \
     return into(#name "_out", out, name(a, b, at), at);                                 \
   }
-JOT_DEFINE(matmul)
-JOT_DEFINE(mm)
-JOT_DEFINE(mv)
-JOT_DEFINE(bmm)
-JOT_DEFINE(dot)
-JOT_DEFINE(outer)
+JOT_PRODUCT(JOT_DEFINE)
 #undef JOT_DEFINE
 #define JOT_DEFINE(name)                                                                               \
   Tensor name##_out(const Tensor& out, const Tensor& x, const Axes& dims, bool keepdim, Location at) { \
     return into(#name "_out", out, name(x, dims, keepdim, at), at);                                    \
   }
-JOT_DEFINE(sum)
-JOT_DEFINE(mean)
-JOT_DEFINE(amax)
-JOT_DEFINE(amin)
-JOT_DEFINE(all)
-JOT_DEFINE(any)
-JOT_DEFINE(logsumexp)
+JOT_REDUCTION(JOT_DEFINE)
 #undef JOT_DEFINE
 
 Tensor clamp_out(const Tensor& out, const Tensor& x, const Bound& low, const Bound& high) {

@@ -1,6 +1,5 @@
 // Reductions over any axes. The tree of combinations depends on sizes and the target only.
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "backends/cpu/lower_ops.h"
@@ -34,18 +33,15 @@ T combine(T a, T b) {
   }
 }
 
-template <Fold fold, class T>
-constexpr T neutral() {
-  if constexpr (fold == Fold::sum) return T{};
-  using L = std::numeric_limits<T>;
-  if constexpr (std::is_floating_point_v<T>) return fold == Fold::max ? -L::infinity() : L::infinity();
-  return fold == Fold::max ? L::lowest() : L::max();
-}
-
 // Many parts.
 template <Fold fold, class T>
 using Whole = std::conditional_t<fold == Fold::sum, ir::Total<T>,
                                  std::conditional_t<fold == Fold::max, ir::Largest<T>, ir::Least<T>>>;
+
+template <Fold fold, class T>
+T neutral() {
+  return Whole<fold, T>().value();
+}
 
 // A row in blocks of 512, each in 16 lanes.
 template <Fold fold, class T>

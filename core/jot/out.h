@@ -16,23 +16,12 @@ JOT_NOT(JOT_OUT)
 JOT_BINARY(JOT_OUT)
 #undef JOT_OUT
 #define JOT_OUT(name) Tensor name##_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
-JOT_OUT(matmul)
-JOT_OUT(mm)
-JOT_OUT(mv)
-JOT_OUT(bmm)
-JOT_OUT(dot)
-JOT_OUT(outer)
+JOT_PRODUCT(JOT_OUT)
 #undef JOT_OUT
 #define JOT_OUT(name)                                                                                \
   Tensor name##_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, \
                     Location at = JOT_HERE);
-JOT_OUT(sum)
-JOT_OUT(mean)
-JOT_OUT(amax)
-JOT_OUT(amin)
-JOT_OUT(all)
-JOT_OUT(any)
-JOT_OUT(logsumexp)
+JOT_REDUCTION(JOT_OUT)
 #undef JOT_OUT
 Tensor clamp_out(const Tensor& out, const Tensor& x, const Bound& low, const Bound& high);
 Tensor where_out(const Tensor& out, const Tensor& condition, const Arg& x, const Arg& y);

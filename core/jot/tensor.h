@@ -35,6 +35,9 @@ int64_t numel_of(const Tensor& t, const char* what, Location at);
   X(sin) X(cos) X(tanh) X(sigmoid) X(relu)
 // The same of truth values and bits.
 #define JOT_NOT(X) X(logical_not) X(bitwise_not)
+// Products, and reductions over axes; each has a free function and name_out.
+#define JOT_PRODUCT(X) X(matmul) X(mm) X(mv) X(bmm) X(dot) X(outer)
+#define JOT_REDUCTION(X) X(sum) X(mean) X(amax) X(amin) X(all) X(any) X(logsumexp)
 // Elementwise functions of two, of which one may be a number.
 #define JOT_BINARY(X) \
   X(add) X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum) \
