@@ -27,18 +27,19 @@ Problem read_problem(const std::string& path, double perturbation = 0);
 // The first p observations.
 Problem head(const Problem& all, int64_t p);
 
-// X turned about the axis and by the angle of `rotation` (Rodrigues' formula).
+// X turned about the axis and by the angle of `rotation`: by the quaternion (cos(angle / 2), sin(angle / 2) axis).
 //
-// At rotation = 0 the plain formula divides 0 by 0, and so does its derivative. where() alone does not help: the
-// derivative of the branch not taken is still computed, and 0 * NaN is NaN. So the angle is made safe before it is
-// divided by, and where() picks the limit, X + rotation x X, whose derivative is right there.
+// No 1 - cos(angle) here, which cancels. cos(angle / 2) and sin(angle / 2) / angle are smooth functions of angle^2, but
+// as written their derivatives divide 0 by 0 at 0, and cancel near it: there where() picks series that are good for
+// second derivatives too. where() alone does not help: the derivative of the branch not taken is still computed, and
+// 0 * NaN is NaN. So the angle is made safe before it is divided by.
 inline Tensor rotate(const Tensor& rotation, const Tensor& X) {
-  Tensor square = jot::sum(rotation * rotation);
-  Tensor turns = square > 0;
-  Tensor angle = jot::sqrt(jot::where(turns, square, 1.0));
-  Tensor axis = rotation / angle, c = jot::cos(angle), s = jot::sin(angle);
-  Tensor turned = X * c + jot::cross(axis, X) * s + axis * (jot::sum(axis * X) * (1 - c));
-  return jot::where(turns, turned, X + jot::cross(rotation, X));
+  Tensor square = jot::sum(rotation * rotation), small = square < 1e-4;
+  Tensor angle = jot::sqrt(jot::where(small, 1.0, square)), half = 0.5 * angle;
+  Tensor s = jot::where(small, 0.5 - square * (1.0 / 48) * (1 - square * (1.0 / 80)), jot::sin(half) / angle);
+  Tensor c = jot::where(small, 1 - square * (1.0 / 8) * (1 - square * (1.0 / 48)), jot::cos(half));
+  Tensor v = s * rotation, twice = 2 * jot::cross(v, X);
+  return X + c * twice + jot::cross(v, twice);
 }
 
 // Where a camera sees a point, in pixels.

@@ -1,4 +1,5 @@
-// Functions of one number. Derivatives at singular points as in torch: sqrt'(0) = inf, abs'(0) = 0, sign' = 0.
+// Functions of one number. Derivatives at singular points as in torch: sqrt'(0) = inf, abs'(0) = 0, sign' = 0. None is
+// a difference that cancels.
 #include <cmath>
 
 #include "ir/ops/classes.h"
@@ -7,13 +8,26 @@
 namespace jot::ir {
 namespace {
 
+using build::add;
 using build::div;
 using build::mul;
 using build::neg;
 using build::scale;
 using build::sub;
 
-Value one_like(Builder& b, Value x) { return build::constant(b, b.dtype(x), b.shape(x), 1); }
+Value splat_like(Builder& b, Value x, double number) { return build::constant(b, b.dtype(x), b.shape(x), number); }
+
+// s(x) s(-x); 1 - s(x) would cancel.
+Value logistic_slope(Builder& b, Value x, Value o) { return mul(b, o, build::unary(b, Op::logistic_op, neg(b, x))); }
+
+// 1 - o^2 near 0, where the derivatives of that are exact too; where it cancels 4 e / (1 + e)^2, e = exp(-2 |x|).
+Value tanh_slope(Builder& b, Value x, Value o) {
+  Value size = build::unary(b, Op::abs_op, x), one = splat_like(b, x, 1);
+  Value near_zero = build::compare(b, size, splat_like(b, x, 0.5), Direction::lt);
+  Value e = build::unary(b, Op::exp_op, scale(b, size, -2)), below = add(b, one, e);
+  Value saturating = div(b, scale(b, e, 4), mul(b, below, below));
+  return build::where(b, near_zero, sub(b, one, mul(b, o, o)), saturating);
+}
 
 template <class T>
 T logistic(T x) {
@@ -41,9 +55,8 @@ void define_pointwise(RuleTable& table) {
                                  [](const JvpContext& c) { return div(c.b, c.tangents[0], c.primals[0]); }));
 
   table.define(Op::sqrt_op,
-               unary(floating([](auto x) { return std::sqrt(x); }), jvp_scaled([](Builder& b, Value, Value o) {
-                       return div(b, build::constant(b, b.dtype(o), b.shape(o), 0.5), o);
-                     })));
+               unary(floating([](auto x) { return std::sqrt(x); }),
+                     jvp_scaled([](Builder& b, Value, Value o) { return div(b, splat_like(b, o, 0.5), o); })));
 
   table.define(Op::rsqrt_op,
                unary(floating([](auto x) { return 1 / std::sqrt(x); }),
@@ -57,13 +70,12 @@ void define_pointwise(RuleTable& table) {
                unary(floating([](auto x) { return std::cos(x); }),
                      jvp_scaled([](Builder& b, Value x, Value) { return neg(b, build::unary(b, Op::sin_op, x)); })));
 
-  table.define(Op::tanh_op,
-               unary(floating([](auto x) { return std::tanh(x); }),
-                     jvp_scaled([](Builder& b, Value, Value o) { return sub(b, one_like(b, o), mul(b, o, o)); })));
+  table.define(Op::tanh_op, unary(floating([](auto x) { return std::tanh(x); }),
+                                  jvp_scaled([](Builder& b, Value x, Value o) { return tanh_slope(b, x, o); })));
 
   table.define(Op::logistic_op,
                unary(floating([](auto x) { return logistic(x); }),
-                     jvp_scaled([](Builder& b, Value, Value o) { return mul(b, o, sub(b, one_like(b, o), o)); })));
+                     jvp_scaled([](Builder& b, Value x, Value o) { return logistic_slope(b, x, o); })));
 
   table.define(Op::abs_op,
                unary(evaluate_unary([](auto x) { return magnitude(x); }),

@@ -24,6 +24,45 @@ TEST_CASE("D01 derivatives of scalar functions, up to the third") {
   CHECK_SAME(grad(grad(grad(h)))(scalar(0)), scalar(-2));
 }
 
+TEST_CASE("Derivatives of sigmoid and tanh keep their digits where the functions are saturated") {
+  auto slope = [](long double x) {  // of sigmoid
+    long double e = std::exp(-std::abs(x));
+    return e / ((1 + e) * (1 + e));
+  };
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (DType dtype : {f64, f32}) {
+    const double limit = dtype == f64 ? 340 : 40, rtol = dtype == f64 ? 2e-15 : 1e-6;
+    std::vector<double> x = {0, infinity, -infinity, NAN};
+    for (double v : {1e-9, 1e-3, 0.3, 0.49, 0.51, 1.0, 5.0, 9.0, 17.0, 18.0, 30.0, 37.43, 80.0, 340.0})
+      if (v <= limit) x.insert(x.end(), {v, -v});
+    std::vector<double> of_sigmoid, of_tanh, second_of_sigmoid, second_of_tanh;
+    for (double v : x) {
+      const long double rounded = dtype == f64 ? v : static_cast<float>(v), s = slope(rounded),
+                        t = 4 * slope(2 * rounded);
+      of_sigmoid.push_back(static_cast<double>(s));
+      of_tanh.push_back(static_cast<double>(t));
+      second_of_sigmoid.push_back(static_cast<double>(-std::tanh(rounded / 2) * s));
+      second_of_tanh.push_back(static_cast<double>(-2 * std::tanh(rounded) * t));
+    }
+    CAPTURE(dtype);
+    Tensor at = doubles(x).to(dtype);
+    auto s = [](const Tensor& v) { return sum(sigmoid(v)); };
+    auto t = [](const Tensor& v) { return sum(tanh(v)); };
+    auto same = [&](const Tensor& got, const std::vector<double>& want, double relative, double absolute) {
+      CHECK_EQ(difference(got, doubles(want).to(dtype), relative, absolute), "");
+    };
+    const double denormal = 1e-300, digits = 1e-16 * (dtype == f64 ? 1 : 1e9);
+    same(grad(s)(at), of_sigmoid, rtol, denormal);
+    same(grad(t)(at), of_tanh, rtol, denormal);
+    same(vmap([&](const Tensor& v) { return jvp(s, primals(v), tangents(ones_like(v))).second; })(at), of_sigmoid, rtol,
+         denormal);
+    same(vmap([&](const Tensor& v) { return jvp(t, primals(v), tangents(ones_like(v))).second; })(at), of_tanh, rtol,
+         denormal);
+    same(grad([&](const Tensor& v) { return sum(grad(s)(v)); })(at), second_of_sigmoid, 4 * rtol, digits);
+    same(grad([&](const Tensor& v) { return sum(grad(t)(v)); })(at), second_of_tanh, 4 * rtol, denormal);
+  }
+}
+
 TEST_CASE("D02 trees and argnums") {
   auto f = [](const std::pair<Tensor, Tensor>& a, const TensorDict& b) {
     return a.first + 2 * a.second + 3 * b.at("foo");
