@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 
@@ -13,6 +14,7 @@ namespace jot {
 // What compilation made of a graph, for people.
 struct EngineStats {
   int64_t kernels = 0, routines = 0, library_calls = 0, code_bytes = 0, arena_bytes = 0;
+  std::set<std::string> libraries;                // that are called: name, version and kernels
   int64_t kernels_compiled = 0;                   // of `kernels`: those whose code was not in the kernel cache
   std::map<std::string, double> compile_seconds;  // by phase
 };

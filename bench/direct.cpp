@@ -1,10 +1,11 @@
 // The libraries and loops that jot ends up at, called directly: what the rest of jot costs on top.
-#include <cblas.h>
+#include <omp.h>
 #include <dnnl.hpp>
 
 #include <memory>
 #include <vector>
 
+#include "backends/cpu/blas.h"
 #include "contender.h"
 
 namespace bench {
@@ -25,6 +26,7 @@ struct Product {
 template <class T>
 Job gemm(int64_t n, Size size, void (*multiply)(int64_t, Product<T>&)) {
   if (size == Size::toy) n = 8;
+  jot::cpu::blas().openblas_set_num_threads(omp_get_max_threads());
   auto p = std::make_shared<Product<T>>();
   *p = {numbers<T>(1, n * n), numbers<T>(2, n * n), std::vector<T>(static_cast<size_t>(n * n))};
   return {[=] { multiply(n, *p); }, [=] { return std::vector<std::vector<double>>{{p->c.begin(), p->c.end()}}; }};
@@ -35,7 +37,8 @@ void multiply_f32(int64_t n, Product<float>& p) {
 }
 void multiply_f64(int64_t n, Product<double>& p) {
   auto i = static_cast<blasint>(n);
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, i, i, i, 1, p.a.data(), i, p.b.data(), i, 0, p.c.data(), i);
+  jot::cpu::blas().cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, i, i, i, 1, p.a.data(), i, p.b.data(), i, 0,
+                               p.c.data(), i);
 }
 
 Job stream(Size size) {
@@ -56,13 +59,13 @@ Job stream(Size size) {
 void add_direct(std::vector<Contender>& all) {
   const dnnl_version_t* v = dnnl_version();
   const std::string onednn = "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor);
-  const std::string openblas = openblas_get_config();  // "OpenBLAS 0.3.21 ... SINGLE_THREADED"
-  const bool one_thread = openblas_get_parallel() == OPENBLAS_SEQUENTIAL;
+  const jot::cpu::Blas& blas = jot::cpu::blas();
+  const bool one_thread = blas.openblas_get_parallel() == OPENBLAS_SEQUENTIAL;
   for (int64_t n : {32, 64, 128, 256, 512, 1024, 2048}) {
     const std::string suffix = "-" + std::to_string(n);
     all.push_back({"direct", "gemm-f32" + suffix, "", [=](Size s) { return gemm<float>(n, s, multiply_f32); }, onednn});
     all.push_back({"direct", "gemm-f64" + suffix, "", [=](Size s) { return gemm<double>(n, s, multiply_f64); },
-                   openblas.substr(0, openblas.find(' ', 9)), one_thread});
+                   blas.title, one_thread});
   }
   all.push_back({"direct", "stream", "", stream, "a loop under OpenMP"});
 }

@@ -164,7 +164,8 @@ void Executable::run_into(std::span<const void* const> inputs, std::span<void* c
 ExecutableStats Executable::stats() const {
   EngineStats s = program_->engine().stats();
   s.compile_seconds["passes"] = program_->pass_seconds();
-  return {s.kernels, s.routines, s.library_calls, s.code_bytes, s.arena_bytes, s.kernels_compiled, s.compile_seconds};
+  return {s.kernels,     s.routines,  s.library_calls,    s.code_bytes,
+          s.arena_bytes, s.libraries, s.kernels_compiled, s.compile_seconds};
 }
 
 std::string Executable::disassembly() const { return program_->engine().disassembly(); }

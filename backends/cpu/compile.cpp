@@ -327,7 +327,9 @@ class ProgramBuilder {
         ++s.kernels;
         if (k->code) s.code_bytes += k->code->code_bytes;
       } else if (auto* r = std::get_if<RoutineStep>(&step.what)) {
-        ++(r->routine->library ? s.library_calls : s.routines);
+        const std::string& library = r->routine->library;
+        ++(library.empty() ? s.routines : s.library_calls);
+        if (!library.empty()) s.libraries.insert(library);
       }
     }
   }

@@ -9,8 +9,6 @@
 // A dot is a stack of B products [M, K] x [K, N] -> [M, N], the result contiguous. An operand whose batch, free or
 // contracted axes are not one axis each, or that has no unit step, is packed first. Work is cut by batch, then by rows
 // or columns; the cut depends on sizes only. The library runs on one thread in each piece.
-#include <cblas.h>
-
 #include <algorithm>
 #include <dnnl.hpp>
 #include <map>
@@ -18,9 +16,11 @@
 #include <tuple>
 #include <vector>
 
+#include "backends/cpu/blas.h"
 #include "backends/cpu/pool.h"
 #include "backends/cpu/routines.h"
 #include "backends/target.h"
+#include "ir/log.h"
 
 // Of the OpenMP runtime that oneDNN brings along, if it does.
 extern "C" {
@@ -122,6 +122,26 @@ using MatmulKey = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_
 void confine() {
   [[maybe_unused]] static const bool done =
       target() == Target::avx512 || dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2) == dnnl::status::success;
+}
+
+// "oneDNN 3.2 AVX-512": version and kernels.
+std::string onednn_title() {
+  confine();
+  const dnnl_version_t* v = dnnl_version();
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  auto has = [isa](dnnl::cpu_isa wanted) {
+    return (isa & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
+  };
+  const Target best = has(dnnl::cpu_isa::avx512_core) ? Target::avx512
+                      : has(dnnl::cpu_isa::avx2)      ? Target::avx2
+                                                      : Target::reference;
+  std::string title = "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor);
+  title += best == Target::avx512 ? " AVX-512" : best == Target::avx2 ? " AVX2" : " SSE";
+  [[maybe_unused]] static const bool said =
+      best >= target() || (log("onednn", title + " has no kernels for " + std::string(to_string(target())) +
+                                             " in use: products are slow; unset ONEDNN_MAX_CPU_ISA"),
+                           true);
+  return title;
 }
 
 dnnl::engine& engine() {
@@ -231,7 +251,7 @@ class Dot : public Routine {
 class OneDnnDot final : public Dot {
  public:
   void prepare() {
-    library = true;
+    library = onednn_title();
     plan(4, 0.02, Cut::rows);
     full_ = matmul(key(std::min(rows, s.m)));
     last_ = s.m % rows ? matmul(key(s.m % rows)) : full_;
@@ -278,53 +298,49 @@ struct Product {
   int64_t ldc;
 };
 
-// A sequential build of OpenBLAS keeps one buffer for all threads, so calls take turns; others run each call on the
-// thread that makes it.
-std::unique_lock<std::mutex> blas_turn() {
-  static auto* turn = new std::mutex;
-  static const bool sequential = [] {
-    if (openblas_get_parallel() == OPENBLAS_SEQUENTIAL) return true;
-    openblas_set_num_threads(1);
-    return false;
-  }();
-  return sequential ? std::unique_lock(*turn) : std::unique_lock<std::mutex>();
-}
-
 blasint narrow(int64_t n) { return static_cast<blasint>(n); }
 CBLAS_TRANSPOSE transposed(bool t) { return t ? CblasTrans : CblasNoTrans; }
 
-void blas_gemm(const Product<float>& p) {
-  auto turn = blas_turn();
-  cblas_sgemm(CblasRowMajor, transposed(p.ta), transposed(p.tb), narrow(p.m), narrow(p.n), narrow(p.k), 1, p.a,
-              narrow(p.lda), p.b, narrow(p.ldb), 0, p.c, narrow(p.ldc));
-}
-void blas_gemm(const Product<double>& p) {
-  auto turn = blas_turn();
-  cblas_dgemm(CblasRowMajor, transposed(p.ta), transposed(p.tb), narrow(p.m), narrow(p.n), narrow(p.k), 1, p.a,
-              narrow(p.lda), p.b, narrow(p.ldb), 0, p.c, narrow(p.ldc));
-}
-void onednn_gemm(const Product<float>& p) {
-  auto status =
-      dnnl::sgemm(p.ta ? 'T' : 'N', p.tb ? 'T' : 'N', p.m, p.n, p.k, 1, p.a, p.lda, p.b, p.ldb, 0, p.c, p.ldc);
-  if (status != dnnl::status::success) internal_error("oneDNN multiplies", std::to_string(static_cast<int>(status)));
-}
+struct OpenBlas {
+  static std::string title() { return blas().title; }
+  static void gemm(const Product<float>& p) {
+    auto turn = blas().turn();
+    blas().cblas_sgemm(CblasRowMajor, transposed(p.ta), transposed(p.tb), narrow(p.m), narrow(p.n), narrow(p.k), 1, p.a,
+                       narrow(p.lda), p.b, narrow(p.ldb), 0, p.c, narrow(p.ldc));
+  }
+  static void gemm(const Product<double>& p) {
+    auto turn = blas().turn();
+    blas().cblas_dgemm(CblasRowMajor, transposed(p.ta), transposed(p.tb), narrow(p.m), narrow(p.n), narrow(p.k), 1, p.a,
+                       narrow(p.lda), p.b, narrow(p.ldb), 0, p.c, narrow(p.ldc));
+  }
+};
+
+struct OneDnn {
+  static std::string title() { return onednn_title(); }
+  static void gemm(const Product<float>& p) {
+    auto status =
+        dnnl::sgemm(p.ta ? 'T' : 'N', p.tb ? 'T' : 'N', p.m, p.n, p.k, 1, p.a, p.lda, p.b, p.ldb, 0, p.c, p.ldc);
+    if (status != dnnl::status::success) internal_error("oneDNN multiplies", std::to_string(static_cast<int>(status)));
+  }
+};
+
 // y += A x
 inline void blas_gemv(CBLAS_TRANSPOSE t, blasint m, blasint n, const float* a, blasint lda, const float* x,
                       blasint step, float* y) {
-  auto turn = blas_turn();
-  cblas_sgemv(CblasRowMajor, t, m, n, 1, a, lda, x, step, 1, y, 1);
+  auto turn = blas().turn();
+  blas().cblas_sgemv(CblasRowMajor, t, m, n, 1, a, lda, x, step, 1, y, 1);
 }
 inline void blas_gemv(CBLAS_TRANSPOSE t, blasint m, blasint n, const double* a, blasint lda, const double* x,
                       blasint step, double* y) {
-  auto turn = blas_turn();
-  cblas_dgemv(CblasRowMajor, t, m, n, 1, a, lda, x, step, 1, y, 1);
+  auto turn = blas().turn();
+  blas().cblas_dgemv(CblasRowMajor, t, m, n, 1, a, lda, x, step, 1, y, 1);
 }
 
-template <class T, void (*gemm)(const Product<T>&)>
+template <class T, class Library>
 class GemmDot final : public Dot {
  public:
   void prepare() {
-    library = true;
+    library = Library::title();
     // A product with a vector reads its matrix once, from memory.
     plan(sizeof(T), s.n == 1 ? 0.1 * sizeof(T) : 0.005 * sizeof(T), s.n == 1 ? Cut::rows : Cut::either);
   }
@@ -343,7 +359,7 @@ class GemmDot final : public Dot {
       return blas_gemv(CblasTrans, narrow(s.k), narrow(m), A, narrow(lda), B, step, C);
     }
     const int64_t ldb = b_rows ? std::max(b.contracted, s.n) : std::max(b.free, s.k);
-    gemm({!a_rows, !b_rows, m, n, s.k, A, lda, B, ldb, C, s.n});
+    Library::gemm(Product<T>{!a_rows, !b_rows, m, n, s.k, A, lda, B, ldb, C, s.n});
   }
 };
 
@@ -400,7 +416,7 @@ std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v) {
   constexpr int64_t kBlasLimit = (int64_t{1} << 31) - 1, kSmall = int64_t{1} << 18, kLong = 128;
   const bool empty = x.numel() == 0 || y.numel() == 0;  // libraries disagree about empty sums
   const bool blas = !empty && x.numel() <= kBlasLimit && y.numel() <= kBlasLimit;
-  using BlasF32 = GemmDot<float, blas_gemm>;
+  using BlasF32 = GemmDot<float, OpenBlas>;
   switch (g.dtype(v)) {
     case DType::f32:
       if (empty) return made(std::make_unique<LoopDot<float>>());
@@ -411,9 +427,9 @@ std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v) {
         return made(std::make_unique<OneDnnDot>());
       }
       if (blas && std::min({sizes.m, sizes.n, sizes.k}) >= kLong) return made(std::make_unique<BlasF32>());
-      return made(std::make_unique<GemmDot<float, onednn_gemm>>());
+      return made(std::make_unique<GemmDot<float, OneDnn>>());
     case DType::f64:
-      if (blas) return made(std::make_unique<GemmDot<double, blas_gemm>>());
+      if (blas) return made(std::make_unique<GemmDot<double, OpenBlas>>());
       return made(std::make_unique<LoopDot<double>>());
     case DType::i32:
       return made(std::make_unique<LoopDot<int32_t>>());

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "backends/cpu/kernel_ir.h"
 #include "backends/cpu/strided_copy.h"
@@ -22,7 +23,7 @@ class Routine {
   virtual void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const = 0;
 
   int64_t scratch_bytes = 0;
-  bool library = false;  // a call of oneDNN or BLAS
+  std::string library;  // that it calls: name, version and kernels; empty: none
 };
 
 // Takes sources, movement, indexing, reductions and dot; null for other ops.

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <set>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,6 +44,7 @@ std::vector<Tensor> interpret(const ir::Graph& graph, const std::vector<Tensor>&
 // What compilation made.
 struct ExecutableStats {
   int64_t kernels = 0, routines = 0, library_calls = 0, code_bytes = 0, arena_bytes = 0;
+  std::set<std::string> libraries = {};                // that are called: "OpenBLAS 0.3.34 SkylakeX", its kernels last
   int64_t kernels_compiled = 0;                        // of `kernels`: those whose code was not in the kernel cache
   std::map<std::string, double> compile_seconds = {};  // by phase
 };

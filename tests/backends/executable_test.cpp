@@ -6,8 +6,10 @@
 #include <cmath>
 #include <cstdlib>
 #include <random>
+#include <set>
 #include <thread>
 
+#include "backends/cpu/blas.h"
 #include "backends/cpu/pool.h"
 #include "backends/target.h"
 #include "ir/env.h"
@@ -322,6 +324,7 @@ TEST_CASE("executable: statistics") {
   EngineStats stats = cpu::make_executable(cpu::compile(graph, all_options().back()))->stats();
   CHECK(stats.kernels == 1);
   CHECK(stats.library_calls == 1);
+  CHECK(stats.libraries == std::set{cpu::blas().title});
   CHECK(stats.routines == 0);
   CHECK(stats.arena_bytes >= 50 * 50 * 8);
   for (const char* phase : {"cluster", "lower", "emit", "plan"}) CHECK(stats.compile_seconds.contains(phase));

@@ -16,6 +16,20 @@ add_executable(example example.cpp)
 target_compile_options(example PRIVATE -Wall -Wextra -Werror)
 target_link_libraries(example PRIVATE jot::jot)
 '''
+PRODUCT = '''#include <fstream>
+#include <iostream>
+
+#include "jot/jot.h"
+
+int main() try {
+  std::cout << std::ifstream("/proc/self/maps").rdbuf() << std::flush;
+  jot::Tensor a = jot::ones({100, 100}, jot::f64);
+  if (matmul(a, a).sum().item<double>() != 1e6) return 1;
+  std::cout << std::ifstream("/proc/self/maps").rdbuf();
+} catch (const std::exception& e) {
+  std::cout << e.what();
+}
+'''
 
 
 def command(*arguments, **environment):
@@ -49,19 +63,39 @@ def files(prefix):
 
 
 def libraries(prefix):
-    """libjot finds everything it needs, oneDNN beside itself, and nothing in the build tree."""
+    """libjot finds everything it needs, oneDNN beside itself, and nothing in the build tree; OpenBLAS is loaded later."""
     listing = command('ldd', prefix / 'lib/libjot.so')
     assert 'not found' not in listing and str(build) not in listing, listing
     bundled = prefix / 'lib/libdnnl.so.3'
     assert not bundled.exists() or f'libdnnl.so.3 => {prefix}/lib/libdnnl.so.3' in listing, listing
-    blas = [line for line in listing.splitlines() if 'blas' in line]
-    assert len(blas) == 1, f'one BLAS, by path: {blas}'
+    assert 'blas' not in listing, listing
 
 
 def with_pkg_config(prefix, work):
     flags = command('pkg-config', '--cflags', '--libs', 'jot', PKG_CONFIG_PATH=prefix / 'lib/pkgconfig').split()
     command('g++', '-std=c++20', '-Wall', '-Wextra', '-Werror', work / 'example.cpp', '-o', work / 'example', *flags)
     assert command(work / 'example') == expected(), 'the README shows another output'
+
+
+def product(prefix, work):
+    """The first product loads the OpenBLAS beside libjot, whose licence is installed; nothing else is told where."""
+    (work / 'product.cpp').write_text(PRODUCT)
+    flags = command('pkg-config', '--cflags', '--libs', 'jot', PKG_CONFIG_PATH=prefix / 'lib/pkgconfig').split()
+    command('g++', '-std=c++20', work / 'product.cpp', '-o', work / 'product', *flags)
+    maps = command(work / 'product').splitlines()
+    loaded = {line.split()[-1] for line in maps if 'openblas' in line}
+    bundled = prefix / 'lib/libscipy_openblas.so'
+    if bundled.exists():
+        assert loaded == {str(bundled)}, loaded
+        for library in ('libdnnl', 'libscipy_openblas'):
+            assert (prefix / f'share/licenses/jot/{library}.txt').read_text(), library
+    assert len(loaded) == 1, f'one OpenBLAS: {loaded}'
+    if not bundled.exists():
+        return
+    bundled.rename(work / 'gone')
+    text = subprocess.run([work / 'product'], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+    (work / 'gone').rename(bundled)
+    assert 'matrix products need libscipy_openblas.so' in text and 'LD_LIBRARY_PATH' in text, text
 
 
 def with_cmake(prefix, work):
@@ -94,6 +128,7 @@ with tempfile.TemporaryDirectory() as folder:
     check('files', files, prefix)
     check('libraries', libraries, prefix)
     check('pkg-config', with_pkg_config, prefix, work)
+    check('product', product, prefix, work)
     check('cmake', with_cmake, prefix, work)
     check('jot-opt', jot_opt, prefix)
 print(f'{passed} passed, {failed} failed')
