@@ -34,33 +34,6 @@ Tensor itself(const Tensor& t) {
   return x.assignment ? reshaped_view(t, x.shape, x.layout()) : t;
 }
 
-Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step) {
-  const TensorImpl& x = *t.impl();
-  size_t rank = x.shape.size();
-  Shape strides = x.layout(), covered = size, zeros = size, limits = size;
-  int64_t offset = x.offset;
-  bool whole = true, steps = false;
-  for (size_t d = 0; d < rank; ++d) {
-    if (size[d] != 0) offset += start[d] * strides[d];
-    covered[d] = size[d] == 0 ? 0 : (size[d] - 1) * step[d] + 1;
-    whole &= covered[d] == x.shape[d];
-    steps |= covered[d] != size[d];
-    zeros[d] = 0;
-    limits[d] = covered[d];
-  }
-  Tensor r = t;
-  if (!whole) {
-    ViewStep s{Op::dynamic_slice_op, Attrs(covered), std::vector<int64_t>(start.begin(), start.end())};
-    for (size_t d = 0; d < rank; ++d)
-      if (covered[d] == 0) s.starts[d] = 0;
-    r = view(r, std::move(s), covered, offset, strides);
-  }
-  if (whole && !steps) return itself(t);
-  if (!steps) return r;
-  for (size_t d = 0; d < rank; ++d) strides[d] *= step[d];
-  return view(r, {Op::slice_op, Attrs(zeros, limits, step)}, size, offset, strides);
-}
-
 Tensor reshaped_view(const Tensor& t, const Shape& shape, const Shape& strides) {
   return view(t, {Op::reshape_op, Attrs(shape)}, shape, t.impl()->offset, strides);
 }
@@ -259,20 +232,6 @@ std::vector<Tensor> Tensor::unbind(int64_t dim, Location at) const {
 
 // ---- orders
 
-namespace {
-
-Tensor permuted(const Tensor& t, const std::vector<int64_t>& perm) {
-  const TensorImpl& x = *t.impl();
-  Shape shape = x.shape, strides = x.layout(), old = strides;
-  for (size_t d = 0; d < perm.size(); ++d) {
-    shape[d] = x.shape[static_cast<size_t>(perm[d])];
-    strides[d] = old[static_cast<size_t>(perm[d])];
-  }
-  return view(t, {Op::permute_op, Attrs(perm)}, shape, x.offset, strides);
-}
-
-}  // namespace
-
 Tensor Tensor::permute(const Axes& dims, Location at) const {
   size_t rank = impl_of(*this, "permute", at).shape.size();
   if (dims.values.size() != rank)
@@ -470,6 +429,12 @@ Tensor Tensor::diagonal(int64_t offset, int64_t dim0, int64_t dim1, Location at)
   size_t row = wrap_dim("diagonal", dim0, rank, at), column = wrap_dim("diagonal", dim1, rank, at);
   if (row == column) fail<IndexError>("diagonal", "dimensions cannot be identical", at);
   Tensor last = movedim(Axes{row, column}, Axes{-2, -1}, at);
+  // The transpose has the same diagonal, and may lie in memory as it is.
+  if (Tensor turned = last.mT(at); !last.impl()->contiguous() && turned.impl()->contiguous()) {
+    last = std::move(turned);
+    std::swap(row, column);
+    offset = -offset;
+  }
   int64_t n = x.shape[row], m = x.shape[column];
   int64_t first = offset >= 0 ? std::min(offset, m) : std::min(-offset, n) * m;
   int64_t length = std::max<int64_t>(0, offset >= 0 ? std::min(n, m - offset) : std::min(n + offset, m));

@@ -26,6 +26,9 @@ Bounds clipped(const Slice& s, int64_t extent, std::string_view op, Location at)
 // t; of a copy that a.index() made, a view of it, which is assigned to as itself.
 Tensor itself(const Tensor& t);
 
+// Axis d is t's axis perm[d].
+Tensor permuted(const Tensor& t, ir::Ints perm);
+
 // t[start : start + size * step : step] along every axis; t itself if that is all of it.
 Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step);
 
