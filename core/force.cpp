@@ -216,6 +216,7 @@ void check_readable(const Trace& trace, std::string_view what, Location at) {
         "the tensor belongs to a transform that has ended: your tensor may have escaped from inside a function being "
         "transformed; return it from the function instead",
         at);
+  if (trace.foreign()) refuse(what, "the tensor was read " + std::string(kForeign), at);
   for (const Trace* t = &trace; t; t = t->parent())
     if (t->options().kind == TraceKind::jit)
       refuse(what,

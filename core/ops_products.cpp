@@ -26,15 +26,21 @@ void check_ranks(const Emitter& e, const Tensor& a, size_t rank_a, const Tensor&
                        types(a, b));
 }
 
+void check_equal(const Emitter& e, const Tensor& a, size_t dim_a, const Tensor& b, size_t dim_b) {
+  int64_t m = shape_of(a)[dim_a], n = shape_of(b)[dim_b];
+  if (m != n)
+    e.fail<ShapeError>("shapes " + type_name(a) + " and " + type_name(b) + " do not fit: dim " + std::to_string(dim_a) +
+                       " of the first has extent " + std::to_string(m) + ", dim " + std::to_string(dim_b) +
+                       " of the second " + std::to_string(n) + "; they must be equal");
+}
+
 // Contracts the last dim of a with the dim of b before its last (the only one, if b is a vector), as numpy does.
 Value product(Emitter& e, const Tensor& a, const Tensor& b) {
   check_types(e, a, b);
   const Shape x = shape_of(a), y = shape_of(b);
   if (x.empty() || y.empty()) e.fail<ShapeError>("both operands must have at least one dim, " + types(a, b));
   size_t contracted = y.size() == 1 ? 0 : y.size() - 2;
-  if (x.back() != y[contracted])
-    e.fail<ShapeError>("expected extent " + std::to_string(x.back()) + " in dim " + std::to_string(contracted) +
-                       " of the second operand, as in the last of the first, " + types(a, b));
+  check_equal(e, a, x.size() - 1, b, contracted);
   auto last = static_cast<int64_t>(x.size()) - 1, other = static_cast<int64_t>(contracted);
   if (y.size() <= 2) return build::dot(e.b, e(a), e(b), Dims{last}, Dims{other}, {}, {});
   if (x.size() <= 2) {  // the free dim of a, if any, goes between those of b
@@ -78,7 +84,7 @@ Tensor mv(const Tensor& a, const Tensor& b, Location at) {
 Tensor bmm(const Tensor& a, const Tensor& b, Location at) {
   Emitter e("bmm", at, a, b);
   check_ranks(e, a, 3, b, 3);
-  if (shape_of(a)[0] != shape_of(b)[0]) e.fail<ShapeError>("expected one batch size, " + types(a, b));
+  check_equal(e, a, 0, b, 0);
   return e.result(product(e, a, b));
 }
 Tensor dot(const Tensor& a, const Tensor& b, Location at) {

@@ -112,6 +112,11 @@ class CallSite {
 
 // ---- for the transforms
 
+// Of a tensor of a function that is being transformed: where it cannot be used.
+inline constexpr std::string_view kForeign =
+    "in another thread than the one that runs the function being transformed, which made it: use it in that thread, or "
+    "return it from the function";
+
 // The innermost trace of this thread; its lazy trace if none runs.
 Trace& current_trace();
 Trace* innermost_trace();  // null while the thread has none

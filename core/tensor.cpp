@@ -108,8 +108,16 @@ namespace detail {
 int64_t numel_of(const Tensor& t, const char* what, Location at) { return impl_of(t, what, at).shape.numel(); }
 
 void check_single(const Tensor& t, const char* what, Location at) {
-  if (int64_t n = impl_of(t, what, at).shape.numel(); n != 1)
-    fail<ShapeError>(what, "a Tensor with " + std::to_string(n) + " elements cannot be converted to a number", at);
+  int64_t n = impl_of(t, what, at).shape.numel();
+  if (n == 1) return;
+  std::string tensor = "a Tensor with " + std::to_string(n) + " elements ";
+  if (std::string_view(what) == "bool")
+    fail<ShapeError>(what,
+                     tensor +
+                         "is no condition: select elements with where(), reduce with any() or all(), combine "
+                         "conditions with & and |, not && and ||",
+                     at);
+  fail<ShapeError>(what, tensor + "cannot be converted to a number", at);
 }
 
 void read_elements(const Tensor& t, Sink sink, void* out, const char* what, Location at) {

@@ -168,11 +168,14 @@ Trace::Captured& Trace::captured(const Impl& t) {
   Captured* entry = find_captured(storage);
   // Another thread may have written it since.
   if (entry && (!lazy || entry->buffer == storage.buffer)) return *entry;
-  if (!reachable(storage))
+  if (!reachable(storage)) {
+    if (std::shared_ptr<Trace> owner = trace_of(storage); owner && owner->foreign() && !owner->finished)
+      throw TraceError("[jot] a tensor was used " + std::string(kForeign) + jot::at(builder_.location()));
     throw TraceError(
         "[jot] a tensor was used outside the transform whose function made it: your tensor may have escaped from "
         "inside a function being transformed; return it from the function instead" +
         jot::at(builder_.location()));
+  }
   Impl base = base_of(t);
   Binding binding{Binding::Kind::capture};
   if (lazy)

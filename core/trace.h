@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -160,6 +161,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   const TraceOptions& options() const { return options_; }
   Trace* parent() const { return parent_; }
   bool bakes_literals() const { return bakes_literals_; }
+  bool foreign() const { return thread_ != std::this_thread::get_id(); }  // it is another thread's
   ir::Builder& builder() { return builder_; }
   std::recursive_mutex& mutex() { return mutex_; }
 
@@ -204,7 +206,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   // A lazy trace that should be evaluated, so that loops need bounded memory: it has many nodes, or keeps the elements
   // of many tensors.
   bool full() const;
-  bool finished = false;
+  std::atomic<bool> finished = false;
   bool emitting = false;  // an Emitter records into it
   size_t num_arguments = 0;
   std::vector<std::optional<int64_t>> in_dims;  // of a vmap: where its arguments have lanes
@@ -246,6 +248,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   void own(detail::Storage& storage);
   ir::Value rng_input(Binding::Kind kind, const Shape& shape);
 
+  const std::thread::id thread_ = std::this_thread::get_id();
   uint64_t id_;
   uint64_t graph_id_;  // of what is being built: another one after take()
   TraceOptions options_;

@@ -178,6 +178,46 @@ class Matcher {
 
 }  // namespace
 
+namespace {
+
+// in_dims as they are written, with none for the tensor `unmapped`; a tree whose leaves have one in_dim has it for all.
+std::string written_in_dims(const TreeSpec& args, std::span<const std::optional<int64_t>> dims, size_t unmapped) {
+  struct Part {
+    size_t missing;
+    bool map, uniform = true;
+    std::string key = {}, text = {}, first = {};
+  };
+  std::vector<Part> open;
+  size_t next_key = 0, next_tensor = 0;
+  for (const TreeSpec::Node& n : args.nodes) {
+    std::string text = "none";
+    if (!open.empty() && open.back().map) open.back().key = args.keys[next_key++];
+    if (n.kind == TreeSpec::Node::Kind::list || n.kind == TreeSpec::Node::Kind::map) {
+      open.push_back({n.size, n.kind == TreeSpec::Node::Kind::map});
+      if (n.size) continue;
+      open.pop_back();
+    } else if (n.kind == TreeSpec::Node::Kind::tensor) {
+      if (next_tensor != unmapped && dims[next_tensor]) text = std::to_string(*dims[next_tensor]);
+      ++next_tensor;
+    }
+    // Adds the part to the one around it, which may end with it.
+    while (!open.empty()) {
+      Part& around = open.back();
+      if (around.text.empty()) around.first = text;
+      around.uniform &= text == around.first && text[0] != '{';
+      around.text += around.text.empty() ? "" : ", ";
+      around.text += around.map ? "{\"" + around.key + "\", " + text + "}" : text;
+      if (--around.missing) break;
+      text = around.uniform && open.size() > 1 ? around.first : "{" + around.text + "}";
+      open.pop_back();
+    }
+    if (open.empty()) return "{.in_dims = " + text + "}";
+  }
+  return {};
+}
+
+}  // namespace
+
 std::vector<std::optional<int64_t>> match_in_dims(const DimTree& in_dims, const TreeSpec& args, Location at) {
   if (args.nodes.front().size == 0)
     throw TransformError(
@@ -189,10 +229,13 @@ std::vector<std::optional<int64_t>> match_in_dims(const DimTree& in_dims, const 
     if (!dims[i] || !args.tensors[i].defined()) continue;
     int64_t rank = args.tensors[i].dim(), given = *dims[i];
     if (given < -rank || given >= rank)
-      throw TransformError("[vmap] Got in_dim=" + std::to_string(given) + " for some input (tensor " +
-                           std::to_string(i) + "), but that input is a Tensor of dimensionality " +
-                           std::to_string(rank) + " so expected in_dim to satisfy -" + std::to_string(rank) +
-                           " <= in_dim < " + std::to_string(rank) + "." + jot::at(at));
+      throw TransformError(
+          "[vmap] Got in_dim=" + std::to_string(given) + " for some input (tensor " + std::to_string(i) +
+          "), but that input is a Tensor of dimensionality " + std::to_string(rank) +
+          (rank ? " so expected in_dim to satisfy -" + std::to_string(rank) + " <= in_dim < " + std::to_string(rank) +
+                      "."
+                : ": it has no dim for lanes; where it is the same in all, write " + written_in_dims(args, dims, i)) +
+          jot::at(at));
     if (given < 0) *dims[i] += rank;
   }
   return dims;

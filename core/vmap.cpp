@@ -3,9 +3,11 @@
 
 #include "core/alias.h"
 #include "core/expand.h"
+#include "core/force.h"
 #include "core/overlap.h"
 #include "core/recorder.h"
 #include "jot/detail.h"
+#include "passes/transforms.h"
 
 namespace jot::detail {
 
@@ -64,6 +66,34 @@ void check_overlap(const ir::GraphData& g, std::span<const Binding> bindings, st
   }
 }
 
+// The write that brings lanes to an input without: the first to it whose value depends on an input with lanes.
+ir::Value write_of_lanes(const ir::GraphData& g, size_t input, std::span<const std::optional<int64_t>> in_dims) {
+  ir::Value found = g.inputs()[input];
+  std::vector<uint8_t> lanes(g.size(), 0);
+  for (size_t i = 0; i < in_dims.size(); ++i) lanes[g.inputs()[i]] = in_dims[i].has_value();
+  for (ir::Value v = 0; v < g.size(); ++v) {
+    for (ir::Value o : g.operands(v)) lanes[v] |= lanes[o];
+    if (!g.in_place(v) || root_of(g, g.operand(v, 0)) != g.inputs()[input]) continue;
+    found = v;
+    if (lanes[v]) break;
+  }
+  return found;
+}
+
+[[noreturn]] void no_place_for_lanes(const ir::GraphData& g, size_t input, const Binding& binding,
+                                     std::span<const std::optional<int64_t>> in_dims) {
+  ir::Value write = write_of_lanes(g, input, in_dims);
+  bool captured = binding.kind == Binding::Kind::capture;
+  throw TransformError(
+      "[vmap] in-place " + std::string(ir::name_of(g.op(write))) +
+      "_ is not possible: it writes a value with lanes to " +
+      (captured ? "a captured tensor" : "argument " + std::to_string(binding.argument) + ", whose in_dim is none") +
+      ", " + ir::to_string(g.type(g.inputs()[input])) + ", and all lanes would write to the same elements; " +
+      (captured ? "pass it as an argument with an in_dim, or write to a clone() that f makes"
+                : "give it an in_dim, or write to a clone() that f makes") +
+      jot::at(g.location(write)));
+}
+
 Leaves mapped(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,
               const VmapOptions& options, Location at) {
   int64_t lanes = lanes_of(args, in_dims, at);
@@ -94,7 +124,12 @@ Leaves mapped(Fn fn, std::span<const Tensor> args, std::span<const std::optional
     what.in_dims.push_back(b.kind == Binding::Kind::argument ? in_dims[b.argument] : std::nullopt);
     if (b.kind == Binding::Kind::rng_offset && chunk < lanes) what.random_offset = i;
   }
-  auto expansion = expand(recording.graph, what);
+  std::shared_ptr<const Expansion> expansion;
+  try {
+    expansion = expand(recording.graph, what);
+  } catch (const passes::LanesError& e) {
+    no_place_for_lanes(recording.graph.data(), e.input, recording.bindings[e.input], what.in_dims);
+  }
   if (share_storage(args)) check_overlap(expansion->graph.data(), recording.bindings, args, at);
   Scope scope("vmap");
   Leaves results = splice(expansion->graph, recording.bindings, args, {}, draws, at);

@@ -180,12 +180,10 @@ namespace {
   if (output < g.num_results())
     throw TransformError("[vmap] `f` can not return a BatchedTensor when out_dim is None: output " +
                          std::to_string(output) + " is " + to_string(g.type(v)) + " for each lane" + at(g.location(v)));
-  throw TransformError(
-      "[vmap] inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
-      "extra_args that has more elements than `self`: a batched value is written to input " +
-      std::to_string(g.writebacks()[output - g.num_results()]) + ", " + to_string(g.type(v)) +
-      ", which has no lanes (an argument whose in_dim is none, or a captured tensor); map it too, or write to a clone" +
-      at(g.location(v)));
+  size_t input = g.writebacks()[output - g.num_results()];
+  throw LanesError("[vmap] a value with lanes is written to input " + std::to_string(input) + ", " +
+                       to_string(g.type(v)) + ", which has none: map it too, or write to a copy" + at(g.location(v)),
+                   input);
 }
 
 // v, which has lanes at dim 0 or none, with lanes at dim `to`.

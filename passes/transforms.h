@@ -40,10 +40,17 @@ LinearSplit split_jvp(const ir::Graph& g, std::span<const uint8_t> active, size_
 // map: cotangents of the values (all must be floating) -> cotangents of the active inputs
 LinearSplit split_vjp(const ir::Graph& g, std::span<const uint8_t> active, size_t num_values);
 
+// A value with lanes is written to an input that has none.
+struct LanesError : TransformError {
+  LanesError(const std::string& message, size_t input) : TransformError(message), input(input) {}
+  size_t input;
+};
+
 // For `size` lanes at once. in_dims: one an input of g, none where it is not mapped. The result's inputs have an extent
 // `size` inserted at in_dims[i]; its results one at out_dims[i] (of the batched rank, not negative; a value without
-// lanes is broadcast), none for a value that must not have lanes. A writeback has its input's lanes. Throws
-// TransformError where a value with lanes has nowhere to put them, and IndexError if an out_dim is out of range.
+// lanes is broadcast), none for a value that must not have lanes. A writeback has its input's lanes. Where a value with
+// lanes has nowhere to put them throws TransformError, of a writeback LanesError; IndexError if an out_dim is out of
+// range.
 ir::Graph vmap(const ir::Graph& g, std::span<const std::optional<int64_t>> in_dims,
                std::span<const std::optional<int64_t>> out_dims, int64_t size, ir::RandomMode randomness);
 

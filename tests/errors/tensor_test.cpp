@@ -59,12 +59,15 @@ TEST_CASE("shapes") {
   CHECK_ERROR(ShapeError, "[fill_] only a number or a 0-d tensor can fill, got f32[2]", a.fill_(b));
   CHECK_ERROR(
       ShapeError,
-      "[matmul] expected extent 3 in dim 0 of the second operand, as in the last of the first, got f32[2,3] and f32[2]",
+      "[matmul] shapes f32[2,3] and f32[2] do not fit: dim 1 of the first has extent 3, dim 0 of the second 2; they must be equal\n",
       matmul(a, b));
   CHECK_ERROR(ShapeError, "[matmul] both operands must have at least one dim", matmul(ones({}), a));
   CHECK_ERROR(ShapeError, "[matmul] shapes [2] and [3] cannot be broadcast", matmul(ones({2, 1, 4}), ones({3, 4, 1})));
   CHECK_ERROR(ShapeError, "[mm] expected a 2-d and a 2-d tensor, got f32[2,3] and f32[3]", mm(a, v));
-  CHECK_ERROR(ShapeError, "[bmm] expected one batch size", bmm(ones({2, 1, 1}), ones({3, 1, 1})));
+  CHECK_ERROR(ShapeError, "[bmm] shapes f32[2,1,1] and f32[3,1,1] do not fit: dim 0 of the first has extent 2, dim 0 of the second 3;", bmm(ones({2, 1, 1}), ones({3, 1, 1})));
+  CHECK_ERROR(ShapeError, "[mm] shapes f32[2,3] and f32[2,3] do not fit: dim 1 of the first has extent 3, dim 0 of the second 2;", mm(a, a));
+  CHECK_ERROR(ShapeError, "[matmul] shapes f32[5,2,3] and f32[5,4,1] do not fit: dim 2 of the first has extent 3, dim 1 of the second 4;", matmul(ones({5, 2, 3}), ones({5, 4, 1})));
+  CHECK_ERROR(ShapeError, "[dot] shapes f32[3] and f32[2] do not fit: dim 0 of the first has extent 3, dim 0 of the second 2;", dot(v, b));
   CHECK_ERROR(ShapeError, "[dot] expected a 1-d and a 1-d tensor", dot(a, v));
   CHECK_ERROR(ShapeError, "[cross] expected extent 3 in dim -1", cross(b, b));
   CHECK_ERROR(ShapeError, "[trace] expected a 2-d tensor, got f32[3]", trace(v));
@@ -441,7 +444,9 @@ TEST_CASE("transforms report the line where they are made, conversions that of t
   check_error<TraceError>([&] { vmap(positive)(x); }, "[bool] vmap: It looks like you're attempting to use", line);
   check_error<TraceError>([&] { jit(positive)(s); }, "[bool] a symbolic tensor has no value", line);
   CHECK_ERROR(TraceError, "[bool] a symbolic tensor has no value", jit([](const Tensor& t) { return t ? t : -t; })(s));
-  CHECK_ERROR(ShapeError, "[bool] a Tensor with 3 elements cannot be converted to a number", bool(x * 3));
+  CHECK_ERROR(ShapeError, "[bool] a Tensor with 3 elements is no condition: select elements with where(), reduce with any() or all(), combine conditions with & and |, not && and ||", bool(x * 3));
+  CHECK_ERROR(ShapeError, "[bool] a Tensor with 3 elements is no condition", (x > 0) && (x < 2));
+  CHECK_ERROR(ShapeError, "[bool] a Tensor with 3 elements is no condition", grad([](const Tensor& t) { return (t > 0) || t > 1 ? sum(t) : sum(-t); })(x));
 }
 
 TEST_CASE("data errors appear where the value is read, with the line of the op, and spoil nothing else") {

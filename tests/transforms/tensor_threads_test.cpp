@@ -102,6 +102,34 @@ TEST_CASE("captured in a transform on another thread") {
   CHECK_SAME(g, full({3}, 2.0, f64));
 }
 
+TEST_CASE("a tensor of a function that another thread is transforming") {
+  std::string read, used;
+  auto f = [&](const Tensor& x) {
+    Tensor y = x * 2;
+    std::thread([&] {
+      try {
+        y.item<double>();
+      } catch (const TraceError& e) {
+        read = e.what();
+      }
+      try {
+        y + 1;
+      } catch (const TraceError& e) {
+        used = e.what();
+      }
+    }).join();
+    return sum(y);
+  };
+  Tensor one = ones({}, f64);
+  for (int way = 0; way < 3; ++way) {
+    way == 0 ? grad(f)(one) : way == 1 ? jit(f)(one) : vmap(f)(ones({2}, f64));
+    CHECK(read.starts_with("[item] the tensor was read in another thread than the one that runs the function"));
+    CHECK(read.find("tensor_threads_test.cpp:") != std::string::npos);
+    CHECK(used.starts_with("[jot] a tensor was used in another thread than the one that runs the function"));
+    CHECK(used.find("tensor_threads_test.cpp:") != std::string::npos);
+  }
+}
+
 TEST_CASE("one executable called from four threads, with tensors and with raw memory") {
   auto f = [](const Tensor& x, const Tensor& w) { return tanh(matmul(x, w)) * sum(x); };
   Tensor w = linspace(-1, 1, 12, f64).reshape({3, 4}), x = linspace(0, 1, 300, f64).reshape({100, 3});

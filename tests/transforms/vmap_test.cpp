@@ -108,8 +108,20 @@ TEST_CASE("D19 in_dims errors") {
       TransformError);
   CHECK_THROWS_WITH_AS(
       vmap(identity)(scalar(1)),
-      Contains("Got in_dim=0 for some input (tensor 0), but that input is a Tensor of dimensionality 0"),
+      Contains("Got in_dim=0 for some input (tensor 0), but that input is a Tensor of dimensionality 0: it has no dim "
+               "for lanes; where it is the same in all, write {.in_dims = {none}}"),
       TransformError);
+  CHECK_THROWS_WITH_AS(vmap(two)(x, scalar(1)), Contains("write {.in_dims = {0, none}}"), TransformError);
+  CHECK_THROWS_WITH_AS(vmap(two, {.in_dims = {0, 1}})(scalar(1), x), Contains("{.in_dims = {none, 1}}"),
+                       TransformError);
+  using Pair = std::pair<Tensor, Tensor>;
+  auto trees = [](const Tensor&, const std::map<std::string, Pair>&, const Pair& p, double) { return p.first; };
+  CHECK_THROWS_WITH_AS(
+      vmap(trees)(x, std::map<std::string, Pair>{{"b", {x, x}}, {"a", {x, scalar(1)}}}, Pair(x, x), 1.0),
+      Contains("Got in_dim=0 for an input but the input is of type double"), TransformError);
+  CHECK_THROWS_WITH_AS(vmap(trees, {.in_dims = {0, 0, 0, none}})(
+                           x, std::map<std::string, Pair>{{"b", {x, x}}, {"a", {x, scalar(1)}}}, Pair(x, x), 1.0),
+                       Contains("{.in_dims = {0, {{\"a\", {0, none}}, {\"b\", 0}}, 0, none}}"), TransformError);
   CHECK_THROWS_WITH_AS(vmap(identity, {.in_dims = -3})(x),
                        Contains("dimensionality 2 so expected in_dim to satisfy -2 <= in_dim < 2."), TransformError);
   CHECK_THROWS_WITH_AS(vmap(two)(ones({2}), ones({3})),
@@ -175,19 +187,30 @@ TEST_CASE("D22 writes to arguments reach the caller") {
 
 TEST_CASE("D23 destinations of batched writes") {
   Tensor x = floats({1, 2, 3, 4, 5, 6}, {2, 3}), captured = zeros({3});
-  constexpr const char* text = "inplace arithmetic(self, *extra_args) is not possible";
-  CHECK_THROWS_WITH_AS(vmap([&](const Tensor& x) {
-                         captured.add_(x);
-                         return x;
-                       })(x),
-                       Contains(text), TransformError);
+  auto to_captured = [&](const Tensor& x) {
+    captured.add_(1);
+    captured += x;
+    captured.mul_(1);
+    return x;
+  };
+  int line = __LINE__ - 4;
+  CHECK_THROWS_WITH_AS(
+      vmap(to_captured)(x),
+      ("[vmap] in-place add_ is not possible: it writes a value with lanes to a captured tensor, "
+       "f32[3], and all lanes would write to the same elements; pass it as an argument with an in_dim, "
+       "or write to a clone() that f makes\n  at " +
+       std::string(__FILE__) + ":" + std::to_string(line))
+          .c_str(),
+      TransformError);
   CHECK_THROWS_WITH_AS(vmap(
                            [](const Tensor& x, const Tensor& y) {
                              y.add_(x);
                              return x;
                            },
                            {.in_dims = {0, none}})(x, captured),
-                       Contains(text), TransformError);
+                       Contains("[vmap] in-place add_ is not possible: it writes a value with lanes to argument 1, "
+                                "whose in_dim is none, f32[3]"),
+                       TransformError);
   CHECK_SAME(captured, zeros({3}));
   // An unbatched value is written once.
   vmap([&](const Tensor& x) {
