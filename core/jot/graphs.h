@@ -2,8 +2,8 @@
 #pragma once
 #include <functional>
 #include <map>
-#include <set>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
