@@ -14,6 +14,7 @@
 #include <string>
 
 #include "ir/env.h"
+#include "ir/fork.h"
 #include "jot/error.h"
 
 namespace jot {
@@ -103,7 +104,7 @@ static_assert(sizeof(FreeBlock) <= kHeader);
 class SharedList {
  public:
   void* take(int c) {
-    std::lock_guard lock(mutex_);
+    ForkSafeLock lock(mutex_);
     FreeBlock* b = heads_[c];
     if (b) unlink(b);
     return b;
@@ -114,7 +115,7 @@ class SharedList {
     FreeBlock* evicted = nullptr;
     void* block = nullptr;
     {
-      std::lock_guard lock(mutex_);
+      ForkSafeLock lock(mutex_);
       if (FreeBlock* b = heads_[c]) {
         unlink(b);
         block = b;
@@ -132,7 +133,7 @@ class SharedList {
   void put_large(void* block, int c) {
     FreeBlock* evicted = nullptr;
     {
-      std::lock_guard lock(mutex_);
+      ForkSafeLock lock(mutex_);
       peak_ = std::max(peak_, live_);
       live_ -= block_bytes(c);
       link(block, c);
@@ -141,14 +142,14 @@ class SharedList {
     free_all(evicted);
   }
   void not_taken(int c) {
-    std::lock_guard lock(mutex_);
+    ForkSafeLock lock(mutex_);
     live_ -= block_bytes(c);
   }
 
   void put(std::span<void* const> blocks, int c) {
     FreeBlock* evicted = nullptr;
     {
-      std::lock_guard lock(mutex_);
+      ForkSafeLock lock(mutex_);
       for (void* b : blocks) link(b, c);
       evicted = shrink();
     }
@@ -158,13 +159,13 @@ class SharedList {
   void trim() {
     FreeBlock* evicted = nullptr;
     {
-      std::lock_guard lock(mutex_);
+      ForkSafeLock lock(mutex_);
       evicted = shrink_to(0);
     }
     free_all(evicted);
   }
   int64_t cached() {
-    std::lock_guard lock(mutex_);
+    ForkSafeLock lock(mutex_);
     return cached_;
   }
 
@@ -240,9 +241,13 @@ struct Shared {
 
 // Never destroyed: buffers of static storage duration are dropped at exit.
 Shared& shared() {
-  alignas(Shared) static std::byte storage[sizeof(Shared)];
-  static Shared* s = new (storage) Shared;
-  return *s;
+  union Kept {
+    Shared value;
+    constexpr Kept() : value() {}
+    ~Kept() {}
+  };
+  static constinit Kept kept;
+  return kept.value;
 }
 
 // ---- a thread's own lists
@@ -250,12 +255,12 @@ Shared& shared() {
 class ThreadCache {
  public:
   ThreadCache() {
-    std::lock_guard lock(shared().threads_mutex);
+    ForkSafeLock lock(shared().threads_mutex);
     next_thread_ = std::exchange(shared().threads, this);
   }
   ~ThreadCache() {
     drain();
-    std::lock_guard lock(shared().threads_mutex);
+    ForkSafeLock lock(shared().threads_mutex);
     shared().counters.add(uncounted());
     ThreadCache** link = &shared().threads;
     while (*link != this) link = &(*link)->next_thread_;
@@ -294,6 +299,15 @@ class ThreadCache {
   }
   int64_t uncounted() const { return uncounted_.load(std::memory_order_relaxed); }
   ThreadCache* next_thread() const { return next_thread_; }
+
+  // In a forked child: the other threads, and what they kept, are gone.
+  void remain_alone() {
+    Shared& s = shared();
+    for (ThreadCache* t = s.threads; t; t = t->next_thread_)
+      if (t != this) s.counters.add(t->uncounted());
+    s.threads = this;
+    next_thread_ = nullptr;
+  }
 
  private:
   struct Link {
@@ -344,6 +358,10 @@ ThreadCache* thread_cache() {
   thread_local Owner owner;
   return current = &owner.cache;
 }
+
+const ForkHandlers at_fork(nullptr, []() noexcept {
+  if (ThreadCache* cache = thread_cache()) cache->remain_alone();
+});
 
 // ---- blocks
 
@@ -474,7 +492,7 @@ Buffer Buffer::borrow(void* data, int64_t bytes, Release release, void* context)
 
 Buffer::Stats Buffer::stats() {
   Shared& s = shared();
-  std::lock_guard lock(s.threads_mutex);
+  ForkSafeLock lock(s.threads_mutex);
   int64_t live = s.counters.live();
   for (ThreadCache* t = s.threads; t; t = t->next_thread()) live += t->uncounted();
   return {live, std::max(live, s.counters.peak()), s.list.cached()};

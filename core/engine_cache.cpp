@@ -6,6 +6,7 @@
 #include "backends/reference/interpret.h"
 #include "core/lru.h"
 #include "core/writebacks.h"
+#include "ir/fork.h"
 #include "ir/graph.h"
 #include "ir/hash.h"
 #include "passes/dce.h"
@@ -36,6 +37,7 @@ LruTable<CompileKey, CompiledGraph>& table() {
 }  // namespace
 
 std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, bool writebacks) {
+  NoFork section;
   CompileKey key{recorded.with_captures(nullptr), writebacks};  // the table keeps no tensors
   if (auto found = table().find(key)) return found;
   auto made = std::make_shared<CompiledGraph>();
@@ -73,6 +75,7 @@ void run_compiled(const CompiledGraph& compiled, const ir::Graph& recorded, std:
 }
 
 EngineCacheInfo engine_cache_info() {
+  NoFork section;
   auto info = table().info();
   return {info.hits, info.misses, info.entries};
 }

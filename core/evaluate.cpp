@@ -4,6 +4,7 @@
 #include "core/engine_cache.h"
 #include "core/force.h"
 #include "core/recorder.h"
+#include "ir/fork.h"
 #include "passes/inline.h"
 
 namespace jot::detail {
@@ -14,10 +15,7 @@ using ir::Value;
 namespace {
 
 // Protects Storage::trace where more than one thread may look at it: at a hand-over and at the end of a flush.
-std::mutex& hand_over_mutex() {
-  static std::mutex* m = new std::mutex;
-  return *m;
-}
+constinit std::mutex hand_over_mutex;
 
 const void* literal_bytes(const Binding& b, std::byte (&word)[8]) {
   const Number& n = b.number;
@@ -164,7 +162,7 @@ void run_one_by_one(const ir::Graph& graph, std::span<const Binding> bindings, s
 }  // namespace
 
 std::shared_ptr<Trace> trace_of(const Storage& storage) {
-  std::lock_guard lock(hand_over_mutex());
+  ForkSafeLock lock(hand_over_mutex);
   return storage.owner.load(std::memory_order_relaxed) ? storage.trace : nullptr;
 }
 
@@ -184,7 +182,7 @@ void flush(Trace& trace) noexcept {
       run_one_by_one(graph, bindings, live);
     }
   }
-  std::lock_guard lock(hand_over_mutex());
+  ForkSafeLock lock(hand_over_mutex);
   for (Storage* s : live) {
     s->base = s->version = ir::kNoValue;
     s->base_is_input = false;
@@ -196,7 +194,7 @@ void flush(Trace& trace) noexcept {
 void hand_over(Storage& storage) {
   std::shared_ptr<Trace> trace = trace_of(storage);
   if (!trace || trace->options().kind != TraceKind::lazy) return;
-  std::lock_guard lock(trace->mutex());
+  ForkSafeLock lock(trace->mutex());
   if (storage.owner.load(std::memory_order_acquire) != 0) flush(*trace);
 }
 

@@ -5,6 +5,7 @@
 #include "core/lru.h"
 #include "core/writebacks.h"
 #include "ir/build.h"
+#include "ir/fork.h"
 #include "ir/hash.h"
 #include "passes/functionalize.h"
 #include "passes/inline.h"
@@ -189,6 +190,7 @@ uint64_t Expand::hash() const {
 }
 
 std::shared_ptr<const Expansion> expand(const Graph& recorded, const Expand& what) {
+  NoFork section;
   ExpansionKey key{recorded, what};
   if (auto found = table().find(key)) return found;
   auto made = std::make_shared<const Expansion>(make_expansion(pure_form(recorded, what), what));
@@ -198,6 +200,7 @@ std::shared_ptr<const Expansion> expand(const Graph& recorded, const Expand& wha
 }
 
 ExpansionCacheInfo expansion_cache_info() {
+  NoFork section;
   auto info = table().info();
   return {info.hits, info.misses, info.entries};
 }

@@ -8,6 +8,7 @@
 #include "core/flags.h"
 #include "core/program.h"
 #include "core/recorder.h"
+#include "ir/fork.h"
 #include "ir/hash.h"
 #include "ir/log.h"
 #include "jot/creation.h"
@@ -165,7 +166,7 @@ JitCache::~JitCache() = default;
 
 std::shared_ptr<const JitEntry> JitCache::find(const JitKey& key) {
   State& s = *state_;
-  std::lock_guard lock(s.mutex);
+  ForkSafeLock lock(s.mutex);
   for (const auto& entry : s.entries)
     if (entry->matches(key)) {
       entry->last_use = ++s.clock;
@@ -189,7 +190,7 @@ std::shared_ptr<const JitEntry> JitCache::record(const JitKey& key, Fn fn, std::
   entry->flags = std::move(flags.seen);
   entry->overlap = entry->program->overlap_with_captures(key.tensors());
 
-  std::lock_guard lock(s.mutex);
+  ForkSafeLock lock(s.mutex);
   entry->last_use = ++s.clock;
   // Another thread may have recorded the same meanwhile.
   std::erase_if(s.entries, [&](const auto& e) { return e->matches(key); });
@@ -206,14 +207,14 @@ std::shared_ptr<const JitEntry> JitCache::record(const JitKey& key, Fn fn, std::
 }
 
 CacheInfo JitCache::info() const {
-  std::lock_guard lock(state_->mutex);
+  ForkSafeLock lock(state_->mutex);
   CacheInfo info = state_->info;
   info.entries = static_cast<int64_t>(state_->entries.size());
   return info;
 }
 
 void JitCache::clear() {
-  std::lock_guard lock(state_->mutex);
+  ForkSafeLock lock(state_->mutex);
   state_->entries.clear();
   state_->info = {};
   state_->misses_by_structure.clear();

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "ir/fork.h"
+
 namespace jot {
 
 // A bounded, locked table from keys (with hash() and ==) to shared immutable values; the least recently used goes
@@ -15,7 +17,7 @@ class LruTable {
   LruTable(size_t max_entries, int64_t max_weight) : max_entries_(max_entries), max_weight_(max_weight) {}
 
   std::shared_ptr<const Value> find(const Key& key) {
-    std::lock_guard lock(mutex_);
+    ForkSafeLock lock(mutex_);
     auto [first, last] = index_.equal_range(key.hash());
     for (auto it = first; it != last; ++it)
       if (it->second->key == key) {
@@ -28,7 +30,7 @@ class LruTable {
   }
 
   void insert(Key key, std::shared_ptr<const Value> value, int64_t weight) {
-    std::lock_guard lock(mutex_);
+    ForkSafeLock lock(mutex_);
     uint64_t hash = key.hash();
     auto [first, last] = index_.equal_range(hash);
     for (auto it = first; it != last; ++it)
@@ -43,7 +45,7 @@ class LruTable {
     int64_t hits, misses, entries;
   };
   Info info() {
-    std::lock_guard lock(mutex_);
+    ForkSafeLock lock(mutex_);
     return {hits_, misses_, static_cast<int64_t>(entries_.size())};
   }
 

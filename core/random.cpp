@@ -48,7 +48,7 @@ Value normal(Emitter& e, const Shape& shape, DType dtype) {
 void manual_seed(uint64_t seed, Location at) {
   if (current_trace().options().kind != TraceKind::lazy)
     fail<TraceError>("manual_seed", "not inside a transform: seed before calling it", at);
-  current_trace().seed({{static_cast<int64_t>(seed), 0}, 0});
+  current_trace().seed({{static_cast<int64_t>(seed), 0}, 0, true});
 }
 
 Tensor rand(const Shape& shape, std::optional<DType> dtype, Location at) {

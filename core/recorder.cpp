@@ -35,7 +35,7 @@ struct ThreadState {
   }
   ~ThreadState() {
     innermost = nullptr;
-    std::lock_guard lock(lazy->mutex());
+    ForkSafeLock lock(lazy->mutex());
     flush(*lazy);
   }
 };
@@ -43,6 +43,11 @@ ThreadState& state() {
   thread_local ThreadState s;
   return s;
 }
+
+// A forked child continues a stream that was seeded; others must not be drawn twice.
+const ForkHandlers at_fork(nullptr, []() noexcept {
+  if (innermost && !generator().seeded) state().lazy->seed(random_generator());
+});
 
 bool is_lazy(const Trace& t) { return t.options().kind == TraceKind::lazy; }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/trace.h"
+#include "ir/fork.h"
 
 namespace jot::detail {
 
@@ -51,6 +52,7 @@ class Emitter {
   }
   ir::Value constant_without_grad(ir::Value v);
   void check_writable(const Tensor& dst) const;
+  NoFork section_;
 
  public:
   Trace& trace;

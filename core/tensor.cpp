@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/operands.h"
+#include "ir/fork.h"
 
 namespace jot {
 
@@ -26,8 +27,8 @@ namespace {
 
 // Strided elements in row-major order. Equal contents stay where they are, for others may hold the address.
 const void* kept_copy(TensorImpl& x, Buffer elements) {
-  static std::mutex mutex;
-  std::lock_guard lock(mutex);
+  static constinit std::mutex mutex;
+  ForkSafeLock lock(mutex);
   bool same = x.copy && x.copy.size() == elements.size() &&
               std::memcmp(x.copy.data(), elements.data(), static_cast<size_t>(elements.size())) == 0;
   if (!same) x.copy = std::move(elements);
@@ -86,7 +87,7 @@ Location made_at(const Tensor& t) {
   const Storage& s = *t.impl()->storage;
   std::shared_ptr<Trace> trace = trace_of(s);
   if (!trace) return {};
-  std::lock_guard lock(trace->mutex());
+  ForkSafeLock lock(trace->mutex());
   if (trace->finished || s.owner.load(std::memory_order_acquire) != trace->id()) return {};
   Location made = trace->builder().graph().location(s.version == ir::kNoValue ? s.base : s.version);
   return made.line ? made : trace->options().at;

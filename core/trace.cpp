@@ -6,6 +6,7 @@
 #include "core/recorder.h"
 #include "core/views.h"
 #include "ir/build.h"
+#include "ir/fork.h"
 
 namespace jot {
 
@@ -56,7 +57,7 @@ Storage::~Storage() {
   }
   std::shared_ptr<Trace> keep = trace_of(*this);
   if (!keep) return;
-  std::lock_guard lock(keep->mutex());
+  ForkSafeLock lock(keep->mutex());
   if (owner.load(std::memory_order_relaxed) != 0) keep->drop(*this);
 }
 

@@ -126,6 +126,7 @@ std::shared_ptr<Trace> trace_of(const Storage& storage);
 struct Generator {
   int64_t key[2];
   int64_t offset;
+  bool seeded = false;  // by the user
 };
 
 enum class TraceKind : uint8_t { lazy, derivative, vmap, functionalize, jit };

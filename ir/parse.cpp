@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "ir/builder.h"
+#include "ir/fork.h"
 #include "ir/print.h"
 
 namespace jot::ir {
@@ -14,9 +15,9 @@ namespace {
 
 // Location::file needs static storage duration, so names of files that a text mentions are kept.
 const char* keep_file_name(const std::string& name) {
-  static std::mutex mutex;
+  static constinit std::mutex mutex;
+  ForkSafeLock lock(mutex);
   static auto* names = new std::unordered_set<std::string>;
-  std::lock_guard lock(mutex);
   return names->insert(name).first->c_str();
 }
 

@@ -1,5 +1,7 @@
 #include "passes/dump.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
@@ -10,13 +12,20 @@
 
 namespace jot {
 
+namespace {
+const pid_t first_process = getpid();
+}
+
 bool dumping() { return !env().dump.empty(); }
 
 void dump(std::string_view name, const std::string& text) {
   if (!dumping()) return;
   static std::atomic<int> counter{0};
-  char number[16];
-  std::snprintf(number, sizeof number, "%04d-", counter++);
+  char number[32];
+  if (const pid_t process = getpid(); process == first_process)
+    std::snprintf(number, sizeof number, "%04d-", counter++);
+  else  // a forked child
+    std::snprintf(number, sizeof number, "%d-%04d-", process, counter++);
   std::filesystem::path folder(env().dump);
   std::error_code ignored;  // where there is no folder, the file cannot be written
   std::filesystem::create_directories(folder, ignored);

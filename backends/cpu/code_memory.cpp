@@ -9,8 +9,10 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "ir/fork.h"
 #include "jot/error.h"
 
 namespace jot::cpu {
@@ -48,6 +50,7 @@ class DualMapping {
   }
   bool mapped() const { return run_ != nullptr; }
   std::byte* writable() const { return write_; }
+  void freeze() { munmap(std::exchange(write_, nullptr), bytes_); }
   const std::byte* executable() const { return run_; }
   size_t size() const { return bytes_; }
 
@@ -61,11 +64,13 @@ class DualMapping {
   std::byte* run_ = nullptr;
 };
 
-// A mapping and its free ranges, by offset; neighbours are merged.
+// A mapping and its free ranges, by offset; neighbours are merged. A frozen one only runs what it holds.
 class Arena {
  public:
   explicit Arena(size_t bytes) : mapping_(bytes) { free_[0] = bytes; }
   bool mapped() const { return mapping_.mapped(); }
+  bool frozen() const { return mapping_.writable() == nullptr; }
+  void freeze() { mapping_.freeze(); }
   bool empty() const { return free_.size() == 1 && free_.begin()->second == mapping_.size(); }
   size_t size() const { return mapping_.size(); }
 
@@ -107,17 +112,27 @@ struct Pool {
 };
 // Never destroyed: code may be dropped by destructors of other static objects.
 Pool& pool() {
+  NoFork section;
   static Pool& instance = *new Pool;
   return instance;
 }
+
+// Memory files are shared with forked children, which run the code in them too: from then on nobody writes there.
+void freeze_all() noexcept {
+  ForkSafeLock lock(pool().mutex);
+  for (const auto& arena : pool().arenas) arena->freeze();
+  pool().arenas.clear();
+}
+const ForkHandlers at_fork(freeze_all, nullptr);
 
 struct GiveBack {
   std::shared_ptr<Arena> arena;
   size_t bytes;
   void operator()(const std::byte* code) const {
-    std::lock_guard lock(pool().mutex);
-    arena->give_back(code, bytes);
+    ForkSafeLock lock(pool().mutex);
     pool().live -= bytes;
+    if (arena->frozen()) return;
+    arena->give_back(code, bytes);
     // One empty arena is kept for the next kernel.
     auto empty = [](const auto& a) { return a->empty(); };
     auto& arenas = pool().arenas;
@@ -130,6 +145,7 @@ struct GiveBack {
 
 std::shared_ptr<const std::byte> make_executable(std::span<const std::byte> code) {
   const size_t bytes = round_up(std::max(code.size(), size_t{1}), kUnit);
+  NoFork section;
   std::unique_lock lock(pool().mutex);
   auto& arenas = pool().arenas;
   std::shared_ptr<Arena> arena;
@@ -162,7 +178,7 @@ std::shared_ptr<const std::byte> make_executable_alone(std::span<const std::byte
 }
 
 size_t shared_code_bytes() {
-  std::lock_guard lock(pool().mutex);
+  ForkSafeLock lock(pool().mutex);
   return pool().live;
 }
 

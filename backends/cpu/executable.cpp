@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/cpu/pool.h"
+#include "ir/fork.h"
 #include "ir/ops/total.h"
 
 namespace jot::cpu {
@@ -118,6 +119,7 @@ class Executable : public Engine {
   }
 
   void run(std::span<const void* const> inputs, std::span<void* const> outputs) const override {
+    NoFork section;
     std::unique_ptr<Context> context = take();
     Call call{inputs, outputs, static_cast<std::byte*>(context->arena.data()), constants()};
     for (const Address& a : per_call_) context->args[a.arg] = reinterpret_cast<int64_t>(call.at(a.place));
@@ -136,6 +138,7 @@ class Executable : public Engine {
   EngineStats stats() const override { return compiled_.stats; }
 
   std::string disassembly() const override {
+    NoFork section;
     std::string text;
     for (const Step& s : program().steps)
       if (auto* k = std::get_if<KernelStep>(&s.what))

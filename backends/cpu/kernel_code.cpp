@@ -6,6 +6,7 @@
 
 #include "backends/cpu/code_memory.h"
 #include "backends/cpu/emit.h"
+#include "ir/fork.h"
 #include "passes/dump.h"
 
 namespace jot::cpu {
@@ -15,13 +16,13 @@ namespace {
 class Cache {
  public:
   std::shared_ptr<const KernelCode> find(uint64_t hash, const Kernel& kernel) {
-    std::lock_guard lock(mutex_);
+    ForkSafeLock lock(mutex_);
     return locked_find(hash, kernel);
   }
   // What the cache holds afterwards: the code of another thread if that was first.
   std::shared_ptr<const KernelCode> insert(uint64_t hash, const Kernel& kernel,
                                            std::shared_ptr<const KernelCode> code) {
-    std::lock_guard lock(mutex_);
+    ForkSafeLock lock(mutex_);
     if (auto other = locked_find(hash, kernel)) return other;
     entries_.push_front({hash, kernel, std::move(code)});
     bytes_ += cost(entries_.front());
@@ -86,6 +87,7 @@ std::shared_ptr<const KernelCode> compile(const Kernel& kernel, Target target) {
 }
 
 std::shared_ptr<const KernelCode> kernel_code(const Kernel& kernel, bool* compiled) {
+  NoFork section;
   uint64_t hash = kernel.hash();
   std::shared_ptr<const KernelCode> code = cache().find(hash, kernel);
   if (compiled) *compiled = code == nullptr;

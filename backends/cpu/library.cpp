@@ -20,6 +20,7 @@
 #include "backends/cpu/pool.h"
 #include "backends/cpu/routines.h"
 #include "backends/target.h"
+#include "ir/fork.h"
 #include "ir/log.h"
 
 // Of the OpenMP runtime that oneDNN brings along, if it does.
@@ -151,9 +152,9 @@ dnnl::engine& engine() {
 
 std::shared_ptr<const Matmul> matmul(const MatmulKey& key) {
   constexpr size_t kCapacity = 1024;
-  static auto* mutex = new std::mutex;
+  static constinit std::mutex mutex;
   static auto* table = new std::map<MatmulKey, std::shared_ptr<const Matmul>>;
-  std::lock_guard lock(*mutex);
+  ForkSafeLock lock(mutex);
   if (auto it = table->find(key); it != table->end()) return it->second;
   OneThread one;
   auto [m, n, k, am, ak, bk, bn] = key;

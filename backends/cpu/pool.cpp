@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
 
 #include "ir/env.h"
+#include "ir/fork.h"
 
 namespace jot::cpu {
 namespace {
@@ -92,6 +94,7 @@ class Pool {
   }
 
   void help(int worker) {
+    NoFork::always_within_callers();
     for (;;) {
       auto until = std::chrono::steady_clock::now() + kSpin;
       bool joined = join();
@@ -121,11 +124,18 @@ class Pool {
   std::atomic<int> sleepers_{0};
 };
 
-// Never destroyed: its helpers run until the process ends. In a forked child there are none, and nobody waits for them.
+// Never destroyed: its helpers run until the process ends. A forked child has none of them and makes another pool.
+constinit std::atomic<Pool*> made{nullptr};
+constinit std::mutex making;
+
 Pool& pool() {
-  static Pool* p = new Pool(num_threads());
-  return *p;
+  if (Pool* p = made.load(std::memory_order_acquire)) return *p;
+  ForkSafeLock lock(making);
+  if (!made.load(std::memory_order_relaxed)) made.store(new Pool(num_threads()), std::memory_order_release);
+  return *made.load(std::memory_order_relaxed);
 }
+
+const ForkHandlers at_fork(nullptr, []() noexcept { made.store(nullptr, std::memory_order_relaxed); });
 
 }  // namespace
 

@@ -1,5 +1,7 @@
 // Random numbers: philox4x32-10. Every thread has a generator of its own; draws happen in program order, also inside
-// transforms. Inside vmap, `randomness` says what a draw means.
+// transforms. Inside vmap, `randomness` says what a draw means. After fork(), the generator of the thread that called
+// it begins a stream of its own in the child; if it was seeded, parent and child both continue the same stream: seed
+// each child, manual_seed(seed + rank).
 #pragma once
 #include "jot/tensor.h"
 

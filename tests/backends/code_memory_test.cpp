@@ -1,6 +1,8 @@
 #include "backends/cpu/code_memory.h"
 
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -86,4 +88,38 @@ TEST_CASE("code memory: many threads; no page is writable and executable while t
   alone.join();
   CHECK(wrong == 0);
   CHECK(shared_code_bytes() == before);
+}
+
+TEST_CASE("code memory: after a fork nobody writes where the other process runs code") {
+  const size_t before = shared_code_bytes();
+  std::vector<std::shared_ptr<const std::byte>> codes;
+  for (int i = 0; i < 100; ++i) codes.push_back(make_executable(returns(i)));
+  int to_child[2], to_parent[2];
+  REQUIRE(pipe(to_child) == 0);
+  REQUIRE(pipe(to_parent) == 0);
+  char byte = 0;
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(100);
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);)
+      if (line.find("jot-code") != std::string::npos && line.find(" rw-s") != std::string::npos) _exit(2);
+    for (int i = 0; i < 50; ++i) codes[static_cast<size_t>(i)] = make_executable(returns(i + 2000));
+    if (write(to_parent[1], "x", 1) != 1 || read(to_child[0], &byte, 1) != 1) _exit(3);  // the parent does the same
+    for (int i = 0; i < 100; ++i)
+      if (run(codes[static_cast<size_t>(i)]) != (i < 50 ? i + 2000 : i)) _exit(4);
+    _exit(0);
+  }
+  CHECK(read(to_parent[0], &byte, 1) == 1);
+  for (int i = 0; i < 100; ++i) CHECK(run(codes[static_cast<size_t>(i)]) == i);
+  codes.clear();
+  for (int i = 0; i < 200; ++i) codes.push_back(make_executable(returns(i + 4000)));
+  CHECK(write(to_child[1], "x", 1) == 1);
+  int status = -1;
+  CHECK(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  for (int i = 0; i < 200; ++i) CHECK(run(codes[static_cast<size_t>(i)]) == i + 4000);
+  codes.clear();
+  CHECK(shared_code_bytes() == before);
+  for (int end : {to_child[0], to_child[1], to_parent[0], to_parent[1]}) close(end);
 }

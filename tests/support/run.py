@@ -19,7 +19,7 @@ SANITIZERS = {
     'address': {'ASAN_OPTIONS': 'detect_stack_use_after_return=1:strict_string_checks=1',
                 'LSAN_OPTIONS': f'suppressions={SUPPORT}/lsan.supp:print_suppressions=0',
                 'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1'},
-    'thread': {'TSAN_OPTIONS': f'halt_on_error=1:second_deadlock_stack=1:suppressions={SUPPORT}/tsan.supp'},
+    'thread': {'TSAN_OPTIONS': f'halt_on_error=1:die_after_fork=0:second_deadlock_stack=1:suppressions={SUPPORT}/tsan.supp'},
 }
 
 
