@@ -25,6 +25,7 @@ class Clusterer {
     c_.reduction.assign(n, Reduction::none);
     c_.cluster.assign(n, kNothing);
     c_.stored.assign(n, 0);
+    c_.points.assign(n, 0);
     c_.follows.assign(n, 1);
     root_.assign(n, kNoValue);
     path_.assign(n, 1);
@@ -50,8 +51,8 @@ class Clusterer {
   }
 
  private:
-  using Set = uint32_t;  // a set of loops
-  enum : uint8_t { kMemory = 1, kAffine = 2 };
+  using Set = uint32_t;                                     // a set of loops
+  enum : uint8_t { kMemory = 1, kAffine = 2, kApart = 4 };  // contiguous; by strides; not where it is a slice of
 
   // ---- roles
 
@@ -143,15 +144,40 @@ class Clusterer {
           view_needs(v, need);
           break;
         case Role::kernel:
-          if (g_.op(v) == Op::gather_op) need[g_.operand(v, 0)] |= kMemory;
+          if (g_.op(v) == Op::gather_op) need[g_.operand(v, 0)] |= kAffine;
           break;
         case Role::routine:
+          if (g_.op(v) == Op::dynamic_slice_op) c_.points[v] = !(need[v] & kMemory) || is_block(v, need);
           break;
       }
-      if (c_.role[v] == Role::routine)
-        for (Value o : g_.operands(v)) need[o] |= kMemory;
+      if (c_.role[v] == Role::routine) routine_needs(v, need);
     }
     memory_ = std::move(need);
+  }
+
+  void routine_needs(Value v, std::vector<uint8_t>& need) const {
+    std::span<const Value> operands = g_.operands(v);
+    Op op = g_.op(v);
+    // What is written to a part of memory must not be another part of it.
+    bool updates = op == Op::dynamic_update_slice_op || op == Op::scatter_add_op || op == Op::scatter_set_op;
+    for (size_t i = 0; i < operands.size(); ++i) {
+      bool strided = reads_strided(op, i) && !(c_.points[v] && (need[v] & kMemory));
+      need[operands[i]] |= strided ? kAffine : updates && i > 0 ? kMemory | kApart : kMemory;
+    }
+  }
+
+  // Whether a slice of contiguous memory may stay there: before an axis that it cuts it shows one element of each.
+  bool is_block(Value v, const std::vector<uint8_t>& need) const {
+    if (need[v] & kApart) return false;
+    const Shape &from = g_.shape(g_.operand(v, 0)), &size = g_.shape(v);
+    if (g_.op(v) == Op::slice_op)
+      for (size_t d = 0; d < size.size(); ++d)
+        if (size[d] > 1 && g_.attrs(v).ints(Key::stride)[d] != 1) return false;
+    size_t d = size.size();
+    while (d > 0 && size[d - 1] == from[d - 1]) --d;
+    for (size_t i = 0; i + 1 < d; ++i)
+      if (size[i] != 1) return false;
+    return true;
   }
 
   bool is_constant_memory(Value v) const {
@@ -163,17 +189,18 @@ class Clusterer {
     Value o = g_.operand(v, 0);
     if (need[v] & kMemory) {
       if (is_alias(g_, v)) {
-        need[o] |= kMemory;
+        need[o] |= need[v] & (kMemory | kApart);
         return;
       }
-      if (wants_tiles(v)) {
+      c_.points[v] = g_.op(v) == Op::slice_op && !c_.follows[v] && is_block(v, need);
+      if (wants_tiles(v) || c_.points[v]) {
         c_.role[v] = Role::routine;
         return;
       }
       c_.role[v] = Role::kernel;
     }
     if (!c_.follows[v] || (c_.role[v] == Role::view && (need[v] & kAffine)))
-      need[o] |= g_.op(v) == Op::reshape_op ? kMemory : kAffine;
+      need[o] |= g_.op(v) == Op::reshape_op && !splits_axes(g_, v) ? kMemory : kAffine;
   }
 
   // A transposition of loops: the routine works in tiles.
@@ -216,8 +243,8 @@ class Clusterer {
     first_edge_[v] = static_cast<uint32_t>(edges_.size());
     bool routine = c_.role[v] == Role::routine, direct = !is_movement_of_one(g_.op(v)) || c_.follows[v];
     for (Value o : g_.operands(v))
-      edges_.push_back(routine ? edge(c_.storage(o), false) : edge(root_[o], direct && path_[o]));
-    if (!routine && g_.op(v) == Op::gather_op) edges_[first_edge_[v]] = edge(c_.storage(g_.operand(v, 0)), false);
+      edges_.push_back(routine ? edge(c_.root(o), false) : edge(root_[o], direct && path_[o]));
+    if (!routine && g_.op(v) == Op::gather_op) edges_[first_edge_[v]] = edge(c_.root(g_.operand(v, 0)), false);
   }
   bool can_inline(Value root) const { return size_[root] != 0 && size_[root] <= kInlineSize; }
 
@@ -533,42 +560,6 @@ class Clusterer {
 };
 
 }  // namespace
-
-bool is_movement_of_one(Op op) {
-  switch (op) {
-    case Op::broadcast_op:
-    case Op::permute_op:
-    case Op::slice_op:
-    case Op::rev_op:
-    case Op::reshape_op:
-    case Op::copy_op:
-    case Op::stop_gradient_op:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool is_alias(const GraphData& g, Value v) {
-  switch (g.op(v)) {
-    case Op::reshape_op:
-    case Op::copy_op:
-    case Op::stop_gradient_op:
-      return true;
-    case Op::broadcast_op:
-    case Op::permute_op:
-    case Op::slice_op:
-    case Op::rev_op:
-      return g.shape(v).numel() == g.shape(g.operand(v, 0)).numel() && g.shape(v).numel() <= 1;
-    default:
-      return false;
-  }
-}
-
-Value Clustering::storage(Value v) const {
-  while (role[v] == Role::view && is_alias(g, v)) v = g.operand(v, 0);
-  return v;
-}
 
 Clustering cluster(const GraphData& g) { return Clusterer(g).run(); }
 

@@ -51,17 +51,26 @@ struct Clustering {
   std::vector<uint8_t> follows;   // views: elements come from the same loop indices of the operand
   std::vector<uint32_t> cluster;  // of each node with Role::kernel that is needed; kNone else
   std::vector<uint8_t> stored;    // the value is in memory (inputs are not marked)
+  std::vector<uint8_t> points;    // a slice that is not copied, a routine: a pointer into what it is a slice of
   std::vector<Cluster> clusters;
   std::vector<Unit> units;  // in the order in which they run
 
   // The node whose memory holds a view's elements unchanged (aliases: reshape, copy); the node itself otherwise.
   ir::Value storage(ir::Value v) const;
+  // What a value's elements are read from, behind all views of it.
+  ir::Value root(ir::Value v) const;
 };
 
 Clustering cluster(const ir::GraphData& g);
 
 // Movements that a chain of views is made of.
 bool is_movement_of_one(ir::Op op);
+
+// Whether all that reads operand i of a routine or gather is told its strides: it may be a view of what is in memory.
+bool reads_strided(ir::Op op, size_t i);
+
+// A reshape that splits axes and adds or drops such of extent 1: right for any strides.
+bool splits_axes(const ir::GraphData& g, ir::Value v);
 
 // Whether a movement leaves the elements where they are in memory.
 bool is_alias(const ir::GraphData& g, ir::Value v);

@@ -1,10 +1,12 @@
 // From a graph to a program: cluster, lower, compile kernels, place values in memory.
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 
 #include "backends/cpu/cluster.h"
 #include "backends/cpu/executable.h"
 #include "backends/cpu/lower.h"
+#include "backends/cpu/lower_access.h"
 #include "backends/cpu/lower_ops.h"
 #include "backends/cpu/plan.h"
 #include "backends/cpu/pool.h"
@@ -119,16 +121,23 @@ class ProgramBuilder {
   }
 
   void add_routine(Value v) {
+    arguments_.emplace_back();
+    if (clustering_->points[v]) {
+      steps().push_back({PointerStep{v, result_.program.pointers++, {}, {}, {}}, {}});
+      return;
+    }
     RoutineStep r;
     r.node = v;
-    r.routine = make_routine(g_, v, 1);
+    Ints strides;
+    Placement from;
+    if (reads_strided(g_.op(v), 0)) strides = (from = placement_of(*clustering_, g_.operand(v, 0))).strides;
+    r.routine = make_routine(g_, v, 1, strides);
     if (!r.routine) internal_error("a routine for every op that kernels do not take", name_of(g_.op(v)));
     Step step;
     if (is_indexing(v) && g_.attrs(v).mode() == Mode::check)
       for (size_t i = 0; i < g_.attrs(v).ints(Key::index_map).size(); ++i) step.faults.push_back({v, i});
     step.what = std::move(r);
     steps().push_back(std::move(step));
-    arguments_.emplace_back();
   }
   bool is_indexing(Value v) const {
     return g_.op(v) == Op::gather_op || g_.op(v) == Op::scatter_add_op || g_.op(v) == Op::scatter_set_op;
@@ -165,19 +174,33 @@ class ProgramBuilder {
       arguments_.push_back({{KernelArg::Kind::memory, s, 0}});
     }
   }
-  bool computed(Value s) const { return clustering_->role[s] == Role::kernel || clustering_->role[s] == Role::routine; }
+  bool computed(Value s) const {
+    return clustering_->role[s] == Role::kernel || (clustering_->role[s] == Role::routine && !clustering_->points[s]);
+  }
 
   // ---- memory
 
+  Value memory(Value v) const { return clustering_->storage(clustering_->root(v)); }
+  // And what it points into, if it is a pointer.
+  template <class F>
+  void for_each_memory(Value v, F f) const {
+    for (v = memory(v);; v = memory(g_.operand(v, 0))) {
+      f(v);
+      if (!clustering_->points[v]) return;
+    }
+  }
   // Calls f(value) for the memory that a step reads or writes.
   template <class F>
-  void for_each_value(size_t step, F f) {
+  void for_each_value(size_t step, F f) const {
     for (const KernelArg& a : arguments_[step])
-      if (a.kind == KernelArg::Kind::memory || a.kind == KernelArg::Kind::partial) f(a.value);
-    if (auto* r = std::get_if<RoutineStep>(&steps()[step].what)) {
-      f(r->node);
-      for (Value o : g_.operands(r->node)) f(clustering_->storage(o));
-    }
+      if (a.kind == KernelArg::Kind::memory || a.kind == KernelArg::Kind::partial) for_each_memory(a.value, f);
+    const auto& what = result_.program.steps[step].what;
+    Value node = kNoValue;
+    if (auto* r = std::get_if<RoutineStep>(&what)) node = r->node;
+    if (auto* p = std::get_if<PointerStep>(&what)) node = p->node;
+    if (node == kNoValue) return;
+    f(node);
+    for (Value o : g_.operands(node)) for_each_memory(o, f);
   }
 
   void place_values() {
@@ -195,6 +218,8 @@ class ProgramBuilder {
     std::vector<Block> blocks;
     std::vector<uint32_t> block_of(g_.size(), kNowhere);
     for (uint32_t i = 0; i < g_.inputs().size(); ++i) place_[g_.inputs()[i]] = {Space::input, i, 0};
+    for (const Step& s : steps())
+      if (auto* p = std::get_if<PointerStep>(&s.what)) place_[p->node] = {Space::pointer, p->index, 0};
     for (Value v = 0; v < g_.size(); ++v) {
       if (first_[v] == kNowhere || !computed(v) || same_as_[v] != v) continue;
       if (output_of_[v] != kNowhere) {
@@ -231,8 +256,8 @@ class ProgramBuilder {
       Value operand = clustering_->storage(g_.operand(r->node, 0));
       bool input = clustering_->role[operand] == Role::input;
       if ((!computed(operand) && !input) || output_of_[operand] != kNowhere || last_[operand] != s) continue;
-      auto uses =
-          std::ranges::count_if(g_.operands(r->node), [&](Value o) { return clustering_->storage(o) == operand; });
+      int uses = 0;
+      for (Value o : g_.operands(r->node)) for_each_memory(o, [&](Value v) { uses += v == operand; });
       if (uses != 1) continue;
       Value target = same_as_[r->node];
       if (input) {
@@ -292,7 +317,30 @@ class ProgramBuilder {
     }
   }
 
+  // Of the first element of a value that is in memory, and the strides.
+  std::pair<Place, std::vector<int64_t>> place_of(Value v) const {
+    Placement p = placement_of(*clustering_, v);
+    Place place = place_[p.storage];
+    place.offset += p.offset * size_of(g_.dtype(v));
+    return {place, std::move(p.strides)};
+  }
+
+  void fill_pointer(PointerStep& p) const {
+    Value whole = g_.operand(p.node, 0);
+    std::vector<int64_t> strides;
+    std::tie(p.whole, strides) = place_of(whole);
+    int size = size_of(g_.dtype(whole));
+    for (size_t d = 0; d < strides.size(); ++d) {
+      int64_t stride = strides[d] * size;
+      if (g_.op(p.node) == Op::slice_op)
+        p.whole.offset += g_.attrs(p.node).ints(Key::start)[d] * stride;
+      else if (int64_t limit = g_.shape(whole)[d] - g_.shape(p.node)[d]; limit > 0)
+        p.starts.push_back({place_of(g_.operand(p.node, d + 1)).first, limit, stride});
+    }
+  }
+
   void fill_places() {
+    std::vector<PointerStep*> pointer_steps(result_.program.pointers);
     for (size_t i = 0; i < steps().size(); ++i) {
       if (auto* k = std::get_if<KernelStep>(&steps()[i].what)) {
         size_t partial = 0, scratch = 0;
@@ -306,11 +354,16 @@ class ProgramBuilder {
             p = a.kind == KernelArg::Kind::partial ? k->partials[partial++].chunks : place_[a.value];
             p.offset += a.number;
           }
-          result_.program.addresses.push_back({k->first_arg + static_cast<uint32_t>(j) + 1, p});
+          Address address{k->first_arg + static_cast<uint32_t>(j) + 1, p};
+          result_.program.addresses.push_back(address);
+          if (p.space == Space::pointer) pointer_steps[p.index]->uses.push_back(address);
         }
       } else if (auto* r = std::get_if<RoutineStep>(&steps()[i].what)) {
-        for (Value o : g_.operands(r->node)) r->operands.push_back(place_[clustering_->storage(o)]);
+        for (Value o : g_.operands(r->node)) r->operands.push_back(place_of(o).first);
         r->out = place_[r->node];
+      } else if (auto* p = std::get_if<PointerStep>(&steps()[i].what)) {
+        pointer_steps[p->index] = p;
+        fill_pointer(*p);
       } else {
         std::get<CopyStep>(steps()[i].what).from = place_[arguments_[i][0].value];
       }

@@ -22,12 +22,14 @@ struct Context {
       if (auto* r = std::get_if<RoutineStep>(&s.what)) most = std::max(most, r->operands.size());
     }
     operands.resize(most);
+    pointers.resize(program.pointers);
   }
   Buffer arena;
   std::vector<int64_t> args;
   std::vector<int64_t> scratch;                      // argument tables of the chunks that run at the same time
   std::vector<std::unique_ptr<KernelError>> errors;  // by step
   std::vector<const void*> operands;                 // of the routine that runs
+  std::vector<std::byte*> pointers;                  // of pointer steps that have run
 };
 
 struct Call {
@@ -35,6 +37,7 @@ struct Call {
   std::span<void* const> outputs;
   std::byte* arena;
   std::byte* constants;
+  std::span<std::byte*> pointers;
 
   std::byte* at(const Place& p) const {
     switch (p.space) {
@@ -46,6 +49,8 @@ struct Call {
         return arena + p.offset;
       case Space::constant:
         return constants + p.offset;
+      case Space::pointer:
+        return pointers[p.index] + p.offset;
     }
     return nullptr;
   }
@@ -112,7 +117,8 @@ class Executable : public Engine {
  public:
   explicit Executable(Compiled compiled) : compiled_(std::move(compiled)) {
     for (const Address& a : program().addresses)
-      (a.place.space == Space::input || a.place.space == Space::output ? per_call_ : fixed_).push_back(a);
+      if (a.place.space != Space::pointer)
+        (a.place.space == Space::input || a.place.space == Space::output ? per_call_ : fixed_).push_back(a);
     for (const Step& s : program().steps)
       if (auto* k = std::get_if<KernelStep>(&s.what); k && k->args_differ())
         scratch_args_ = std::max<int64_t>(scratch_args_, k->kernel->num_args);
@@ -121,7 +127,7 @@ class Executable : public Engine {
   void run(std::span<const void* const> inputs, std::span<void* const> outputs) const override {
     NoFork section;
     std::unique_ptr<Context> context = take();
-    Call call{inputs, outputs, static_cast<std::byte*>(context->arena.data()), constants()};
+    Call call{inputs, outputs, static_cast<std::byte*>(context->arena.data()), constants(), context->pointers};
     for (const Address& a : per_call_) context->args[a.arg] = reinterpret_cast<int64_t>(call.at(a.place));
     try {
       for (size_t i = 0; i < program().steps.size(); ++i)
@@ -156,6 +162,8 @@ class Executable : public Engine {
       run_kernel(*k, call, context);
     } else if (auto* r = std::get_if<RoutineStep>(&step.what)) {
       run_routine(*r, error, call, context);
+    } else if (auto* p = std::get_if<PointerStep>(&step.what)) {
+      point(*p, call, context);
     } else {
       const CopyStep& c = std::get<CopyStep>(step.what);
       if (c.bytes > 0) std::memcpy(call.at(c.to), call.at(c.from), static_cast<size_t>(c.bytes));
@@ -188,6 +196,17 @@ class Executable : public Engine {
     for (const Partial& p : k.partials) combine(p, k.chunks, call.at(p.chunks), call.at(p.result));
   }
 
+  static void point(const PointerStep& p, const Call& call, Context& context) {
+    std::byte* to = call.at(p.whole);
+    for (const PointerStep::Start& s : p.starts) {
+      int64_t start;
+      std::memcpy(&start, call.at(s.place), sizeof start);
+      to += std::clamp<int64_t>(start, 0, s.limit) * s.stride;
+    }
+    call.pointers[p.index] = to;
+    for (const Address& a : p.uses) context.args[a.arg] = reinterpret_cast<int64_t>(to + a.place.offset);
+  }
+
   static void run_routine(const RoutineStep& r, KernelError& error, const Call& call, Context& context) {
     for (size_t i = 0; i < r.operands.size(); ++i) context.operands[i] = call.at(r.operands[i]);
     r.routine->run({context.operands.data(), r.operands.size()}, call.at(r.out), call.at(r.scratch), error);
@@ -206,7 +225,7 @@ class Executable : public Engine {
       }
     }
     auto c = std::make_unique<Context>(program(), scratch_args_ * num_threads());
-    Call call{{}, {}, static_cast<std::byte*>(c->arena.data()), constants()};
+    Call call{{}, {}, static_cast<std::byte*>(c->arena.data()), constants(), {}};
     for (const Address& a : fixed_) c->args[a.arg] = reinterpret_cast<int64_t>(call.at(a.place));
     for (size_t i = 0; i < program().steps.size(); ++i)
       if (auto* k = std::get_if<KernelStep>(&program().steps[i].what))

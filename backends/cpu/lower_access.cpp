@@ -51,10 +51,24 @@ void apply(const Clustering& c, Value v, Layout& l) {
         strides[dim] = times(strides[dim], -1);
       }
       break;
-    default:  // copy, stop_gradient
+    case Op::reshape_op:  // that splits axes
+      for (const ReshapeGroup& group : reshape_groups(from, c.g.shape(v))) {
+        Stride step = l.strides[group.from_begin];
+        for (size_t d = group.to_end; d-- > group.to_begin;) {
+          strides[d] = step;
+          Axis axis = c.axes.of(v)[d];
+          step = c.axes.looped(axis) ? times_axis(std::move(step), axis) : times(std::move(step), c.g.shape(v)[d]);
+        }
+      }
+      break;
+    default:  // copy, stop_gradient, dynamic_slice
       strides = l.strides;
   }
   l.strides = std::move(strides);
+  if (c.points[v]) {
+    l.storage = v;
+    l.offset = 0;
+  }
 }
 
 }  // namespace
@@ -66,11 +80,20 @@ Layout layout_of(const Clustering& c, Value v, bool through) {
     chain.push_back(v);
     base = c.g.operand(v, 0);
   }
-  for (; c.role[base] == Role::view && c.g.op(base) != Op::reshape_op; base = c.g.operand(base, 0))
-    chain.push_back(base);
+  auto passes = [&](Value o) {
+    return c.points[o] || (c.role[o] == Role::view && (c.g.op(o) != Op::reshape_op || splits_axes(c.g, o)));
+  };
+  for (; passes(base); base = c.g.operand(base, 0)) chain.push_back(base);
   Layout l{c.storage(base), 0, row_major(c.axes, c.g.shape(base), c.axes.of(base))};
   for (size_t i = chain.size(); i-- > 0;) apply(c, chain[i], l);
   return l;
+}
+
+Placement placement_of(const Clustering& c, Value v) {
+  Layout l = layout_of(c, v);
+  Placement p{l.storage, l.offset, {}};
+  for (const Stride& s : l.strides) p.strides.push_back(value_of(c.axes, s));
+  return p;
 }
 
 std::vector<Stride> row_major(const Axes& axes, const Shape& shape, std::span<const Axis> dims) {

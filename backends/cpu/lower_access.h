@@ -29,8 +29,17 @@ struct Layout {
   std::vector<Stride> strides;  // by dim
 };
 
-// Row-major in its own memory; of a view in that of its source. through: v counts as a view, whatever its role.
+// Row-major in its own memory; of a view in that of its source; of what points into memory, behind its own pointer.
+// through: v counts as a view, whatever its role.
 Layout layout_of(const Clustering& c, ir::Value v, bool through = false);
+
+// The same with numbers for strides.
+struct Placement {
+  ir::Value storage;
+  int64_t offset;
+  std::vector<int64_t> strides;
+};
+Placement placement_of(const Clustering& c, ir::Value v);
 
 // Row-major steps of a shape whose dims run over these axes.
 std::vector<Stride> row_major(const Axes& axes, const Shape& shape, std::span<const Axis> dims);

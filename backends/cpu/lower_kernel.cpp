@@ -74,7 +74,10 @@ void ClusterLowering::survey_operand(Value v, size_t i) {
   if (g_.op(v) == Op::gather_op && i == 0) {
     for (int64_t d : g_.attrs(v).ints(Key::index_batch))
       if (Axis a = c_.axes.of(g_.operand(v, 1))[static_cast<size_t>(d)]; c_.axes.looped(a)) alone_.push_back(a);
-    if (g_.shape(o).numel() > INT32_MAX) see(DType::i64);
+    int64_t reach = 0;
+    Placement from = placement_of(c_, o);
+    for (size_t d = 0; d < from.strides.size(); ++d) reach += (g_.shape(o)[d] - 1) * std::abs(from.strides[d]);
+    if (reach >= INT32_MAX) see(DType::i64);
     return;
   }
   while (!own(o) && c_.role[o] == Role::view && c_.follows[o]) o = g_.operand(o, 0);
@@ -156,7 +159,11 @@ LoweredKernel ClusterLowering::run() {
   find_strips();
   for (size_t l = outer_ == 0 ? 0 : 1; l < loops_.size(); ++l) args_->product(loops_[l].axes);  // before the loops
   for (Value v : cluster_.members)
-    if (g_.op(v) == Op::gather_op) operand_pointers_[v] = args_->memory(c_.storage(g_.operand(v, 0)), 0);
+    if (g_.op(v) == Op::gather_op) {
+      Layout from = layout_of(c_, g_.operand(v, 0));
+      operand_pointers_[v] = args_->memory(from.storage, from.offset * size_of(g_.dtype(v)));
+      operand_strides_[v] = std::move(from.strides);
+    }
   for (Value v : cluster_.inlined) make_all(v);
   for (Value v : cluster_.members)
     if (c_.reduction[v] == Reduction::full) start_reduction(v);

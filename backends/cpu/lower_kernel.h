@@ -180,8 +180,9 @@ class ClusterLowering {
   std::map<Value, uint32_t> partials_;
   std::map<std::pair<Value, uint32_t>, Starts> starts_;
   std::map<Value, uint32_t> operand_pointers_;  // of gathers
-  std::vector<Frame> stack_;                    // each needs the next
-  Frame missing_;                               // what the last step needs, untouched
+  std::map<Value, std::vector<Stride>> operand_strides_;
+  std::vector<Frame> stack_;  // each needs the next
+  Frame missing_;             // what the last step needs, untouched
   LoweredKernel result_;
 };
 

@@ -161,8 +161,8 @@ ClusterLowering::Starts& ClusterLowering::starts_of(Value v, uint32_t batch, std
   auto [it, fresh] = starts_.try_emplace({v, batch}, Starts{kNone, kNone});
   if (!fresh) return it->second;
   AttrView a = g_.attrs(v);
-  Value o = g_.operand(v, 0), from = g_.operand(v, 1);
-  std::vector<Stride> strides = row_major(c_.axes, g_.shape(o), c_.axes.of(o));
+  Value from = g_.operand(v, 1);
+  const std::vector<Stride>& strides = operand_strides_.at(v);
   Starts& s = it->second;
   auto add = [&](uint32_t start, const Stride& stride) {
     if (!stride.fixed())
@@ -196,7 +196,7 @@ ClusterLowering::Starts& ClusterLowering::starts_of(Value v, uint32_t batch, std
 }
 
 bool ClusterLowering::step_gather(Frame& f) {
-  Value v = f.value, o = g_.operand(v, 0), from = g_.operand(v, 1);
+  Value v = f.value, from = g_.operand(v, 1);
   AttrView a = g_.attrs(v);
   std::vector<int64_t> index = index_of(c_.axes, g_, v, f.element), batch_index;
   for (size_t d = 0; d < index.size(); ++d)
@@ -211,7 +211,7 @@ bool ClusterLowering::step_gather(Frame& f) {
   }
   Starts s = starts_of(v, static_cast<uint32_t>(batch), indices, batch_index);
   // Within the slice.
-  std::vector<Stride> strides = row_major(c_.axes, g_.shape(o), c_.axes.of(o));
+  const std::vector<Stride>& strides = operand_strides_.at(v);
   int64_t fixed = 0;
   size_t window = 0;
   for (size_t d = 0; d < strides.size(); ++d) {

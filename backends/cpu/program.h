@@ -16,6 +16,7 @@ enum class Space : uint8_t {
   input,     // buffer `index` of the call's inputs
   output,    // buffer `index` of the call's outputs
   arena,     // of the call
+  pointer,   // what PointerStep `index` points to
   constant,  // of the program
 };
 struct Place {
@@ -66,20 +67,33 @@ struct RoutineStep {
   Place out, scratch;
 };
 
+// An entry of the argument table that is an address.
+struct Address {
+  uint32_t arg;
+  Place place;
+};
+
+// Where a slice begins whose elements stay where they are.
+struct PointerStep {
+  ir::Value node;
+  uint32_t index = 0;
+  Place whole;  // of its first element, were all starts 0
+  struct Start {
+    Place place;            // of an i64
+    int64_t limit, stride;  // the last start; bytes
+  };
+  std::vector<Start> starts;
+  std::vector<Address> uses;  // in the argument table
+};
+
 struct CopyStep {
   Place from, to;
   int64_t bytes;
 };
 
 struct Step {
-  std::variant<KernelStep, RoutineStep, CopyStep> what;
+  std::variant<KernelStep, RoutineStep, PointerStep, CopyStep> what;
   std::vector<IndexFault> faults;  // empty: cannot fail
-};
-
-// An entry of the argument table that is an address.
-struct Address {
-  uint32_t arg;
-  Place place;
 };
 
 struct Program {
@@ -89,6 +103,7 @@ struct Program {
   std::vector<Address> addresses;
   Buffer constants;
   int64_t arena_bytes = 0;
+  uint32_t pointers = 0;
   std::vector<int32_t> in_place;  // of each output: the input that it may be, or -1
 };
 

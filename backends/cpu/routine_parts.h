@@ -11,7 +11,7 @@
 
 namespace jot::cpu {
 
-std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int64_t error_code);
+std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int64_t error_code, ir::Ints operand_steps);
 std::unique_ptr<Routine> make_reduce(const ir::GraphData& g, ir::Value v);
 std::unique_ptr<Routine> make_random_bits(const ir::GraphData& g, ir::Value v);
 

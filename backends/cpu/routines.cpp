@@ -264,13 +264,14 @@ class DynamicSlice final : public Routine {
   }
 };
 
-std::unique_ptr<Routine> make_dynamic_slice(const ir::GraphData& g, ir::Value v) {
+std::unique_ptr<Routine> make_dynamic_slice(const ir::GraphData& g, ir::Value v, Ints operand_steps) {
   auto r = std::make_unique<DynamicSlice>();
   r->update = g.op(v) == Op::dynamic_update_slice_op;
   const Shape& whole = g.shape(g.operand(v, 0));
   const Shape& part = r->update ? g.shape(g.operand(v, 1)) : g.shape(v);
   int size = size_of(g.dtype(v));
   r->steps = row_major(whole);
+  if (!operand_steps.empty()) r->steps.assign(operand_steps.begin(), operand_steps.end());
   for (size_t d = 0; d < whole.size(); ++d) r->limit.push_back(whole[d] - part[d]);
   r->copy = r->update ? strided(part, row_major(part), r->steps, size) : strided(part, r->steps, row_major(part), size);
   r->copy.normalise();
@@ -280,7 +281,8 @@ std::unique_ptr<Routine> make_dynamic_slice(const ir::GraphData& g, ir::Value v)
 
 }  // namespace
 
-std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code) {
+std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code,
+                                            Ints operand_steps) {
   switch (g.op(v)) {
     case Op::const_op:
       return make_constant(g, v);
@@ -315,11 +317,11 @@ std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v,
       return make_movement(g, v);
     case Op::dynamic_slice_op:
     case Op::dynamic_update_slice_op:
-      return make_dynamic_slice(g, v);
+      return make_dynamic_slice(g, v, operand_steps);
     case Op::gather_op:
     case Op::scatter_add_op:
     case Op::scatter_set_op:
-      return make_indexing(g, v, error_code);
+      return make_indexing(g, v, error_code, operand_steps);
     case Op::reduce_sum_op:
     case Op::reduce_max_op:
     case Op::reduce_min_op:

@@ -16,18 +16,20 @@ namespace jot::cpu {
 class Routine {
  public:
   virtual ~Routine() = default;
-  // Contiguous operands and result. The result may be operand 0 itself for dynamic_update_slice and the scatters; it
-  // overlaps no other operand; it is not touched then if there is an error. `scratch`: scratch_bytes, aligned to 64
-  // bytes. An index out of range (mode check) is recorded in `error` as code error_code + its position in index_map,
-  // element of the batch, index.
+  // Contiguous operands (but for operand_steps, below) and result. The result may be operand 0 itself for
+  // dynamic_update_slice and the scatters; it overlaps no other operand; it is not touched then if there is an error.
+  // `scratch`: scratch_bytes, aligned to 64 bytes. An index out of range (mode check) is recorded in `error` as code
+  // error_code + its position in index_map, element of the batch, index.
   virtual void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const = 0;
 
   int64_t scratch_bytes = 0;
   std::string library;  // that it calls: name, version and kernels; empty: none
 };
 
-// Takes sources, movement, indexing, reductions and dot; null for other ops.
-std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code);
+// Takes sources, movement, indexing, reductions and dot; null for other ops. operand_steps: the strides of operand 0 of
+// a gather or dynamic_slice, where it is not row-major.
+std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code,
+                                            ir::Ints operand_steps = {});
 
 // The library's (library.cpp) or our own product of two matrices or stacks of them.
 std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v);

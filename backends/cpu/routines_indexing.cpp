@@ -188,7 +188,7 @@ class Indexing final : public Routine {
 
 }  // namespace
 
-std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int64_t error_code) {
+std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int64_t error_code, Ints steps) {
   auto r = std::make_unique<Indexing>();
   ir::AttrView a = g.attrs(v);
   bool gather = g.op(v) == Op::gather_op;
@@ -200,6 +200,7 @@ std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int6
   const Shape &x = g.shape(g.operand(v, 0)), &indices = g.shape(g.operand(v, 1));
   const Shape& result = gather ? g.shape(v) : g.shape(g.operand(v, 2));
   std::vector<int64_t> operand_steps = row_major(x), index_steps = row_major(indices), result_steps = row_major(result);
+  if (!steps.empty()) operand_steps.assign(steps.begin(), steps.end());
   Ints offset_dims = a.ints(Key::offset_dims), operand_batch = a.ints(Key::operand_batch);
   Ints index_map = a.ints(Key::index_map);
 

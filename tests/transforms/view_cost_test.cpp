@@ -82,6 +82,66 @@ TEST_CASE("a part of a view costs what it shows") {
   check_little("operand of a product", [](const Tensor& x) { return matmul(x.t().slice(0, 4, 8), x.slice(1, 0, 4)); });
 }
 
+TEST_CASE("gathers of a view cost what they show") {
+  Tensor i = Tensor::from(std::vector<int64_t>{3, 1, 7}, {3}), j = Tensor::from(std::vector<int32_t>{3, -1, 7}, {3});
+  Tensor k = Tensor::from(std::vector<int64_t>{3, 1, 7, 0}, {2, 2});
+  check_little("rows of a slice", [=](const Tensor& x) { return x.slice(0, 1, 1000).index({i}); });
+  check_little("rows of a slice, i32", [=](const Tensor& x) { return x.slice(0, 1, 1000).index({j}); });
+  check_little("rows of a slice in steps", [=](const Tensor& x) { return x.slice(0, 1, 1000, 3).index({j}); });
+  check_little("rows of columns", [=](const Tensor& x) { return x.slice(1, 3, 500).index({i}); });
+  check_little("elements of a slice", [=](const Tensor& x) { return x.slice(0, 1, 1000).index({i, j}); });
+  check_little("of a transpose", [=](const Tensor& x) { return x.t().index({i}); });
+  check_little("elements of a transpose", [=](const Tensor& x) { return x.t().index({i, j}); });
+  check_little("of a slice of a transpose", [=](const Tensor& x) { return x.t().slice(0, 2, 300).index({j}); });
+  check_little("of a narrow", [=](const Tensor& x) { return x.narrow(0, 1, 1000).index({i}); });
+  check_little("of a select", [=](const Tensor& x) {
+    return x.view({2, kRows / 2, kColumns}).select(0, 1).index({i});
+  });
+  check_little("of a chunk", [=](const Tensor& x) { return x.chunk(2)[1].index({i}); });
+  check_little("of slices of slices", [=](const Tensor& x) {
+    return x.slice(0, 1, 1020).slice(1, 1, 500).slice(0, 1, 1000, 2).index({i}).slice(1, 0, 99);
+  });
+  check_little("of a broadcast", [=](const Tensor& x) { return x[7].expand({1 << 14, kColumns}).index({i}); });
+  check_little("of a reshaped slice", [=](const Tensor& x) {
+    return x.slice(0, 4, 1004).view({100, 10, kColumns}).index({i});
+  });
+  check_little("of a flattened slice", [=](const Tensor& x) { return x.slice(0, 4, 1004).flatten().index({j}); });
+  check_little("of split columns", [=](const Tensor& x) {
+    return x.slice(1, 2, 502).unflatten(1, {10, 50}).index({Slice(), i, j});
+  });
+  check_little("of a diagonal", [=](const Tensor& x) { return x.diagonal(1).index({i}); });
+  check_little("of strides", [=](const Tensor& x) { return x.as_strided({3, 500}, {1000, 7}, 5).index({0, i}); });
+  check_little("detached", [=](const Tensor& x) { return x.slice(0, 1, 1000).detach().index({i}); });
+  check_little("index_select", [=](const Tensor& x) { return index_select(x.t().slice(1, 5, 20), 1, i); });
+  check_little("gather", [=](const Tensor& x) { return gather(x.slice(0, 5, 1000), 1, k); });
+  check_little("gather of a transpose", [=](const Tensor& x) { return gather(x.t(), 0, k); });
+  check_little("of windows of gathered rows",
+               [=](const Tensor& x) { return x.slice(0, 1, 900).index({i}).unfold(1, 3, 9)[1]; });
+  // Errors name the view's dimension and size.
+  Tensor x = base(), bad = Tensor::from(std::vector<int64_t>{900}, {1});
+  CHECK_THROWS_WITH_AS(x.t().slice(0, 2, 300).index({bad}).eval(),
+                       doctest::Contains("index 900 is out of bounds for dimension 0 with size 298"), IndexError);
+}
+
+TEST_CASE("a slice that is read in place sees what was there before a later write") {
+  Tensor x = base(), i = Tensor::from(std::vector<int64_t>{0, 2}, {2});
+  auto f = jit([=](const Tensor& x) {
+    Tensor before = x.slice(0, 3, 9).index({i}).slice(1, 0, 2);
+    x.slice(0, 4, 8).copy_(x.slice(0, 3, 7));  // moves rows onto rows that it reads
+    return std::pair{before, x.slice(0, 3, 9).index({i}).slice(1, 0, 2)};
+  });
+  Tensor before = x.slice(0, 3, 9).index({i}).slice(1, 0, 2) * 1, y = x.clone().eval();
+  x.slice(0, 4, 8).copy_(x.slice(0, 3, 7));
+  Tensor rows = x.slice(1, 0, 1).flatten().slice(0, 3, 9);
+  auto row = [](double n) { return n * kColumns; };
+  CHECK_EQ(rows.to_vector<double>(), std::vector<double>{row(3), row(3), row(4), row(5), row(6), row(8)});
+  auto [first, second] = f(y);
+  CHECK_SAME(first, before);
+  CHECK_EQ(before.to_vector<double>(), std::vector<double>{row(3), row(3) + 1, row(5), row(5) + 1});
+  CHECK_EQ(second.to_vector<double>(), std::vector<double>{row(3), row(3) + 1, row(4), row(4) + 1});
+  CHECK_SAME(y, x);
+}
+
 // ---- values, by strides on the host
 
 namespace {
