@@ -228,7 +228,8 @@ Value scattered(Emitter& e, const Indexed& x, const Arg& values, bool accumulate
 
 Tensor Tensor::operator[](const Index& index) const { return this->index({index}); }
 
-Tensor Tensor::index(const std::vector<Index>& indices) const {
+Tensor Tensor::index(const Indices& list) const {
+  const std::vector<Index>& indices = list.list();
   Indexed x = Indexer("index", *this, indices).result();
   if (x.tensors.empty()) return x.base;
   Emitter e("index", indices[0].at, x.base);
@@ -272,8 +273,8 @@ void put(std::string_view op, const Tensor& t, const std::vector<Index>& indices
 }
 }  // namespace detail
 
-const Tensor& Tensor::index_put_(const std::vector<Index>& indices, const Arg& values, bool accumulate) const {
-  put("index_put_", *this, indices, values, accumulate);
+const Tensor& Tensor::index_put_(const Indices& indices, const Arg& values, bool accumulate) const {
+  put("index_put_", *this, indices.list(), values, accumulate);
   return *this;
 }
 

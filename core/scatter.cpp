@@ -226,7 +226,7 @@ Tensor Tensor::index_fill(int64_t dim, const Tensor& index, const Arg& value) co
 Tensor Tensor::index_add(int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha) const {
   return copied("index_add", *this, source.at()).index_add_(dim, index, source, alpha);
 }
-Tensor Tensor::index_put(const std::vector<Index>& indices, const Arg& values, bool accumulate) const {
+Tensor Tensor::index_put(const Indices& indices, const Arg& values, bool accumulate) const {
   return copied("index_put", *this, values.at()).index_put_(indices, values, accumulate);
 }
 Tensor Tensor::masked_scatter(const Tensor& mask, const Arg& source) const {
@@ -267,7 +267,7 @@ Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Arg& 
 Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha) {
   return x.index_add(dim, index, source, alpha);
 }
-Tensor index_put(const Tensor& x, const std::vector<Index>& indices, const Arg& values, bool accumulate) {
+Tensor index_put(const Tensor& x, const Indices& indices, const Arg& values, bool accumulate) {
   return x.index_put(indices, values, accumulate);
 }
 Tensor masked_scatter(const Tensor& x, const Tensor& mask, const Arg& source) { return x.masked_scatter(mask, source); }

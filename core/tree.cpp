@@ -74,7 +74,7 @@ std::string text_of(const DimTree& d) {
   switch (d.kind) {
     case DimTree::Kind::dim:
       return std::to_string(d.dim);
-    case DimTree::Kind::none:
+    case DimTree::Kind::unmapped:
       return "none";
     case DimTree::Kind::list:
     case DimTree::Kind::map: {
@@ -108,11 +108,11 @@ class Matcher {
     switch (n.kind) {
       case TreeSpec::Node::Kind::tensor:
         if (d.kind == DimTree::Kind::list || d.kind == DimTree::Kind::map) mismatch();
-        result_.push_back(d.kind == DimTree::Kind::none ? std::optional<int64_t>() : d.dim);
+        result_.push_back(d.kind == DimTree::Kind::unmapped ? std::optional<int64_t>() : d.dim);
         break;
       case TreeSpec::Node::Kind::other:
         if (d.kind == DimTree::Kind::dim) not_a_tensor(d, *n.type);
-        if (d.kind != DimTree::Kind::none) mismatch();
+        if (d.kind != DimTree::Kind::unmapped) mismatch();
         break;
       case TreeSpec::Node::Kind::absent:
         break;
@@ -126,13 +126,13 @@ class Matcher {
   }
 
   void list(const DimTree& d, size_t size) {
-    bool prefix = d.kind == DimTree::Kind::dim || d.kind == DimTree::Kind::none;
+    bool prefix = d.kind == DimTree::Kind::dim || d.kind == DimTree::Kind::unmapped;
     if (!prefix && (d.kind != DimTree::Kind::list || d.children.size() != size)) mismatch();
     for (size_t i = 0; i < size; ++i) node(prefix ? d : d.children[i]);
   }
 
   void map(const DimTree& d, size_t size) {
-    bool prefix = d.kind == DimTree::Kind::dim || d.kind == DimTree::Kind::none;
+    bool prefix = d.kind == DimTree::Kind::dim || d.kind == DimTree::Kind::unmapped;
     // {} is an empty list and an empty map.
     bool empty = d.kind == DimTree::Kind::list && d.children.empty();
     if (!prefix && ((d.kind != DimTree::Kind::map && !empty) || d.children.size() != size)) mismatch();

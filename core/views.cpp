@@ -497,7 +497,7 @@ Tensor unflatten(const Tensor& x, int64_t dim, const Shape& sizes, Location at) 
 Tensor expand(const Tensor& x, const Shape& shape, Location at) { return x.expand(shape, at); }
 Tensor expand_as(const Tensor& x, const Tensor& other, Location at) { return x.expand_as(other, at); }
 Tensor detach(const Tensor& x, Location at) { return x.detach(at); }
-Tensor index(const Tensor& x, const std::vector<Index>& indices) { return x.index(indices); }
+Tensor index(const Tensor& x, const Indices& indices) { return x.index(indices); }
 Tensor reshape(const Tensor& x, const Shape& shape, Location at) { return x.reshape(shape, at); }
 Tensor flatten(const Tensor& x, int64_t first, int64_t last, Location at) { return x.flatten(first, last, at); }
 Tensor squeeze(const Tensor& x, const Axes& dims, Location at) { return x.squeeze(dims, at); }

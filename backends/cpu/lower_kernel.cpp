@@ -72,7 +72,8 @@ void ClusterLowering::survey_operand(Value v, size_t i) {
   see(g_.dtype(o));
   if (copies_memory(v)) return find_access(v, true);
   if (g_.op(v) == Op::gather_op && i == 0) {
-    for (int64_t d : g_.attrs(v).ints(Key::index_batch))
+    Ints batch = g_.attrs(v).ints(Key::index_batch);
+    for (int64_t d : batch)
       if (Axis a = c_.axes.of(g_.operand(v, 1))[static_cast<size_t>(d)]; c_.axes.looped(a)) alone_.push_back(a);
     int64_t reach = 0;
     Placement from = placement_of(c_, o);

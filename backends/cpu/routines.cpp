@@ -192,7 +192,8 @@ std::unique_ptr<Stored> make_constant(const ir::GraphData& g, ir::Value v) {
   r->count = g.shape(v).numel();
   r->size = size_of(g.dtype(v));
   if (r->count == 0) return r;
-  for (int64_t word : g.attrs(v).ints(Key::data))
+  ir::Ints words = g.attrs(v).ints(Key::data);
+  for (int64_t word : words)
     visit(g.dtype(v), [&](auto zero) {
       using T = decltype(zero);
       if constexpr (std::is_floating_point_v<T>)

@@ -124,8 +124,8 @@ class Call {
     starts[I + 1] = leaves.size();
   }
   template <size_t... I>
-  void run([[maybe_unused]] const Tensor* leaves, std::index_sequence<I...>) {
-    result_.emplace(call_with_lvalues(f_, substitute(std::get<I>(args_), leaves + starts[I])...));
+  void run([[maybe_unused]] const Tensor* tensors, std::index_sequence<I...>) {
+    result_.emplace(call_with_lvalues(f_, substitute(std::get<I>(args_), tensors + starts[I])...));
   }
   static void invoke(void* self, std::span<const Tensor> args, Outputs& out) {
     Call& call = *static_cast<Call*>(self);

@@ -63,7 +63,7 @@ Tensor diag_embed(const Tensor& x, Location at = JOT_HERE);                  // 
 Tensor tril(const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
 Tensor triu(const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
 Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
-Tensor index_put(const Tensor& x, const std::vector<Index>& indices, const Arg& values, bool accumulate = false);
+Tensor index_put(const Tensor& x, const Indices& indices, const Arg& values, bool accumulate = false);
 Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha = {1, {}});
 Tensor index_copy(const Tensor& x, int64_t dim, const Tensor& index, const Arg& source);
 Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Arg& value);
@@ -105,7 +105,7 @@ Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step, Location
 Tensor as_strided(const Tensor& x, const Shape& size, const Shape& stride, std::optional<int64_t> offset = {},
                   Location at = JOT_HERE);
 Tensor detach(const Tensor& x, Location at = JOT_HERE);
-Tensor index(const Tensor& x, const std::vector<Index>& indices);  // a copy where an index is a tensor
+Tensor index(const Tensor& x, const Indices& indices);  // a copy where an index is a tensor
 Tensor reshape(const Tensor& x, const Shape& shape, Location at = JOT_HERE);
 Tensor flatten(const Tensor& x, int64_t first = 0, int64_t last = -1, Location at = JOT_HERE);
 Tensor squeeze(const Tensor& x, const Axes& dims = {}, Location at = JOT_HERE);

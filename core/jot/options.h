@@ -117,10 +117,10 @@ struct DimEntry;
 // its beginning. Structs are lists of their members.
 class DimTree {
  public:
-  enum class Kind : uint8_t { dim, none, list, map };
+  enum class Kind : uint8_t { dim, unmapped, list, map };
   template <std::integral T>
-  DimTree(T dim) : kind(Kind::dim), dim(static_cast<int64_t>(dim)) {}  // NOLINT: implicit by design
-  DimTree(none_t) : kind(Kind::none) {}                                // NOLINT: implicit by design
+  DimTree(T d) : kind(Kind::dim), dim(static_cast<int64_t>(d)) {}  // NOLINT: implicit by design
+  DimTree(none_t) : kind(Kind::unmapped) {}                        // NOLINT: implicit by design
   DimTree(std::initializer_list<DimTree> list) : kind(Kind::list), children(list) {}
   DimTree(std::initializer_list<DimEntry> entries);
 

@@ -20,6 +20,7 @@
 namespace jot {
 
 class Index;
+class Indices;
 namespace detail {
 struct TensorImpl;
 using Sink = void (*)(const void* elements, DType dtype, int64_t n, void* out);
@@ -87,7 +88,7 @@ class Tensor {
 
   // Views: they share the elements, writes through them reach the base.
   Tensor operator[](const Index& index) const;
-  Tensor index(const std::vector<Index>& indices) const;  // a copy where an index is a tensor
+  Tensor index(const Indices& indices) const;  // a copy where an index is a tensor
   Tensor select(int64_t dim, int64_t index, Location at = JOT_HERE) const;
   Tensor slice(int64_t dim, std::optional<int64_t> start = {}, std::optional<int64_t> stop = {}, int64_t step = 1,
                Location at = JOT_HERE) const;
@@ -141,7 +142,7 @@ class Tensor {
   const Tensor& zero_(Location at = JOT_HERE) const;
   const Tensor& masked_fill_(const Tensor& mask, const Arg& value) const;
   const Tensor& masked_scatter_(const Tensor& mask, const Arg& source) const;  // reads the mask
-  const Tensor& index_put_(const std::vector<Index>& indices, const Arg& values, bool accumulate = false) const;
+  const Tensor& index_put_(const Indices& indices, const Arg& values, bool accumulate = false) const;
   const Tensor& index_add_(int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha = {1, {}}) const;
   const Tensor& index_copy_(int64_t dim, const Tensor& index, const Arg& source) const;
   const Tensor& index_fill_(int64_t dim, const Tensor& index, const Arg& value) const;
@@ -203,7 +204,7 @@ class Tensor {
   Tensor index_add(int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha = {1, {}}) const;
   Tensor index_copy(int64_t dim, const Tensor& index, const Arg& source) const;
   Tensor index_fill(int64_t dim, const Tensor& index, const Arg& value) const;
-  Tensor index_put(const std::vector<Index>& indices, const Arg& values, bool accumulate = false) const;
+  Tensor index_put(const Indices& indices, const Arg& values, bool accumulate = false) const;
   Tensor masked_fill(const Tensor& mask, const Arg& value) const;
   Tensor masked_scatter(const Tensor& mask, const Arg& source) const;
   Tensor select_scatter(const Tensor& src, int64_t dim, int64_t index, Location at = JOT_HERE) const;
@@ -228,17 +229,28 @@ class Index {
  public:
   enum class Kind : uint8_t { integer, slice, new_axis, ellipsis, tensor };
   template <std::integral T>
-  Index(T i, Location at = JOT_HERE)  // NOLINT: implicit by design
-      : at(at), kind(Kind::integer), integer(static_cast<int64_t>(i)) {}
-  Index(Slice s, Location at = JOT_HERE) : at(at), kind(Kind::slice), slice(s) {}            // NOLINT
-  Index(none_t, Location at = JOT_HERE) : at(at), kind(Kind::new_axis) {}                    // NOLINT
-  Index(Ellipsis_t, Location at = JOT_HERE) : at(at), kind(Kind::ellipsis) {}                // NOLINT
-  Index(const Tensor& t, Location at = JOT_HERE) : at(at), kind(Kind::tensor), tensor(t) {}  // NOLINT
+  Index(T i, Location line = JOT_HERE)  // NOLINT: implicit by design
+      : at(line), kind(Kind::integer), integer(static_cast<int64_t>(i)) {}
+  Index(Slice s, Location line = JOT_HERE) : at(line), kind(Kind::slice), slice(s) {}            // NOLINT
+  Index(none_t, Location line = JOT_HERE) : at(line), kind(Kind::new_axis) {}                    // NOLINT
+  Index(Ellipsis_t, Location line = JOT_HERE) : at(line), kind(Kind::ellipsis) {}                // NOLINT
+  Index(const Tensor& t, Location line = JOT_HERE) : at(line), kind(Kind::tensor), tensor(t) {}  // NOLINT
   Location at;
   Kind kind;
   int64_t integer = 0;
   Slice slice{};
   Tensor tensor{};
+};
+// A list of them, `{0, Slice(1, 3), None}`. No std::vector: its constructor may convert the entries of a braced list,
+// and the line of an entry would be one of the standard library.
+class Indices {
+ public:
+  Indices(std::initializer_list<Index> list) : list_(list) {}
+  Indices(std::vector<Index> list) : list_(std::move(list)) {}  // NOLINT: implicit by design
+  const std::vector<Index>& list() const { return list_; }
+
+ private:
+  std::vector<Index> list_;
 };
 
 Tensor operator+(const Arg& a, const Arg& b);

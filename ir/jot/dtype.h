@@ -6,6 +6,8 @@ namespace jot {
 
 // Element types. bf16, f16 and u8 are reserved: creating a tensor of one is a DTypeError until they land.
 enum class DType : uint8_t { boolean, u8, i32, i64, bf16, f16, f32, f64 };
+// As in torch: a number never widens a tensor within its category.
+enum class Category : uint8_t { boolean, integer, floating };
 
 inline constexpr DType boolean = DType::boolean, u8 = DType::u8, i32 = DType::i32, i64 = DType::i64, bf16 = DType::bf16,
                        f16 = DType::f16, f32 = DType::f32, f64 = DType::f64;
@@ -17,8 +19,6 @@ constexpr int size_of(DType d) {
 constexpr bool is_floating(DType d) { return d >= DType::bf16; }
 constexpr bool is_integer(DType d) { return d >= DType::u8 && d <= DType::i64; }
 
-// As in torch: a number never widens a tensor within its category.
-enum class Category : uint8_t { boolean, integer, floating };
 constexpr Category category_of(DType d) {
   return d == DType::boolean ? Category::boolean : is_integer(d) ? Category::integer : Category::floating;
 }

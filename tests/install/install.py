@@ -100,7 +100,7 @@ def product(prefix, work):
 
 def with_cmake(prefix, work):
     (work / 'CMakeLists.txt').write_text(CMAKE)
-    command('cmake', '-S', work, '-B', work / 'build', f'-DCMAKE_PREFIX_PATH={prefix}')
+    command('cmake', '-G', 'Ninja', '-S', work, '-B', work / 'build', f'-DCMAKE_PREFIX_PATH={prefix}')
     command('cmake', '--build', work / 'build')
     assert command(work / 'build/example') == expected(), 'the README shows another output'
 

@@ -17,8 +17,9 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAYERS = ['ir', 'passes', 'backends', 'core']  # a lower one never includes a higher one
 FOLDERS = LAYERS + ['tests', 'bench', 'docs']
-COMPILERS = ['g++', 'clang++-16']
-WARNINGS = ['-Wall', '-Wextra', '-Wpedantic', '-Werror', '-std=c++20']
+CLANG = next(filter(shutil.which, (f'clang++-{version}' for version in range(16, 31))), 'clang++-16 or newer')
+COMPILERS = ['g++', CLANG]
+WARNINGS = ['-Wall', '-Wextra', '-Wpedantic', '-Wshadow', '-Werror', '-std=c++20']
 MAX_LINES = 900
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 DEFINE = re.compile(r'^\s*#\s*define\s+(\w+)', re.M)
@@ -149,7 +150,7 @@ def flags_of(entry):
 
 def check_source(build, entry):
     """The other compiler accepts what the build compiles with the first."""
-    done = subprocess.run(['clang++-16', *flags_of(entry), '-fsyntax-only', entry['file']], cwd=build,
+    done = subprocess.run([CLANG, *flags_of(entry), '-fsyntax-only', entry['file']], cwd=build,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         yield done.stdout
@@ -179,7 +180,7 @@ def checks(options):
         for path in private_headers():
             yield f'private header {path.relative_to(ROOT)}', functools.partial(check_private_header, libraries, path)
         for entry in sources:
-            yield f'clang++-16 {entry["file"]}', functools.partial(check_source, options.build, entry)
+            yield f'{CLANG} {entry["file"]}', functools.partial(check_source, options.build, entry)
 
 
 def run(options):
@@ -241,7 +242,7 @@ def report_costs():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--build', type=pathlib.Path, help='the build folder')
-    parser.add_argument('--sources', action='store_true', help='also compile every source of the build with clang 16')
+    parser.add_argument('--sources', action='store_true', help='also compile every source of the build with clang')
     parser.add_argument('--report', action='store_true', help='also measure what the headers cost a compiler')
     options = parser.parse_args()
     for compiler in COMPILERS:

@@ -31,6 +31,7 @@ PLANTED = [
     ('core/jot/tensor.h', '#pragma once\ninline Shape s;\n', '<jot/tensor.h> does not compile alone'),
     ('core/jot/tensor.h', '#include "jot/shape.h"\nstruct Tensor {};\n', 'redefinition of'),
     ('core/jot/tensor.h', '#pragma once\ninline int f(int x) { return 0; }\n', 'unused parameter'),
+    ('core/jot/tensor.h', '#pragma once\ninline int x = 0;\ninline int f(int x) { return x; }\n', 'shadows'),
     ('ir/jot/fmt.h', '#pragma once\n#include <boost/any.hpp>\n', 'a public header may not include boost/any.hpp'),
     ('passes/cse.cpp', '', 'source not listed'),
     ('tests/ops/sum_test.cpp', '', 'source not listed'),
