@@ -121,8 +121,9 @@ Tensor entered(std::string_view op, const Tensor& concrete, Location at) {
 
 namespace detail {
 
-Tensor copy_of(const void* elements, const Shape& shape, DType dtype, int64_t count, const char* what, Location at) {
+Tensor copy_of(const void* elements, const Shape& given, DType dtype, int64_t count, const char* what, Location at) {
   checked_dtype(dtype, what, at);
+  Shape shape = std::ranges::count(given, -1) ? inferred_shape(what, count, given, at) : given;
   check_shape(what, shape, at);
   if (count != shape.numel())
     fail<ShapeError>(what,
@@ -148,10 +149,10 @@ DType default_dtype() { return default_floating.load(std::memory_order_relaxed);
 Tensor tensor(const Nested& n, std::optional<DType> dtype, Location at) {
   if (n.ragged())
     fail<ShapeError>("tensor", "the lists at one depth must have one length: expected a rectangular nesting", at);
-  DType given = n.category() == Category::floating  ? default_dtype()
+  DType plain = n.category() == Category::floating  ? default_dtype()
                 : n.category() == Category::integer ? DType::i64
                                                     : DType::boolean;
-  DType d = checked_dtype(dtype.value_or(given), "tensor", at);
+  DType d = checked_dtype(dtype ? *dtype : n.dtype().value_or(plain), "tensor", at);
   if (n.shape().empty() && recording()) {
     Emitter e("tensor", at);
     return e.result(e(n.elements()[0], d));

@@ -4,6 +4,7 @@
 
 #include "backends/buffer.h"
 #include "backends/reference/interpret.h"
+#include "core/events.h"
 #include "core/lru.h"
 #include "core/writebacks.h"
 #include "ir/fork.h"
@@ -39,7 +40,9 @@ LruTable<CompileKey, CompiledGraph>& table() {
 std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, bool writebacks) {
   NoFork section;
   CompileKey key{recorded.with_captures(nullptr), writebacks};  // the table keeps no tensors
-  if (auto found = table().find(key)) return found;
+  auto found = table().find(key);
+  if (env().log_cache) detail::log_lookup("executables", found != nullptr, recorded);
+  if (found) return found;
   auto made = std::make_shared<CompiledGraph>();
   made->recorded = key.recorded;
   auto start = std::chrono::steady_clock::now();

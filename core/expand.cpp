@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/events.h"
 #include "core/lru.h"
 #include "core/writebacks.h"
 #include "ir/build.h"
@@ -192,7 +193,9 @@ uint64_t Expand::hash() const {
 std::shared_ptr<const Expansion> expand(const Graph& recorded, const Expand& what) {
   NoFork section;
   ExpansionKey key{recorded, what};
-  if (auto found = table().find(key)) return found;
+  auto found = table().find(key);
+  if (env().log_cache) detail::log_lookup("expansions", found != nullptr, recorded);
+  if (found) return found;
   auto made = std::make_shared<const Expansion>(make_expansion(pure_form(recorded, what), what));
   int64_t nodes = recorded.num_nodes() + made->graph.num_nodes() + made->map.num_nodes();
   table().insert(std::move(key), made, nodes);

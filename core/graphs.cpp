@@ -157,7 +157,17 @@ std::vector<Tensor> Executable::run(const std::vector<Tensor>& inputs, Location 
   return results;
 }
 
-void Executable::run_into(std::span<const void* const> inputs, std::span<void* const> outputs) const {
+void Executable::run_into(std::span<const void* const> inputs, std::span<void* const> outputs, Location at) const {
+  auto check = [&](size_t expected, size_t got, const char* what) {
+    if (expected != got)
+      throw TransformError("[run_into] expected " + std::to_string(expected) + " pointers to " + what + ", got " +
+                           std::to_string(got) + jot::at(at));
+  };
+  check(program_->num_arguments(), inputs.size(), "inputs, one for each tensor of the arguments");
+  check(program_->num_outputs(), outputs.size(),
+        program_->num_outputs() == program_->num_results()
+            ? "outputs, one for each tensor of the result"
+            : "outputs, one for each tensor of the result, then one for each argument that is written");
   program_->run_into(inputs, outputs);
 }
 

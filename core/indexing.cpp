@@ -219,6 +219,7 @@ Value scattered(Emitter& e, const Indexed& x, const Arg& values, bool accumulate
   if (!broadcasts_to(shape_of(values), a.shape))
     e.fail<ShapeError>("shape mismatch: values of shape " + to_string(shape_of(values)) +
                        " cannot be broadcast to the indexed shape " + to_string(a.shape));
+  if (accumulate) check_castable(e, values, x.base.dtype());
   Value updates = operand(e, values, x.base.dtype(), a.shape);
   Op op = accumulate ? Op::scatter_add_op : Op::scatter_set_op;
   return build::scatter(e.b, op, e(x.base), a.indices, updates, a.dims, ir::Mode::check, x.unique);

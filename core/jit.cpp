@@ -5,6 +5,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "core/events.h"
 #include "core/flags.h"
 #include "core/program.h"
 #include "core/recorder.h"
@@ -167,14 +168,18 @@ JitCache::~JitCache() = default;
 std::shared_ptr<const JitEntry> JitCache::find(const JitKey& key) {
   State& s = *state_;
   ForkSafeLock lock(s.mutex);
-  for (const auto& entry : s.entries)
-    if (entry->matches(key)) {
-      entry->last_use = ++s.clock;
-      ++s.info.hits;
-      return entry;
-    }
-  ++s.info.misses;
-  return nullptr;
+  auto found = std::ranges::find_if(s.entries, [&](const auto& e) { return e->matches(key); });
+  bool hit = found != s.entries.end();
+  if (env().log_cache)
+    log("cache", "jit" + on_line(s.at) + (hit ? ": hit, " : ": miss, ") + std::to_string(s.entries.size()) +
+                     " recordings are kept");
+  if (!hit) {
+    ++s.info.misses;
+    return nullptr;
+  }
+  (*found)->last_use = ++s.clock;
+  ++s.info.hits;
+  return *found;
 }
 
 std::shared_ptr<const JitEntry> JitCache::record(const JitKey& key, Fn fn, std::span<const Tensor> args,
@@ -200,8 +205,9 @@ std::shared_ptr<const JitEntry> JitCache::record(const JitKey& key, Fn fn, std::
   if (++s.misses_by_structure[key.structure()] > kNumbersBeforeAdvice && !s.advised) {
     s.advised = true;
     log("jit", "the function has been recorded " + std::to_string(kNumbersBeforeAdvice + 1) +
-                   " times for arguments that differ only in a number: pass tensor(v) instead of the number v" +
-                   jot::at(s.at));
+                   " times for arguments that differ only in a number: pass a tensor instead of the number v, "
+                   "tensor(v, f64) of a double (tensor(v) is f32), tensor(v) of an integer" +
+                   on_line(s.at));
   }
   return entry;
 }

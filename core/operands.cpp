@@ -34,6 +34,15 @@ DType checked_dtype(DType dtype, std::string_view what, Location at) {
   return dtype;
 }
 
+void check_castable(const Emitter& e, DType from, DType to) {
+  if (category_of(from) > category_of(to))
+    e.fail<DTypeError>("result type " + std::string(to_string(from)) + " can't be cast to the desired output type " +
+                       std::string(to_string(to)));
+}
+void check_castable(const Emitter& e, const Arg& from, DType to) {
+  check_castable(e, from.is_tensor() ? from.tensor().impl()->dtype() : dtype_of_number(from.number()), to);
+}
+
 Shape broadcast_shapes(const Emitter& e, const Shape& a, const Shape& b) {
   if (a == b) return a;
   const Shape &longer = a.size() >= b.size() ? a : b, &shorter = a.size() >= b.size() ? b : a;

@@ -40,6 +40,11 @@ DType floating(DType dtype);
 // bf16, f16 and u8 are refused.
 DType checked_dtype(DType dtype, std::string_view what, Location at);
 
+// What is computed is not written to a dtype of a lower category (float into integer), but what is only stored is
+// converted (copy_, fill_, assignment): DTypeError.
+void check_castable(const Emitter& e, DType from, DType to);
+void check_castable(const Emitter& e, const Arg& from, DType to);
+
 // numpy's rule. Throws ShapeError.
 Shape broadcast_shapes(const Emitter& e, const Shape& a, const Shape& b);
 bool broadcasts_to(const Shape& from, const Shape& to);

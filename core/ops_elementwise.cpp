@@ -18,10 +18,8 @@ Location at(const Arg& a, const Arg& b) { return a.at().line ? a.at() : b.at(); 
 
 // dst = v: v is cast as torch casts the result of an in-place operation.
 void store(Emitter& e, const Tensor& dst, Value v) {
-  DType from = e.b.dtype(v), to = dst.dtype();
-  if (category_of(from) > category_of(to))
-    e.fail<DTypeError>("result type " + std::string(to_string(from)) + " can't be cast to the desired output type " +
-                       std::string(to_string(to)));
+  DType to = dst.dtype();
+  check_castable(e, e.b.dtype(v), to);
   if (e.b.shape(v) != shape_of(dst))
     e.fail<ShapeError>("output with shape " + to_string(shape_of(dst)) + " doesn't match the broadcast shape " +
                        to_string(e.b.shape(v)));

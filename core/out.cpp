@@ -16,10 +16,8 @@ Tensor into(std::string_view op, const Tensor& out, const Tensor& result, Locati
       e.fail<TransformError>(
           "vmap: Batching rule not implemented for aten::" + std::string(op.substr(0, op.size() - 4)) +
           ".out; the fallback path doesn't work on out= or view ops; return the result, or copy_ it");
-  DType from = result.impl()->dtype(), to = out.impl()->dtype();
-  if (category_of(from) > category_of(to))
-    e.fail<DTypeError>("result type " + std::string(to_string(from)) + " can't be cast to the desired output type " +
-                       std::string(to_string(to)));
+  DType to = out.impl()->dtype();
+  check_castable(e, result.impl()->dtype(), to);
   if (shape_of(result) != shape_of(out))
     e.fail<ShapeError>("the output is " + type_name(out) + ", the result has shape " + to_string(shape_of(result)) +
                        ": outputs are not resized; give one of that shape");

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <ostream>
 
+#include "core/events.h"
 #include "core/operands.h"
 
 namespace jot {
@@ -123,6 +124,14 @@ class Printer {
   std::string out_;
 };
 
+// Of a tensor whose transform has ended.
+std::string escape_text(const Tensor& t) {
+  std::shared_ptr<Trace> trace = trace_of(*t.impl()->storage);
+  if (!trace || !trace->finished) return "";
+  return ", escaped from " + trace->options().scope + on_line(trace->options().at) +
+         ", which has ended: return it from the function instead";
+}
+
 }  // namespace
 
 std::string to_string(const Tensor& t) {
@@ -132,7 +141,7 @@ std::string to_string(const Tensor& t) {
   try {
     elements = read(t, "print", {});
   } catch (const TraceError&) {  // of a transform: no value
-    return "Tensor(" + type + ")";
+    return "Tensor(" + type + escape_text(t) + ")";
   }
   return Printer(shape_of(t), t.dtype(), elements.data()).text() + " " + type;
 }

@@ -4,7 +4,9 @@
 #include <cstring>
 #include <string>
 
+#include "core/events.h"
 #include "core/recorder.h"
+#include "ir/log.h"
 
 namespace jot::detail {
 
@@ -38,6 +40,12 @@ bool holds_alone(const Tensor& t) {
   return !t.impl()->parent && !s.writes_through && s.owner.load(std::memory_order_acquire) == 0;
 }
 
+// Whether handles show t besides a recording's own: what is pending does not count.
+bool held_by_others(const Tensor& t) {
+  long others = t.impl().use_count() - 1;
+  return others > 1 || (others == 1 && !current_trace().holds(*t.impl()->storage));
+}
+
 Buffer buffer_for(const ir::Type& type) {
   return Buffer::allocate(type.shape.numel() * size_of(type.dtype), size_of(type.dtype));
 }
@@ -58,6 +66,7 @@ Program::Program(Recording recording, std::vector<MergedArguments::Source> sourc
   for (ir::Value o : g.outputs()) output_types_.push_back(g.type(o));
   if (captures == Captures::shared) {
     watch(g.writebacks());
+    for (const Binding& b : bindings_) held_.push_back(b.kind == Binding::Kind::capture && held_by_others(b.capture));
     return;
   }
   for (uint32_t i : g.writebacks())
@@ -111,6 +120,7 @@ void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results
                              : elements_of(*args[sources_[b.argument].original], api_, copies, at_));
         break;
       case Binding::Kind::capture:
+        if (!held_.empty() && held_[i]) check_held(i);
         inputs.push_back(copied_.empty() ? elements_of(b.capture, api_, copies, at_) : copied_[i].data());
         break;
       case Binding::Kind::rng_key:
@@ -136,6 +146,19 @@ void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results
   for (size_t i = 0; i < num_results_; ++i)
     results[i] = from_buffer(output_types_[i].dtype, output_types_[i].shape, buffers.data()[i]);
   if (output_types_.size() > num_results_) write_back(args, buffers.span().subspan(num_results_));
+}
+
+// A captured variable that was rebound leaves its tensor to the recording, which goes on with it: told once.
+void Program::check_held(size_t binding) const {
+  const Tensor& t = bindings_[binding].capture;
+  if (held_by_others(t) || told_.exchange(true)) return;
+  const ir::GraphData& g = recorded_.data();
+  ir::Value input = g.inputs()[binding];
+  log(api_, "the tensor " + ir::to_string(g.type(input)) + " that the function captures, used" +
+                on_line(g.location(input)) +
+                ", is held by nothing else any more: was its variable rebound (w = w * 10)? The recording keeps the "
+                "tensor that it captured; write in place (w.copy_(w * 10)), or pass w as an argument" +
+                on_line(at_));
 }
 
 Tensor Program::written(std::span<const Tensor* const> args, size_t output) const {

@@ -1,5 +1,6 @@
 // A recorded and compiled function.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,6 +23,7 @@ class Program {
 
   size_t num_arguments() const { return sources_.size(); }  // where none were merged
   size_t num_results() const { return num_results_; }
+  size_t num_outputs() const { return output_types_.size(); }  // results, then written arguments
   const ir::Type& argument_type(size_t i) const;
   const Engine& engine() const { return *compiled_->engine; }
   double pass_seconds() const { return compiled_->pass_seconds; }
@@ -37,6 +39,7 @@ class Program {
  private:
   using Pointers = SmallArray<const void*, 32>;
   void watch(std::span<const uint32_t> written);
+  void check_held(size_t binding) const;
   Tensor argument(std::span<const Tensor* const> args, size_t i) const;
   Tensor written(std::span<const Tensor* const> args, size_t output) const;
   Buffer updated_in_place(std::span<const Tensor* const> args, size_t output,
@@ -48,7 +51,9 @@ class Program {
   std::string api_;                      // that made it
   Location at_;                          // of the call of jit or compile, where known
   std::vector<const Storage*> watched_;  // of captures that are written, or read beside arguments that are
-  std::vector<Buffer> copied_;           // contents of the captures, by binding; empty where they are shared
+  std::vector<uint8_t> held_;            // captures that the program holds too, by binding
+  mutable std::atomic<bool> told_{false};
+  std::vector<Buffer> copied_;  // contents of the captures, by binding; empty where they are shared
   std::shared_ptr<const CompiledGraph> compiled_;
   std::vector<ir::Type> output_types_;  // results, then writebacks
   size_t num_results_ = 0;

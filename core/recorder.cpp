@@ -3,6 +3,7 @@
 #include <cstring>
 #include <random>
 
+#include "core/events.h"
 #include "core/force.h"
 #include "core/views.h"
 #include "ir/build.h"
@@ -298,6 +299,7 @@ Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions opti
   Trace::Taken taken = trace.take(outputs);
   recording.graph = std::move(taken.graph);
   recording.bindings = std::move(taken.bindings);
+  if (env().log_record) log_recording(trace.options(), recording);
   return recording;
 }
 

@@ -82,6 +82,7 @@ void scatter_into(std::string_view name, Op op, const Tensor& x, int64_t dim, co
     updates = build::slice(e.b, e(source.tensor()), std::vector<int64_t>(wanted.size(), 0), wanted,
                            std::vector<int64_t>(wanted.size(), 1));
   } else {
+    if (op == Op::scatter_add_op) check_castable(e, source, dtype);
     updates = operand(e, source, dtype, wanted);
   }
   Shape batch = e.b.shape(a.indices);

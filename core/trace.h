@@ -187,6 +187,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   };
   std::vector<Written> written() const;
   bool has_written(const detail::Storage& storage);
+  bool holds(const detail::Storage& storage) { return find_captured(storage) != nullptr; }  // keeps its base
 
   // A new base tensor whose contents are v; of an argument, writes to it reach the argument.
   Tensor adopt(ir::Value v, bool is_argument = false);

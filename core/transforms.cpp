@@ -2,9 +2,11 @@
 #include <string>
 
 #include "core/alias.h"
+#include "core/events.h"
 #include "core/expand.h"
 #include "core/overlap.h"
 #include "core/recorder.h"
+#include "ir/log.h"
 #include "jot/detail.h"
 
 namespace jot::detail {
@@ -49,6 +51,11 @@ Recorded record_active(std::string_view api, Fn fn, std::span<const Tensor> args
   r.recording = record_function(
       fn, r.arguments, {.kind = TraceKind::derivative, .randomness = randomness, .scope = std::string(api), .at = at},
       {}, {}, copied);
+  if (env().log_record)
+    for (size_t i = 0; i < r.recording.outputs.values.size(); ++i)
+      if (const Tensor& value = r.recording.outputs.values[i]; !is_floating(value.impl()->dtype()))
+        log("record", std::string(api) + on_line(at) + ": output " + std::to_string(i) + " is " +
+                          to_string(type_of(value)) + ", which has no derivative: it is taken to be zero");
   for (const Binding& b : r.recording.bindings) {
     r.active.push_back(b.kind == Binding::Kind::argument && place[b.argument] != kNotDifferentiated);
     if (r.active.back()) r.places.push_back(place[b.argument]);

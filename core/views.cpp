@@ -63,9 +63,8 @@ std::optional<Shape> compatible_strides(const TensorImpl& x, const Shape& shape)
   return strides;
 }
 
-// shape with its -1 replaced.
-Shape inferred_shape(std::string_view op, const Tensor& t, Shape shape, Location at) {
-  int64_t n = t.impl()->shape.numel(), known = 1;
+Shape inferred_shape(std::string_view op, int64_t n, Shape shape, Location at) {
+  int64_t known = 1;
   std::optional<size_t> open;
   auto invalid = [&] {
     fail<ShapeError>(op, "shape " + to_string(shape) + " is invalid for input of size " + std::to_string(n), at);
@@ -343,7 +342,7 @@ Tensor Tensor::unflatten(int64_t dim, const Shape& sizes, Location at) const {
 
 Tensor Tensor::view(const Shape& wanted, Location at) const {
   const TensorImpl& x = impl_of(*this, "view", at);
-  Shape shape = inferred_shape("view", *this, wanted, at);
+  Shape shape = inferred_shape("view", numel(at), wanted, at);
   std::optional<Shape> strides = compatible_strides(x, shape);
   if (!strides)
     fail<ShapeError>("view",
@@ -356,7 +355,7 @@ Tensor Tensor::view(const Shape& wanted, Location at) const {
 
 Tensor Tensor::reshape(const Shape& wanted, Location at) const {
   const TensorImpl& x = impl_of(*this, "reshape", at);
-  Shape shape = inferred_shape("reshape", *this, wanted, at);
+  Shape shape = inferred_shape("reshape", numel(at), wanted, at);
   if (std::optional<Shape> strides = compatible_strides(x, shape)) return reshaped_view(*this, shape, *strides);
   return record(Op::reshape_op, {*this}, Attrs(shape), at);
 }

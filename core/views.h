@@ -23,6 +23,9 @@ struct Bounds {
 };
 Bounds clipped(const Slice& s, int64_t extent, std::string_view op, Location at);
 
+// shape for n elements, with its -1 replaced. Throws ShapeError.
+Shape inferred_shape(std::string_view op, int64_t n, Shape shape, Location at);
+
 // t; of a copy that a.index() made, a view of it, which is assigned to as itself.
 Tensor itself(const Tensor& t);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 
@@ -28,6 +29,22 @@ T choose(const char* name, const std::optional<std::string>& value, T unset,
   reject(name, *value, expected);
 }
 
+// Turns on those that a list with commas names.
+void choose_all(const char* name, const std::optional<std::string>& value,
+                std::initializer_list<std::pair<std::string_view, bool*>> choices) {
+  if (!value || value->empty()) return;
+  std::string expected;
+  for (const auto& [text, on] : choices) expected += (expected.empty() ? "" : ", ") + std::string(text);
+  for (std::string_view rest = *value;;) {
+    std::string_view item = rest.substr(0, rest.find(','));
+    auto choice = std::ranges::find(choices, item, [](const auto& c) { return c.first; });
+    if (choice == choices.end()) reject(name, *value, "a list with commas of " + expected);
+    *choice->second = true;
+    if (item.size() == rest.size()) return;
+    rest.remove_prefix(item.size() + 1);
+  }
+}
+
 int positive(const char* name, const std::optional<std::string>& value) {
   if (!value || value->empty()) return 0;
   int n = 0;
@@ -46,7 +63,8 @@ Env read_env(const std::function<std::optional<std::string>(const char*)>& get) 
   using Cpu = Env::Cpu;
   e.cpu = choose<Cpu>("JOT_CPU", get("JOT_CPU"), Cpu::detect,
                       {{"avx512", Cpu::avx512}, {"avx2", Cpu::avx2}, {"reference", Cpu::reference}});
-  e.log_compile = choose<bool>("JOT_LOG", get("JOT_LOG"), false, {{"compile", true}});
+  choose_all("JOT_LOG", get("JOT_LOG"),
+             {{"compile", &e.log_compile}, {"cache", &e.log_cache}, {"record", &e.log_record}});
   using Guard = Env::Guard;
   e.guard = choose<Guard>("JOT_GUARD", get("JOT_GUARD"), Guard::off,
                           {{"0", Guard::off}, {"1", Guard::end}, {"2", Guard::begin}, {"3", Guard::alternate}});

@@ -12,11 +12,14 @@ struct Env {
   // Which side of a buffer touches a guard page. Both sides have one within a page.
   enum class Guard : uint8_t { off, end, begin, alternate };
 
-  std::string dump;          // JOT_DUMP: folder for graphs, kernels and assembly; empty: none
-  bool verify = false;       // JOT_VERIFY=1: verify after every pass
-  int num_threads = 0;       // JOT_NUM_THREADS, at least 1; 0: not set
-  Cpu cpu = Cpu::detect;     // JOT_CPU=avx512|avx2|reference
-  bool log_compile = false;  // JOT_LOG=compile
+  std::string dump;       // JOT_DUMP: folder for graphs, kernels and assembly; empty: none
+  bool verify = false;    // JOT_VERIFY=1: verify after every pass
+  int num_threads = 0;    // JOT_NUM_THREADS, at least 1; 0: not set
+  Cpu cpu = Cpu::detect;  // JOT_CPU=avx512|avx2|reference
+  // JOT_LOG: a list with commas of what is told, a line an event
+  bool log_compile = false;  // passes: nodes and time
+  bool log_cache = false;    // what was found and what was not
+  bool log_record = false;   // recorded functions and what they capture
   Guard guard = Guard::off;  // JOT_GUARD=1 (end), 2 (begin), 3 (alternate)
 };
 

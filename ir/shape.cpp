@@ -1,5 +1,9 @@
 #include "jot/shape.h"
 
+#include <ostream>
+
+#include "jot/dtype.h"
+
 namespace jot {
 
 std::string to_string(const Shape& shape) {
@@ -7,5 +11,8 @@ std::string to_string(const Shape& shape) {
   for (size_t i = 0; i < shape.size(); ++i) s += (i ? "," : "") + std::to_string(shape[i]);
   return s + "]";
 }
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << to_string(shape); }
+std::ostream& operator<<(std::ostream& out, DType d) { return out << to_string(d); }
 
 }  // namespace jot

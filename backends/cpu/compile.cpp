@@ -12,6 +12,7 @@
 #include "backends/cpu/pool.h"
 #include "backends/cpu/prepare.h"
 #include "ir/env.h"
+#include "ir/log.h"
 #include "ir/rules.h"
 
 namespace jot::cpu {
@@ -150,6 +151,9 @@ class ProgramBuilder {
         bool compiled = false;
         k->code = options_.code(*k->kernel, &compiled);
         result_.stats.kernels_compiled += compiled;
+        if (env().log_cache)
+          log("cache", std::string(compiled ? "kernels: miss, " : "kernels: hit, ") +
+                           std::to_string(k->kernel->instrs.size()) + " instructions");
       }
   }
 

@@ -57,9 +57,10 @@ class Tensor {
   Tensor& operator=(Tensor&&) & noexcept = default;
   const Tensor& operator=(const Arg& value) &&;
 
-  // Takes the elements of a vector; keeps their type.
+  // Takes the elements of a vector; keeps their type. An extent of -1 is what remains: without a shape there is one
+  // axis.
   template <Element T>
-  static Tensor from(const std::vector<T>& values, const Shape& shape, Location at = JOT_HERE);
+  static Tensor from(const std::vector<T>& values, const Shape& shape = {-1}, Location at = JOT_HERE);
 
   bool defined() const { return impl_ != nullptr; }
   Shape shape(Location at = JOT_HERE) const;

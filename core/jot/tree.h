@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "jot/detail.h"
+#include "jot/members.h"
 #include "jot/tensor.h"
 
 namespace jot {
@@ -37,6 +38,17 @@ concept Announced = requires(T& t) { jot_tree_members(t, IgnoreMembers{}); };
 // Reads as a Tensor: nn::Parameter, nn::Buffer.
 template <class T>
 concept TensorHandle = requires(const T& t) { t.operator const Tensor&(); };
+
+struct CountListed {
+  template <class... M>
+  std::integral_constant<size_t, sizeof...(M)> operator()(M&...) const {
+    return {};
+  }
+};
+template <class T>
+inline constexpr bool lists_all_members =
+    JotTreeOf<T, listed<decltype(jot_tree_members(std::declval<T&>(), CountListed{}))::value>,
+              members<num_members<T>()>>::complete;
 
 // ---- kinds of nodes
 
@@ -355,14 +367,15 @@ rebind_t<O, L> rebuild(const O& o, const L& leaf, LeafCursor& leaves) {
 #define JOT_TREE_MEMBERS(...) __VA_OPT__(JOT_TREE_EXPAND(JOT_TREE_MEMBER(__VA_ARGS__)))
 #define JOT_TREE_MEMBER(m, ...) jot_t_.m __VA_OPT__(, JOT_TREE_MEMBER_AGAIN JOT_TREE_PARENS(__VA_ARGS__))
 #define JOT_TREE_MEMBER_AGAIN() JOT_TREE_MEMBER
-// Announces a struct as a tree of the members named. At namespace scope, in the struct's namespace.
-#define JOT_TREE(Type, ...)                                         \
-  template <class JotFn>                                            \
-  decltype(auto) jot_tree_members(Type& jot_t_, JotFn&& fn) {       \
-    return fn(JOT_TREE_MEMBERS(__VA_ARGS__));                       \
-  }                                                                 \
-  template <class JotFn>                                            \
-  decltype(auto) jot_tree_members(const Type& jot_t_, JotFn&& fn) { \
-    return fn(JOT_TREE_MEMBERS(__VA_ARGS__));                       \
-  }                                                                 \
-  static_assert(true)
+// Announces a struct as a tree of the members named, which must be all it has. At namespace scope, in the struct's
+// namespace.
+#define JOT_TREE(Type, ...)                                                          \
+  template <class JotFn>                                                             \
+  decltype(auto) jot_tree_members([[maybe_unused]] Type& jot_t_, JotFn&& fn) {       \
+    return fn(JOT_TREE_MEMBERS(__VA_ARGS__));                                        \
+  }                                                                                  \
+  template <class JotFn>                                                             \
+  decltype(auto) jot_tree_members([[maybe_unused]] const Type& jot_t_, JotFn&& fn) { \
+    return fn(JOT_TREE_MEMBERS(__VA_ARGS__));                                        \
+  }                                                                                  \
+  static_assert(::jot::detail::lists_all_members<Type>)

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <iosfwd>
 #include <string_view>
 
 namespace jot {
@@ -27,6 +28,8 @@ constexpr std::string_view to_string(DType d) {
   constexpr std::string_view names[] = {"bool", "u8", "i32", "i64", "bf16", "f16", "f32", "f64"};
   return names[static_cast<int>(d)];
 }
+
+std::ostream& operator<<(std::ostream& out, DType d);
 
 // The dtype of two tensors' sum (torch.promote_types).
 constexpr DType promote(DType a, DType b) {

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,7 +29,11 @@ class Shape {
     resize(extents.size());
     std::copy(extents.begin(), extents.end(), data());
   }
-  explicit Shape(const std::vector<int64_t>& extents) : Shape(std::span<const int64_t>(extents)) {}
+  template <std::integral T>
+  Shape(const std::vector<T>& extents) {  // NOLINT: implicit by design
+    resize(extents.size());
+    std::copy(extents.begin(), extents.end(), data());
+  }
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -86,6 +91,7 @@ class Shape {
 
 // "[2,3]".
 std::string to_string(const Shape& shape);
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
 // One axis, a list of axes, or {} for all.
 struct Axes {
@@ -96,7 +102,8 @@ struct Axes {
   Axes(std::initializer_list<Extent> list) {
     for (Extent e : list) values.push_back(e.value);
   }
-  explicit Axes(std::vector<int64_t> list) : values(std::move(list)) {}
+  template <std::integral T>
+  Axes(const std::vector<T>& list) : values(list.begin(), list.end()) {}  // NOLINT: implicit by design
 };
 
 }  // namespace jot

@@ -40,7 +40,19 @@ TEST_CASE("env: values") {
   CHECK(e.num_threads == 3);
   CHECK(e.cpu == jot::Env::Cpu::avx2);
   CHECK(e.log_compile);
+  CHECK_FALSE(e.log_cache);
   CHECK(e.guard == jot::Env::Guard::begin);
+}
+
+TEST_CASE("env: JOT_LOG is a list") {
+  jot::Env all = read({{"JOT_LOG", "compile,cache,record"}}), two = read({{"JOT_LOG", "record,cache"}});
+  CHECK((all.log_compile && all.log_cache && all.log_record));
+  CHECK((!two.log_compile && two.log_cache && two.log_record));
+  CHECK_FALSE(read({{"JOT_LOG", ""}}).log_record);
+  for (const char* wrong : {"all", "cache,", ",cache", "cache,all", "cache;record", " cache"})
+    CHECK_THROWS_WITH_AS(read({{"JOT_LOG", wrong}}),
+                         doctest::Contains("is not understood: expected a list with commas of compile, cache, record"),
+                         jot::Error);
 }
 
 TEST_CASE("env: values that are not understood") {
@@ -49,6 +61,5 @@ TEST_CASE("env: values that are not understood") {
   for (const char* n : {"0", "-1", "2x", "x", "99999999999"})
     CHECK_THROWS_WITH_AS(read({{"JOT_NUM_THREADS", n}}), doctest::Contains("expected a positive number"), jot::Error);
   CHECK_THROWS_AS(read({{"JOT_VERIFY", "yes"}}), jot::Error);
-  CHECK_THROWS_AS(read({{"JOT_LOG", "all"}}), jot::Error);
   CHECK_THROWS_AS(read({{"JOT_GUARD", "4"}}), jot::Error);
 }

@@ -45,6 +45,16 @@ CASES = {
     'wrong arguments': ('vmap(two)(x);', 'the function cannot be called with these arguments'),
     'jit key': ('jit([](const Tensor& x, const Key&) { return x; })(x, Key());',
                 'a static argument of a jitted function needs == and std::hash'),
+    'JOT_TREE without a member': (
+        '} struct P { Tensor w; double k[3]; Tensor b; }; JOT_TREE(P, w, k); void rest() {',
+        'JOT_TREE lists fewer members than the struct has'),
+    'JOT_TREE: how many there are': (
+        '} struct Q { Tensor a; std::array<Tensor, 3> b; }; struct P { Q q; Tensor w[2]; std::optional<Tensor> o; int n; };'
+        'JOT_TREE(P, q, n); void rest() {', 'JotTreeOf<P, jot::detail::listed<2>, jot::detail::members<4>>'),
+    'JOT_TREE with all members': (
+        '(void)x; (void)mixed; } struct P { Tensor w; double k[3]; Tensor b; }; JOT_TREE(P, b, k, w);'
+        'struct Nothing {}; JOT_TREE(Nothing);'
+        'struct Base { Tensor a; }; struct Q : Base { Tensor b; }; JOT_TREE(Q, a, b); void rest() {', None),
     'no error': ('grad(one)(x); jit([](const Tensor& x, const std::string&) { return x; })(x, std::string()); (void)mixed;', None),
 }
 
@@ -53,7 +63,7 @@ def check(case):
     name, (statement, expected) = case
     compiler = subprocess.run([*sys.argv[1:], '-fsyntax-only', '-x', 'c++', '-'], input=PROLOGUE % statement,
                               capture_output=True, text=True)
-    message = ' '.join(compiler.stderr.split())
+    message = ' '.join(compiler.stderr.split()).replace('> >', '>>')
     if expected is None:
         return None if compiler.returncode == 0 else f'{name}: does not compile:\n{compiler.stderr}'
     if compiler.returncode == 0:

@@ -184,6 +184,18 @@ TEST_CASE("compile: raw memory") {
   exe.run_into(inputs, outputs);
   CHECK_EQ(twice, std::array<float, 3>{2, 4, 6});
   CHECK_EQ(total, 6);
+  auto fewer = [&](size_t in, size_t out) { exe.run_into({inputs, in}, {outputs, out}); };
+  CHECK_THROWS_WITH_AS(
+      fewer(0, 2), Contains("[run_into] expected 1 pointers to inputs, one for each tensor of the arguments, got 0"),
+      TransformError);
+  CHECK_THROWS_WITH_AS(fewer(1, 1),
+                       Contains("[run_into] expected 2 pointers to outputs, one for each tensor of the result, got 1"),
+                       TransformError);
+  auto writes = compile([](const Tensor& x) { return x.add_(1) * 2; }, t1());
+  CHECK_THROWS_WITH_AS(writes.run_into({inputs, 1}, {outputs, 1}),
+                       Contains("expected 2 pointers to outputs, one for each tensor of the result, then one for each "
+                                "argument that is written, got 1"),
+                       TransformError);
 }
 
 TEST_CASE("a compiled function is not part of a transform") {

@@ -1,8 +1,11 @@
 // Tensors outside transforms: creation, promotion, ops, reading, text.
 #include <jot/fmt.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
+#include <span>
+#include <sstream>
 
 #include "check.h"
 
@@ -15,17 +18,87 @@ Tensor longs(const std::vector<int64_t>& v) { return Tensor::from(v, {static_cas
 Tensor bools(const std::vector<bool>& v) { return Tensor::from(v, {static_cast<int64_t>(v.size())}); }
 }  // namespace
 
+TEST_CASE("vectors, arrays and spans keep the type of their elements, numbers in braces have none") {
+  std::vector<double> v = {0.1, 0.2};
+  std::array<float, 2> a = {1, 2};
+  double c[] = {0.1, 0.2};
+  CHECK_SAME(tensor(v), doubles({0.1, 0.2}));
+  CHECK_SAME(tensor(v, f32), floats({0.1f, 0.2f}));
+  CHECK_SAME(tensor(std::span(v)), doubles({0.1, 0.2}));
+  CHECK_SAME(tensor(std::span<const double>(v)), doubles({0.1, 0.2}));
+  CHECK_SAME(tensor(c), doubles({0.1, 0.2}));
+  CHECK_SAME(tensor(a), floats({1, 2}));
+  CHECK_SAME(tensor(std::array<std::array<double, 2>, 2>{{{1, 2}, {3, 4}}}), doubles({1, 2, 3, 4}, {2, 2}));
+  CHECK_SAME(tensor({v, v}), doubles({0.1, 0.2, 0.1, 0.2}, {2, 2}));
+  CHECK_SAME(tensor(std::vector<std::vector<double>>{{1}, {2}}), doubles({1, 2}, {2, 1}));
+  CHECK_SAME(tensor(std::vector<bool>{true, false}), bools({true, false}));
+  CHECK_SAME(tensor(std::vector<int>{1, 2}), tensor({1, 2}, i32));
+  CHECK_SAME(tensor(std::vector<int64_t>{1, 2}), longs({1, 2}));
+  CHECK_SAME(tensor(std::vector<size_t>{1, 2}), longs({1, 2}));
+  CHECK_EQ(tensor(std::vector<double>{}).dtype(), f64);
+  CHECK_EQ(tensor(std::vector<std::vector<double>>{}).dtype(), f32);  // no vector of numbers in it
+  // Beside typed numbers those in braces count as numbers do beside tensors.
+  CHECK_SAME(tensor({Nested(v), {1.0, 2.0}}), doubles({0.1, 0.2, 1, 2}, {2, 2}));
+  CHECK_SAME(tensor({Nested(a), Nested(v)}), doubles({1, 2, 0.1, 0.2}, {2, 2}));
+  CHECK_SAME(tensor({Nested(std::vector<int>{1}), {2.5}}), floats({1, 2.5f}, {2, 1}));
+  CHECK_SAME(tensor({Nested(std::vector<int>{1}), {2}}), tensor({1, 2}, i32).reshape({2, 1}));
+  // A number alone is as torch's; beside elements of f64 it has f32's digits.
+  CHECK_EQ(tensor(0.1).dtype(), f32);
+  CHECK_EQ((tensor(0.1) * tensor(v)).dtype(), f64);
+  CHECK_EQ((tensor(0.1) * ones({1}, f64)).item<double>(), static_cast<double>(0.1f));
+  CHECK_EQ((0.1 * ones({1}, f64)).item<double>(), 0.1);
+}
+
+TEST_CASE("shapes and axes from vectors; Tensor::from finds an extent") {
+  std::vector<int> extents = {2, 3};
+  CHECK_EQ(zeros(extents).shape(), Shape{2, 3});
+  CHECK_EQ(ones({6}).view(extents).shape(), Shape{2, 3});
+  CHECK_EQ(sum(ones({2, 3, 4}), std::vector<size_t>{0, 2}).shape(), Shape{3});
+  CHECK_EQ(zeros(std::vector<int64_t>{}).shape(), Shape{});
+  std::vector<double> v = {1, 2, 3, 4, 5, 6};
+  CHECK_SAME(Tensor::from(v), doubles({1, 2, 3, 4, 5, 6}));
+  CHECK_SAME(Tensor::from(v, {-1, 2}), doubles({1, 2, 3, 4, 5, 6}, {3, 2}));
+  CHECK_SAME(Tensor::from(std::vector<bool>{true}), bools({true}));
+  CHECK_EQ(Tensor::from(std::vector<float>{}).shape(), Shape{0});
+  CHECK_THROWS_WITH_AS(Tensor::from(v, {-1, 4}),
+                       doctest::Contains("[Tensor::from] shape [-1,4] is invalid for input of size 6"), ShapeError);
+  CHECK_THROWS_WITH_AS(Tensor::from(v, {-2}), doctest::Contains("negative extent in [-2]"), ShapeError);
+}
+
+TEST_CASE("what is stored is converted, what is computed keeps its category") {
+  Tensor k = tensor({1, 2, 3});
+  k[0] = 2.9;
+  k[1] = tensor(-2.9);
+  k.slice(0, 2, 3).copy_(tensor({7.5}, f64));
+  CHECK_SAME(k, longs({2, -2, 7}));
+  CHECK_SAME(k.clone().fill_(1.5), longs({1, 1, 1}));
+  CHECK_SAME(k.index_put({tensor({0})}, 9.5), longs({9, -2, 7}));
+  CHECK_SAME(k.masked_fill(k > 0, 1.5), longs({1, -2, 1}));
+  CHECK_SAME(k.index_fill(0, tensor({0}), 1.5), longs({1, -2, 7}));
+  CHECK_SAME(k.scatter(0, tensor({0}), 3.5), longs({3, -2, 7}));
+  Tensor b = zeros({2}, boolean);
+  b[0] = 0.5;
+  CHECK_SAME(b, bools({true, false}));
+  for (auto computes : std::vector<void (*)(const Tensor&)>{
+           [](const Tensor& x) { x.add_(0.5); }, [](const Tensor& x) { x += tensor({0.5}); },
+           [](const Tensor& x) { x.index_put_({tensor({0})}, 0.5, true); },
+           [](const Tensor& x) { x.index_put_({0}, 0.5, true); },
+           [](const Tensor& x) { x.index_put_({tensor({0})}, tensor({0.5}), true); },
+           [](const Tensor& x) { x.scatter_add_(0, tensor({0}), 0.5); }, [](const Tensor& x) { add_out(x, x, 0.5); }})
+    CHECK_THROWS_WITH_AS(computes(k), doctest::Contains("result type f32 can't be cast to the desired output type i64"),
+                         DTypeError);
+  CHECK_SAME(k, longs({2, -2, 7}));
+}
+
 TEST_CASE("creation: values, dtype, shape") {
   CHECK_SAME(tensor({{1.0, 2.0}, {3.0, 4.0}}), floats({1, 2, 3, 4}, {2, 2}));
   CHECK_SAME(tensor({1.0, 2.0}, f64), doubles({1, 2}));
-  CHECK_SAME(tensor(std::vector<double>{1, 2}), floats({1, 2}));
   CHECK_SAME(tensor(std::vector<std::vector<float>>{{1, 2}, {3, 4}}, f64), doubles({1, 2, 3, 4}, {2, 2}));
   CHECK_SAME(tensor({1, 2, 3}), longs({1, 2, 3}));
   CHECK_SAME(tensor({true, false}), bools({true, false}));
   CHECK_SAME(tensor({1, 2.5}), floats({1, 2.5f}));
   CHECK_EQ(tensor({}).shape(), Shape{0});
   CHECK_EQ(tensor({}).dtype(), f32);
-  CHECK_EQ(tensor(std::vector<int>{}).dtype(), i64);
   CHECK_EQ(tensor(3).dtype(), i64);
   CHECK_EQ(tensor(true).dtype(), boolean);
   CHECK_EQ(tensor(int64_t{9007199254740993}).item<int64_t>(), 9007199254740993);
@@ -303,6 +376,29 @@ TEST_CASE("text") {
     return x;
   })(ones({2}));
   CHECK_EQ(inside, "Tensor(f32[2])");
+
+  out.str("");
+  out << f64 << " " << boolean << " " << Shape{2, 3} << Shape{};
+  CHECK_EQ(out.str(), "f64 bool [2,3][]");
+  CHECK_EQ(fmt::format("{} {:>5} {}", i32, Shape{4}, Shape{2, 3}), "i32   [4] [2,3]");
+}
+
+TEST_CASE("text of a tensor that has escaped from its function") {
+  Tensor escaped;
+  auto keep = [&](const Tensor& x) {
+    escaped = x * 2;
+    return sum(x);
+  };
+  auto text = [](const std::string& of, int line) {
+    return "Tensor(" + of + " at " + __FILE__ + ":" + std::to_string(line) +
+           ", which has ended: return it from the function instead)";
+  };
+  grad(keep)(ones({2}));
+  CHECK_EQ(to_string(escaped), text("f32[2], escaped from grad", __LINE__ - 1));
+  vmap(keep)(ones({2, 3}));
+  CHECK_EQ(to_string(escaped), text("f32[3], escaped from vmap", __LINE__ - 1));
+  jit(keep)(ones({2}));
+  CHECK_EQ(to_string(escaped), text("f32[2], escaped from jit", __LINE__ - 1));
 }
 
 TEST_CASE("random numbers: range, moments, seeds, program order") {
