@@ -59,7 +59,8 @@ int64_t arithmetic(const Graph& graph) {
         break;
       case OpClass::contraction: {
         int64_t n = g.shape(v).numel();
-        for (int64_t d : g.attrs(v).first(Key::contract)) n *= g.shape(g.operand(v, 0))[static_cast<size_t>(d)];
+        Ints contracted = g.attrs(v).first(Key::contract);
+        for (int64_t d : contracted) n *= g.shape(g.operand(v, 0))[static_cast<size_t>(d)];
         sum += n;
         break;
       }

@@ -8,6 +8,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import threading
 import time
 
 SUPPORT = pathlib.Path(__file__).resolve().parent
@@ -85,12 +86,53 @@ def execute(run, wrapper, sanitizer, timeout):
 
 
 def build(directory, tests):
-    """Builds what the tests need and nothing else."""
+    """Builds what the tests need and nothing else, with ninja's line of progress."""
     targets = json.loads((directory / 'meson-info/intro-targets.json').read_text())
     files = {target['id']: target['filename'] for target in targets}
     needed = sorted({os.path.relpath(file, directory) for test in tests for target in test['depends']
                      for file in files[target]})
-    return not needed or subprocess.run(['ninja', '-C', directory, '--quiet', *needed]).returncode == 0
+    return not needed or subprocess.run(['ninja', *needed], cwd=directory).returncode == 0
+
+
+def stages(runs):
+    """What does not depend on the target first, tools last; within that the tests of a folder. Each stage is built while
+    the ones before it run: the first result comes when the lowest layer is built."""
+    order, groups = ['plain', '', 'demo', 'tool'], {}
+    for run in runs:
+        suite = next((suite for _, _, suite in (name.partition(':') for name in run.test['suite']) if suite in order), '')
+        folder = run.test['depends'][0].partition('@')[0] if run.test['depends'] else ''
+        groups.setdefault((order.index(suite), folder), []).append(run)
+    return [groups[key] for key in sorted(groups, key=lambda key: key[0])]
+
+
+class Results:
+    """Runs tests on some threads; shows each result when it comes, above ninja's line."""
+
+    def __init__(self, options):
+        self.passed = self.failed = 0
+        self.options = options
+        self.lock = threading.Lock()
+
+    def run(self, run):
+        # Newer kernels place mappings where ThreadSanitizer of g++ 12 does not expect them.
+        wrapper = ['setarch', '-R'] if self.options.sanitizer == 'thread' else []
+        run, good, bad, seconds, output = execute(run, wrapper, self.options.sanitizer, self.options.timeout)
+        with self.lock:
+            self.passed, self.failed = self.passed + good, self.failed + bad
+            clear = '\r\x1b[K' if sys.stdout.isatty() else ''
+            print(f'{clear}{"FAIL" if bad else "ok  "} {run.title}: {good} passed, {bad} failed, {seconds:.1f} s', flush=True)
+            if bad:
+                print(output, flush=True)
+
+
+def show(directory, runs):
+    """Builds and runs one at a time, so that the first is seen early."""
+    failed = False
+    for run in runs:
+        if not build(directory, [run.test]):
+            return 1
+        failed |= subprocess.run(run.test['cmd'], cwd=run.test['workdir']).returncode != 0
+    return int(failed)
 
 
 def finish(passed, failed):
@@ -122,26 +164,23 @@ def main():
         print('no test matches', *options.names)
         return finish(0, 1)
     runs = list(plan(tests, options.sanitizer))
-    if not build(directory, [run.test for run in runs]):
-        print('the build failed')
-        return finish(0, 1)
     if options.build_only:
-        return 0
-
+        return int(not build(directory, [run.test for run in runs]))
     if options.show:
-        return max(subprocess.run(run.test['cmd'], cwd=run.test['workdir']).returncode != 0 for run in runs)
-    # Newer kernels place mappings where ThreadSanitizer of g++ 12 does not expect them.
-    wrapper = ['setarch', '-R'] if options.sanitizer == 'thread' else []
-    passed = failed = 0
+        return show(directory, runs)
+    results, built = Results(options), True
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(execute, run, wrapper, options.sanitizer, options.timeout) for run in runs]
-        for future in concurrent.futures.as_completed(futures):
-            run, good, bad, seconds, output = future.result()
-            passed, failed = passed + good, failed + bad
-            print(f'{"FAIL" if bad else "ok  "} {run.title}: {good} passed, {bad} failed, {seconds:.1f} s', flush=True)
-            if bad:
-                print(output, flush=True)
-    return finish(passed, failed)
+        futures = []
+        for stage in stages(runs):
+            built = build(directory, [run.test for run in stage])
+            if not built:
+                break
+            futures += [pool.submit(results.run, run) for run in stage]
+        for future in futures:
+            future.result()
+    if not built:
+        print('the build failed')
+    return finish(results.passed, results.failed + (not built))
 
 
 if __name__ == '__main__':
