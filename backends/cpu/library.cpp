@@ -1,9 +1,9 @@
 // Products of matrices, by the library that is fastest:
 //
-//   f32  vectors: BLAS. On AVX-512: small products (at most 2^18 multiplications) BLAS, others oneDNN's matmul. On
-//   AVX2:
-//        BLAS from 128 in each extent (oneDNN falls to a third of its speed in some sizes), others oneDNN's sgemm.
+//   f32  On AVX-512: small products (at most 2^18 multiplications) BLAS, others oneDNN's matmul. On AVX2: BLAS from 128
+//        in each extent (oneDNN falls to a third of its speed in some sizes), others oneDNN's sgemm.
 //   f64  BLAS
+//   vectors: our own sums of columns; of rows, sums in kernels (prepare.cpp), a loop where they come here after all
 //   integers, empty sums, more than 2^31 - 1 elements: our own loop
 //
 // A dot is a stack of B products [M, K] x [K, N] -> [M, N], the result contiguous. An operand whose batch, free or
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "backends/cpu/blas.h"
+#include "backends/cpu/columns.h"
 #include "backends/cpu/pool.h"
 #include "backends/cpu/routines.h"
 #include "backends/target.h"
@@ -325,25 +326,12 @@ struct OneDnn {
   }
 };
 
-// y += A x
-inline void blas_gemv(CBLAS_TRANSPOSE t, blasint m, blasint n, const float* a, blasint lda, const float* x,
-                      blasint step, float* y) {
-  auto turn = blas().turn();
-  blas().cblas_sgemv(CblasRowMajor, t, m, n, 1, a, lda, x, step, 1, y, 1);
-}
-inline void blas_gemv(CBLAS_TRANSPOSE t, blasint m, blasint n, const double* a, blasint lda, const double* x,
-                      blasint step, double* y) {
-  auto turn = blas().turn();
-  blas().cblas_dgemv(CblasRowMajor, t, m, n, 1, a, lda, x, step, 1, y, 1);
-}
-
 template <class T, class Library>
 class GemmDot final : public Dot {
  public:
   void prepare() {
     library = Library::title();
-    // A product with a vector reads its matrix once, from memory.
-    plan(sizeof(T), s.n == 1 ? 0.1 * sizeof(T) : 0.005 * sizeof(T), s.n == 1 ? Cut::rows : Cut::either);
+    plan(sizeof(T), 0.005 * sizeof(T), Cut::either);
   }
 
  private:
@@ -353,15 +341,25 @@ class GemmDot final : public Dot {
     auto* C = static_cast<T*>(out);
     const bool a_rows = a.contracted == 1 || s.k == 1, b_rows = b.free == 1 || s.n == 1;
     const int64_t lda = a_rows ? std::max(a.free, s.k) : std::max(a.contracted, s.m);
-    if (s.n == 1) {
-      std::fill_n(C, m, T{});  // the result holds anything, NaN too
-      const blasint step = narrow(std::max<int64_t>(b.contracted, 1));
-      if (a_rows) return blas_gemv(CblasNoTrans, narrow(m), narrow(s.k), A, narrow(lda), B, step, C);
-      return blas_gemv(CblasTrans, narrow(s.k), narrow(m), A, narrow(lda), B, step, C);
-    }
     const int64_t ldb = b_rows ? std::max(b.contracted, s.n) : std::max(b.free, s.k);
     Library::gemm(Product<T>{!a_rows, !b_rows, m, n, s.k, A, lda, B, ldb, C, s.n});
   }
+};
+
+// A vector by matrices whose columns lie side by side: as sums of columns (docs/numerics.md).
+class ColumnsDot final : public Dot {
+ public:
+  void prepare(DType dtype) {
+    plan(size_of(dtype), 0.1 * size_of(dtype), Cut::rows);  // the matrix is read once, from memory
+    fold_ = ColumnFold(ir::Op::reduce_sum_op, dtype, true);
+  }
+
+ private:
+  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte*) const override {
+    const StridedCopy::Axis terms{s.k, a.contracted, b.contracted};
+    fold_(x, y, {&terms, 1}, out, m);
+  }
+  ColumnFold fold_;
 };
 
 // Integers, and what BLAS cannot index: row by row, so that neighbours in the result go together.
@@ -406,22 +404,23 @@ std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v) {
     std::swap(sizes.m, sizes.n);
     std::swap(left, right);
   }
-  auto made = [&](auto dot) {
+  auto made = [&](auto dot, auto... arguments) {
     dot->s = sizes;
     dot->a = left;
     dot->b = right;
     dot->swapped = swapped;
-    dot->prepare();
+    dot->prepare(arguments...);
     return dot;
   };
   constexpr int64_t kBlasLimit = (int64_t{1} << 31) - 1, kSmall = int64_t{1} << 18, kLong = 128;
   const bool empty = x.numel() == 0 || y.numel() == 0;  // libraries disagree about empty sums
-  const bool blas = !empty && x.numel() <= kBlasLimit && y.numel() <= kBlasLimit;
+  const bool vector = sizes.n == 1, columns = vector && !left.packed && left.free == 1 && is_floating(g.dtype(v));
+  if (columns && !empty) return made(std::make_unique<ColumnsDot>(), g.dtype(v));
+  const bool blas = !empty && !vector && x.numel() <= kBlasLimit && y.numel() <= kBlasLimit;
   using BlasF32 = GemmDot<float, OpenBlas>;
   switch (g.dtype(v)) {
     case DType::f32:
-      if (empty) return made(std::make_unique<LoopDot<float>>());
-      if (blas && sizes.n == 1) return made(std::make_unique<BlasF32>());
+      if (empty || vector) return made(std::make_unique<LoopDot<float>>());
       confine();
       if (target() == Target::avx512) {
         if (blas && sizes.m * sizes.n * sizes.k <= kSmall) return made(std::make_unique<BlasF32>());

@@ -331,7 +331,7 @@ void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const
 
 // Sums of floats over loops: what an accumulator takes up is bounded, so that its error is.
 void ClusterLowering::find_strips() {
-  constexpr int64_t kMost = 64;
+  constexpr int64_t kMost = 32;
   bool sums = std::ranges::any_of(cluster_.members, [&](Value v) {
     return c_.reduction[v] != Reduction::none && g_.op(v) == Op::reduce_sum_op && is_floating(g_.dtype(v));
   });

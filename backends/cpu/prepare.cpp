@@ -93,8 +93,62 @@ class Preparation {
     for (Operand& o : x) absorb_permutation(o);
     for (size_t i = 0; i < 2; ++i)
       if (is_unit(x[i])) return times_unit(x[1 - i], x[i], i == 0);
+    for (size_t i = 0; i < 2; ++i)
+      if (is_sum_of_rows(v, x[i], x[1 - i])) return sum_of_rows(v, x[i], x[1 - i]);
     if (x[0].value == map_[g_.operand(v, 0)] && x[1].value == map_[g_.operand(v, 1)]) return kNoValue;
     return build::dot(b_, x[0].value, x[1].value, x[0].contract, x[1].contract, x[0].batch, x[1].batch);
+  }
+
+  Dims free_of(const Operand& x) const {
+    Dims free;
+    for (int64_t d = 0; d < static_cast<int64_t>(b_.shape(x.value).size()); ++d)
+      if (is_free(x, d)) free.push_back(d);
+    return free;
+  }
+
+  // A product with a vector is bound by memory: a sum that kernels fuse with what makes its terms. Only matrices whose
+  // columns lie side by side, [batch, contracted, free], remain products (columns.h).
+  bool is_sum_of_rows(Value v, const Operand& matrix, const Operand& vector) const {
+    const Shape &x = b_.shape(matrix.value), &y = b_.shape(vector.value);
+    for (int64_t d : free_of(vector))
+      if (y[static_cast<size_t>(d)] != 1) return false;
+    if (is_small_dot(g_, v)) return false;
+    Dims order;
+    const Dims free = free_of(matrix);
+    for (const Dims* dims : {&matrix.batch, &matrix.contract, &free})
+      for (int64_t d : *dims)
+        if (x[static_cast<size_t>(d)] != 1) order.push_back(d);
+    const bool wide = !order.empty() && is_free(matrix, order.back());
+    return !(wide && std::ranges::is_sorted(order) && is_floating(g_.dtype(v)));
+  }
+
+  // [batch, contracted] of the vector, in the order of the matrix's axes, times the matrix.
+  Value sum_of_rows(Value v, const Operand& matrix, const Operand& vector) {
+    const Shape shape = b_.shape(matrix.value);
+    std::vector<std::pair<int64_t, int64_t>> axes;  // of the matrix, of the vector
+    for (size_t k = 0; k < matrix.batch.size(); ++k) axes.emplace_back(matrix.batch[k], vector.batch[k]);
+    for (size_t k = 0; k < matrix.contract.size(); ++k) axes.emplace_back(matrix.contract[k], vector.contract[k]);
+    std::ranges::sort(axes);
+    Dims perm, dims;
+    Shape factors;
+    for (auto [to, from] : axes) {
+      dims.push_back(to);
+      perm.push_back(from);
+      factors.push_back(shape[static_cast<size_t>(to)]);
+    }
+    for (int64_t d : free_of(vector)) perm.push_back(d);
+    Value factor =
+        build::broadcast(b_, build::reshape(b_, build::permute(b_, vector.value, perm), factors), shape, dims);
+    Dims contract = matrix.contract;
+    std::ranges::sort(contract);
+    Value sum = build::reduce_sum(b_, build::mul(b_, matrix.value, factor), contract);
+    Dims order = matrix.batch;
+    for (int64_t d : free_of(matrix)) order.push_back(d);
+    for (int64_t& d : order) {
+      const int64_t place = d;
+      for (int64_t c : matrix.contract) d -= c < place;
+    }
+    return build::reshape(b_, build::permute(b_, sum, order), g_.shape(v));
   }
 
   // The operand, its contracted axes at the back (front), in the order of the identity's.
@@ -102,10 +156,8 @@ class Preparation {
     Dims order(x.contract.size()), perm;
     for (size_t k = 0; k < order.size(); ++k) order[k] = static_cast<int64_t>(k);
     std::ranges::sort(order, {}, [&](int64_t k) { return unit.contract[static_cast<size_t>(k)]; });
-    Dims contracted, free;
+    Dims contracted, free = free_of(x);
     for (int64_t k : order) contracted.push_back(x.contract[static_cast<size_t>(k)]);
-    for (int64_t d = 0; d < static_cast<int64_t>(b_.shape(x.value).size()); ++d)
-      if (is_free(x, d)) free.push_back(d);
     perm = front ? contracted : free;
     const Dims& rest = front ? free : contracted;
     perm.insert(perm.end(), rest.begin(), rest.end());

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "backends/cpu/columns.h"
 #include "backends/cpu/lower_ops.h"
 #include "backends/cpu/pool.h"
 #include "backends/cpu/routine_parts.h"
@@ -60,38 +61,6 @@ T fold_row(const T* x, int64_t n, int64_t step) {
   return whole.value();
 }
 
-// y[j] = y[j] with x[j], x[j + row], ... of `rows` rows, for j < n. Arguments: x, y, n, bytes from row to row.
-Kernel columns_kernel(Op op, KType t, int lanes, int rows) {
-  KernelBuilder b(lanes);
-  uint32_t x = b.arg(1), y = b.arg(2), n = b.arg(3), step = b.arg(4);
-  b.read_write(y);
-  std::vector<uint32_t> row = {x};
-  for (int r = 1; r < rows; ++r) row.push_back(b.iadd(row.back(), step));
-  uint32_t j = b.vloop(n), total = b.load(t, y, j);
-  for (uint32_t r : row) total = reduction_step(b, op, total, b.load(t, r, j));
-  b.store(total, y, j);
-  b.endloop();
-  return std::move(b).finish();
-}
-
-// y[j] + z[j] = y[j] + z[j] + x[j] for j < n, z what rounding takes; with `last` all of it into y. Arguments: x, y, z,
-// n.
-Kernel fold_kernel(KType t, int lanes, bool last) {
-  KernelBuilder b(lanes);
-  uint32_t x = b.arg(1), y = b.arg(2), z = b.arg(3), n = b.arg(4);
-  b.read_write(y), b.read_write(z);
-  uint32_t j = b.vloop(n), high = b.load(t, y, j), low = b.load(t, z, j);
-  if (last) {
-    b.store(whole_sum(b, high, low), y, j);
-  } else {
-    auto [whole, lost] = two_sum(b, high, b.load(t, x, j));
-    b.store(whole, y, j);
-    b.store(b.add(low, lost), z, j);
-  }
-  b.endloop();
-  return std::move(b).finish();
-}
-
 // All of x[0 .. 4 quarter + rest) into *y, quarter by quarter beside each other. Arguments: x, y, quarter, rest.
 Kernel row_kernel(Op op, KType t, int lanes) {
   KernelBuilder b(lanes);
@@ -122,12 +91,7 @@ class Reduce final : public Routine {
     const KType t = kernel_type(dtype);
     lanes_ = InnerKernel::lanes(bytes_of(t));
     row_ = InnerKernel(row_kernel(op, t, lanes_));
-    column_ = InnerKernel(columns_kernel(op, t, lanes_, 1));
-    columns_ = InnerKernel(columns_kernel(op, t, lanes_, kRows));
-    compensated_ = fold == Fold::sum && is_floating(dtype);
-    if (!compensated_) return;
-    fold_ = InnerKernel(fold_kernel(t, lanes_, false));
-    last_ = InnerKernel(fold_kernel(t, lanes_, true));
+    columns_ = ColumnFold(op, dtype, false);
   }
 
   void run(std::span<const void* const> operands, void* out, std::byte*, KernelError&) const override {
@@ -147,7 +111,7 @@ class Reduce final : public Routine {
   }
 
  private:
-  static constexpr int64_t kRows = 8, kWidth = 512, kPieces = 256;
+  static constexpr int64_t kWidth = 512, kPieces = 256;
 
   template <Fold f, class T>
   void all(const T* x, T* y) const {
@@ -170,7 +134,8 @@ class Reduce final : public Routine {
         Offsets o = offsets_of(outer, t / blocks);
         int64_t first = t % blocks * block;
         if (columns)
-          fold_columns<f>(x + o.src + first, y + o.dst + first, std::min(block, width - first));
+          columns_(x + o.src + first, nullptr, std::span(reduced.axes, reduced.rank), y + o.dst + first,
+                   std::min(block, width - first));
         else
           y[o.dst] = fold_rows<f>(x + o.src);
       }
@@ -196,12 +161,12 @@ class Reduce final : public Routine {
   // One row: by the kernel, in blocks that bound the length of its sums.
   template <Fold f, class T>
   T fold_one(const T* x, int64_t n, int64_t step) const {
-    constexpr int64_t kBlock = 2048;
+    const int64_t block = int64_t{32} * 4 * lanes_;
     if (step != 1 || lanes_ == 0 || n < 2 * lanes_) return fold_row<f>(x, n, step);
     Whole<f, T> whole;
     T part{};
-    for (int64_t begin = 0; begin < n; begin += kBlock) {
-      const int64_t count = std::min(kBlock, n - begin), quarter = count / (4 * lanes_) * lanes_;
+    for (int64_t begin = 0; begin < n; begin += block) {
+      const int64_t count = std::min(block, n - begin), quarter = count / (4 * lanes_) * lanes_;
       const int64_t args[] = {0, address(x + begin), address(&part), quarter, count - 4 * quarter};
       row_(args);
       whole.add(part);
@@ -220,37 +185,9 @@ class Reduce final : public Routine {
     return whole.value();
   }
 
-  // `n` neighbouring results at once, n <= kWidth; rows in blocks of 64 that are added up apart, sums with what is
-  // lost.
-  template <Fold f, class T>
-  void fold_columns(const T* x, T* y, int64_t n) const {
-    constexpr int64_t kBlock = 64;
-    std::span<const Axis> axes(reduced.axes, reduced.rank);
-    const int64_t terms = reduced.count(), inner = axes.empty() ? 1 : axes.back().extent;
-    const int64_t step = axes.empty() ? 0 : axes.back().src;
-    alignas(64) T block[kWidth], lost[kWidth];
-    const bool exact = compensated_ && terms > kBlock;
-    std::fill_n(y, n, neutral<f, T>());
-    if (exact) std::fill_n(lost, n, T{});
-    for (int64_t begin = 0; begin < terms; begin += kBlock) {
-      const int64_t end = std::min(begin + kBlock, terms);
-      std::fill_n(block, n, neutral<f, T>());
-      for (int64_t r = begin; r < end;) {
-        const bool many = r % inner + kRows <= inner && r + kRows <= end;
-        const int64_t args[] = {0, address(x + offsets_of(axes, r).src), address(block), n, step * int64_t{sizeof(T)}};
-        (many ? columns_ : column_)(args);
-        r += many ? kRows : 1;
-      }
-      const int64_t args[] = {0, address(block), address(y), exact ? address(lost) : n, exact ? n : 0};
-      (exact ? fold_ : column_)(args);
-    }
-    const int64_t args[] = {0, 0, address(y), address(lost), n};
-    if (exact) last_(args);
-  }
-
   int lanes_ = 0;  // 0: no kernels for this dtype
-  bool compensated_ = false;
-  InnerKernel row_, column_, columns_, fold_, last_;
+  InnerKernel row_;
+  ColumnFold columns_;
 };
 
 }  // namespace

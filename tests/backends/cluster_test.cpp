@@ -158,6 +158,26 @@ TEST_CASE("cluster: products are rewritten until no transposition is left") {
                "  return %1\n}\n") == Counts{0, 0, 0});
 }
 
+TEST_CASE("cluster: a product with a vector is a sum, fused with what makes its operands") {
+  CHECK(counts("func @main(%x: f32[512,64], %w: f32[64]) -> (f32[512]) {\n"
+               "  %0: f32[512,64] = tanh(%x)\n"
+               "  %1: f32[512] = dot(%0, %w) {contract=[[1],[0]], batch=[[],[]]}\n"
+               "  %2: f32[512] = neg(%1)\n"
+               "  return %2\n}\n") == Counts{1, 0, 0});
+  CHECK(counts("func @main(%x: f64[3000], %y: f64[3000]) -> (f64[]) {\n"
+               "  %0: f64[3000] = sub(%x, %y)\n"
+               "  %1: f64[] = dot(%0, %0) {contract=[[0],[0]], batch=[[],[]]}\n"
+               "  return %1\n}\n") == Counts{1, 0, 0});
+  // Batched, the vector on the left; its axes in another order are transposed.
+  CHECK(counts("func @main(%v: f64[40,9,30], %x: f64[9,20,30,40]) -> (f64[9,20]) {\n"
+               "  %0: f64[9,20] = dot(%v, %x) {contract=[[0,2],[3,2]], batch=[[1],[0]]}\n"
+               "  return %0\n}\n") == Counts{1, 1, 0});
+  // Columns that lie side by side: a routine.
+  CHECK(counts("func @main(%v: f64[9,40], %x: f64[9,40,30]) -> (f64[9,30]) {\n"
+               "  %0: f64[9,30] = dot(%v, %x) {contract=[[1],[1]], batch=[[0],[0]]}\n"
+               "  return %0\n}\n") == Counts{0, 1, 0});
+}
+
 TEST_CASE("cluster: another length of the mapped axis gives the same kernel") {
   auto kernel = [](int64_t n) {
     std::string m = std::to_string(n);

@@ -442,28 +442,43 @@ TEST_CASE("loops outside transforms compile once and keep nothing") {
   CHECK_EQ(sum(sums).item<double>(), total);
 }
 
-TEST_CASE("sums of many terms are as accurate as those of few, along any axes") {
-  auto close = [](const Tensor& sum, double expected, double tolerance) {
-    CHECK_EQ(doctest::Approx(sum.to(f64).ravel()[0].item<double>()).epsilon(tolerance), expected);
-  };
+double epsilon_of(DType d) { return d == f32 ? 0x1p-23 : 0x1p-52; }
+
+// The worst error of the elements of t, all of which should be `expected`, as a part of it.
+double worst_error(const Tensor& t, long double expected) {
+  long double worst = 0;
+  for (double x : t.to(f64).ravel().to_vector<double>()) worst = std::max(worst, std::abs(x - expected) / expected);
+  return static_cast<double>(worst);
+}
+
+TEST_CASE("sums of many terms and products with vectors are as accurate as those of few, along any axes") {
   for (DType d : {f32, f64}) {
-    const double tolerance = d == f32 ? 1.3e-6 : 1e-14, tenth = d == f32 ? double{0.1f} : 0.1;
-    for (int64_t n : {100, 513, 4096, 65'536, 1'000'003}) {
-      CAPTURE(n);
-      Tensor x = full({n}, 0.1, d).eval(), rows = full({3, n}, 0.1, d).eval(), columns = full({n, 17}, 0.1, d).eval();
-      double whole = static_cast<double>(n) * tenth;
-      close(sum(x), whole, tolerance);              // alone
-      close(sum(x * x), whole * tenth, tolerance);  // fused with what makes its terms
-      close(sum(rows, {1}), whole, tolerance);
-      close(sum(rows * 2, {1}), 2 * whole, tolerance);
-      close(sum(columns, {0}), whole, tolerance);
-      close(sum(columns + columns), 34 * whole, tolerance);
-      close(mean(columns * 1, {0}), tenth, tolerance);
-      close(matmul(x, x), whole * tenth, 4 * tolerance);  // a library's
+    const double tolerance = 8 * epsilon_of(d);
+    for (double c : {0.1, 0.3, 1.7}) {
+      const long double term = d == f32 ? static_cast<double>(static_cast<float>(c)) : c;
+      for (int64_t n : {100, 513, 4096, 65'536, 1'048'576}) {
+        CAPTURE(n);
+        Tensor x = full({n}, c, d).eval(), rows = full({3, n}, c, d).eval(), columns = full({n, 33}, c, d).eval();
+        const long double whole = static_cast<long double>(n) * term;
+        CHECK(worst_error(sum(x), whole) <= tolerance);             // alone
+        CHECK(worst_error(sum(x * x), whole * term) <= tolerance);  // fused with what makes its terms
+        CHECK(worst_error(sum(rows, {1}), whole) <= tolerance);
+        CHECK(worst_error(sum(rows * 2, {1}), 2 * whole) <= tolerance);
+        CHECK(worst_error(sum(columns, {0}), whole) <= tolerance);
+        CHECK(worst_error(sum(columns + columns), 66 * whole) <= tolerance);
+        CHECK(worst_error(mean(columns * 1, {0}), term) <= tolerance);
+        CHECK(worst_error(matmul(x, x), whole * term) <= tolerance);
+        CHECK(worst_error(matmul(rows, x), whole * term) <= tolerance);
+        CHECK(worst_error(matmul(x, columns), whole * term) <= tolerance);
+        CHECK(worst_error(matmul(rows * 2, x + x), 4 * whole * term) <= tolerance);
+      }
+      Tensor nest = full({700, 5, 40}, c, d).eval();
+      CHECK(worst_error(sum(nest.transpose(0, 1) * 1, {0, 2}), 200 * term) <= tolerance);
+      CHECK(worst_error(sum(nest.slice(2, 0, 7) * 1), 24'500 * term) <= tolerance);
+      CHECK(worst_error(matmul(nest.permute({1, 2, 0}), full({700}, c, d)), 700 * term * term) <= tolerance);
+      CHECK(worst_error(matmul(full({5}, c, d), nest), 5 * term * term) <= tolerance);
+      CHECK(worst_error(matmul(nest.permute({1, 0, 2}), full({5, 40, 1}, c, d)), 40 * term * term) <= tolerance);
     }
-    Tensor nest = full({700, 5, 40}, 0.1, d).eval();
-    close(sum(nest.transpose(0, 1) * 1, {0, 2}), 200 * tenth, tolerance);
-    close(sum(nest.slice(2, 0, 7) * 1), 24'500 * tenth, tolerance);
     // Infinities and NaN stay what they are.
     Tensor x = full({100'000}, 1, d).eval();
     x[70'000] = kInf;
@@ -474,4 +489,42 @@ TEST_CASE("sums of many terms are as accurate as those of few, along any axes") 
     CHECK(std::isnan(sum(x * 1).item<double>()));
     CHECK(std::isnan(sum(x.reshape({50'000, 2}).slice(1, 0, 2), {0, 1}).item<double>()));
   }
+}
+
+// Of terms of random signs in [-1, 1]; products by a library relative to the size of the results.
+TEST_CASE("sums and products of random terms are within 4 epsilon sqrt(n)") {
+  // The worst error of a product, and the size of its elements.
+  struct Found {
+    double error, size;
+  };
+  auto compare = [](const Tensor& a, const Tensor& b, const std::vector<double>& found) {
+    const int64_t m = a.size(0), n = a.size(1), p = b.size(1);
+    std::vector<double> x = a.to(f64).ravel().to_vector<double>(), y = b.to(f64).ravel().to_vector<double>();
+    long double worst = 0, squares = 0;
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < p; ++j) {
+        long double sum = 0;
+        for (int64_t k = 0; k < n; ++k)
+          sum += static_cast<long double>(x[static_cast<size_t>(i * n + k)]) * y[static_cast<size_t>(k * p + j)];
+        worst = std::max(worst, std::abs(sum - found[static_cast<size_t>(i * p + j)]));
+        squares += sum * sum;
+      }
+    return Found{static_cast<double>(worst), std::sqrt(static_cast<double>(squares) / static_cast<double>(m * p))};
+  };
+  for (DType d : {f32, f64})
+    for (int64_t n : {10, 300, 4096, 100'000}) {
+      CAPTURE(n);
+      const double tolerance = 4 * epsilon_of(d) * std::sqrt(static_cast<double>(n));
+      Tensor a = (2 * rand({5, n}, d) - 1).eval(), b = (2 * rand({n, 7}, d) - 1).eval();
+      Tensor x = (2 * rand({n, 1}, d) - 1).eval(), y = (2 * rand({n, 1}, d) - 1).eval();
+      Tensor one = ones({n, 1}, d).eval();
+      auto values = [](const Tensor& t) { return t.to(f64).ravel().to_vector<double>(); };
+      const Found product = compare(a, b, values(matmul(a, b)));  // a library's
+      CHECK(product.error <= tolerance * product.size);
+      CHECK(compare(a, x, values(matmul(a, x.squeeze(1)))).error <= tolerance);
+      CHECK(compare(x.t(), b, values(matmul(x.squeeze(1), b))).error <= tolerance);
+      CHECK(compare(x.t(), y, values(matmul(x.squeeze(1), y.squeeze(1)))).error <= tolerance);
+      CHECK(compare(a, one, values(sum(a, {1}))).error <= tolerance);
+      CHECK(compare(one.t(), b, values(sum(b, {0}))).error <= tolerance);
+    }
 }
