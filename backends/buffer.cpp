@@ -15,6 +15,7 @@
 
 #include "ir/env.h"
 #include "ir/fork.h"
+#include "ir/thread_object.h"
 #include "jot/error.h"
 
 namespace jot {
@@ -241,14 +242,11 @@ struct Shared {
 
 // Never destroyed: buffers of static storage duration are dropped at exit.
 Shared& shared() {
-  union Kept {
-    Shared value;
-    constexpr Kept() : value() {}
-    ~Kept() {}
-  };
-  static constinit Kept kept;
-  return kept.value;
+  alignas(Shared) static std::byte storage[sizeof(Shared)];
+  static auto* kept = new (storage) Shared;
+  return *kept;
 }
+[[maybe_unused]] const Shared& made_before_threads = shared();
 
 // ---- a thread's own lists
 
@@ -343,25 +341,9 @@ class ThreadCache {
   ThreadCache* next_thread_ = nullptr;
 };
 
-// Null once the thread's cache is gone: buffers that other thread-local objects drop later go to the shared list.
-ThreadCache* thread_cache() {
-  thread_local ThreadCache* current = nullptr;
-  thread_local bool ended = false;
-  if (current || ended) return current;
-  struct Owner {
-    ThreadCache cache;
-    ~Owner() {
-      current = nullptr;
-      ended = true;
-    }
-  };
-  thread_local Owner owner;
-  return current = &owner.cache;
-}
+ThreadCache& thread_cache() { return ThreadObject<ThreadCache>::get(); }
 
-const ForkHandlers at_fork(nullptr, []() noexcept {
-  if (ThreadCache* cache = thread_cache()) cache->remain_alone();
-});
+const ForkHandlers at_fork(nullptr, []() noexcept { thread_cache().remain_alone(); });
 
 // ---- blocks
 
@@ -373,8 +355,7 @@ const ForkHandlers at_fork(nullptr, []() noexcept {
 void* take_recycled(int c) {
   if (!kRecycle) return nullptr;
   if (c >= kSmallClasses) return shared().list.take_large(c);
-  ThreadCache* cache = thread_cache();
-  void* block = cache ? cache->take(c) : nullptr;
+  void* block = thread_cache().take(c);
   return block ? block : shared().list.take(c);
 }
 
@@ -395,16 +376,13 @@ void put_block(void* block, int c) {
     system_free(block, c);
   else if (c >= kSmallClasses)
     shared().list.put_large(block, c);
-  else if (ThreadCache* cache = thread_cache())
-    cache->put(block, c);
   else
-    shared().list.put({&block, 1}, c);
+    thread_cache().put(block, c);
 }
 
 void count_live(int64_t bytes) {
-  ThreadCache* cache = thread_cache();
-  if (cache && bytes <= kSmall && bytes >= -kSmall)
-    cache->count(bytes);
+  if (bytes <= kSmall && bytes >= -kSmall)
+    thread_cache().count(bytes);
   else
     shared().counters.add(bytes);
 }
@@ -501,7 +479,7 @@ Buffer::Stats Buffer::stats() {
 void Buffer::reset_peak() { shared().counters.set_peak(stats().live); }
 
 void Buffer::trim() {
-  if (ThreadCache* cache = thread_cache()) cache->drain();
+  thread_cache().drain();
   shared().list.trim();
 }
 

@@ -117,8 +117,8 @@ void ArgumentTypes::check(const JitKey& key, Location at) const {
 }  // namespace detail
 
 const std::vector<Tensor>& ir::Graph::captures() const {
-  static const std::vector<Tensor> none;
-  return captures_ ? *captures_ : none;
+  static const auto* none = new std::vector<Tensor>;
+  return captures_ ? *captures_ : *none;
 }
 
 ir::Graph optimize(const ir::Graph& graph) { return with_captures_of(graph, passes::optimize(graph)); }

@@ -14,8 +14,8 @@ inline std::string type_name(const Tensor& t) {
 }
 inline const Shape& shape_of(const Tensor& t) { return t.impl()->shape; }
 inline const Shape& shape_of(const Arg& a) {
-  static const Shape scalar;
-  return a.is_tensor() ? a.tensor().impl()->shape : scalar;
+  static const auto* scalar = new Shape;
+  return a.is_tensor() ? a.tensor().impl()->shape : *scalar;
 }
 
 // The dtype of a number that stands alone: the default dtype, i64 or boolean.

@@ -7,6 +7,7 @@
 #include "core/force.h"
 #include "core/views.h"
 #include "ir/build.h"
+#include "ir/thread_object.h"
 #include "passes/inline.h"
 
 namespace jot::detail {
@@ -22,7 +23,7 @@ Generator random_generator() {
   return {{word(), 0}, 0};
 }
 
-constinit thread_local Trace* innermost = nullptr;  // null until the thread records, and when it has ended
+constinit thread_local Trace* innermost = nullptr;  // null until the thread records, and when its state has ended
 
 struct ThreadState {
   std::shared_ptr<Trace> lazy = std::make_shared<Trace>(TraceOptions{}, nullptr);
@@ -35,15 +36,14 @@ struct ThreadState {
     innermost = lazy.get();
   }
   ~ThreadState() {
+    {
+      ForkSafeLock lock(lazy->mutex());
+      flush(*lazy);
+    }
     innermost = nullptr;
-    ForkSafeLock lock(lazy->mutex());
-    flush(*lazy);
   }
 };
-ThreadState& state() {
-  thread_local ThreadState s;
-  return s;
-}
+ThreadState& state() { return ThreadObject<ThreadState>::get(); }
 
 // A forked child continues a stream that was seeded; others must not be drawn twice.
 const ForkHandlers at_fork(nullptr, []() noexcept {

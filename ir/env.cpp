@@ -72,11 +72,11 @@ Env read_env(const std::function<std::optional<std::string>(const char*)>& get) 
 }
 
 const Env& env() {
-  static const Env read = read_env([](const char* name) -> std::optional<std::string> {
+  static const auto* read = new Env(read_env([](const char* name) -> std::optional<std::string> {
     const char* value = std::getenv(name);
     return value ? std::optional<std::string>(value) : std::nullopt;
-  });
-  return read;
+  }));
+  return *read;
 }
 
 }  // namespace jot

@@ -49,8 +49,8 @@ void RuleTable::define(Op op, const Rules& rules) {
 }
 
 const Rules& rules(Op op) {
-  static const RuleTable table;
-  return table[op];
+  static const auto* table = new RuleTable;
+  return (*table)[op];
 }
 
 }  // namespace jot::ir

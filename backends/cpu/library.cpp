@@ -23,6 +23,7 @@
 #include "backends/target.h"
 #include "ir/fork.h"
 #include "ir/log.h"
+#include "ir/thread_object.h"
 
 // Of the OpenMP runtime that oneDNN brings along, if it does.
 extern "C" {
@@ -250,6 +251,10 @@ class Dot : public Routine {
   int64_t piece_scratch = 0, piece_bytes = 0;
 };
 
+struct Stream {
+  dnnl::stream stream{engine()};
+};
+
 class OneDnnDot final : public Dot {
  public:
   void prepare() {
@@ -275,7 +280,7 @@ class OneDnnDot final : public Dot {
   }
   void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte* scratch) const override {
     const Matmul& p = m == std::min(rows, s.m) ? *full_ : *last_;
-    thread_local dnnl::stream stream(engine());
+    dnnl::stream& stream = ThreadObject<Stream>::get().stream;
     auto memory = [](const dnnl::memory::desc& d, const void* data) {
       return dnnl::memory(d, engine(), const_cast<void*>(data));
     };
@@ -319,10 +324,12 @@ struct OpenBlas {
 
 struct OneDnn {
   static std::string title() { return onednn_title(); }
+  // oneDNN keeps these kernels in static objects: it fails in destructors that run at exit after theirs. OpenBLAS ends
+  // after all of them.
   static void gemm(const Product<float>& p) {
     auto status =
         dnnl::sgemm(p.ta ? 'T' : 'N', p.tb ? 'T' : 'N', p.m, p.n, p.k, 1, p.a, p.lda, p.b, p.ldb, 0, p.c, p.ldc);
-    if (status != dnnl::status::success) internal_error("oneDNN multiplies", std::to_string(static_cast<int>(status)));
+    if (status != dnnl::status::success) OpenBlas::gemm(p);
   }
 };
 

@@ -295,18 +295,18 @@ Value rsqrt(KernelBuilder& b, Value x) { return b.div(b.number(b.type(x), 1), b.
 
 const Kernel& routine_body(KFn fn, KType type) {
   constexpr size_t count = static_cast<size_t>(KFn::logistic) + 1;
-  static const auto bodies = [] {
-    std::array<std::array<Kernel, 2>, count> all;
+  static const auto* bodies = [] {
+    auto* all = new std::array<std::array<Kernel, 2>, count>;
     for (size_t i = 0; i < count; ++i)
       for (KType t : {KType::f32, KType::f64}) {
         KernelBuilder b(1);
         b.output(expand(b, static_cast<KFn>(i), b.input(t)));
-        all[i][t == KType::f64] = std::move(b).finish();
+        (*all)[i][t == KType::f64] = std::move(b).finish();
       }
     return all;
   }();
   if (static_cast<size_t>(fn) >= count) internal_error("no routine", name(fn));
-  return bodies[static_cast<size_t>(fn)][type == KType::f64];
+  return (*bodies)[static_cast<size_t>(fn)][type == KType::f64];
 }
 
 uint64_t libm(KFn fn, KType type, uint64_t x, uint64_t y) {

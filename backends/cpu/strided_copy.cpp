@@ -71,8 +71,9 @@ Kernel transpose_kernel(KType t, int lanes) {
 template <class T>
 const InnerKernel& transposition() {
   constexpr int size = sizeof(T);
-  static const InnerKernel kernel(transpose_kernel(size == 4 ? KType::i32 : KType::i64, InnerKernel::lanes(size)));
-  return kernel;
+  static const auto* kernel =
+      new InnerKernel(transpose_kernel(size == 4 ? KType::i32 : KType::i64, InnerKernel::lanes(size)));
+  return *kernel;
 }
 
 // outer.src and inner.dst are 1. Each cache line is touched once; rows of src in blocks, since each lies on a page of

@@ -71,6 +71,13 @@ def libraries(prefix):
     assert 'blas' not in listing, listing
 
 
+def teardown(prefix):
+    """No static or thread_local object of the library is ever destroyed: destructors of the program's may use it."""
+    symbols = command('nm', '-D', '--undefined-only', prefix / 'lib/libjot.so')
+    registered = re.findall(r'\b__cxa_(?:thread_)?atexit\b', symbols)
+    assert not registered, f'libjot.so has objects with destructors: it calls {", ".join(registered)}'
+
+
 def with_pkg_config(prefix, work):
     flags = command('pkg-config', '--cflags', '--libs', 'jot', PKG_CONFIG_PATH=prefix / 'lib/pkgconfig').split()
     command('g++', '-std=c++20', '-Wall', '-Wextra', '-Werror', work / 'example.cpp', '-o', work / 'example', *flags)
@@ -127,6 +134,7 @@ with tempfile.TemporaryDirectory() as folder:
     first.rename(prefix)  # an installation may be moved
     check('files', files, prefix)
     check('libraries', libraries, prefix)
+    check('teardown', teardown, prefix)
     check('pkg-config', with_pkg_config, prefix, work)
     check('product', product, prefix, work)
     check('cmake', with_cmake, prefix, work)
