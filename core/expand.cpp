@@ -123,22 +123,23 @@ class ChunkedVmap {
 Expansion make_expansion(const Graph& g, const Expand& what) {
   switch (what.kind) {
     case TransformKind::grad:
-      return {tidy(passes::grad(g, what.active)), {}};
+      return {tidy(passes::grad(g, what.active, what.zeros)), {}};
     case TransformKind::vjp:
     case TransformKind::linearize: {
-      passes::LinearSplit split = what.kind == TransformKind::vjp ? passes::split_vjp(g, what.active, what.num_values)
-                                                                  : passes::split_jvp(g, what.active, what.num_values);
+      passes::LinearSplit split = what.kind == TransformKind::vjp
+                                      ? passes::split_vjp(g, what.active, what.num_values, what.zeros)
+                                      : passes::split_jvp(g, what.active, what.num_values, what.zeros);
       return {tidy(split.primal), tidy(split.map), split.num_residuals};
     }
     case TransformKind::jvp: {
-      Graph result = tidy(passes::jvp(g, what.active, what.num_values));
+      Graph result = tidy(passes::jvp(g, what.active, what.num_values, what.zeros));
       return {result,
               {},
               0,
               independent_values(result.data(), g.data().inputs().size(), g.data().num_results(), what.num_values)};
     }
     case TransformKind::jacobian:
-      return {tidy(passes::jacobian(g, what.active, what.num_values, what.mode, what.chunk_size)), {}};
+      return {tidy(passes::jacobian(g, what.active, what.num_values, what.mode, what.chunk_size, what.zeros)), {}};
     case TransformKind::vmap:
       if (what.chunk_size && *what.chunk_size < what.lanes) return {tidy(ChunkedVmap(g, what).run()), {}};
       return {tidy(passes::vmap(g, what.in_dims, what.out_dims, what.lanes, random_mode(what.randomness))), {}};
@@ -183,7 +184,8 @@ LruTable<ExpansionKey, Expansion>& table() {
 uint64_t Expand::hash() const {
   uint64_t h = hash_mix(static_cast<uint64_t>(kind), num_values);
   for (uint8_t a : active) h = hash_mix(h, a);
-  h = hash_mix(h, static_cast<uint64_t>(mode) * 4 + static_cast<uint64_t>(randomness));
+  h = hash_mix(h,
+               static_cast<uint64_t>(mode) * 8 + static_cast<uint64_t>(randomness) * 2 + static_cast<uint64_t>(zeros));
   h = hash_mix(h, word_of(chunk_size));
   for (auto d : in_dims) h = hash_mix(h, word_of(d));
   for (auto d : out_dims) h = hash_mix(h, word_of(d));

@@ -26,6 +26,7 @@ struct Expand {
   Randomness randomness = Randomness::error;
   std::optional<size_t> random_offset{};  // of a chunked vmap: the input with the base of the draws ...
   int64_t random_draws = 0;               // ... and how many numbers one full chunk draws
+  ir::Zeros zeros = ir::Zeros::ieee;      // of a derivative
 
   uint64_t hash() const;
   friend bool operator==(const Expand&, const Expand&) = default;

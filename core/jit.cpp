@@ -110,7 +110,7 @@ void JitKey::finish() {
     for (size_t j = 0; j < i; ++j)
       any |= all[i]->defined() && all[j]->defined() && all[i]->impl()->storage == all[j]->impl()->storage;
   if (any) overlap();
-  put(kHost | static_cast<uint64_t>(default_dtype()) << 8 | static_cast<uint64_t>(no_grad_depth() > 0) << 16);
+  put(kHost | static_cast<uint64_t>(default_dtype()) << 8 | static_cast<uint64_t>(strong_zeros_depth() > 0) << 16);
   hash_ = hash_mix(hash_, structure_);
 }
 

@@ -403,5 +403,7 @@ const Tensor& Tensor::zero_(Location at) const { return filled("zero_", *this, A
 
 NoGrad::NoGrad() { ++no_grad_depth(); }
 NoGrad::~NoGrad() { --no_grad_depth(); }
+StrongZeros::StrongZeros() { ++strong_zeros_depth(); }
+StrongZeros::~StrongZeros() { --strong_zeros_depth(); }
 
 }  // namespace jot

@@ -27,7 +27,7 @@ constinit thread_local Trace* innermost = nullptr;  // null until the thread rec
 
 struct ThreadState {
   std::shared_ptr<Trace> lazy = std::make_shared<Trace>(TraceOptions{}, nullptr);
-  int no_grad_depth = 0;
+  int no_grad_depth = 0, strong_zeros_depth = 0;
   std::string scope;
   Location scope_location, call_site;
 
@@ -62,6 +62,7 @@ Trace& current_trace() {
 }
 bool tracing() { return !is_lazy(current_trace()); }
 int& no_grad_depth() { return state().no_grad_depth; }
+int& strong_zeros_depth() { return state().strong_zeros_depth; }
 
 EnterTrace::EnterTrace(Trace& trace) : outer_(std::exchange(innermost, &trace)) {}
 EnterTrace::~EnterTrace() { innermost = outer_; }

@@ -126,6 +126,8 @@ Trace* innermost_trace();  // null while the thread has none
 // Depth of NoGrad guards inside the innermost traced function: while positive, what is recorded there is constant to
 // every derivative.
 int& no_grad_depth();
+// Number of StrongZeros guards of this thread: transforms that are called meanwhile have strong zeros.
+int& strong_zeros_depth();
 
 // While alive, the innermost trace is `trace`.
 class EnterTrace {

@@ -85,6 +85,10 @@ std::vector<size_t> all_of(std::span<const Tensor> args) {
   return all;
 }
 
+ir::Zeros zeros_of(bool option = false) {
+  return option || strong_zeros_depth() > 0 ? ir::Zeros::strong : ir::Zeros::ieee;
+}
+
 // The results of a splice, taken off the front in the order of the graph.
 class Results {
  public:
@@ -166,12 +170,13 @@ struct Split {
 };
 Split split(TransformKind kind, std::string_view api, Fn fn, std::span<const Tensor> args) {
   std::vector<size_t> diff = all_of(args);
+  ir::Zeros zeros = zeros_of();
   Recorded r = record_active(api, fn, args, diff, Randomness::different, {});
   size_t values = r.recording.outputs.values.size(), aux = r.recording.outputs.aux.size();
   if (values == 0)
     throw TransformError("[" + std::string(api) +
                          "] Expected f to be a function that has non-empty output: it returned no tensor");
-  auto expansion = expand(r.recording.graph, {.kind = kind, .active = r.active, .num_values = values});
+  auto expansion = expand(r.recording.graph, {.kind = kind, .active = r.active, .num_values = values, .zeros = zeros});
   Scope scope(api);
   Results results = spliced(*expansion, r, {}, {});
   Split s;
@@ -192,6 +197,7 @@ std::vector<size_t> leaves_of(std::span<const size_t> starts, std::span<const si
 
 GradResult grad(Fn fn, std::span<const Tensor> args, std::span<const size_t> diff, Location at) {
   check_reverse("grad", args, diff, at);
+  ir::Zeros zeros = zeros_of();
   Recorded r = record_active("grad", fn, args, diff, Randomness::different, at);
   const Outputs& outputs = r.recording.outputs;
   if (int64_t rank = outputs.values[0].dim(); rank != 0)
@@ -199,7 +205,8 @@ GradResult grad(Fn fn, std::span<const Tensor> args, std::span<const size_t> dif
         "[grad] grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with " +
         std::to_string(rank) + " dims (" + to_string(type_of(outputs.values[0])) +
         "). Maybe you wanted to use the vjp or jacrev APIs instead?" + jot::at(at));
-  auto expansion = expand(r.recording.graph, {.kind = TransformKind::grad, .active = r.active, .num_values = 1});
+  auto expansion =
+      expand(r.recording.graph, {.kind = TransformKind::grad, .active = r.active, .num_values = 1, .zeros = zeros});
   Scope scope("grad");
   Results results = spliced(*expansion, r, {}, at);
   GradResult result;
@@ -254,7 +261,9 @@ void check_tangents(std::span<const Tensor> primals, std::span<const Tensor> tan
 
 }  // namespace
 
-JvpResult jvp(Fn fn, std::span<const Tensor> primals, std::span<const Tensor> tangents, bool strict, Location at) {
+JvpResult jvp(Fn fn, std::span<const Tensor> primals, std::span<const Tensor> tangents, JvpOptions options,
+              Location at) {
+  ir::Zeros zeros = zeros_of(options.strong_zeros);
   std::vector<size_t> diff = all_of(primals);
   if (primals.empty()) throw TransformError("[jvp] Expected primals to contain at least one Tensor." + jot::at(at));
   check_defined("jvp", primals, "argument", at);
@@ -266,8 +275,9 @@ JvpResult jvp(Fn fn, std::span<const Tensor> primals, std::span<const Tensor> ta
   if (values == 0)
     throw TransformError("[jvp] Expected f to be a function that has non-empty output: it returned no tensor" +
                          jot::at(at));
-  auto expansion = expand(r.recording.graph, {.kind = TransformKind::jvp, .active = r.active, .num_values = values});
-  for (size_t i = 0; strict && i < values; ++i)
+  auto expansion =
+      expand(r.recording.graph, {.kind = TransformKind::jvp, .active = r.active, .num_values = values, .zeros = zeros});
+  for (size_t i = 0; options.strict && i < values; ++i)
     if (expansion->independent[i])
       throw TransformError(
           "[jvp] jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs "
@@ -296,6 +306,7 @@ JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const siz
                         const JacobianOptions& options, Location at) {
   const char* api = mode == Mode::reverse ? "jacrev" : mode == Mode::forward ? "jacfwd" : "jacobian";
   mode == Mode::forward ? check_forward(api, args, diff, at) : check_reverse(api, args, diff, at);
+  ir::Zeros zeros = zeros_of(options.strong_zeros);
   Recorded r =
       record_active(api, fn, args, diff, mode == Mode::forward ? options.randomness : Randomness::different, at);
   const Outputs& outputs = r.recording.outputs;
@@ -304,7 +315,8 @@ JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const siz
               .active = r.active,
               .num_values = values,
               .mode = static_cast<passes::JacobianMode>(mode),
-              .chunk_size = options.chunk_size};
+              .chunk_size = options.chunk_size,
+              .zeros = zeros};
   auto expansion = expand(r.recording.graph, what);
   Scope scope(api);
   Results results = spliced(*expansion, r, {}, at);

@@ -60,6 +60,7 @@ Value binary(Builder& b, Op op, Value x, Value y);
 inline Value add(Builder& b, Value x, Value y) { return binary(b, Op::add_op, x, y); }
 inline Value sub(Builder& b, Value x, Value y) { return binary(b, Op::sub_op, x, y); }
 inline Value mul(Builder& b, Value x, Value y) { return binary(b, Op::mul_op, x, y); }
+inline Value mul_no_nan(Builder& b, Value x, Value y) { return binary(b, Op::mul_no_nan_op, x, y); }
 inline Value div(Builder& b, Value x, Value y) { return binary(b, Op::div_op, x, y); }
 inline Value neg(Builder& b, Value x) { return unary(b, Op::neg_op, x); }
 Value scale(Builder& b, Value x, double factor);  // x * factor

@@ -51,6 +51,9 @@ struct EvalContext {
 };
 using EvalRule = void (*)(const EvalContext&);
 
+// What a zero tangent times an infinite or NaN partial derivative is: NaN, or zero (so in transposes for cotangents).
+enum class Zeros : uint8_t { ieee, strong };
+
 // ---- forward derivative: emits the tangent of the result. kNoValue stands for a symbolic zero, in and out.
 struct JvpContext {
   Builder& b;
@@ -59,7 +62,11 @@ struct JvpContext {
   std::span<const Value> primals;
   Value out;  // the primal result
   std::span<const Value> tangents;
+  Zeros zeros = Zeros::ieee;
   bool has(size_t i) const { return tangents[i] != kNoValue; }
+  // tangent * partial, tangent / divisor.
+  Value times(Value tangent, Value partial) const;
+  Value over(Value tangent, Value divisor) const;
 };
 using JvpRule = Value (*)(const JvpContext&);
 

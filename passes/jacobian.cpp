@@ -19,8 +19,15 @@ namespace {
 // One jacobian under construction. `by_` are the types of the active inputs, `values_` those of the values.
 class Jacobian {
  public:
-  Jacobian(const Graph& graph, std::span<const uint8_t> active, size_t num_values, std::optional<int64_t> chunk)
-      : graph_(graph), g_(graph.data()), active_(active), chunk_(chunk), b_(g_.name()), args_(params_like(b_, g_)) {
+  Jacobian(const Graph& graph, std::span<const uint8_t> active, size_t num_values, std::optional<int64_t> chunk,
+           Zeros zeros)
+      : graph_(graph),
+        g_(graph.data()),
+        active_(active),
+        chunk_(chunk),
+        zeros_(zeros),
+        b_(g_.name()),
+        args_(params_like(b_, g_)) {
     for (size_t i = 0; i < active.size(); ++i)
       if (active[i]) by_.push_back(g_.type(g_.inputs()[i]));
     for (Value o : g_.outputs().first(num_values)) values_.push_back(g_.type(o));
@@ -60,7 +67,7 @@ class Jacobian {
 
   // Reverse: the pullback of each value alone, batched over the rows of the identity.
   void rows() {
-    Linearized l = linearize(graph_, active_);
+    Linearized l = linearize(graph_, active_, zeros_);
     for (size_t o = 0; o < values_.size(); ++o) {
       if (l.zero_tangent[o] || values_[o].shape.numel() == 0) continue;
       Builder b(g_.name());
@@ -85,7 +92,7 @@ class Jacobian {
         Builder b(g_.name());
         std::vector<Value> args = params_like(b, g_), seeds(args.size(), kNoValue);
         seeds[i] = b.param(type);
-        std::vector<Value> tangents = linearize_into(b, g_, args, seeds).tangents;
+        std::vector<Value> tangents = linearize_into(b, g_, args, seeds, zeros_).tangents;
         tangents.resize(values_.size());
         std::vector<size_t> connected = take_connected(tangents);
         Graph pushforward = b.finish(tangents);
@@ -207,6 +214,7 @@ class Jacobian {
   const GraphData& g_;
   std::span<const uint8_t> active_;
   std::optional<int64_t> chunk_;
+  Zeros zeros_;
   Builder b_;
   std::vector<Value> args_, outputs_, blocks_;
   std::vector<Type> by_, values_;
@@ -215,8 +223,8 @@ class Jacobian {
 }  // namespace
 
 Graph jacobian(const Graph& g, std::span<const uint8_t> active, size_t num_values, JacobianMode mode,
-               std::optional<int64_t> chunk_size) {
-  return hooked("jacobian", g, [&] { return Jacobian(g, active, num_values, chunk_size).run(mode); });
+               std::optional<int64_t> chunk_size, Zeros zeros) {
+  return hooked("jacobian", g, [&] { return Jacobian(g, active, num_values, chunk_size, zeros).run(mode); });
 }
 
 }  // namespace jot::passes

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 
+#include "ir/rules.h"
 #include "jot/ir.h"
 
 namespace jot::passes {
@@ -19,6 +20,6 @@ enum class JacobianMode : uint8_t { reverse, forward, cheaper };
 // batch has (but two, or one more, where else a single one would be left); all if none. O(nodes of g) for each value
 // (reverse) or active input (forward) and each chunk.
 ir::Graph jacobian(const ir::Graph& g, std::span<const uint8_t> active, size_t num_values, JacobianMode mode,
-                   std::optional<int64_t> chunk_size = {});
+                   std::optional<int64_t> chunk_size = {}, ir::Zeros zeros = ir::Zeros::ieee);
 
 }  // namespace jot::passes

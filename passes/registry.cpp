@@ -37,9 +37,9 @@ Graph plain(const Graph& g, const PassOptions&) {
 
 Graph linearized(const Graph& g, const PassOptions&) { return linearize(g, floating_inputs(g.data())).graph; }
 
-template <Graph (*transform)(const Graph&, std::span<const uint8_t>, size_t)>
+template <Graph (*transform)(const Graph&, std::span<const uint8_t>, size_t, Zeros)>
 Graph derivative(const Graph& g, const PassOptions&) {
-  return transform(g, floating_inputs(g.data()), g.data().num_results());
+  return transform(g, floating_inputs(g.data()), g.data().num_results(), Zeros::ieee);
 }
 
 template <JacobianMode mode>

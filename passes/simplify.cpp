@@ -46,6 +46,7 @@ std::optional<Value> same_operand(Builder& b, Op op, std::span<const Value> x) {
   bool floating = is_floating(g.dtype(x[0]));
   switch (op) {
     case Op::mul_op:
+    case Op::mul_no_nan_op:
       if (is(0, 1)) return x[1];
       if (is(1, 1)) return x[0];
       break;

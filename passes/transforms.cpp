@@ -30,23 +30,23 @@ Graph finish_with(Builder& b, const GraphData& g, std::span<const Value> values,
 
 std::string derived_name(const std::string& name, const char* suffix) { return name.empty() ? name : name + suffix; }
 
-Graph forward(const Graph& graph, std::span<const uint8_t> active, size_t num_values) {
+Graph forward(const Graph& graph, std::span<const uint8_t> active, size_t num_values, Zeros zeros) {
   const GraphData& g = graph.data();
   Builder b(g.name());
   b.reserve(3 * static_cast<size_t>(g.size()));
   std::vector<Value> args = params_like(b, g), tangents(args.size(), kNoValue), derived;
   for (size_t i = 0; i < args.size(); ++i)
     if (active[i]) tangents[i] = b.param(g.type(g.inputs()[i]), derived_name(g.input_name(i), "_t"));
-  Dual dual = linearize_into(b, g, args, tangents);
+  Dual dual = linearize_into(b, g, args, tangents, zeros);
   for (size_t i = 0; i < num_values; ++i) derived.push_back(or_zeros(b, dual.tangents[i], g.type(g.outputs()[i])));
   return finish_with(b, g, dual.values, derived);
 }
 
 // Gives vjp and grad: seed(b, i, type) is the cotangent of value i.
 template <class Seed>
-Graph reverse(const Graph& graph, std::span<const uint8_t> active, size_t num_values, Seed seed) {
+Graph reverse(const Graph& graph, std::span<const uint8_t> active, size_t num_values, Zeros zeros, Seed seed) {
   const GraphData& g = graph.data();
-  Linearized l = linearize(graph, active);
+  Linearized l = linearize(graph, active, zeros);
   Builder b(g.name());
   b.reserve(3 * static_cast<size_t>(l.graph.data().size()) / 2);
   std::vector<Value> args = params_like(b, g), cotangents(g.outputs().size(), kNoValue), values;
@@ -63,11 +63,11 @@ Graph reverse(const Graph& graph, std::span<const uint8_t> active, size_t num_va
 
 }  // namespace
 
-Graph jvp(const Graph& graph, std::span<const uint8_t> active, size_t num_values) {
-  return hooked("jvp", graph, [&] { return forward(graph, active, num_values); });
+Graph jvp(const Graph& graph, std::span<const uint8_t> active, size_t num_values, Zeros zeros) {
+  return hooked("jvp", graph, [&] { return forward(graph, active, num_values, zeros); });
 }
 
-Graph vjp(const Graph& graph, std::span<const uint8_t> active, size_t num_values) {
+Graph vjp(const Graph& graph, std::span<const uint8_t> active, size_t num_values, Zeros zeros) {
   auto seed = [&](Builder& b, size_t i, const Type& type) {
     if (!is_floating(type.dtype))
       throw TransformError("[vjp] all outputs of f must be floating-point tensors: output " + std::to_string(i) +
@@ -75,14 +75,14 @@ Graph vjp(const Graph& graph, std::span<const uint8_t> active, size_t num_values
                            at(graph.data().location(graph.data().outputs()[i])));
     return b.param(type, "ct" + std::to_string(i));
   };
-  return hooked("vjp", graph, [&] { return reverse(graph, active, num_values, seed); });
+  return hooked("vjp", graph, [&] { return reverse(graph, active, num_values, zeros, seed); });
 }
 
-Graph grad(const Graph& graph, std::span<const uint8_t> active) {
+Graph grad(const Graph& graph, std::span<const uint8_t> active, Zeros zeros) {
   auto seed = [](Builder& b, size_t, const Type& type) {
     return is_floating(type.dtype) ? build::constant_int(b, type.dtype, type.shape, 1) : kNoValue;
   };
-  return hooked("grad", graph, [&] { return reverse(graph, active, 1, seed); });
+  return hooked("grad", graph, [&] { return reverse(graph, active, 1, zeros, seed); });
 }
 
 // ---- splits
@@ -163,12 +163,12 @@ LinearSplit split(const Graph& transformed, size_t first_tangent, size_t num_res
 
 }  // namespace
 
-LinearSplit split_jvp(const Graph& g, std::span<const uint8_t> active, size_t num_values) {
-  return split(jvp(g, active, num_values), g.data().inputs().size(), g.data().num_results());
+LinearSplit split_jvp(const Graph& g, std::span<const uint8_t> active, size_t num_values, Zeros zeros) {
+  return split(jvp(g, active, num_values, zeros), g.data().inputs().size(), g.data().num_results());
 }
 
-LinearSplit split_vjp(const Graph& g, std::span<const uint8_t> active, size_t num_values) {
-  return split(vjp(g, active, num_values), g.data().inputs().size(), g.data().num_results());
+LinearSplit split_vjp(const Graph& g, std::span<const uint8_t> active, size_t num_values, Zeros zeros) {
+  return split(vjp(g, active, num_values, zeros), g.data().inputs().size(), g.data().num_results());
 }
 
 // ---- vmap

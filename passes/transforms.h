@@ -15,17 +15,19 @@
 
 namespace jot::passes {
 
+using ir::Zeros;
+
 // inputs:  x, then a tangent for each active input
 // results: y, then the tangent of each value, of the value's type
-ir::Graph jvp(const ir::Graph& g, std::span<const uint8_t> active, size_t num_values);
+ir::Graph jvp(const ir::Graph& g, std::span<const uint8_t> active, size_t num_values, Zeros zeros = Zeros::ieee);
 
 // inputs:  x, then a cotangent for each value (all must be floating)
 // results: y, then the cotangent of each active input
-ir::Graph vjp(const ir::Graph& g, std::span<const uint8_t> active, size_t num_values);
+ir::Graph vjp(const ir::Graph& g, std::span<const uint8_t> active, size_t num_values, Zeros zeros = Zeros::ieee);
 
 // inputs:  x
 // results: y, then the gradient of y[0] (0-d) by each active input; zeros where y[0] is not floating
-ir::Graph grad(const ir::Graph& g, std::span<const uint8_t> active);
+ir::Graph grad(const ir::Graph& g, std::span<const uint8_t> active, Zeros zeros = Zeros::ieee);
 
 // A graph split in what is evaluated once and a linear map on its residuals. Residuals are distinct, only those that
 // the map uses; constants are not among them.
@@ -36,9 +38,11 @@ struct LinearSplit {
   size_t num_residuals;
 };
 // map: tangents of the active inputs -> tangents of the values
-LinearSplit split_jvp(const ir::Graph& g, std::span<const uint8_t> active, size_t num_values);
+LinearSplit split_jvp(const ir::Graph& g, std::span<const uint8_t> active, size_t num_values,
+                      Zeros zeros = Zeros::ieee);
 // map: cotangents of the values (all must be floating) -> cotangents of the active inputs
-LinearSplit split_vjp(const ir::Graph& g, std::span<const uint8_t> active, size_t num_values);
+LinearSplit split_vjp(const ir::Graph& g, std::span<const uint8_t> active, size_t num_values,
+                      Zeros zeros = Zeros::ieee);
 
 // A value with lanes is written to an input that has none.
 struct LanesError : TransformError {

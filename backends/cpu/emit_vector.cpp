@@ -314,17 +314,10 @@ void Emitter::reduce(uint32_t i) {
     else
       as_.emit(Isa::vpermilps, X(upper), X(x), asmjit::Imm(1));
     combine(op, t, half, y, x, upper);
-    if (op != KOp::add && is_float(t)) {  // where x is NaN, x; where only the other is, combine gave it
+    if (op == KOp::min && is_float(t)) {  // the two minima are NaN, or -0, where either operand is
       auto R = [&](int r) { return vector_register(r, half); };
-      if (avx512_) {
-        const int k = al_.temporary(kMask);
-        as_.emit(pick(t, Isa::vcmppd_k, Isa::vcmpps_k), K(k), R(x), R(x), asmjit::Imm(3));
-        as_.masked(K(k), false).emit(pick(t, Isa::vmovapd, Isa::vmovaps), R(y), R(x));
-        al_.drop(kMask, k);
-      } else {
-        as_.emit(pick(t, Isa::vcmppd, Isa::vcmpps), R(upper), R(x), R(x), asmjit::Imm(3));
-        as_.emit(pick(t, Isa::vblendvpd, Isa::vblendvps), R(y), R(y), R(x), R(upper));
-      }
+      combine(op, t, half, upper, upper, x);
+      as_.emit(pick(t, Isa::vorpd, Isa::vorps), R(y), R(y), R(upper));
     }
     x = y;
     std::swap(y, z);

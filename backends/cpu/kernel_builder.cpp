@@ -444,6 +444,7 @@ KernelBuilder::Value KernelBuilder::bitcast(KType t, Value a) {
 
 KernelBuilder::Value KernelBuilder::reduce(KReduce how, Value a) {
   if (lanes() == 1 && !is(a, KOp::var)) return a;
+  if (how == KReduce::max && is_float(type(a))) return neg(reduce(KReduce::min, neg(a)));
   return append({.op = KOp::reduce, .type = type(a), .aux = static_cast<uint16_t>(how), .a = a});
 }
 

@@ -6,6 +6,7 @@
 
 #include "backends/cpu/kernel_ir.h"
 #include "backends/cpu/math.h"
+#include "ir/ops/total.h"
 #include "jot/error.h"
 
 namespace jot::cpu {
@@ -168,9 +169,9 @@ uint64_t reduce(const KInstr& in, std::vector<uint64_t> x) {
             else
               return to_bits<T>(a + b);
           case KReduce::min:
-            return to_bits<T>(a != a ? a : b != b ? b : a < b ? a : b);
+            return to_bits<T>(ir::extremum<false>(a, b));
           case KReduce::max:
-            return to_bits<T>(a != a ? a : b != b ? b : a > b ? a : b);
+            return to_bits<T>(ir::extremum<true>(a, b));
         }
         return uint64_t{0};
       });

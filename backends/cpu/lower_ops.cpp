@@ -127,8 +127,10 @@ uint32_t constant(KernelBuilder& b, DType dtype, int64_t word) {
 }
 
 uint32_t extremum(KernelBuilder& b, bool max, uint32_t x, uint32_t y) {
-  uint32_t result = max ? b.max(y, x) : b.min(y, x);
-  return is_float(b.type(x)) ? b.select(b.is_nan(y), y, result) : result;
+  if (!is_float(b.type(x))) return max ? b.max(x, y) : b.min(x, y);
+  if (max) return b.neg(extremum(b, false, b.neg(x), b.neg(y)));
+  // They differ where either is NaN, or both are zeros: together they are NaN, or -0 if one is.
+  return b.bit_or(b.min(x, y), b.min(y, x));
 }
 
 TwoSum two_sum(KernelBuilder& b, uint32_t high, uint32_t x) {
@@ -172,6 +174,8 @@ uint32_t lower_element(KernelBuilder& b, const GraphData& g, Value v, std::span<
       return b.neg(x[0]);
     case Op::mul_op:
       return b.mul(x[0], x[1]);
+    case Op::mul_no_nan_op:
+      return b.select(b.cmp(KCmp::eq, x[0], zero(b, b.type(x[0]))), x[0], b.mul(x[0], x[1]));
     case Op::div_op:
       return quotient(b, x[0], x[1]);
     case Op::integer_pow_op:

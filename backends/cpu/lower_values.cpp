@@ -160,7 +160,7 @@ bool ClusterLowering::step_elementwise(Frame& f) {
     bool single = f.resolved == 0 && op == Op::where_op && g_.shape(operands[0]).empty();
     f.x[f.resolved] = resolve(operands[f.resolved], single ? 0 : f.element);
   }
-  bool linear = op == Op::mul_op || op == Op::neg_op;  // of an absent element: absent
+  bool linear = op == Op::mul_op || op == Op::mul_no_nan_op || op == Op::neg_op;  // of an absent element: absent
   for (size_t i = 0; i < operands.size(); ++i) {
     if (linear ? !get(f.x[i], x[i]) : !get_number(f.x[i], x[i])) return false;
     if (x[i] != kAbsent) continue;

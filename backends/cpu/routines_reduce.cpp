@@ -28,9 +28,7 @@ T combine(T a, T b) {
     else
       return a + b;
   } else {
-    if constexpr (std::is_floating_point_v<T>)
-      if (b != b) return b;  // NaN stays: no comparison with it is true
-    return (fold == Fold::max ? b > a : b < a) ? b : a;
+    return ir::extremum<fold == Fold::max>(a, b);
   }
 }
 

@@ -144,7 +144,8 @@ void check_structure(const TreeSpec& expected, const TreeSpec& given, std::strin
 struct JvpResult {
   Leaves outputs, tangents, aux;
 };
-JvpResult jvp(Fn fn, std::span<const Tensor> primals, std::span<const Tensor> tangents, bool strict, Location at);
+JvpResult jvp(Fn fn, std::span<const Tensor> primals, std::span<const Tensor> tangents, JvpOptions options,
+              Location at);
 
 struct LinearizeResult {
   Leaves outputs;

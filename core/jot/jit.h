@@ -150,9 +150,9 @@ class Jit {
 }  // namespace detail
 
 // f, recorded and compiled once for each combination of argument trees, shapes, layouts, dtypes, numbers and overlap,
-// and of what jit sees of the host (training flags, default dtype, NoGrad). Tensors that f captures are inputs: updates
-// of them in place are seen. Other variables of the host are frozen when f is recorded. Inside another transform f is
-// simply called.
+// and of what jit sees of the host (training flags, default dtype, StrongZeros). Tensors that f captures are inputs:
+// updates of them in place are seen. Other variables of the host are frozen when f is recorded. Inside another
+// transform f is simply called.
 template <class F>
 auto jit(F&& f, Location at = JOT_HERE) {
   return detail::Jit<std::decay_t<F>>(std::forward<F>(f), at);

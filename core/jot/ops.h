@@ -132,4 +132,15 @@ class [[nodiscard]] NoGrad {
   NoGrad& operator=(const NoGrad&) = delete;
 };
 
+// Derivatives whose transforms are called while one is alive on this thread have strong zeros: a zero tangent or
+// cotangent times an infinite or NaN partial derivative is zero. So where(x > 0, sqrt(x), 0) has the derivative 0 at 0;
+// without, it is NaN, as in torch. See also `.strong_zeros` of JvpOptions and JacobianOptions.
+class [[nodiscard]] StrongZeros {
+ public:
+  StrongZeros();
+  ~StrongZeros();
+  StrongZeros(const StrongZeros&) = delete;
+  StrongZeros& operator=(const StrongZeros&) = delete;
+};
+
 }  // namespace jot

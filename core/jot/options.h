@@ -100,13 +100,17 @@ enum class Remove : uint8_t { mutations, mutations_and_views };
 
 // chunk_size: how many rows (columns) of the jacobian are computed at once; all if none.
 // randomness: as in vmap, for jacfwd's columns.
+// strong_zeros: as under a StrongZeros guard.
 struct JacobianOptions {
   std::optional<int64_t> chunk_size = {};
   Randomness randomness = Randomness::error;
+  bool strong_zeros = false;
 };
 // strict: an output that does not depend on the inputs is an error.
+// strong_zeros: as under a StrongZeros guard.
 struct JvpOptions {
   bool strict = false;
+  bool strong_zeros = false;
 };
 struct FunctionalizeOptions {
   Remove remove = Remove::mutations;

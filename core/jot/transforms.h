@@ -220,7 +220,7 @@ auto jvp(F&& f, const detail::Primals<A...>& primals, const detail::Tangents<std
           walk(tangents.values, given);
           check_structure(expected, given, "jvp");
         }
-        JvpResult r = detail::jvp(call.fn(), call.leaves, leaves_in(tangents.values), options.strict, at);
+        JvpResult r = detail::jvp(call.fn(), call.leaves, leaves_in(tangents.values), options, at);
         auto out = call.output(r.outputs);
         auto tangent = call.output(r.tangents);
         if constexpr (aux)

@@ -117,6 +117,7 @@ void transforms() {
   tf.clear_cache();
   stop_gradient(x);
   { NoGrad guard; }
+  { StrongZeros guard; }
 
   // Trees.
   auto moved = [](const Pose& p, const TensorDict& d) { return sum(p.rotation * p.translation * d.at("s")); };

@@ -1,6 +1,8 @@
 #include "ir/ops/classes.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 
 namespace jot::ir {
 
@@ -70,6 +72,27 @@ Value jvp_linear(const JvpContext& c) {
     operands.push_back(c.has(i) ? c.tangents[i] : differentiable ? build::zeros_like(c.b, c.primals[i]) : c.primals[i]);
   }
   return c.b.emit(c.op, operands, c.attrs.words());
+}
+
+namespace {
+
+// A constant that is a finite number other than zero: neither it nor its reciprocal makes NaN of a zero.
+bool is_tame(const Builder& b, Value x) {
+  if (b.op(x) != Op::const_op) return false;
+  Ints data = b.graph().attrs(x).ints(Key::data);
+  return data.size() == 1 && std::isnormal(std::bit_cast<double>(data[0]));
+}
+
+}  // namespace
+
+Value JvpContext::times(Value tangent, Value partial) const {
+  return zeros == Zeros::ieee || is_tame(b, partial) ? build::mul(b, tangent, partial)
+                                                     : build::mul_no_nan(b, tangent, partial);
+}
+Value JvpContext::over(Value tangent, Value divisor) const {
+  if (zeros == Zeros::ieee || is_tame(b, divisor)) return build::div(b, tangent, divisor);
+  Value one = build::constant(b, b.dtype(divisor), b.shape(divisor), 1);
+  return build::mul_no_nan(b, tangent, build::div(b, one, divisor));
 }
 
 // ---- batching

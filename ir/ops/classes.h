@@ -26,7 +26,7 @@ inline Value jvp_zero(const JvpContext&) { return kNoValue; }
 // Tangent times derivative, which D makes of (builder, operand, result).
 template <class D>
 JvpRule jvp_scaled(D) {
-  return [](const JvpContext& c) { return build::mul(c.b, c.tangents[0], D()(c.b, c.primals[0], c.out)); };
+  return [](const JvpContext& c) { return c.times(c.tangents[0], D()(c.b, c.primals[0], c.out)); };
 }
 
 inline constexpr auto kNotLinear = none("not linear in any operand");

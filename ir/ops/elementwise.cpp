@@ -110,9 +110,10 @@ void transpose_neg(const TransposeContext& c) { c.cotangents[0] = neg(c.b, c.ct)
 // ---- products and quotients
 
 Value jvp_mul(const JvpContext& c) {
-  Value x = c.has(0) ? mul(c.b, c.tangents[0], c.primals[1]) : kNoValue;
-  Value y = c.has(1) ? mul(c.b, c.primals[0], c.tangents[1]) : kNoValue;
-  return add_any(c.b, x, y);
+  Value x = c.has(0) ? c.times(c.tangents[0], c.primals[1]) : kNoValue;
+  if (!c.has(1)) return x;
+  bool strong = c.zeros == Zeros::strong;  // else in the order of the operands
+  return add_any(c.b, x, strong ? c.times(c.tangents[1], c.primals[0]) : mul(c.b, c.primals[0], c.tangents[1]));
 }
 
 void transpose_mul(const TransposeContext& c) {
@@ -120,13 +121,27 @@ void transpose_mul(const TransposeContext& c) {
   c.cotangents[i] = mul(c.b, c.ct, c.operands[1 - i]);
 }
 
+// Bilinear.
+Value jvp_mul_no_nan(const JvpContext& c) {
+  Value x = c.has(0) ? build::mul_no_nan(c.b, c.tangents[0], c.primals[1]) : kNoValue;
+  Value y = c.has(1) ? build::mul_no_nan(c.b, c.primals[0], c.tangents[1]) : kNoValue;
+  return add_any(c.b, x, y);
+}
+
+void transpose_mul_no_nan(const TransposeContext& c) {
+  if (c.linear(0))
+    c.cotangents[0] = build::mul_no_nan(c.b, c.ct, c.operands[1]);
+  else
+    c.cotangents[1] = build::mul_no_nan(c.b, c.operands[0], c.ct);
+}
+
 // x'/y - y' (x/y)/y
 Value jvp_div(const JvpContext& c) {
   Value y = c.primals[1];
-  Value from_x = c.has(0) ? div(c.b, c.tangents[0], y) : kNoValue;
+  Value from_x = c.has(0) ? c.over(c.tangents[0], y) : kNoValue;
   if (!c.has(1)) return from_x;
   Value slope = neg(c.b, div(c.b, c.out, y));
-  return add_any(c.b, from_x, mul(c.b, c.tangents[1], slope));
+  return add_any(c.b, from_x, c.times(c.tangents[1], slope));
 }
 
 void transpose_div(const TransposeContext& c) { c.cotangents[0] = div(c.b, c.ct, c.operands[1]); }
@@ -160,7 +175,7 @@ Value jvp_integer_pow(const JvpContext& c) {
   if (n == 1) return c.tangents[0];
   Value x = c.primals[0];
   Value slope = n == 2 ? x : build::integer_pow(c.b, x, n - 1);
-  return mul(c.b, c.tangents[0], build::scale(c.b, slope, static_cast<double>(n)));
+  return c.times(c.tangents[0], build::scale(c.b, slope, static_cast<double>(n)));
 }
 
 // ---- max, min: at ties each operand gets half
@@ -169,11 +184,7 @@ template <bool kMax>
 struct Extremum {
   template <class T>
   T operator()(T x, T y) const {
-    if constexpr (std::is_floating_point_v<T>) {
-      if (std::isnan(x)) return x;
-      if (std::isnan(y)) return y;
-    }
-    return (kMax ? x < y : y < x) ? y : x;
+    return extremum<kMax>(x, y);
   }
 };
 
@@ -206,6 +217,8 @@ void define_elementwise(RuleTable& table) {
   op(Op::sub_op, evaluate_binary([](auto x, auto y) { return minus(x, y); }), jvp_sub, transpose_sub);
   op(Op::neg_op, evaluate_unary([](auto x) { return negated(x); }), jvp_linear, transpose_neg);
   op(Op::mul_op, evaluate_binary([](auto x, auto y) { return times(x, y); }), jvp_mul, transpose_mul);
+  op(Op::mul_no_nan_op, evaluate_binary([](auto x, auto y) { return x == 0 ? x : times(x, y); }), jvp_mul_no_nan,
+     transpose_mul_no_nan);
   op(Op::div_op, evaluate_binary([](auto x, auto y) { return quotient(x, y); }), jvp_div, transpose_div);
   table.define(Op::integer_pow_op, unary(evaluate_integer_pow, jvp_integer_pow));
   table.define(Op::max_op, elementwise(evaluate_binary(Extremum<true>()), jvp_extremum<true>));

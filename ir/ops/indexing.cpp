@@ -245,15 +245,23 @@ void evaluate_scatter_add(const EvalContext& c) {
   });
 }
 
-// The last update in row-major order stays.
+// The windows one after the other: where they overlap that of the last index stays.
 void evaluate_scatter_set(const EvalContext& c) {
   Mover mover(c);
   mover.copy_all(c.operands[0]);
   const Shape& shape = c.operands[2].type->shape;
+  Ints offset_dims = c.attrs.ints(Key::offset_dims);
   Addresses addresses(c, c.type.shape, shape);
-  for_each_index(shape, [&](const Shape& i, int64_t from) {
+  std::vector<size_t> order;
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (!contains(offset_dims, static_cast<int64_t>(d))) order.push_back(d);
+  order.insert(order.end(), offset_dims.begin(), offset_dims.end());
+  Shape ordered, i = shape;
+  for (size_t d : order) ordered.push_back(shape[d]);
+  for_each_index(ordered, [&](const Shape& at, int64_t) {
+    for (size_t d = 0; d < order.size(); ++d) i[order[d]] = at[d];
     int64_t to = addresses.of(i);
-    if (to >= 0) mover.copy(to, c.operands[2], from);
+    if (to >= 0) mover.copy(to, c.operands[2], position(shape, i));
   });
 }
 

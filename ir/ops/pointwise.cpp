@@ -52,7 +52,7 @@ void define_pointwise(RuleTable& table) {
                                  jvp_scaled([](Builder&, Value, Value o) { return o; })));
 
   table.define(Op::log_op, unary(floating([](auto x) { return std::log(x); }),
-                                 [](const JvpContext& c) { return div(c.b, c.tangents[0], c.primals[0]); }));
+                                 [](const JvpContext& c) { return c.over(c.tangents[0], c.primals[0]); }));
 
   table.define(Op::sqrt_op,
                unary(floating([](auto x) { return std::sqrt(x); }),

@@ -209,9 +209,10 @@ Value at_values(Builder& b, const Selection& s, Value e) {
   return build::broadcast(b, e, s.shape, build::all_axes(s.rank()));
 }
 
-Result scaled(const BatchContext& c, Selection s, Value factor) {
-  Value e = at_values(c.b, s, factor);
-  s.values = s.values == kNoValue ? e : build::mul(c.b, s.values, e);
+Result scaled(const BatchContext& c, Selection s, size_t operand) {
+  Value e = at_values(c.b, s, c.operands[1 - operand]), x = s.values;
+  bool swapped = operand == 1 && c.op == Op::mul_no_nan_op;
+  s.values = x == kNoValue ? e : build::binary(c.b, c.op, swapped ? e : x, swapped ? x : e);
   return s;
 }
 
@@ -459,7 +460,8 @@ Result of_one(const BatchContext& c, const Selection& s, size_t operand) {
     case Op::convert_op:
       return is_floating(c.type.dtype) ? unary(c, s) : Result();
     case Op::mul_op:
-      return scaled(c, s, c.operands[1 - operand]);
+    case Op::mul_no_nan_op:
+      return scaled(c, s, operand);
     case Op::div_op:
       return operand == 0 ? divided(c, s) : Result();
     case Op::where_op:

@@ -38,7 +38,7 @@ class Total {
     }
   }
   T value() const {
-    if constexpr (std::is_same_v<T, double>) return std::isnan(lost_) ? sum_ : sum_ + lost_;  // NaN of infinities
+    if constexpr (std::is_same_v<T, double>) return std::isfinite(lost_) ? sum_ + lost_ : sum_;  // not of infinities
     return static_cast<T>(sum_);
   }
 
@@ -47,17 +47,21 @@ class Total {
   double lost_ = 0;
 };
 
-// NaN if any element is.
+// The larger (smaller) of two: NaN if either is; -0 is less than +0 (IEEE 754-2019).
+template <bool kMax, class T>
+T extremum(T x, T y) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(x)) return x;
+    if (std::isnan(y)) return y;
+    if (x == y) return std::signbit(x) == kMax ? y : x;
+  }
+  return (kMax ? x < y : y < x) ? y : x;
+}
+
 template <class T, bool kMax>
 class Extreme {
  public:
-  void add(T y) {
-    if constexpr (std::is_floating_point_v<T>) {
-      if (std::isnan(value_)) return;
-      if (std::isnan(y)) value_ = y;
-    }
-    if (kMax ? value_ < y : y < value_) value_ = y;
-  }
+  void add(T y) { value_ = extremum<kMax>(value_, y); }
   T value() const { return value_; }
 
  private:

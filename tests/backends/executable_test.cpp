@@ -194,6 +194,69 @@ TEST_CASE("executable: every op row at special values") {
   }
 }
 
+// In rows, in columns, in blocks over threads, fused or not: of the greatest number twice, in places that differ; of
+// zeros of either sign.
+TEST_CASE("executable: sums that overflow, extrema of +0 and -0") {
+  std::mt19937 random(6);
+  const double inf = HUGE_VAL;
+  for (DType d : {f64, f32})
+    for (int64_t n : {2, 3, 8, 17, 64, 67, 1000, 70000})
+      for (bool columns : {false, true})
+        for (bool fused : {false, true})
+          for (ir::Op op : {ir::Op::reduce_sum_op, ir::Op::reduce_max_op, ir::Op::reduce_min_op}) {
+            const double greatest = d == f64 ? 0x1.fffffffffffffp1023 : 0x1.fffffep127;
+            const int64_t axis = columns ? 0 : 1;
+            const ir::Type type{d, false, columns ? Shape{n, 2} : Shape{2, n}};
+            ir::Builder b;
+            ir::Value x = b.param(type), y = fused ? ir::build::neg(b, x) : x;
+            const ir::Graph graph = b.finish({ir::build::reduce(b, op, y, {&axis, 1})});
+            HostTensor in(type);
+            auto place = [&](int64_t row, int64_t i) { return columns ? i * 2 + row : row * n + i; };
+            const double sign = random() % 2 ? 1 : -1;
+            if (op == ir::Op::reduce_sum_op) {
+              in.set(place(0, n - 2), sign * greatest), in.set(place(0, n - 1), sign * greatest);
+              in.set(place(1, 0), -greatest), in.set(place(1, n / 2), -greatest);
+            } else {
+              for (int64_t i = 0; i < n; ++i) in.set(place(0, i), -sign * 0.0), in.set(place(1, i), sign * 0.0);
+              in.set(place(0, static_cast<int64_t>(random() % static_cast<unsigned>(n))), sign * 0.0);
+            }
+            const double flip = fused ? -1 : 1;
+            const bool max = op == ir::Op::reduce_max_op;
+            const double wanted[] = {op == ir::Op::reduce_sum_op ? flip * sign * inf
+                                     : max                       ? 0.0
+                                                                 : -0.0,
+                                     op == ir::Op::reduce_sum_op ? -flip * inf : flip * sign * 0.0};
+            CAPTURE(to_text(graph));
+            auto check = [&](const HostTensor& got) {
+              for (int64_t row : {0, 1}) {
+                CHECK(got.number(row) == wanted[row]);
+                CHECK(std::signbit(got.number(row)) == std::signbit(wanted[row]));
+              }
+            };
+            const std::vector<HostTensor> inputs = {in};
+            check(interpret(graph, inputs)[0]);
+            for (const cpu::CompileOptions& options : all_options()) {
+              if (n > 1000 && !options.code) continue;  // interpreted kernels are slow
+              CAPTURE(options.vector_bytes);
+              check(run_cpu(graph, inputs, options)[0]);
+            }
+          }
+}
+
+// An axis of the window in front of that of the indices, windows that overlap.
+TEST_CASE("executable: of overlapping windows that scatter_set writes the last index's stays") {
+  ir::Builder b;
+  ir::Value x = b.param({f64, false, {6}}), indices = b.param({i64, false, {3, 1}}),
+            updates = b.param({f64, false, {3, 3}});  // [window, index]
+  const ir::Graph graph =
+      b.finish({ir::build::scatter_set(b, x, indices, updates, {{0}, {}, {0}, {}, {}}, ir::Mode::check, false)});
+  const std::vector<HostTensor> inputs = {
+      {f64, {6}, {0, 0, 0, 0, 0, 0}}, {i64, {3, 1}, {2, 1, 0}}, {f64, {3, 3}, {10, 20, 30, 11, 21, 31, 12, 22, 32}}};
+  const HostTensor wanted(f64, {6}, {30, 31, 32, 22, 12, 0});
+  CHECK(interpret(graph, inputs)[0] == wanted);
+  for (const cpu::CompileOptions& options : all_options()) CHECK(run_cpu(graph, inputs, options)[0] == wanted);
+}
+
 TEST_CASE("the yardstick sees a few units in the last place, a lost sign of zero, a lost NaN, a wrong integer") {
   using enum Rounding;
   auto beyond = [](DType d, double got, double rounded, double exact, Rounding rounding) {

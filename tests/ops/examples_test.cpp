@@ -90,6 +90,15 @@ TEST_CASE("Integers: overflow wraps, division truncates, by zero gives 0") {
   CHECK(word(run(Op::sub_op, {big, one}), 0) == std::numeric_limits<int64_t>::max());
 }
 
+TEST_CASE("mul_no_nan: a zero first factor stays") {
+  HostTensor t = f64s({0, -0.0, 0, 2, kNan, kInf}), p = f64s({kInf, kNan, -kInf, kInf, 0, 0});
+  check(run(Op::mul_no_nan_op, {t, p}), f64s({0, 0, 0, kInf, kNan, kNan}));
+  CHECK(std::signbit(run(Op::mul_no_nan_op, {t, p}).number(1)));
+  auto by = gradients({t, p}, [](Builder& g, auto v) { return build::mul_no_nan(g, v[0], v[1]); });
+  check(by[0], p);
+  check(by[1], t);
+}
+
 TEST_CASE("integer_pow: by squaring, negative exponents by division") {
   HostTensor x = f64s({2, -2, 0, 0.5});
   check(run(Op::integer_pow_op, {x}, Attrs(3)), f64s({8, -8, 0, 0.125}));
@@ -107,6 +116,12 @@ TEST_CASE("max and min: nan if either is; ties share the derivative") {
   HostTensor a = f64s({1, kNan, 2, kInf, 3}), b = f64s({2, 1, kNan, -kInf, 3});
   check(run(Op::max_op, {a, b}), f64s({2, kNan, kNan, kInf, 3}));
   check(run(Op::min_op, {a, b}), f64s({1, kNan, kNan, -kInf, 3}));
+  HostTensor p = f64s({0, -0.0, 0, -0.0}), q = f64s({-0.0, 0, 0, -0.0});  // -0 is less than +0
+  HostTensor most = run(Op::max_op, {p, q}), least = run(Op::min_op, {p, q});
+  for (int64_t i = 0; i < 4; ++i) {
+    CHECK(std::signbit(most.number(i)) == (i == 3));
+    CHECK(std::signbit(least.number(i)) == (i != 2));
+  }
   HostTensor x = f64s({1, 2, 3}), y = f64s({1, 3, 2});
   auto max = gradients({x, y}, [](Builder& g, auto v) { return build::binary(g, Op::max_op, v[0], v[1]); });
   check(max[0], f64s({0.5, 0, 1}));
@@ -264,6 +279,10 @@ TEST_CASE("Reductions of nothing, and of nan") {
   check(run(Op::reduce_sum_op, {nothing}, Attrs(I{1})), f64s({0, 0}));
   check(run(Op::reduce_max_op, {nothing}, Attrs(I{1})), f64s({-kInf, -kInf}));
   check(run(Op::reduce_min_op, {nothing}, Attrs(I{1})), f64s({kInf, kInf}));
+  const double most = std::numeric_limits<double>::max();
+  check(run(Op::reduce_sum_op, {f64s({most, most})}, Attrs(I{0})), number(kInf));
+  check(run(Op::reduce_sum_op, {f64s({1, -most, -most, 1})}, Attrs(I{0})), number(-kInf));
+  check(run(Op::reduce_sum_op, {f64s({kInf, 1, -kInf})}, Attrs(I{0})), number(kNan));
   check(run(Op::reduce_max_op, {f64s({1, kNan, 3})}, Attrs(I{0})), number(kNan));
   check(run(Op::reduce_min_op, {HostTensor(DType::i32, {2, 2}, {4, 1, 2, 3})}, Attrs(I{0})), of(DType::i32, {2, 1}));
   check(run(Op::dot_op, {f64s({2, 0}, {}), f64s({0, 1}, {})}, Attrs(I{1}, I{0}, I{}, I{})), f64s({2, 1}, {0, 0}));

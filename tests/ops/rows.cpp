@@ -227,6 +227,10 @@ void elementwise(Table& t) {
     t.binary(op, i64s({9}), i64s({9}), 0);
     t.binary(op, i32s({9}), i32s({9}), 0);
   }
+  t.binary(Op::mul_no_nan_op, f({2, 3}), f({2, 3}));
+  t.binary(Op::mul_no_nan_op, f({}), f({}));
+  t.add(Op::mul_no_nan_op, "identity", {f({3, 3})},
+        [](Builder& b, Values x) { return build::mul_no_nan(b, build::identity(b, b.dtype(x[0]), {3}), x[0]); });
   t.binary(Op::div_op, f({2, 3}), f({2, 3}, 0.5, 2));
   t.binary(Op::div_op, i64s({9}), i64s({9}, -3, 3), 0);
   t.binary(Op::div_op, i32s({9}), i32s({9}, -3, 3), 0);

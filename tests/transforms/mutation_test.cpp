@@ -600,6 +600,70 @@ TEST_CASE("arguments and captured tensors that share memory") {
   CHECK_SAME(grad(differentiated)(w), w);
 }
 
+// Rows 0 to 2 of the even columns; rows 1 to 3 of the odd, and of the even ones: of the range of the first in memory
+// both lie inside, but only the last shares elements with it.
+TEST_CASE("Of strided views of one tensor what counts is whether elements are shared") {
+  auto matrix = [] {
+    std::vector<double> v(24);
+    for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<double>(i);
+    return doubles(v, {4, 6});
+  };
+  auto part = [](const Tensor& w, int64_t row, int64_t column) {
+    return w.slice(0, row, row + 3).slice(1, column, 6, 2);
+  };
+  auto write = [](const Tensor& a, const Tensor& b) {
+    a.add_(100);
+    return b * 1;
+  };
+  for (int64_t column : {1, 0}) {
+    CAPTURE(column);
+    const bool shared = column == 0;
+    Tensor plain = matrix();
+    Tensor seen = write(part(plain, 0, 0), part(plain, 1, column));
+    CHECK_EQ(seen[0][0].item<double>(), shared ? 106 : 7);
+
+    Tensor w = matrix();
+    Tensor a = part(w, 0, 0), b = part(w, 1, column);
+    auto jitted = jit(write);
+    for (int call = 0; call < 2; ++call) {  // the other pair of the same shapes and strides first
+      Tensor v = matrix();
+      jitted(part(v, 0, 0), part(v, 1, 1 - column));
+      Tensor u = matrix();
+      CHECK_SAME(jitted(part(u, 0, 0), part(u, 1, column)), seen);
+      CHECK_SAME(u, plain);
+    }
+    CHECK_EQ(jitted.cache_info().misses, 2);
+    CHECK_SAME(functionalize(write)(a, b), seen);
+    CHECK_SAME(w, plain);
+
+    Tensor given = matrix(), expected = matrix();
+    add_out(part(given, 0, 0), part(given, 1, column), 1);
+    part(expected, 0, 0).copy_((part(expected, 1, column) + 1).clone());
+    CHECK_SAME(given, expected);
+
+    auto reads = [&](const Tensor& x) {
+      x.add_(100);
+      return x + b;
+    };
+    auto writes = [&](const Tensor& x) {
+      b.add_(100);
+      return x + b;
+    };
+    const std::vector<std::function<Tensor(const Tensor&)>> all = {functionalize(reads),  jit(reads),  vmap(reads),
+                                                                   functionalize(writes), jit(writes), vmap(writes)};
+    for (const auto& transformed : all) {
+      if (shared)
+        CHECK_THROWS_WITH_AS(transformed(a), Contains("that shares memory with argument 0"), TransformError);
+      else
+        CHECK_NOTHROW(transformed(a).eval());
+    }
+    if (shared)
+      CHECK_THROWS_WITH_AS(vmap(write)(a, b), Contains("shares memory with another"), TransformError);
+    else
+      CHECK_SAME(vmap(write)(a, b), b);
+  }
+}
+
 TEST_CASE("writes inside jit, vmap and grad reach what they should") {
   Tensor log = zeros({2});
   auto f = [&](const Tensor& x) {
