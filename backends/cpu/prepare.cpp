@@ -34,6 +34,7 @@ class Preparation {
     for (Value v = 0; v < g.size(); ++v)
       for (Value o : g.operands(v)) ++uses_[o];
     for (Value v : g.outputs()) ++uses_[v];
+    find_any_layout();
   }
 
   Graph run() {
@@ -45,6 +46,7 @@ class Preparation {
       b_.set_origin_of(g_, v);
       if (g_.op(v) == Op::dot_op) map_[v] = rewritten_dot(v);
       if (g_.op(v) == Op::permute_op) map_[v] = exchanged(v);
+      if (any_layout_[v]) map_[v] = in_layout_of_operand(v);
       if (map_[v] != kNoValue) continue;
       operands.clear();
       for (Value o : g_.operands(v)) operands.push_back(map_[o]);
@@ -62,6 +64,45 @@ class Preparation {
   }
   bool is_free(const Operand& x, int64_t d) const {
     return std::ranges::find(x.contract, d) == x.contract.end() && std::ranges::find(x.batch, d) == x.batch.end();
+  }
+
+  // Elementwise values that only products read, perhaps through others: these contract any axes.
+  void find_any_layout() {
+    any_layout_.assign(g_.size(), 1);
+    for (Value v : g_.outputs()) any_layout_[v] = 0;
+    for (Value v = g_.size(); v-- > 0;) {
+      any_layout_[v] &= info(g_.op(v)).op_class == OpClass::elementwise && g_.attrs(v).words().empty();
+      for (Value o : g_.operands(v)) any_layout_[o] &= any_layout_[v] || g_.op(v) == Op::dot_op;
+    }
+  }
+
+  // Where a transposed operand meets others that are transposed alike or broadcast: the transposition of what is
+  // computed in its source's layout.
+  Value in_layout_of_operand(Value v) {
+    Dims perm;
+    for (Value o : g_.operands(v))
+      if (perm.empty() && b_.op(map_[o]) == Op::permute_op) perm = copy(b_.graph().attrs(map_[o]).ints(Key::perm));
+    if (perm.empty()) return kNoValue;
+    const Dims back = build::inverse(perm);
+    Shape shape = g_.shape(v);
+    for (size_t d = 0; d < perm.size(); ++d) shape[static_cast<size_t>(perm[d])] = g_.shape(v)[d];
+    std::vector<Value> operands;
+    for (Value o : g_.operands(v)) {
+      const Value x = map_[o];
+      if (b_.op(x) == Op::permute_op && std::ranges::equal(b_.graph().attrs(x).ints(Key::perm), perm)) {
+        operands.push_back(b_.graph().operand(x, 0));
+      } else if (b_.op(x) == Op::broadcast_op) {
+        Dims dims = copy(b_.graph().attrs(x).ints(Key::dims));
+        for (int64_t& d : dims) d = perm[static_cast<size_t>(d)];
+        if (!std::ranges::is_sorted(dims)) return kNoValue;
+        operands.push_back(build::broadcast(b_, b_.graph().operand(x, 0), shape, dims));
+      } else if (is_splat(b_.graph(), x)) {
+        operands.push_back(build::permute(b_, x, back));
+      } else {
+        return kNoValue;
+      }
+    }
+    return build::permute(b_, b_.emit(g_.op(v), operands), perm);
   }
 
   // Contracts over the source of a permutation, if that leaves the free axes in order.
@@ -188,6 +229,7 @@ class Preparation {
   Builder b_;
   std::vector<Value> map_;
   std::vector<uint32_t> uses_;
+  std::vector<uint8_t> any_layout_;  // of each value: whether nobody minds the order of its axes in memory
 };
 
 }  // namespace

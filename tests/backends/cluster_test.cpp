@@ -158,6 +158,21 @@ TEST_CASE("cluster: products are rewritten until no transposition is left") {
                "  return %1\n}\n") == Counts{0, 0, 0});
 }
 
+TEST_CASE("cluster: what only products read is computed in the layout of its operands") {
+  ir::Graph graph = ir::parse(
+      "func @main(%x: f32[512,64], %s: f32[512]) -> (f32[64,64]) {\n"
+      "  %0: f32[64,512] = permute(%x) {perm=[1,0]}\n"
+      "  %1: f32[64,512] = neg(%0)\n"
+      "  %2: f32[64,512] = broadcast(%s) {shape=[64,512], dims=[1]}\n"
+      "  %3: f32[64,512] = mul(%1, %2)\n"
+      "  %4: f32[64,64] = dot(%3, %x) {contract=[[1],[0]], batch=[[],[]]}\n"
+      "  return %4\n}\n");
+  cpu::Compiled made = cpu::compile(graph, {}, true);
+  CHECK(made.stats.kernels == 1);
+  CHECK(made.listing.find("kernel loop 512 loop 64") != std::string::npos);
+  CHECK(made.listing.find("load_strided") == std::string::npos);
+}
+
 TEST_CASE("cluster: a product with a vector is a sum, fused with what makes its operands") {
   CHECK(counts("func @main(%x: f32[512,64], %w: f32[64]) -> (f32[512]) {\n"
                "  %0: f32[512,64] = tanh(%x)\n"
