@@ -4,8 +4,8 @@
 
 namespace jot {
 
-std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised) {
-  return target() == Target::reference ? reference::make_engine(optimised) : cpu::make_engine(optimised);
+std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces) {
+  return target() == Target::reference ? reference::make_engine(optimised) : cpu::make_engine(optimised, replaces);
 }
 
 }  // namespace jot

@@ -35,14 +35,16 @@ class Engine {
   virtual std::string disassembly() const = 0;
 };
 
-// Compiles an optimised pure graph for the backend of this process (target()).
-std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised);
+// Compiles an optimised pure graph for the backend of this process (target()). replaces: of each output the input whose
+// contents it becomes, -1 for none; that of writebacks is known. in_place() can say no other.
+std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces = {});
 
 namespace reference {
 std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised);  // the interpreter
 }
 namespace cpu {
-std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised);  // kernels, routines, library calls
-}
+// Kernels, routines, library calls.
+std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces);
+}  // namespace cpu
 
 }  // namespace jot

@@ -27,6 +27,15 @@ struct CompileKey {
   }
 };
 
+// Of each result: the input whose new contents it is, or -1.
+std::vector<int32_t> replaced_inputs(const ir::GraphData& g) {
+  std::vector<int32_t> inputs(g.num_results(), -1);
+  for (size_t k = 0; k < g.writebacks().size(); ++k)
+    for (size_t i = 0; i < g.num_results(); ++i)
+      if (g.outputs()[i] == g.outputs()[g.num_results() + k]) inputs[i] = static_cast<int32_t>(g.writebacks()[k]);
+  return inputs;
+}
+
 constexpr size_t kMaxExecutables = 512;
 constexpr int64_t kMaxNodes = 8'000'000;  // of their graphs
 
@@ -47,9 +56,13 @@ std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, b
   made->recorded = key.recorded;
   auto start = std::chrono::steady_clock::now();
   made->optimised = passes::optimize(recorded);
-  if (!writebacks) made->optimised = passes::dce(drop_writebacks(made->optimised));
+  std::vector<int32_t> replaces;
+  if (!writebacks) {
+    replaces = replaced_inputs(made->optimised.data());
+    made->optimised = passes::dce(drop_writebacks(made->optimised));
+  }
   made->pass_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  made->engine = make_engine(made->optimised);
+  made->engine = make_engine(made->optimised, replaces);
   int64_t nodes = recorded.num_nodes() + made->optimised.num_nodes();
   table().insert(std::move(key), made, nodes);
   return made;

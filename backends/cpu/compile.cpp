@@ -1,6 +1,8 @@
 // From a graph to a program: cluster, lower, compile kernels, place values in memory.
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <set>
 #include <tuple>
 
 #include "backends/cpu/cluster.h"
@@ -127,18 +129,19 @@ class ProgramBuilder {
       steps().push_back({PointerStep{v, result_.program.pointers++, {}, {}, {}}, {}});
       return;
     }
-    RoutineStep r;
-    r.node = v;
     Ints strides;
     Placement from;
     if (reads_strided(g_.op(v), 0)) strides = (from = placement_of(*clustering_, g_.operand(v, 0))).strides;
-    r.routine = make_routine(g_, v, 1, strides);
-    if (!r.routine) internal_error("a routine for every op that kernels do not take", name_of(g_.op(v)));
+    std::unique_ptr<const Routine> routine = make_routine(g_, v, 1, strides);
+    if (!routine) internal_error("a routine for every op that kernels do not take", name_of(g_.op(v)));
+    steps().push_back(routine_step(v, std::move(routine)));
+  }
+  Step routine_step(Value v, std::unique_ptr<const Routine> routine) const {
     Step step;
     if (is_indexing(v) && g_.attrs(v).mode() == Mode::check)
       for (size_t i = 0; i < g_.attrs(v).ints(Key::index_map).size(); ++i) step.faults.push_back({v, i});
-    step.what = std::move(r);
-    steps().push_back(std::move(step));
+    step.what = RoutineStep{v, std::move(routine), {}, {}, {}};
+    return step;
   }
   bool is_indexing(Value v) const {
     return g_.op(v) == Op::gather_op || g_.op(v) == Op::scatter_add_op || g_.op(v) == Op::scatter_set_op;
@@ -242,7 +245,105 @@ class ProgramBuilder {
     for (Value v = g_.size(); v-- > 0;)
       if (same_as_[v] != v) place_[v] = place_[same_as_[v]];
     take_step_blocks(std::span(blocks).subspan(values));
+    insert_checks();
   }
+
+  // The checks of indices that come before what they would spoil.
+  void insert_checks() {
+    if (checked_before_.empty()) return;
+    std::multimap<size_t, size_t> checks;  // before a step, those of one
+    for (auto [step, before] : checked_before_) checks.emplace(before, step);
+    std::vector<Step> all;
+    std::vector<std::vector<KernelArg>> arguments;
+    for (size_t s = 0; s < steps().size(); ++s) {
+      auto [first, last] = checks.equal_range(s);
+      for (auto it = first; it != last; ++it)
+        for (std::set<Value> checked; const IndexFault& f : steps()[it->second].faults) {
+          if (!checked.insert(f.node).second) continue;  // a check is of all positions
+          all.push_back(routine_step(f.node, make_index_check(g_, f.node, 1)));
+          arguments.emplace_back();
+        }
+      all.push_back(std::move(steps()[s]));
+      arguments.push_back(std::move(arguments_[s]));
+    }
+    steps() = std::move(all);
+    arguments_ = std::move(arguments);
+  }
+
+  // The input that an output replaces, kNoValue if none.
+  Value replaced(uint32_t output) const {
+    if (output == kNowhere) return kNoValue;
+    if (output >= g_.num_results()) return g_.inputs()[g_.writebacks()[output - g_.num_results()]];
+    bool any = !options_.replaces.empty() && options_.replaces[output] >= 0;
+    return any ? g_.inputs()[static_cast<size_t>(options_.replaces[output])] : kNoValue;
+  }
+
+  // Whether the indices of step t can be checked before step s.
+  bool can_check_before(size_t s, size_t t) const {
+    return std::ranges::all_of(result_.program.steps[t].faults, [&](const IndexFault& f) {
+      Value indices = g_.operand(f.node, 1), m = memory(indices);
+      return clustering_->storage(indices) == m &&
+             (clustering_->role[m] == Role::input || (computed(m) && clustering_->stored[m] && first_[m] < s));
+    });
+  }
+
+  // Whether an input can be overwritten from step s on: no step from `from` on fails once it has been. Indices are
+  // checked first.
+  bool becomes_safe(size_t s, size_t from) {
+    auto fails = [&](size_t t) { return t >= from && !can_check_before(s, t); };
+    if (std::ranges::any_of(faulty_, fails)) return false;
+    for (size_t t : faulty_)
+      if (t >= from) checked_before_[t] = s;
+    return true;
+  }
+
+  // Whether a cluster makes element i of its one stored value of element i of an input, if it reads that.
+  bool reads_same_elements(const Cluster& cluster, Value input) const {
+    std::vector<Value> all = cluster.members;
+    all.insert(all.end(), cluster.inlined.begin(), cluster.inlined.end());
+    std::ranges::sort(all);
+    std::vector<Value> made;  // of it
+    for (Value v : all)
+      for (Value o : g_.operands(v)) {
+        Value root = clustering_->root(o);
+        bool reads = std::ranges::binary_search(made, root);
+        if (!reads) for_each_memory(root, [&](Value m) { reads |= m == input; });
+        if (!reads) continue;
+        if (info(g_.op(v)).op_class != OpClass::elementwise || g_.shape(v).numel() != g_.shape(input).numel() ||
+            clustering_->storage(o) != root || clustering_->points[root])
+          return false;
+        if (made.empty() || made.back() != v) made.push_back(v);
+      }
+    return true;
+  }
+
+  // The one value that a step makes, kNoValue if there are more.
+  Value made_by(Unit u) const {
+    if (!u.is_cluster) return u.index;
+    Value stored = kNoValue;
+    for (Value v : clustering_->clusters[u.index].members) {
+      if (!clustering_->stored[v]) continue;
+      if (stored != kNoValue) return kNoValue;
+      stored = v;
+    }
+    return stored;
+  }
+
+  // A step that makes the contents which replace an input's may write them there.
+  void overwrite_input(size_t s) {
+    Unit u = unit_of_step_[s];
+    Value stored = made_by(u);
+    if (stored == kNoValue || !computed(stored)) return;
+    uint32_t output = output_of_[same_as_[stored]];
+    Value input = replaced(output);
+    if (input == kNoValue || result_.program.in_place[output] >= 0) return;
+    bool read = first_[input] != kNowhere;
+    if (read && last_[input] > s) return;
+    if (read && last_[input] == s && !(u.is_cluster && reads_same_elements(clustering_->clusters[u.index], input)))
+      return;
+    if (becomes_safe(s, s)) result_.program.in_place[output] = static_cast<int32_t>(index_of(input));
+  }
+  int64_t index_of(Value input) const { return g_.attrs(input).integer(Key::index); }
 
   // A scatter or an update of a value that nobody needs any more works in the value's memory. That of an input becomes
   // an output, if the caller wants it so.
@@ -250,29 +351,38 @@ class ProgramBuilder {
     same_as_.resize(g_.size());
     for (Value v = 0; v < g_.size(); ++v) same_as_[v] = v;
     result_.program.in_place.assign(g_.outputs().size(), -1);
-    bool safe = true;  // no later step can fail
+    for (uint32_t i = 0; i < g_.outputs().size(); ++i)  // contents that stay as they are
+      if (Value input = clustering_->storage(g_.outputs()[i]); replaced(i) == input)
+        result_.program.in_place[i] = static_cast<int32_t>(index_of(input));
     for (size_t s = steps().size(); s-- > 0;) {
-      if (s + 1 < steps().size()) safe &= steps()[s + 1].faults.empty();
-      auto* r = std::get_if<RoutineStep>(&steps()[s].what);
-      if (!r) continue;
-      Op op = g_.op(r->node);
-      if (op != Op::scatter_add_op && op != Op::scatter_set_op && op != Op::dynamic_update_slice_op) continue;
-      Value operand = clustering_->storage(g_.operand(r->node, 0));
-      bool input = clustering_->role[operand] == Role::input;
-      if ((!computed(operand) && !input) || output_of_[operand] != kNowhere || last_[operand] != s) continue;
-      int uses = 0;
-      for (Value o : g_.operands(r->node)) for_each_memory(o, [&](Value v) { uses += v == operand; });
-      if (uses != 1) continue;
-      Value target = same_as_[r->node];
-      if (input) {
-        if (safe && output_of_[target] != kNowhere)
-          result_.program.in_place[output_of_[target]] = static_cast<int32_t>(g_.attrs(operand).integer(Key::index));
-        continue;
-      }
-      same_as_[operand] = target;
-      first_[target] = std::min(first_[target], first_[operand]);
-      last_[target] = std::max(last_[target], last_[operand]);
+      if (!steps()[s].faults.empty()) faulty_.push_back(s);
+      bool output_copy = s >= unit_of_step_.size();
+      if (!output_copy && !updates_operand(s)) overwrite_input(s);
     }
+  }
+
+  // Whether step s works in the memory of its operand, or may.
+  bool updates_operand(size_t s) {
+    auto* r = std::get_if<RoutineStep>(&steps()[s].what);
+    if (!r) return false;
+    Op op = g_.op(r->node);
+    if (op != Op::scatter_add_op && op != Op::scatter_set_op && op != Op::dynamic_update_slice_op) return false;
+    Value operand = clustering_->storage(g_.operand(r->node, 0));
+    bool input = clustering_->role[operand] == Role::input;
+    if ((!computed(operand) && !input) || output_of_[operand] != kNowhere || last_[operand] != s) return false;
+    int uses = 0;
+    for (Value o : g_.operands(r->node)) for_each_memory(o, [&](Value v) { uses += v == operand; });
+    if (uses != 1) return false;
+    Value target = same_as_[r->node];
+    if (input) {
+      if (replaced(output_of_[target]) == operand && becomes_safe(s, s + 1))
+        result_.program.in_place[output_of_[target]] = static_cast<int32_t>(index_of(operand));
+      return true;
+    }
+    same_as_[operand] = target;
+    first_[target] = std::min(first_[target], first_[operand]);
+    last_[target] = std::max(last_[target], last_[operand]);
+    return true;
   }
 
   void place_constants() {
@@ -409,9 +519,11 @@ class ProgramBuilder {
   std::vector<Unit> unit_of_step_;
   std::vector<std::vector<KernelArg>> arguments_;  // of each step
   std::vector<Value> partial_values_;
-  std::vector<uint32_t> output_of_;     // of each value: the output that is its memory
-  std::vector<uint32_t> first_, last_;  // steps
-  std::vector<Value> same_as_;          // the value whose memory it shares
+  std::vector<uint32_t> output_of_;          // of each value: the output that is its memory
+  std::vector<uint32_t> first_, last_;       // steps
+  std::vector<Value> same_as_;               // the value whose memory it shares
+  std::vector<size_t> faulty_;               // steps that can fail
+  std::map<size_t, size_t> checked_before_;  // the step before which their indices are checked
   std::vector<Place> place_;
 };
 

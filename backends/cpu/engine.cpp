@@ -9,10 +9,11 @@
 
 namespace jot::cpu {
 
-std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised) {
+std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces) {
   CompileOptions options;
   options.vector_bytes = target() == Target::avx512 ? 64 : 32;
   options.code = kernel_code;
+  options.replaces = replaces;
   Compiled compiled = compile(optimised, options, dumping());
   if (dumping()) dump("program.txt", compiled.listing);
   auto engine = make_executable(std::move(compiled));

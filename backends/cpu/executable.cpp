@@ -166,7 +166,8 @@ class Executable : public Engine {
       point(*p, call, context);
     } else {
       const CopyStep& c = std::get<CopyStep>(step.what);
-      if (c.bytes > 0) std::memcpy(call.at(c.to), call.at(c.from), static_cast<size_t>(c.bytes));
+      std::byte *from = call.at(c.from), *to = call.at(c.to);
+      if (c.bytes > 0 && from != to) std::memcpy(to, from, static_cast<size_t>(c.bytes));
     }
     if (step.faults.empty()) return;
     if (int64_t code = error.code.load(std::memory_order_relaxed))

@@ -10,6 +10,7 @@ namespace jot::cpu {
 
 struct CompileOptions {
   int vector_bytes = 64;
+  std::span<const int32_t> replaces{};  // as of make_engine
   // Machine code of a kernel; null: kernels are interpreted.
   std::shared_ptr<const KernelCode> (*code)(const Kernel& kernel, bool* compiled) = nullptr;
 };

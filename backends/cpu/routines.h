@@ -31,6 +31,9 @@ class Routine {
 std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code,
                                             ir::Ints operand_steps = {});
 
+// Of a gather or scatter in mode check: that its indices are within bounds, nothing else.
+std::unique_ptr<const Routine> make_index_check(const ir::GraphData& g, ir::Value v, int64_t error_code);
+
 // The library's (library.cpp) or our own product of two matrices or stacks of them.
 std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v);
 

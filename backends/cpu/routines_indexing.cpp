@@ -36,8 +36,13 @@ class Indexing final : public Routine {
   std::vector<Entry> entries;  // of an index vector
   StridedCopy window;          // operand -> result for gather, result (updates) -> operand for scatter
   int64_t elements = 0, operand_bytes = 0, error_code = 0;
+  bool only_checks = false;
 
   void run(std::span<const void* const> operands, void* out, std::byte*, KernelError& error) const override {
+    if (only_checks) {
+      check_all(operands[1], error);
+      return;
+    }
     const int64_t n = window.count();
     const bool in_place = kind != Kind::gather && out == operands[0];
     if (kind != Kind::gather && !in_place && operand_bytes > 0)
@@ -186,9 +191,7 @@ class Indexing final : public Routine {
   }
 };
 
-}  // namespace
-
-std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int64_t error_code, Ints steps) {
+std::unique_ptr<Indexing> indexing(const ir::GraphData& g, ir::Value v, int64_t error_code, Ints steps) {
   auto r = std::make_unique<Indexing>();
   ir::AttrView a = g.attrs(v);
   bool gather = g.op(v) == Op::gather_op;
@@ -242,6 +245,18 @@ std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int6
     r->entries.push_back({x[i], extent[i], operand_steps[i]});
   }
   r->operand_bytes = x.numel() * size_of(r->dtype);
+  return r;
+}
+
+}  // namespace
+
+std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int64_t error_code, Ints operand_steps) {
+  return indexing(g, v, error_code, operand_steps);
+}
+
+std::unique_ptr<const Routine> make_index_check(const ir::GraphData& g, ir::Value v, int64_t error_code) {
+  std::unique_ptr<Indexing> r = indexing(g, v, error_code, {});
+  r->only_checks = true;
   return r;
 }
 

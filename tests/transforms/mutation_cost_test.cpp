@@ -1,4 +1,6 @@
 // What writes cost: memory and programs, by counters.
+#include <functional>
+
 #include "backends/buffer.h"
 #include "backends/target.h"
 #include "check.h"
@@ -87,6 +89,91 @@ TEST_CASE("a row is updated in place outside transforms") {
     x.eval();
   }));
   CHECK_EQ(x.sum().item<double>(), kColumns * 4.0);
+}
+
+namespace {
+
+// f writes to x: no copy of x is made, outside transforms and in a jitted call, whose results are the same.
+void check_no_copy(const std::string& what, const std::function<Tensor(const Tensor&)>& f) {
+  CAPTURE(what);
+  Tensor x = arange(512 * kColumns).to(f64).view(kShape).clone().eval(), y = x.clone().eval(), pending, jitted;
+  auto g = jit([&](const Tensor& x) { return f(x); });
+  auto peak_of = [](auto call) {
+    Buffer::reset_peak();
+    int64_t before = Buffer::stats().live;
+    call();
+    return Buffer::stats().peak - before;
+  };
+  int64_t by_pending = peak_of([&] { x.eval(), pending = f(x).eval(), x.eval(); });
+  int64_t by_jit = peak_of([&] { jitted = g(y); });
+  if (compiled) CHECK(by_pending <= 16 * kRow);
+  if (compiled) CHECK(by_jit <= 16 * kRow);
+  CHECK_SAME(jitted, pending);
+  CHECK_SAME(y, x);
+}
+
+}  // namespace
+
+TEST_CASE("elementwise writes to all of a tensor happen in its memory") {
+  check_no_copy("add, multiply", [](const Tensor& x) { return x.add_(1), x.mul_(0.5), x[3] * 1; });
+  check_no_copy("a function", [](const Tensor& x) { return x.sin_(), x[3] * 1; });
+  check_no_copy("a row, broadcast", [](const Tensor& x) {
+    Tensor row = ones({kColumns}, f64);
+    return x.mul_(row), x[0] * 1;
+  });
+  check_no_copy("through a view", [](const Tensor& x) { return x.view({-1}).add_(1), x[3] * 1; });
+  check_no_copy("a mask of itself", [](const Tensor& x) { return x.masked_fill_(x > 99, 0.0), x[3] * 1; });
+  check_no_copy("zeros", [](const Tensor& x) { return x.zero_(), x[3] * 1; });
+  check_no_copy("after a sum", [](const Tensor& x) {
+    Tensor before = x.sum();
+    return x.sub_(before), before;
+  });
+  check_no_copy("then a row", [](const Tensor& x) { return x.add_(1), x[3].fill_(2.0), x[4] * 1; });
+}
+
+TEST_CASE("what elements are made of others of the same tensor is not made in its memory") {
+  auto check = [](const std::function<void(const Tensor&)>& f, const Tensor& want) {
+    Tensor x = arange(12).to(f64).view({3, 4}).clone().eval(), y = x.clone().eval();
+    f(x);
+    CHECK_SAME(x, want);
+    jit([&](const Tensor& y) {
+      f(y);
+      return y[0][0];
+    })(y);
+    CHECK_SAME(y, want);
+  };
+  Tensor x = arange(12).to(f64).view({3, 4});
+  check([](const Tensor& x) { x.add_(x[1]); }, x + x[1]);
+  check([](const Tensor& x) { x.sub_(x.slice(1, 1, 2)); }, x - x.slice(1, 1, 2));
+  check([](const Tensor& x) { x.copy_(x.t().reshape({3, 4})); }, x.t().reshape({3, 4}));
+  check([](const Tensor& x) { x.mul_(x.sum()); }, x * x.sum());
+  Tensor square = arange(4096).to(f64).view({64, 64}), a = square.clone().eval();
+  a.add_(a.t());
+  CHECK_SAME(a, square + square.t());
+}
+
+TEST_CASE("a pending write to a part is made in place though later indices may be wrong") {
+  Tensor i = Tensor::from(std::vector<int64_t>{3, 1, 7}, {3}), j = Tensor::from(std::vector<int32_t>{3, -1, 7}, {3});
+  check_no_copy("rows", [=](const Tensor& x) { return x.slice(0, 1, 3).fill_(2.0), x.index({i}); });
+  check_no_copy("rows of a slice",
+                [=](const Tensor& x) { return x.slice(0, 1, 3).fill_(2.0), x.slice(0, 1, 500).index({i}); });
+  check_no_copy("elements", [=](const Tensor& x) { return x.slice(0, 1, 3).fill_(2.0), x.index({i, j}); });
+  check_no_copy("between writes", [=](const Tensor& x) {
+    x.slice(0, 1, 3).fill_(2.0);
+    Tensor r = x.index({j});
+    return x.slice(0, 5, 6).fill_(3.0), r;
+  });
+  check_no_copy("all of it", [=](const Tensor& x) { return x.add_(1), x.index({i}); });
+  // A wrong index spoils nothing.
+  Tensor x = ones(kShape, f64), bad = Tensor::from(std::vector<int64_t>{512}, {1});
+  auto f = jit([](const Tensor& x, const Tensor& i) {
+    x.slice(0, 1, 3).fill_(2.0);
+    return x.index({i});
+  });
+  CHECK_THROWS_WITH_AS(
+      f(x, bad), doctest::Contains("[gather] index 512 is out of bounds for dimension 0 with size 512"), IndexError);
+  CHECK_EQ(x.sum().item<double>(), 512.0 * kColumns);
+  CHECK_EQ(f(x, i).sum().item<double>(), 4.0 * kColumns);
 }
 
 TEST_CASE("what somebody still sees is not overwritten") {

@@ -30,7 +30,7 @@ int64_t peak_of(F f) {
 Tensor base() { return arange(kRows * kColumns).to(f64).view({kRows, kColumns}).clone().eval(); }
 
 // f(x) recorded in this call, and jitted: what it holds beside x, and that the three agree.
-void check_little(const char* what, const std::function<Tensor(const Tensor&)>& f) {
+void check_little(const std::string& what, const std::function<Tensor(const Tensor&)>& f) {
   CAPTURE(what);
   Tensor x = base(), pending, jitted;
   auto compiled_f = jit([&](const Tensor& x) { return f(x); });
@@ -186,7 +186,7 @@ TEST_CASE("parts of views of views show the elements at their strides") {
 }
 
 TEST_CASE("a write to a part of a view costs what it shows") {
-  auto check = [](const char* what, const std::function<Tensor(const Tensor&)>& part) {
+  auto check = [](const std::string& what, const std::function<Tensor(const Tensor&)>& part) {
     CAPTURE(what);
     Tensor x = base(), y = base();
     auto write = jit([&](const Tensor& x) {
