@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "core/operands.h"
 
@@ -21,19 +22,19 @@ std::atomic<DType> default_floating{DType::f32};
 
 bool recording() { return current_trace().options().kind != TraceKind::lazy; }
 
-void check_shape(std::string_view op, const Shape& shape, Location at) {
-  int64_t n = 1;
-  for (int64_t d : shape) {
-    if (d < 0) fail<ShapeError>(op, "negative extent in " + to_string(shape), at);
-    if (d != 0 && n > (int64_t{1} << 48) / d) fail<ShapeError>(op, "too many elements: " + to_string(shape), at);
-    n *= d == 0 ? 1 : d;
+// Of a type that was checked.
+Tensor allocated(std::string_view op, const Shape& shape, DType dtype, Location at) {
+  try {
+    return detail::empty(dtype, shape);
+  } catch (const Error& e) {
+    fail<Error>(op, ir::to_string(ir::Type{dtype, false, shape}) + ": " + e.what(), at);
   }
 }
 
 // Calls f with a pointer to the elements of a new tensor.
 template <class F>
-Tensor made(const Shape& shape, DType dtype, F f) {
-  Tensor t = detail::empty(dtype, shape);
+Tensor made(std::string_view op, const Shape& shape, DType dtype, Location at, F f) {
+  Tensor t = allocated(op, shape, dtype, at);
   void* out = t.impl()->storage->buffer.data();
   switch (dtype) {
     case DType::f32:
@@ -65,8 +66,8 @@ T converted(const Number& x) {
 
 // A concrete tensor with element i = make(i).
 template <class Make>
-Tensor generated(const Shape& shape, DType dtype, Make make) {
-  return made(shape, dtype, [&]<class T>(T* to) {
+Tensor generated(std::string_view op, const Shape& shape, DType dtype, Location at, Make make) {
+  return made(op, shape, dtype, at, [&]<class T>(T* to) {
     for (int64_t i = 0, n = shape.numel(); i < n; ++i) to[i] = converted<T>(make(i));
   });
 }
@@ -74,9 +75,9 @@ Tensor generated(const Shape& shape, DType dtype, Make make) {
 // Outside transforms a concrete tensor; inside one a value of its trace, so that it may be written.
 Tensor filled(std::string_view op, const Shape& shape, Number value, DType dtype, Location at) {
   checked_dtype(dtype, op, at);
-  check_shape(op, shape, at);
+  check_shape(op, "shape", shape, at);
   if (!recording())
-    return made(shape, dtype, [&]<class T>(T* to) { std::fill_n(to, shape.numel(), converted<T>(value)); });
+    return made(op, shape, dtype, at, [&]<class T>(T* to) { std::fill_n(to, shape.numel(), converted<T>(value)); });
   Emitter e(op, at);
   Value v = value.dtype == DType::f64 ? build::constant(e.b, dtype, shape, value.real)
                                       : build::constant_int(e.b, dtype, shape, value.integer);
@@ -124,13 +125,13 @@ namespace detail {
 Tensor copy_of(const void* elements, const Shape& given, DType dtype, int64_t count, const char* what, Location at) {
   checked_dtype(dtype, what, at);
   Shape shape = std::ranges::count(given, -1) ? inferred_shape(what, count, given, at) : given;
-  check_shape(what, shape, at);
+  check_shape(what, "shape", shape, at);
   if (count != shape.numel())
     fail<ShapeError>(what,
                      "shape " + to_string(shape) + " has " + std::to_string(shape.numel()) + " elements, got " +
                          std::to_string(count),
                      at);
-  Tensor t = empty(dtype, shape);
+  Tensor t = allocated(what, shape, dtype, at);
   const Buffer& buffer = t.impl()->storage->buffer;
   if (buffer.size()) std::memcpy(buffer.data(), elements, static_cast<size_t>(buffer.size()));
   return entered(what, t, at);
@@ -157,18 +158,17 @@ Tensor tensor(const Nested& n, std::optional<DType> dtype, Location at) {
     Emitter e("tensor", at);
     return e.result(e(n.elements()[0], d));
   }
-  return entered("tensor", generated(n.shape(), d, [&](int64_t i) { return n.elements()[static_cast<size_t>(i)]; }),
-                 at);
+  auto element = [&](int64_t i) { return n.elements()[static_cast<size_t>(i)]; };
+  return entered("tensor", generated("tensor", n.shape(), d, at, element), at);
 }
 
 Tensor from_blob(const void* p, const Shape& shape, DType dtype, Location at) {
-  check_shape("from_blob", shape, at);
+  check_pointer("from_blob", p, dtype, shape, at);
   return copy_of(p, shape, dtype, shape.numel(), "from_blob", at);
 }
 
 Tensor borrow(void* p, const Shape& shape, DType dtype, Location at) {
-  check_shape("borrow", shape, at);
-  checked_dtype(dtype, "borrow", at);
+  check_pointer("borrow", p, dtype, shape, at);
   Tensor t = from_buffer(dtype, shape, Buffer::borrow(p, shape.numel() * size_of(dtype)));
   t.impl()->storage->writes_through = true;
   return t;
@@ -195,7 +195,7 @@ Tensor full_of(std::string_view op, const Shape& shape, const Arg& value, std::o
     DType d = dtype.value_or(dtype_of_number(value.number()));
     if (!recording()) return filled(op, shape, value.number(), d, value.at());
   }
-  check_shape(op, shape, value.at());
+  check_shape(op, "shape", shape, value.at());
   Emitter e(op, value.at(), value);
   if (!shape_of(value).empty()) e.fail<ShapeError>("the value must be a number or a 0-d tensor");
   DType own = value.is_tensor() ? value.tensor().impl()->dtype() : dtype_of_number(value.number());
@@ -210,29 +210,48 @@ Tensor full(const Shape& shape, const Arg& value, std::optional<DType> dtype) {
 
 Tensor eye(int64_t n, int64_t m, std::optional<DType> dtype, Location at) {
   DType d = checked_dtype(dtype.value_or(default_dtype()), "eye", at);
-  check_shape("eye", {n, m}, at);
-  if (!recording()) return generated({n, m}, d, [m](int64_t i) { return Number(i / m == i % m); });
+  check_shape("eye", "shape", {n, m}, at);
+  if (!recording()) return generated("eye", {n, m}, d, at, [m](int64_t i) { return Number(i / m == i % m); });
   Emitter e("eye", at);
   Value row = build::iota(e.b, DType::i64, {n, m}, 0), column = build::iota(e.b, DType::i64, {n, m}, 1);
   return e.result(build::convert(e.b, build::compare(e.b, row, column, ir::Direction::eq), d));
 }
 Tensor eye(int64_t n, std::optional<DType> dtype, Location at) { return eye(n, n, dtype, at); }
 
+namespace {
+
+// How many of start, start + step, ... come before end; none where step leads away from it. At most INT64_MAX.
+std::optional<int64_t> steps_between(int64_t start, int64_t end, int64_t step) {
+  if (start == end) return 0;
+  if ((start < end) != (step > 0)) return {};
+  const uint64_t low = static_cast<uint64_t>(std::min(start, end)), high = static_cast<uint64_t>(std::max(start, end));
+  const uint64_t stride = step > 0 ? static_cast<uint64_t>(step) : -static_cast<uint64_t>(step);
+  const uint64_t size = (high - low - 1) / stride + 1;
+  return static_cast<int64_t>(std::min<uint64_t>(size, std::numeric_limits<int64_t>::max()));
+}
+std::optional<int64_t> steps_between(double start, double end, double step, Location at) {
+  const double span = (end - start) / step;
+  if (std::isnan(span) || std::isinf(start) || std::isinf(end)) fail<IndexError>("arange", "unsupported range", at);
+  if (span < 0) return {};
+  return span < 0x1p62 ? static_cast<int64_t>(std::ceil(span)) : std::numeric_limits<int64_t>::max();
+}
+
+}  // namespace
+
 Tensor arange(Number start, Number end, Number step, std::optional<DType> dtype, Location at) {
   bool real = start.dtype == DType::f64 || end.dtype == DType::f64 || step.dtype == DType::f64;
   DType d = checked_dtype(dtype.value_or(real ? default_dtype() : DType::i64), "arange", at);
   if (step.real == 0) fail<IndexError>("arange", "step must be nonzero", at);
-  double span = (end.real - start.real) / step.real;
-  if (!std::isfinite(span)) fail<IndexError>("arange", "unsupported range", at);
-  auto size = static_cast<int64_t>(std::max(0.0, std::ceil(span)));
-  if (span < 0) fail<IndexError>("arange", "upper bound and lower bound inconsistent with step sign", at);
-  return entered("arange",
-                 generated({size}, d,
-                           [&](int64_t i) {
-                             return real ? Number(start.real + static_cast<double>(i) * step.real)
-                                         : Number(start.integer + i * step.integer);
-                           }),
-                 at);
+  const std::optional<int64_t> size = real ? steps_between(start.real, end.real, step.real, at)
+                                           : steps_between(start.integer, end.integer, step.integer);
+  if (!size) fail<IndexError>("arange", "upper bound and lower bound inconsistent with step sign", at);
+  check_shape("arange", "shape", {*size}, at);
+  auto element = [&](int64_t i) {
+    if (real) return Number(start.real + static_cast<double>(i) * step.real);
+    return Number(static_cast<int64_t>(static_cast<uint64_t>(start.integer) +
+                                       static_cast<uint64_t>(i) * static_cast<uint64_t>(step.integer)));
+  };
+  return entered("arange", generated("arange", {*size}, d, at, element), at);
 }
 Tensor arange(Number start, Number end, std::optional<DType> dtype, Location at) {
   return arange(start, end, 1, dtype, at);
@@ -243,15 +262,13 @@ Tensor arange(Number end, std::optional<DType> dtype, Location at) { return aran
 Tensor linspace(Number start, Number end, int64_t steps, std::optional<DType> dtype, Location at) {
   DType d = checked_dtype(dtype.value_or(default_dtype()), "linspace", at);
   if (steps < 0) fail<IndexError>("linspace", "number of steps must be non-negative", at);
+  check_shape("linspace", "shape", {steps}, at);
   double step = steps > 1 ? (end.real - start.real) / static_cast<double>(steps - 1) : 0;
-  return entered("linspace",
-                 generated({steps}, d,
-                           [&](int64_t i) {
-                             return Number(i < steps / 2 || steps == 1
-                                               ? start.real + step * static_cast<double>(i)
-                                               : end.real - step * static_cast<double>(steps - 1 - i));
-                           }),
-                 at);
+  auto element = [&](int64_t i) {
+    return Number(i < steps / 2 || steps == 1 ? start.real + step * static_cast<double>(i)
+                                              : end.real - step * static_cast<double>(steps - 1 - i));
+  };
+  return entered("linspace", generated("linspace", {steps}, d, at, element), at);
 }
 
 Tensor zeros_like(const Tensor& x, std::optional<DType> dtype, Location at) {

@@ -168,6 +168,13 @@ void Executable::run_into(std::span<const void* const> inputs, std::span<void* c
         program_->num_outputs() == program_->num_results()
             ? "outputs, one for each tensor of the result"
             : "outputs, one for each tensor of the result, then one for each argument that is written");
+  auto check_address = [&](const void* p, const ir::Type& type, const char* what, size_t i) {
+    if (!p && type.shape.numel() > 0)
+      throw Error("[run_into] " + (what + std::to_string(i)) + " is null: expected the address of " +
+                  ir::to_string(type) + jot::at(at));
+  };
+  for (size_t i = 0; i < inputs.size(); ++i) check_address(inputs[i], program_->argument_type(i), "input ", i);
+  for (size_t i = 0; i < outputs.size(); ++i) check_address(outputs[i], program_->output_type(i), "output ", i);
   program_->run_into(inputs, outputs);
 }
 

@@ -1,5 +1,6 @@
 #include "jot/nn.h"
 
+#include <algorithm>
 #include <cmath>
 #include <unordered_set>
 
@@ -72,17 +73,63 @@ void Module::train(bool on) const {
 }
 bool Module::is_training() const { return detail::observe(state_->training); }
 
-Parameter Module::register_parameter(std::string name, const Tensor& value) const {
+namespace {
+
+void check_name(const detail::ModuleState& module, std::string_view what, const std::string& name, Location at) {
+  auto fail = [&](const std::string& text) {
+    throw TransformError("[" + std::string(what) + "] name '" + name + "' " + text + jot::at(at));
+  };
+  if (name.empty()) fail("is empty: expected the name of a member");
+  if (name.find('.') != std::string::npos) fail("contains '.', which separates modules: expected the name of a member");
+  auto taken = [&](const auto& list) {
+    return std::ranges::find(list, name, [](auto& m) { return m.first; }) != list.end();
+  };
+  if (taken(module.parameters)) fail("is that of a parameter of this module already: expected another one");
+  if (taken(module.buffers)) fail("is that of a buffer of this module already: expected another one");
+  if (taken(module.children)) fail("is that of a module in this one already: expected another one");
+}
+
+void check_value(std::string_view what, const std::string& name, const Tensor& value, Location at) {
+  if (!value.defined())
+    throw TransformError("[" + std::string(what) + "] the value of '" + name + "' is an undefined Tensor" +
+                         jot::at(at));
+}
+
+// Whether a module is `sought` or has it below it.
+bool contains(const detail::ModuleState& root, const detail::ModuleState& sought) {
+  std::vector<const detail::ModuleState*> pending = {&root};
+  std::unordered_set<const detail::ModuleState*> seen;
+  while (!pending.empty()) {
+    const detail::ModuleState* m = pending.back();
+    pending.pop_back();
+    if (m == &sought) return true;
+    if (seen.insert(m).second)
+      for (const auto& [name, child] : m->children) pending.push_back(child.get());
+  }
+  return false;
+}
+
+}  // namespace
+
+Parameter Module::register_parameter(std::string name, const Tensor& value, Location at) const {
+  check_name(*state_, "register_parameter", name, at);
+  check_value("register_parameter", name, value, at);
   auto slot = std::make_shared<detail::Slot>(detail::Slot{value});
   state_->parameters.emplace_back(std::move(name), slot);
   return Parameter(std::move(slot));
 }
-Buffer Module::register_buffer(std::string name, const Tensor& value) const {
+Buffer Module::register_buffer(std::string name, const Tensor& value, Location at) const {
+  check_name(*state_, "register_buffer", name, at);
+  check_value("register_buffer", name, value, at);
   auto slot = std::make_shared<detail::Slot>(detail::Slot{value});
   state_->buffers.emplace_back(std::move(name), slot);
   return Buffer(std::move(slot));
 }
-void Module::add_child(std::string name, const Module& child) const {
+void Module::add_child(std::string name, const Module& child, Location at) const {
+  check_name(*state_, "register_module", name, at);
+  if (contains(*child.state_, *state_))
+    throw TransformError("[register_module] '" + name + "': a module cannot be registered in itself or below itself" +
+                         jot::at(at));
   state_->children.emplace_back(std::move(name), child.state_);
 }
 
@@ -105,6 +152,7 @@ Tensor functional::linear(const Tensor& x, const Tensor& weight, const Tensor& b
 
 namespace {
 Tensor uniform(const Shape& shape, double bound, std::optional<DType> dtype, Location at) {
+  detail::check_shape("Linear", "a parameter of shape", shape, at);
   return rand(shape, dtype, at) * Arg(2 * bound, at) - Arg(bound, at);
 }
 }  // namespace

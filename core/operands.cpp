@@ -28,6 +28,9 @@ DType Promotion::result() const {
 DType floating(DType dtype) { return is_floating(dtype) ? dtype : default_dtype(); }
 
 DType checked_dtype(DType dtype, std::string_view what, Location at) {
+  if (dtype > DType::f64)
+    throw DTypeError("[" + std::string(what) + "] DType(" + std::to_string(static_cast<int>(dtype)) +
+                     ") is none of the dtypes: expected boolean, i32, i64, f32 or f64" + jot::at(at));
   if (dtype == DType::u8 || dtype == DType::bf16 || dtype == DType::f16)
     throw DTypeError("[" + std::string(what) + "] " + std::string(to_string(dtype)) +
                      " is not supported yet: use boolean, i32, i64, f32 or f64" + jot::at(at));
@@ -57,6 +60,7 @@ Shape broadcast_shapes(const Emitter& e, const Shape& a, const Shape& b) {
                          std::to_string(shorter[i]) + " differ, and neither is 1");
     if (d == 1) d = shorter[i];
   }
+  check_shape(e.op(), "the result", result, e.at());
   return result;
 }
 

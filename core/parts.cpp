@@ -193,6 +193,8 @@ Tensor permuted(const Tensor& t, Ints perm) {
 
 Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step) {
   Part p{start, size, step};
+  for (size_t d = 0; d < size.size(); ++d)
+    if (size[d] <= 1) p.step[d] = 1;  // nothing is stepped over
   bool all = true;
   for (size_t d = 0; d < size.size(); ++d) all &= p.covered(d) == t.impl()->shape[d] && p.covered(d) == size[d];
   if (all) return itself(t);

@@ -25,6 +25,7 @@ class Program {
   size_t num_results() const { return num_results_; }
   size_t num_outputs() const { return output_types_.size(); }  // results, then written arguments
   const ir::Type& argument_type(size_t i) const;
+  const ir::Type& output_type(size_t i) const { return output_types_[i]; }
   const Engine& engine() const { return *compiled_->engine; }
   double pass_seconds() const { return compiled_->pass_seconds; }
 

@@ -1,5 +1,6 @@
 #include "jot/random.h"
 
+#include <limits>
 #include <numbers>
 
 #include "core/operands.h"
@@ -53,11 +54,13 @@ void manual_seed(uint64_t seed, Location at) {
 
 Tensor rand(const Shape& shape, std::optional<DType> dtype, Location at) {
   DType d = random_dtype("rand", dtype, at);
+  check_shape("rand", "shape", shape, at);
   Emitter e("rand", at);
   return e.result(uniform(e, shape, d));
 }
 Tensor randn(const Shape& shape, std::optional<DType> dtype, Location at) {
   DType d = random_dtype("randn", dtype, at);
+  check_shape("randn", "shape", shape, at);
   Emitter e("randn", at);
   return e.result(normal(e, shape, d));
 }
@@ -70,15 +73,31 @@ Tensor randn_like(const Tensor& x, std::optional<DType> dtype, Location at) {
   return randn(like.shape, dtype.value_or(like.dtype()), at);
 }
 
-// The remainder of 63 bits.
+// The remainder of 63 bits; for a range of more, of 64, all of which are less than two ranges.
 Tensor randint(int64_t low, int64_t high, const Shape& shape, std::optional<DType> dtype, Location at) {
   DType d = checked_dtype(dtype.value_or(DType::i64), "randint", at);
   if (low >= high)
     fail<IndexError>("randint", "expects low < high, got " + std::to_string(low) + " and " + std::to_string(high), at);
+  check_shape("randint", "shape", shape, at);
+  const int64_t least = d == DType::i32 ? std::numeric_limits<int32_t>::min() : 0;
+  const int64_t most = d == DType::i32 ? std::numeric_limits<int32_t>::max() : 1;
+  if ((d == DType::i32 || d == DType::boolean) && (low < least || high - 1 > most))
+    fail<IndexError>("randint",
+                     "numbers from " + std::to_string(low) + " to " + std::to_string(high - 1) + " do not fit " +
+                         std::string(to_string(d)) + ": expected " + std::to_string(least) + " to " +
+                         std::to_string(most),
+                     at);
   Emitter e("randint", at);
   auto number = [&](int64_t x) { return build::constant_int(e.b, DType::i64, shape, x); };
-  Value bits = build::binary(e.b, Op::shr_op, e.random_bits(shape, 64), number(1)), range = number(high - low);
-  Value rest = build::sub(e.b, bits, build::mul(e.b, build::div(e.b, bits, range), range));
+  Value bits = e.random_bits(shape, 64);
+  const auto width = static_cast<int64_t>(static_cast<uint64_t>(high) - static_cast<uint64_t>(low));
+  if (width < 0) {  // of an i64 it is negative
+    Value inside = build::binary(e.b, Op::and_op, build::compare(e.b, bits, number(low), ir::Direction::ge),
+                                 build::compare(e.b, bits, number(high), ir::Direction::lt));
+    return e.result(build::convert(e.b, build::where(e.b, inside, bits, build::sub(e.b, bits, number(width))), d));
+  }
+  Value positive = build::binary(e.b, Op::shr_op, bits, number(1)), range = number(width);
+  Value rest = build::sub(e.b, positive, build::mul(e.b, build::div(e.b, positive, range), range));
   return e.result(build::convert(e.b, build::add(e.b, rest, number(low)), d));
 }
 

@@ -154,9 +154,9 @@ Tensor Tensor::as_strided(const Shape& size, const Shape& stride, std::optional<
                      at);
   };
   if (first < 0) fail<ShapeError>("as_strided", "expected a storage offset >= 0, got " + std::to_string(first), at);
+  check_shape("as_strided", "size", size, at);
   bool any = true;
   for (size_t d = 0; d < size.size(); ++d) {
-    if (size[d] < 0) fail<ShapeError>("as_strided", "expected sizes >= 0, got " + to_string(size), at);
     if (stride[d] < 0)
       fail<ShapeError>("as_strided", "Negative strides are not supported, got " + to_string(stride), at);
     any &= size[d] != 0;
@@ -166,7 +166,9 @@ Tensor Tensor::as_strided(const Shape& size, const Shape& stride, std::optional<
     if (size[d] > 1 && stride[d] > (room - 1 - last) / (size[d] - 1)) outside();
     last += (size[d] - 1) * stride[d];
   }
-  return strided_over_base(*this, size, stride, first);
+  Shape used = stride;
+  for (int64_t& step : used) step = std::min(step, room);  // a longer one steps over nothing
+  return strided_over_base(*this, size, used, first);
 }
 
 Tensor Tensor::unfold(int64_t dim, int64_t size, int64_t step, Location at) const {
@@ -181,7 +183,12 @@ Tensor Tensor::unfold(int64_t dim, int64_t size, int64_t step, Location at) cons
                          " but size is " + std::to_string(size),
                      at);
   if (rank == 0) return unsqueeze(0, at).slice(0, 0, size, 1, at);
-  Tensor windows = windowed_view(*this, d, {(extent - size) / step + 1, size}, {step, 1});
+  step = std::min(step, std::max<int64_t>(1, extent));  // a longer one steps over nothing
+  Shape shape = x.shape;
+  shape[d] = (extent - size) / step + 1;
+  shape.push_back(size);
+  check_shape("unfold", "the result", shape, at);
+  Tensor windows = windowed_view(*this, d, {shape[d], size}, {step, 1});
   return windows.movedim(static_cast<int64_t>(d) + 1, -1, at);
 }
 

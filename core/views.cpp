@@ -3,6 +3,7 @@
 
 #include "core/operands.h"
 #include "core/views.h"
+#include "ir/extents.h"
 #include "jot/ops.h"
 
 namespace jot {
@@ -17,6 +18,21 @@ namespace detail {
 const TensorImpl& impl_of(const Tensor& t, std::string_view op, Location at) {
   if (!t.defined()) fail<TraceError>(op, "an operand is an undefined Tensor", at);
   return *t.impl();
+}
+
+void check_shape(std::string_view op, std::string_view what, const Shape& shape, Location at) {
+  if (std::string fault = ir::fault_of(shape); !fault.empty())
+    fail<ShapeError>(op, std::string(what) + " " + fault, at);
+}
+
+void check_pointer(std::string_view op, const void* p, DType dtype, const Shape& shape, Location at) {
+  checked_dtype(dtype, op, at);
+  check_shape(op, "shape", shape, at);
+  if (!p && shape.numel() > 0)
+    fail<Error>(op,
+                "the pointer is null: expected the address of " + std::to_string(shape.numel()) + " elements, " +
+                    ir::to_string(ir::Type{dtype, false, shape}),
+                at);
 }
 
 size_t wrap_dim(std::string_view op, int64_t dim, size_t rank, Location at) {
@@ -64,7 +80,6 @@ std::optional<Shape> compatible_strides(const TensorImpl& x, const Shape& shape)
 }
 
 Shape inferred_shape(std::string_view op, int64_t n, Shape shape, Location at) {
-  int64_t known = 1;
   std::optional<size_t> open;
   auto invalid = [&] {
     fail<ShapeError>(op, "shape " + to_string(shape) + " is invalid for input of size " + std::to_string(n), at);
@@ -75,10 +90,12 @@ Shape inferred_shape(std::string_view op, int64_t n, Shape shape, Location at) {
     if (shape[d] == -1) {
       if (open) fail<ShapeError>(op, "only one dimension can be inferred, got " + to_string(shape), at);
       open = d;
-    } else {
-      known *= shape[d];
     }
   }
+  Shape others = shape;
+  if (open) others[*open] = 1;
+  check_shape(op, "shape", others, at);
+  const int64_t known = others.numel();
   if (open) {
     if (known == 0 || n % known != 0) invalid();
     shape[*open] = n / known;
@@ -143,7 +160,7 @@ Tensor Tensor::narrow(int64_t dim, int64_t start, int64_t length, Location at) c
   if (shape.empty()) fail<IndexError>("narrow", "cannot be applied to a 0-d tensor", at);
   size_t d = wrap_dim("narrow", dim, shape.size(), at);
   int64_t first = start < 0 ? start + shape[d] : start;
-  if (first < 0 || length < 0 || first + length > shape[d])
+  if (first < 0 || first > shape[d] || length < 0 || length > shape[d] - first)
     fail<IndexError>("narrow",
                      "start (" + std::to_string(start) + ") + length (" + std::to_string(length) +
                          ") exceeds dimension size (" + std::to_string(shape[d]) + ")",
@@ -171,7 +188,7 @@ std::vector<Tensor> Tensor::split(const Shape& sizes, int64_t dim, Location at) 
   int64_t sum = 0;
   for (int64_t n : sizes) {
     if (n < 0) fail<IndexError>("split", "split_with_sizes expects sizes >= 0, got " + to_string(sizes), at);
-    sum += n;
+    sum = std::min(shape[d] + 1, sum) + std::min(shape[d] + 1, n);
   }
   if (sum != shape[d])
     fail<ShapeError>("split",
@@ -206,6 +223,9 @@ std::vector<Tensor> Tensor::tensor_split(int64_t sections, int64_t dim, Location
   if (shape.empty()) fail<IndexError>("tensor_split", "expects at least a 1-dimensional tensor", at);
   if (sections <= 0)
     fail<IndexError>("tensor_split", "number of sections must be larger than 0, got " + std::to_string(sections), at);
+  constexpr int64_t kMaxSections = int64_t{1} << 24;
+  if (sections > kMaxSections)
+    fail<IndexError>("tensor_split", "number of sections must be at most 2^24, got " + std::to_string(sections), at);
   int64_t n = shape[wrap_dim("tensor_split", dim, shape.size(), at)];
   Shape starts;  // the first n % sections parts have one more
   for (int64_t i = 1; i < sections; ++i) starts.push_back(i * (n / sections) + std::min(i, n % sections));
@@ -217,7 +237,7 @@ std::vector<Tensor> Tensor::chunk(int64_t chunks, int64_t dim, Location at) cons
   if (chunks <= 0) fail<IndexError>("chunk", "expects chunks to be greater than 0, got " + std::to_string(chunks), at);
   if (shape.empty()) fail<IndexError>("chunk", "expects at least a 1-dimensional tensor", at);
   size_t d = wrap_dim("chunk", dim, shape.size(), at);
-  return split(std::max<int64_t>(1, (shape[d] + chunks - 1) / chunks), static_cast<int64_t>(d), at);
+  return split(std::max<int64_t>(1, shape[d] / chunks + (shape[d] % chunks != 0)), static_cast<int64_t>(d), at);
 }
 
 std::vector<Tensor> Tensor::unbind(int64_t dim, Location at) const {
@@ -318,17 +338,14 @@ Tensor Tensor::unflatten(int64_t dim, const Shape& sizes, Location at) const {
   if (shape.empty()) fail<ShapeError>("unflatten", "expects at least a 1-dimensional tensor", at);
   if (sizes.empty()) fail<ShapeError>("unflatten", "sizes must be non-empty", at);
   size_t d = wrap_dim("unflatten", dim, shape.size(), at);
-  int64_t known = 1;
-  size_t open = sizes.size();
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] == -1 && open == sizes.size())
-      open = i;
-    else
-      known *= sizes[i];
-  }
   Shape parts = sizes;
-  if (open < sizes.size() && known > 0 && shape[d] % known == 0) parts[open] = shape[d] / known;
-  if (std::ranges::any_of(parts, [](int64_t n) { return n < 0; }) || parts.numel() != shape[d])
+  int64_t* open = std::ranges::find(parts, -1);
+  const bool inferred = open != parts.end();
+  if (inferred) *open = 1;
+  check_shape("unflatten", "sizes", parts, at);
+  const int64_t known = parts.numel();
+  if (inferred && known > 0) *open = shape[d] / known;
+  if ((inferred && known == 0) || parts.numel() != shape[d])
     fail<ShapeError>("unflatten",
                      "Provided sizes " + to_string(sizes) + " don't multiply up to the size of dim " +
                          std::to_string(d) + " (" + std::to_string(shape[d]) + ") in the input tensor",
@@ -394,6 +411,7 @@ Tensor Tensor::expand(const Shape& wanted, Location at) const {
     if (shape[d] < 0 || (shape[d] != own && own != 1)) impossible();
     if (shape[d] == own) strides[d] = old[d - lead];
   }
+  check_shape("expand", "shape", shape, at);
   if (shape.numel() == x.shape.numel()) return reshaped_view(*this, shape, strides);  // nothing is repeated
   return detail::view(*this, {Op::broadcast_op, Attrs(shape, dims)}, shape, x.offset, strides);
 }
@@ -435,6 +453,7 @@ Tensor Tensor::diagonal(int64_t offset, int64_t dim0, int64_t dim1, Location at)
     offset = -offset;
   }
   int64_t n = x.shape[row], m = x.shape[column];
+  offset = std::clamp(offset, -n, m);  // beyond there are no elements either
   int64_t first = offset >= 0 ? std::min(offset, m) : std::min(-offset, n) * m;
   int64_t length = std::max<int64_t>(0, offset >= 0 ? std::min(n, m - offset) : std::min(n + offset, m));
   // Elements first, first + m + 1, ... of the flattened matrix; in memory every step is one row and one column.

@@ -14,6 +14,11 @@ template <class E>
   throw E("[" + std::string(op) + "] " + what + jot::at(at));
 }
 
+// Throws ShapeError for negative extents and too many elements; `what`: "shape", "the result".
+void check_shape(std::string_view op, std::string_view what, const Shape& shape, Location at);
+// Throws DTypeError, ShapeError, Error: elements of this type are to be read or written at p.
+void check_pointer(std::string_view op, const void* p, DType dtype, const Shape& shape, Location at);
+
 // Negatives count from the end. Throws IndexError outside [-rank, rank); a 0-d tensor has one axis for this purpose.
 size_t wrap_dim(std::string_view op, int64_t dim, size_t rank, Location at);
 

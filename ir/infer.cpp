@@ -1,5 +1,6 @@
 #include <string>
 
+#include "ir/extents.h"
 #include "ir/rules.h"
 
 namespace jot::ir {
@@ -21,12 +22,7 @@ void check_operands(const InferContext& c, bool in_place) {
 }
 
 void check_size(const InferContext& c, const Type& type) {
-  int64_t numel = 1;
-  for (int64_t d : type.shape) {
-    if (d < 0) c.shape_error("the result would have a negative extent: " + to_string(type));
-    if (d != 0 && numel > kMaxNumel / d) c.shape_error("the result has too many elements: " + to_string(type));
-    numel *= d == 0 ? 1 : d;
-  }
+  if (std::string fault = fault_of(type.shape); !fault.empty()) c.shape_error("the result " + fault);
 }
 
 }  // namespace

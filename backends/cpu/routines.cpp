@@ -238,9 +238,9 @@ class Identity final : public Routine {
 class DynamicSlice final : public Routine {
  public:
   std::vector<int64_t> limit, steps;  // of each operand axis: the last start, the stride
-  StridedCopy copy;                   // offsets are added
+  StridedCopy copy;                   // of the first place
   bool update = false;                // write operand 1 into operand 0 instead
-  int64_t whole_bytes = 0;
+  StridedCopy whole;                  // of operand 0
 
   void run(std::span<const void* const> operands, void* out, std::byte*, KernelError&) const override {
     int64_t offset = 0;
@@ -248,19 +248,12 @@ class DynamicSlice final : public Routine {
       int64_t start = *static_cast<const int64_t*>(operands[d + (update ? 2 : 1)]);
       offset += std::clamp<int64_t>(start, 0, limit[d]) * steps[d];
     }
-    StridedCopy c = copy;
+    offset *= copy.size;
     if (update) {
-      if (out != operands[0] && whole_bytes > 0) {
-        StridedCopy all;
-        all.size = 1;
-        all.add(whole_bytes, 1, 1);
-        all.run(operands[0], out);
-      }
-      c.dst_offset += offset;
-      c.run(operands[1], out);
+      if (out != operands[0]) whole.run(operands[0], out);
+      copy.run(operands[1], static_cast<std::byte*>(out) + offset);
     } else {
-      c.src_offset += offset;
-      c.run(operands[0], out);
+      copy.run(static_cast<const std::byte*>(operands[0]) + offset, out);
     }
   }
 };
@@ -276,7 +269,8 @@ std::unique_ptr<Routine> make_dynamic_slice(const ir::GraphData& g, ir::Value v,
   for (size_t d = 0; d < whole.size(); ++d) r->limit.push_back(whole[d] - part[d]);
   r->copy = r->update ? strided(part, row_major(part), r->steps, size) : strided(part, r->steps, row_major(part), size);
   r->copy.normalise();
-  r->whole_bytes = whole.numel() * size;
+  r->whole.size = 1;
+  r->whole.add(whole.numel() * size, 1, 1);
   return r;
 }
 

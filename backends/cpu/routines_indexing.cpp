@@ -89,10 +89,20 @@ class Indexing final : public Routine {
     int64_t operand, result;
   };
 
+  // Numbers, of which a few need no memory of their own.
+  class Counters {
+   public:
+    explicit Counters(size_t n) : many_(n > std::size(few_) ? n : 0) {}
+    int64_t& operator[](size_t i) { return many_.empty() ? few_[i] : many_[i]; }
+
+   private:
+    int64_t few_[16] = {};
+    std::vector<int64_t> many_;
+  };
   // An element of the batch: its counters and the offsets that follow from them.
   struct Cursor {
     int64_t index = 0, operand = 0, result = 0;
-    int64_t at[StridedCopy::kMaxAxes] = {}, shift[StridedCopy::kMaxAxes] = {};
+    Counters at, shift;
   };
   void step(Cursor& c, size_t axis, int64_t by) const {
     const BatchAxis& a = batch[axis];
@@ -100,10 +110,10 @@ class Indexing final : public Routine {
     c.index += by * a.index_step;
     c.operand += by * a.operand_step;
     c.result += by * a.result_step;
-    if (a.entry >= 0) c.shift[a.entry] = c.at[axis];
+    if (a.entry >= 0) c.shift[static_cast<size_t>(a.entry)] = c.at[axis];
   }
   Cursor seek(int64_t i) const {
-    Cursor c;
+    Cursor c{0, 0, 0, Counters(batch.size()), Counters(entries.size())};
     for (size_t d = batch.size(); d-- > 0; i /= batch[d].extent) step(c, d, i % batch[d].extent);
     return c;
   }
@@ -151,7 +161,7 @@ class Indexing final : public Routine {
 
   template <class T>
   void read(const T* src, T* dst, std::span<const Place> places) const {
-    const bool row = window.rank == 1 && window.axes[0].src == 1 && window.axes[0].dst == 1;
+    const bool row = window.rank() == 1 && window.axes[0].src == 1 && window.axes[0].dst == 1;
     for (const Place& p : places) {
       T* to = dst + p.result;
       if (p.operand < 0)
@@ -180,9 +190,9 @@ class Indexing final : public Routine {
   }
   template <class F>
   void each(F f) const {
-    if (window.rank == 0) return f(0, 0);
-    const Axis& row = window.axes[window.rank - 1];
-    std::span<const Axis> outer(window.axes, window.rank - 1);
+    if (window.rank() == 0) return f(0, 0);
+    const Axis& row = window.axes.back();
+    std::span<const Axis> outer(window.axes.data(), window.rank() - 1);
     const int64_t rows = outer.empty() ? 1 : window.count() / row.extent;
     for (int64_t r = 0; r < rows; ++r) {
       Offsets o = rows == 1 ? Offsets{} : offsets_of(outer, r);
@@ -215,7 +225,7 @@ std::unique_ptr<Indexing> indexing(const ir::GraphData& g, ir::Value v, int64_t 
     for (size_t k = 0; k < index_batch.size(); ++k)
       if (index_batch[k] == static_cast<int64_t>(index_axis))
         axis.operand_step = operand_steps[static_cast<size_t>(operand_batch[k])];
-    r->batch.push_back(axis);
+    if (axis.extent != 1) r->batch.push_back(axis);
     ++index_axis;
   }
   std::vector<int64_t> extent(x.size(), 1);
@@ -236,7 +246,6 @@ std::unique_ptr<Indexing> indexing(const ir::GraphData& g, ir::Value v, int64_t 
     else
       r->window.add(result[to], result_steps[to], operand_steps[d]);
   }
-  if (r->batch.size() > StridedCopy::kMaxAxes) internal_error("at most 16 axes", std::to_string(r->batch.size()));
   r->window.normalise();
   r->elements = 1;
   for (const auto& batch_axis : r->batch) r->elements *= batch_axis.extent;

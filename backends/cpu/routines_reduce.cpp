@@ -119,12 +119,11 @@ class Reduce final : public Routine {
       std::fill_n(y, results, neutral<f, T>());
       return;
     }
-    if (results == 1 && reduced.rank == 1) return one<f>(x, y);
-    const bool columns =
-        lanes_ && kept.rank > 0 && kept.axes[kept.rank - 1].src == 1 && kept.axes[kept.rank - 1].extent >= lanes_;
-    const int64_t width = columns ? kept.axes[kept.rank - 1].extent : 1, block = std::min<int64_t>(width, kWidth);
+    if (results == 1 && reduced.rank() == 1) return one<f>(x, y);
+    const bool columns = lanes_ && kept.rank() > 0 && kept.axes.back().src == 1 && kept.axes.back().extent >= lanes_;
+    const int64_t width = columns ? kept.axes.back().extent : 1, block = std::min<int64_t>(width, kWidth);
     const int64_t blocks = (width + block - 1) / block, tasks = results / width * blocks;
-    std::span<const Axis> outer(kept.axes, columns ? kept.rank - 1 : kept.rank);
+    std::span<const Axis> outer(kept.axes.data(), columns ? kept.rank() - 1 : kept.rank());
     const int64_t chunks = chunks_for(tasks, 0.1 * static_cast<double>(terms) * static_cast<double>(block));
     const int64_t piece = (tasks + chunks - 1) / chunks;
     auto body = [&](int64_t c, int) {
@@ -132,7 +131,7 @@ class Reduce final : public Routine {
         Offsets o = offsets_of(outer, t / blocks);
         int64_t first = t % blocks * block;
         if (columns)
-          columns_(x + o.src + first, nullptr, std::span(reduced.axes, reduced.rank), y + o.dst + first,
+          columns_(x + o.src + first, nullptr, std::span<const Axis>(reduced.axes), y + o.dst + first,
                    std::min(block, width - first));
         else
           y[o.dst] = fold_rows<f>(x + o.src);
@@ -174,9 +173,9 @@ class Reduce final : public Routine {
 
   template <Fold f, class T>
   T fold_rows(const T* x) const {
-    if (reduced.rank == 0) return *x;
-    const Axis& row = reduced.axes[reduced.rank - 1];
-    std::span<const Axis> outer(reduced.axes, reduced.rank - 1);
+    if (reduced.rank() == 0) return *x;
+    const Axis& row = reduced.axes.back();
+    std::span<const Axis> outer(reduced.axes.data(), reduced.rank() - 1);
     const int64_t rows = reduced.count() / row.extent;
     Whole<f, T> whole;
     for (int64_t r = 0; r < rows; ++r) whole.add(fold_one<f>(x + offsets_of(outer, r).src, row.extent, row.src));

@@ -11,31 +11,24 @@
 
 namespace jot::cpu {
 
-void StridedCopy::add(int64_t extent, int64_t src, int64_t dst) {
-  if (rank == kMaxAxes) internal_error("at most 16 axes", std::to_string(rank + 1));
-  axes[rank++] = {extent, src, dst};
-}
+void StridedCopy::add(int64_t extent, int64_t src, int64_t dst) { axes.push_back({extent, src, dst}); }
 
 void StridedCopy::normalise() {
+  std::erase_if(axes, [](const Axis& a) { return a.extent == 1; });
+  std::ranges::stable_sort(axes, [](const Axis& a, const Axis& b) { return std::abs(a.dst) > std::abs(b.dst); });
   size_t n = 0;
-  for (size_t i = 0; i < rank; ++i)
-    if (axes[i].extent != 1) axes[n++] = axes[i];
-  rank = n;
-  std::stable_sort(axes, axes + rank, [](const Axis& a, const Axis& b) { return std::abs(a.dst) > std::abs(b.dst); });
-  n = 0;
-  for (size_t i = 0; i < rank; ++i) {
-    const Axis& inner = axes[i];
+  for (const Axis& inner : axes) {
     if (n > 0 && axes[n - 1].src == inner.src * inner.extent && axes[n - 1].dst == inner.dst * inner.extent)
       axes[n - 1] = {axes[n - 1].extent * inner.extent, inner.src, inner.dst};
     else
       axes[n++] = inner;
   }
-  rank = n;
+  axes.resize(n);
 }
 
 int64_t StridedCopy::count() const {
   int64_t n = 1;
-  for (size_t i = 0; i < rank; ++i) n *= axes[i].extent;
+  for (const Axis& a : axes) n *= a.extent;
   return n;
 }
 
@@ -120,13 +113,13 @@ template <class T>
 void copy_all(const StridedCopy& c, const T* src, T* dst) {
   src += c.src_offset;
   dst += c.dst_offset;
-  if (c.rank == 0) {
+  if (c.rank() == 0) {
     *dst = *src;
     return;
   }
   // The last two axes form a plane; where there is but one, it is cut in pieces.
-  Axis row = c.axes[c.rank - 1];
-  if (c.rank == 1) {
+  Axis row = c.axes.back();
+  if (c.rank() == 1) {
     int64_t chunks = chunks_for(row.extent, 0.3 * sizeof(T) / 4);
     int64_t piece = (row.extent + chunks - 1) / chunks;
     auto body = [&](int64_t i, int) {
@@ -135,8 +128,8 @@ void copy_all(const StridedCopy& c, const T* src, T* dst) {
     };
     return parallel_for(chunks, body);
   }
-  Axis plane = c.axes[c.rank - 2];
-  std::span<const Axis> outer(c.axes, c.rank - 2);
+  Axis plane = c.axes[c.rank() - 2];
+  std::span<const Axis> outer(c.axes.data(), c.rank() - 2);
   int64_t planes = 1;
   for (const Axis& a : outer) planes *= a.extent;
   int64_t rows = planes * plane.extent;

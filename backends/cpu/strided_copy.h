@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace jot::cpu {
 
@@ -11,9 +12,7 @@ struct StridedCopy {
   struct Axis {
     int64_t extent, src, dst;
   };
-  static constexpr size_t kMaxAxes = 16;
-  Axis axes[kMaxAxes];
-  size_t rank = 0;
+  std::vector<Axis> axes;
   int64_t src_offset = 0, dst_offset = 0;
   int size = 4;  // bytes of an element: 1, 4 or 8
 
@@ -21,7 +20,9 @@ struct StridedCopy {
   // Drops axes of extent 1, merges neighbours, puts the axis with the smallest steps of dst last.
   void normalise();
   int64_t count() const;
-  void run(const void* src, void* dst) const;  // in parallel where it is large
+  // In parallel where it is large.
+  void run(const void* src, void* dst) const;
+  size_t rank() const { return axes.size(); }
 };
 
 // Where element `i` of the axes (row-major) begins.

@@ -57,7 +57,8 @@ class Executable {
   std::vector<Tensor> run(const std::vector<Tensor>& inputs, Location at = JOT_HERE) const;
   // Raw contiguous memory, one pointer a tensor of the arguments (results). An argument that the function writes has
   // one more output after the results, for its new contents. Outputs overlap nothing. Allocates nothing once warm,
-  // takes no lock. Another number of pointers is a TransformError; what they point to is not checked.
+  // takes no lock. Another number of pointers is a TransformError, a null one an Error; what they point to is not
+  // checked.
   void run_into(std::span<const void* const> inputs, std::span<void* const> outputs, Location at = JOT_HERE) const;
   ExecutableStats stats() const;
   std::string disassembly() const;

@@ -81,18 +81,20 @@ class Module {
   void eval() const { train(false); }
   bool is_training() const;
 
-  Parameter register_parameter(std::string name, const Tensor& value) const;
-  Buffer register_buffer(std::string name, const Tensor& value) const;
+  // Names are not empty, have no '.' and differ within a module; values are defined; a module is not below itself.
+  // Throws TransformError.
+  Parameter register_parameter(std::string name, const Tensor& value, Location at = JOT_HERE) const;
+  Buffer register_buffer(std::string name, const Tensor& value, Location at = JOT_HERE) const;
   template <std::derived_from<Module> M>
-  M register_module(std::string name, M module) const {
-    add_child(std::move(name), module);
+  M register_module(std::string name, M module, Location at = JOT_HERE) const {
+    add_child(std::move(name), module, at);
     return module;
   }
 
   const detail::ModuleState& state() const { return *state_; }
 
  private:
-  void add_child(std::string name, const Module& child) const;
+  void add_child(std::string name, const Module& child, Location at) const;
   std::shared_ptr<detail::ModuleState> state_;
 };
 
