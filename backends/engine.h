@@ -17,6 +17,8 @@ struct EngineStats {
   std::set<std::string> libraries;                // that are called: name, version and kernels
   int64_t kernels_compiled = 0;                   // of `kernels`: those whose code was not in the kernel cache
   std::map<std::string, double> compile_seconds;  // by phase
+  // Adds what was made of a region.
+  void add(const EngineStats& region);
 };
 
 // A graph made runnable: by the CPU backend, or by the reference backend where JOT_CPU or the machine says so.

@@ -5,7 +5,7 @@
 #include "core/recorder.h"
 #include "core/writebacks.h"
 #include "passes/functionalize.h"
-#include "passes/inline.h"
+#include "passes/rewrite.h"
 #include "passes/transforms.h"
 
 namespace jot {
@@ -28,15 +28,10 @@ Tensor given_argument(Trace& trace, const TensorImpl& x) {
 ir::Graph graph_of(Trace& trace, ir::Value wanted) {
   ir::Builder b("main", ir::Builder::Sharing::off);
   const ir::GraphData& g = trace.builder().graph();
-  std::vector<ir::Value> map(g.size(), ir::kNoValue), operands, params = passes::params_like(b, g);
-  for (size_t i = 0; i < params.size(); ++i) map[g.inputs()[i]] = params[i];
-  for (ir::Value v = 0; v < g.size(); ++v) {
-    if (g.op(v) == ir::Op::param_op) continue;
-    operands.clear();
-    for (ir::Value o : g.operands(v)) operands.push_back(map[o]);
-    map[v] = b.copy_node(g, v, operands);
-  }
-  return drop_writebacks(passes::functionalize(b.finish({map[wanted]})));
+  passes::Rewriter rewriter(b, g);
+  rewriter.take_params();
+  rewriter.for_each_op([&](ir::Value v) { rewriter.copy(v); });
+  return drop_writebacks(passes::functionalize(b.finish({rewriter[wanted]})));
 }
 
 // The graph for all lanes of a vmap; what has none stays without.

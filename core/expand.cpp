@@ -11,6 +11,7 @@
 #include "passes/functionalize.h"
 #include "passes/inline.h"
 #include "passes/pipeline.h"
+#include "passes/rewrite.h"
 #include "passes/transforms.h"
 #include "passes/transpose.h"
 
@@ -94,23 +95,18 @@ class ChunkedVmap {
   // The function with the places of its draws, which count what a full chunk draws, counted in fewer lanes.
   Graph drawing_for(int64_t lanes) {
     ir::Builder b("main", ir::Builder::Sharing::off);
-    std::vector<Value> map(g_.size()), operands, outputs;
-    std::vector<Value> params = passes::params_like(b, g_);
-    for (size_t i = 0; i < params.size(); ++i) map[g_.inputs()[i]] = params[i];
+    passes::Rewriter rewriter(b, g_);
+    rewriter.take_params();
     auto number = [&](int64_t n) { return ir::build::constant_int(b, i64, {}, n); };
-    for (Value v = 0; v < g_.size(); ++v) {
-      if (g_.op(v) == ir::Op::param_op) continue;
-      operands.clear();
-      for (Value o : g_.operands(v)) operands.push_back(map[o]);
-      if (g_.op(v) == ir::Op::random_bits_op) {
-        Value base = params[*what_.random_offset], drawn = ir::build::sub(b, operands[1], base);
-        Value by_one_lane = ir::build::div(b, drawn, number(*what_.chunk_size));
-        operands[1] = ir::build::add(b, base, ir::build::mul(b, by_one_lane, number(lanes)));
-      }
-      map[v] = b.copy_node(g_, v, operands);
-    }
-    for (Value o : g_.outputs()) outputs.push_back(map[o]);
-    return b.finish(outputs, g_.writebacks());
+    rewriter.for_each_op([&](Value v) {
+      std::span<const Value> operands = rewriter.operands(v);
+      if (g_.op(v) != ir::Op::random_bits_op) return rewriter.copy(v, operands);
+      Value base = rewriter[g_.inputs()[*what_.random_offset]], drawn = ir::build::sub(b, operands[1], base);
+      Value by_one_lane = ir::build::div(b, drawn, number(*what_.chunk_size));
+      Value offset = ir::build::add(b, base, ir::build::mul(b, by_one_lane, number(lanes)));
+      rewriter.copy(v, std::vector<Value>{operands[0], offset});
+    });
+    return rewriter.finish();
   }
 
   const Graph& graph_;

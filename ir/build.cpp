@@ -21,9 +21,9 @@ bool all_equal(Ints list, int64_t value) {
 }
 
 // The result type of an op that is not emitted. Throws as Builder::emit does.
-Type infer(const Builder& b, Op op, Value x, Ints attrs) {
+Type infer(const Builder& b, Op op, Value x, const Attrs& attrs) {
   const Type* operands[] = {&b.type(x)};
-  return rules(op).infer.fn({op, operands, {op, attrs}, b.location()});
+  return rules(op).infer.fn.one({op, operands, {op, attrs.words()}, b.location()});
 }
 
 // The word of a constant whose elements are all equal.
@@ -255,6 +255,12 @@ Value compare(Builder& b, Value x, Value y, Direction direction) {
 }
 
 // ---- reductions and contractions
+
+Value cond(Builder& b, Value index, std::span<const Graph> branches, std::span<const Value> operands) {
+  std::vector<Value> all = {index};
+  all.insert(all.end(), operands.begin(), operands.end());
+  return b.emit(Op::cond_op, all, Attrs().add(branches));
+}
 
 Value reduce(Builder& b, Op op, Value x, Ints dims) {
   if (dims.empty()) return x;

@@ -68,6 +68,9 @@ Value add_any(Builder& b, Value x, Value y);      // kNoValue is a symbolic zero
 Value integer_pow(Builder& b, Value x, int64_t n);
 Value compare(Builder& b, Value x, Value y, Direction direction);
 
+// control: the first of its results
+Value cond(Builder& b, Value index, std::span<const Graph> branches, std::span<const Value> operands);
+
 // reductions and contractions
 Value reduce(Builder& b, Op op, Value x, Ints dims);
 inline Value reduce_sum(Builder& b, Value x, Ints dims) { return reduce(b, Op::reduce_sum_op, x, dims); }

@@ -122,7 +122,7 @@ class Positions {
 // Whether the result has the one type of all operands, without asking a rule for it.
 bool keeps_type(Op op, size_t operands, const Type& type) {
   const OpInfo& i = info(op);
-  return rules(op).infer.fn == infer_elementwise && static_cast<size_t>(i.operands) == operands && !type.token &&
+  return rules(op).infer.fn.one == infer_elementwise && static_cast<size_t>(i.operands) == operands && !type.token &&
          i.allows(type.dtype);
 }
 
@@ -150,6 +150,10 @@ struct Builder::State {
   // What types and origins of the graph copied from last are here; kNoValue: not known yet.
   uint64_t source = 0;
   std::vector<uint32_t> type_of_source, origin_of_source;
+  std::unordered_multimap<uint64_t, uint32_t> regions;  // by hash
+  // Of the op that is made now.
+  std::vector<Type> result_types;
+  std::vector<uint32_t> results;
 };
 
 Builder::Builder(std::string name, Sharing sharing) : graph_(new GraphData), state_(new State) {
@@ -176,8 +180,28 @@ uint32_t Builder::intern(const Type& type) {
   return at;
 }
 
-Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool in_place, uint32_t type) {
+uint32_t Builder::intern(const Graph& region) {
+  auto [first, last] = state_->regions.equal_range(region.hash());
+  for (auto it = first; it != last; ++it)
+    if (graph_->regions_[it->second] == region) return it->second;
+  auto at = static_cast<uint32_t>(graph_->regions_.size());
+  graph_->regions_.push_back(region);
+  state_->regions.emplace(region.hash(), at);
+  return at;
+}
+
+// The words of attributes whose regions are in this graph's table.
+std::vector<int64_t> Builder::own_regions(const AttrView& attrs) {
+  std::vector<int64_t> words(attrs.words().begin(), attrs.words().end());
+  for (size_t at : attrs.region_words())
+    words[at] = intern(Graph(attrs.region_table()[static_cast<size_t>(words[at])]));
+  return words;
+}
+
+Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool in_place,
+                      std::span<const uint32_t> types) {
   GraphData& g = *graph_;
+  uint32_t type = types[0];
   bool shared = state_->sharing == Sharing::on && !in_place && op != Op::param_op && op != Op::read_op;
   NodeSet::Place place;
   if (shared) {
@@ -195,7 +219,7 @@ Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool i
       internal_error("at most 2^32 - 1 nodes, operands and attribute words", "the graph is too large");
     return static_cast<uint32_t>(at);
   };
-  index(g.nodes_.size());
+  index(g.nodes_.size() + types.size());
   Node n{op, in_place,      0, static_cast<uint32_t>(operands.size()), {kNoValue, kNoValue, kNoValue}, type,
          0,  state_->origin};
   if (operands.size() <= 3) {
@@ -213,6 +237,10 @@ Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool i
   g.nodes_.push_back(n);
   if (in_place || op == Op::read_op) g.pure_ = false;
   if (state_->sharing == Sharing::on) state_->nodes.insert(v, shared ? &place : nullptr);
+  for (size_t i = 1; i < types.size(); ++i) {
+    g.nodes_.push_back({Op::result_op, 0, 0, 1, {v, kNoValue, kNoValue}, types[i], 0, state_->origin});
+    if (state_->sharing == Sharing::on) state_->nodes.insert(v + static_cast<Value>(i), nullptr);
+  }
   return v;
 }
 
@@ -226,8 +254,9 @@ void Builder::reserve(size_t nodes) {
 Value Builder::param(const Type& type, std::string_view name) {
   GraphData& g = *graph_;
   if (g.size() != g.inputs_.size()) state_->params_in_front = false;
-  Value v = append(Op::param_op, {}, Attrs(static_cast<int64_t>(g.inputs_.size()), type.shape, type.dtype), false,
-                   intern(type));
+  uint32_t interned = intern(type);
+  Value v = append(Op::param_op, {}, Attrs(static_cast<int64_t>(g.inputs_.size()), type.shape, type.dtype).words(),
+                   false, {&interned, 1});
   g.inputs_.push_back(v);
   if (!name.empty()) {
     g.input_names_.resize(g.inputs_.size());
@@ -245,7 +274,7 @@ std::string Builder::unique_name(std::string_view name) {
   return unique;
 }
 
-Value Builder::emit(Op op, std::span<const Value> operands, Ints attrs, bool in_place) {
+Value Builder::emit(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place) {
   const GraphData& g = *graph_;
   uint32_t common = kNoValue;  // the type of all operands, if it is one
   for (size_t i = 0; i < operands.size(); ++i) {
@@ -254,15 +283,19 @@ Value Builder::emit(Op op, std::span<const Value> operands, Ints attrs, bool in_
     common = i == 0 || type == common ? type : kNoValue;
   }
   if (common != kNoValue && !in_place && keeps_type(op, operands.size(), *g.types_[common]))
-    return append(op, operands, attrs, false, common);
+    return append(op, operands, attrs.words, false, {&common, 1});
   constexpr size_t kInline = 8;
   const Type* few[kInline];
   std::vector<const Type*> many;
   if (operands.size() > kInline) many.resize(operands.size());
   const Type** types = many.empty() ? few : many.data();
   for (size_t i = 0; i < operands.size(); ++i) types[i] = &g.type(operands[i]);
-  InferContext c{op, {types, operands.size()}, {op, attrs}, location()};
-  return append(op, operands, attrs, in_place, intern(infer_type(c, in_place)));
+  InferContext c{op, {types, operands.size()}, {op, attrs.words, attrs.regions}, location()};
+  infer_types(c, in_place, state_->result_types);
+  state_->results.clear();
+  for (const Type& t : state_->result_types) state_->results.push_back(intern(t));
+  if (!has_regions(op)) return append(op, operands, attrs.words, in_place, state_->results);
+  return append(op, operands, own_regions(c.attrs), in_place, state_->results);
 }
 
 void Builder::enter_source(const GraphData& from) {
@@ -276,13 +309,25 @@ void Builder::enter_source(const GraphData& from) {
   s.origin_of_source.resize(from.origins_.size(), kNoValue);
 }
 
+uint32_t Builder::type_from(const GraphData& from, Value node) {
+  uint32_t of_source = from.nodes_[node].type;
+  if (of_source >= state_->type_of_source.size()) enter_source(from);
+  uint32_t& type = state_->type_of_source[of_source];
+  if (type == kNoValue) type = intern(*from.types_[of_source]);
+  return type;
+}
+
 Value Builder::copy_node(const GraphData& from, Value node, std::span<const Value> operands) {
+  const Node n = from.nodes_[node];
+  if (n.op == Op::result_op) return operands[0] + (node - n.operand[0]);
   set_origin_of(from, node);
-  const Node& n = from.nodes_[node];
-  if (n.type >= state_->type_of_source.size()) enter_source(from);
-  uint32_t& type = state_->type_of_source[n.type];
-  if (type == kNoValue) type = intern(*from.types_[n.type]);
-  return append(n.op, operands, from.words(node), n.in_place != 0, type);
+  uint32_t first = type_from(from, node), count = from.results(node);
+  if (count == 1 && from.regions_.empty())
+    return append(n.op, operands, from.words(node), n.in_place != 0, {&first, 1});
+  std::vector<uint32_t> types;
+  for (uint32_t i = 0; i < count; ++i) types.push_back(type_from(from, node + i));
+  if (!has_regions(n.op)) return append(n.op, operands, from.words(node), n.in_place != 0, types);
+  return append(n.op, operands, own_regions(from.attrs(node)), n.in_place != 0, types);
 }
 
 void Builder::set_origin_of(const GraphData& from, Value node) {

@@ -24,14 +24,15 @@ class Builder {
   // taken gets a number: x, x_2, x_3.
   Value param(const Type& type, std::string_view name = {});
 
-  // Appends a node. Infers and checks; throws a ShapeError, DTypeError or IndexError that names the op and the current
-  // origin's line. Amortised O(1).
-  Value emit(Op op, std::span<const Value> operands, Ints attrs = {}, bool in_place = false);
-  Value emit(Op op, std::initializer_list<Value> operands, Ints attrs = {}, bool in_place = false) {
+  // Appends an op: its first result, which the others follow. Infers and checks; throws a ShapeError, DTypeError or
+  // IndexError that names the op and the current origin's line. Amortised O(1).
+  Value emit(Op op, std::span<const Value> operands, const AttrSource& attrs = {}, bool in_place = false);
+  Value emit(Op op, std::initializer_list<Value> operands, const AttrSource& attrs = {}, bool in_place = false) {
     return emit(op, std::span<const Value>(operands.begin(), operands.size()), attrs, in_place);
   }
 
-  // Copies a node of another graph onto new operands of the same types: no inference. Takes its origin along.
+  // Copies a node of another graph, all its results, onto new operands of the same types: no inference. Takes its
+  // origin along. Of a further result, whose operand is the copy of the first: the result that is there already.
   Value copy_node(const GraphData& from, Value node, std::span<const Value> operands);
 
   // The origin (line and scope) of the nodes emitted next.
@@ -60,9 +61,13 @@ class Builder {
 
  private:
   struct State;
-  Value append(Op op, std::span<const Value> operands, Ints attrs, bool in_place, uint32_t type);
+  // `types`: one a result.
+  Value append(Op op, std::span<const Value> operands, Ints attrs, bool in_place, std::span<const uint32_t> types);
+  std::vector<int64_t> own_regions(const AttrView& attrs);
   void enter_source(const GraphData& from);
   uint32_t intern(const Type& type);
+  uint32_t intern(const Graph& region);
+  uint32_t type_from(const GraphData& from, Value node);
   std::string unique_name(std::string_view name);
   std::unique_ptr<GraphData> graph_;
   std::unique_ptr<State> state_;

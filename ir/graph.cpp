@@ -46,6 +46,7 @@ uint64_t GraphData::hash() const {
   }
   for (Value o : outputs_) h = hash_word(h, o);
   for (uint32_t w : writebacks_) h = hash_word(h, w);
+  for (const Graph& region : regions_) h = hash_word(h, region.hash());
   h = hash_mix(h, 0);
   h |= h == 0;
   hash_.store(h, std::memory_order_relaxed);
@@ -67,7 +68,8 @@ bool operator==(const Graph& x, const Graph& y) {
   const GraphData &a = x.data(), &b = y.data();
   if (&a == &b) return true;
   if (a.size() != b.size() || a.pure() != b.pure() || !std::ranges::equal(a.inputs(), b.inputs()) ||
-      !std::ranges::equal(a.outputs(), b.outputs()) || !std::ranges::equal(a.writebacks(), b.writebacks()))
+      !std::ranges::equal(a.outputs(), b.outputs()) || !std::ranges::equal(a.writebacks(), b.writebacks()) ||
+      !std::ranges::equal(a.regions(), b.regions()))
     return false;
   for (Value v = 0; v < a.size(); ++v)
     if (!same_node(a, b, v)) return false;

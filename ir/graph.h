@@ -14,7 +14,8 @@
 
 namespace jot::ir {
 
-// A node's index; every node has one result, so it names the value too. Operands precede their users.
+// A node's index names its value. A further result of an op is a node of its own: op `result`, operand 0 the op's first
+// result, right behind it. Operands precede their users.
 using Value = uint32_t;
 inline constexpr Value kNoValue = 0xffffffff;
 
@@ -64,7 +65,13 @@ class GraphData {
   const Type& type(Value v) const { return *types_[nodes_[v].type]; }
   const Shape& shape(Value v) const { return type(v).shape; }
   DType dtype(Value v) const { return type(v).dtype; }
-  AttrView attrs(Value v) const { return {op(v), words(v)}; }
+  AttrView attrs(Value v) const { return {op(v), words(v), regions_}; }
+  // How many results the op at v has: v, v + 1, ... O(results).
+  uint32_t results(Value v) const {
+    uint32_t n = 1;
+    while (v + n < size() && nodes_[v + n].op == Op::result_op && nodes_[v + n].operand[0] == v) ++n;
+    return n;
+  }
   Ints words(Value v) const {
     uint32_t at = nodes_[v].attrs;
     return {&attr_words_[at + 1], static_cast<size_t>(attr_words_[at])};
@@ -72,6 +79,9 @@ class GraphData {
   const Origin& origin(Value v) const { return origins_[nodes_[v].origin]; }
   Location location(Value v) const { return origin(v).location; }
   const std::string& scope(Value v) const { return scopes_[origin(v).scope]; }
+
+  // Distinct graphs that attributes refer to.
+  std::span<const Graph> regions() const { return regions_; }
 
   const std::string& name() const { return name_; }
   std::span<const Value> inputs() const { return inputs_; }  // param nodes, in order: the first nodes of the graph
@@ -91,6 +101,7 @@ class GraphData {
   std::vector<Node> nodes_;
   std::vector<Value> operand_pool_;
   std::vector<int64_t> attr_words_ = {0};
+  std::vector<Graph> regions_;
   std::vector<std::unique_ptr<const Type>> types_;  // stable: rules hold references while they emit
   std::vector<Origin> origins_ = {Origin{}};
   std::vector<std::string> scopes_ = {""};

@@ -27,15 +27,21 @@ void check_size(const InferContext& c, const Type& type) {
 
 }  // namespace
 
-Type infer_type(const InferContext& c, bool in_place) {
+void infer_types(const InferContext& c, bool in_place, std::vector<Type>& results) {
   check_operands(c, in_place);
-  Type type = rules(c.op).infer.fn(c);
-  check_size(c, type);
-  if (!in_place) return type;
+  results.clear();
+  const InferRule& rule = rules(c.op).infer.fn;
+  if (rule.one)
+    results.push_back(rule.one(c));
+  else
+    rule.many(c, results);
+  for (const Type& type : results) check_size(c, type);
+  if (!in_place) return;
   const Type& destination = *c.operands[0];
-  if (type != destination)
-    c.shape_error("in place: the result is " + to_string(type) + ", the destination is " + to_string(destination));
-  return token_type();
+  if (results[0] != destination)
+    c.shape_error("in place: the result is " + to_string(results[0]) + ", the destination is " +
+                  to_string(destination));
+  results.assign(1, token_type());
 }
 
 }  // namespace jot::ir

@@ -184,10 +184,19 @@ class Reader {
 
 class Parser {
  public:
-  explicit Parser(std::string_view text) : in_(text) {}
+  // depth: how many graphs the region is inside of.
+  explicit Parser(Reader& in, int depth = 0) : in_(in), depth_(depth) {}
 
+  // A whole text.
   Graph run() {
     if (!in_.accept_word("func")) in_.expected("'func'");
+    Graph g = body();
+    if (!in_.done()) in_.expected("the end of the text");
+    return g;
+  }
+
+  // A graph without its first word: a region.
+  Graph body() {
     in_.expect("@", "before the name of the function");
     builder_ = Builder(name("the name of the function"), Builder::Sharing::off);
     parameters();
@@ -249,33 +258,55 @@ class Parser {
     return types;
   }
 
-  // %3: f32[2] = op(%1, %2) {key=value} loc("file":1) scope("name")
+  struct Declared {
+    size_t begin;
+    std::string key;
+    Type type;
+  };
+
+  // %3: f32[2] = op(%1, %2) {key=value} loc("file":1) scope("name"); of several results: %3: f32[2], %4: i64[2] = ...
   void node() {
-    size_t begin = in_.position();
-    if (!in_.accept("%")) in_.expected("a node, 'writeback' or 'return'");
-    std::string key = value_key();
-    Type declared = type_after_colon();
+    if (!in_.next_is("%")) in_.expected("a node, 'writeback' or 'return'");
+    std::vector<Declared> declared;
+    do {
+      size_t begin = in_.position();
+      in_.expect("%", "before the name of a result");
+      std::string key = value_key();
+      declared.push_back({begin, std::move(key), type_after_colon()});
+    } while (in_.accept(","));
     in_.expect("=", "after the type");
     size_t op_begin = in_.position();
     auto [op, in_place] = operation();
     in_.expect("(", "after the name of the op");
     std::vector<Value> operands = value_list(")");
     in_.expect(")", "after the operands");
-    std::vector<int64_t> words = attributes(op, declared.dtype);
+    AttrSource attrs;
+    regions_.clear();
+    std::vector<int64_t> words = attributes(op, declared[0].type.dtype);
+    attrs.words = words;
+    attrs.regions = regions_;
     annotations();
     builder_.set_origin(location_, scope_);
     Value v;
     try {
-      v = builder_.emit(op, operands, words, in_place);
+      v = builder_.emit(op, operands, attrs, in_place);
     } catch (const InternalError&) {
       throw;
     } catch (const Error& e) {
       in_.fail_at(op_begin, e.what());
     }
-    if (builder_.type(v) != declared)
-      in_.fail_at(op_begin, "the type of " + std::string(name_of(op)) + " is " + to_string(builder_.type(v)) +
-                                ", declared as " + to_string(declared));
-    define(begin, key, v);
+    uint32_t results = builder_.graph().results(v);
+    if (results != declared.size())
+      in_.fail_at(declared[0].begin, std::string(name_of(op)) + " has " + std::to_string(results) +
+                                         " result(s), declared are " + std::to_string(declared.size()));
+    for (Value i = 0; i < results; ++i) {
+      const Declared& d = declared[i];
+      if (builder_.type(v + i) != d.type)
+        in_.fail_at(op_begin, "the type of " + std::string(name_of(op)) +
+                                  (i ? "'s result " + std::to_string(i) : std::string()) + " is " +
+                                  to_string(builder_.type(v + i)) + ", declared as " + to_string(d.type));
+      define(d.begin, d.key, v + i);
+    }
   }
 
   struct Operation {
@@ -288,7 +319,7 @@ class Parser {
     bool in_place = word.ends_with('_');
     if (in_place) word.remove_suffix(1);
     std::optional<Op> op = op_named(word);
-    if (!op || *op == Op::param_op) in_.expected_at(begin, "an op");
+    if (!op || *op == Op::param_op || *op == Op::result_op) in_.expected_at(begin, "an op");
     return {*op, in_place};
   }
 
@@ -360,7 +391,21 @@ class Parser {
         words.push_back(one_of<Direction>("a direction", {eq, ne, lt, le, gt, ge}));
         break;
       }
+      case AttrKind::region:
+        words.push_back(region());
+        break;
+      case AttrKind::regions:
+        list(words, [&] { return region(); });
+        break;
     }
+  }
+
+  // Its position among the regions of the op that is read.
+  int64_t region() {
+    if (depth_ == kMaxDepth) in_.fail("regions are nested more than " + std::to_string(kMaxDepth) + " deep");
+    Graph g = Parser(in_, depth_ + 1).body();
+    regions_.push_back(g);
+    return static_cast<int64_t>(regions_.size()) - 1;
   }
 
   // Appends the length and the elements.
@@ -435,7 +480,9 @@ class Parser {
     in_.expect("%", "before the name of a value");
     std::string key = value_key();
     std::optional<Value> found = defined(key);
-    if (!found) in_.fail_at(begin, "no value %" + key + " is defined before its use");
+    if (!found)
+      in_.fail_at(begin, "no value %" + key + " is defined before its use" +
+                             (depth_ > 0 ? "; a region sees only its own parameters and values" : ""));
     return *found;
   }
 
@@ -526,13 +573,16 @@ class Parser {
     if (outputs.size() != types.size())
       in_.fail("expected " + std::to_string(types.size()) + " result(s), got " + std::to_string(outputs.size()));
     in_.expect("}", "after the results");
-    if (!in_.done()) in_.expected("the end of the text");
     outputs.insert(outputs.end(), written_.begin(), written_.end());
     return builder_.finish(outputs, writebacks_);
   }
 
-  Reader in_;
+  static constexpr int kMaxDepth = 100;
+
+  Reader& in_;
+  int depth_;
   Builder builder_;
+  std::vector<Graph> regions_;  // of the op that is read
   std::vector<Value> numbered_;
   std::unordered_map<std::string, Value> named_;
   Location location_;
@@ -544,7 +594,8 @@ class Parser {
 }  // namespace
 
 Graph parse(std::string_view text) {
-  Graph g = Parser(text).run();
+  Reader in(text);
+  Graph g = Parser(in).run();
   verify(g);
   return g;
 }

@@ -46,7 +46,7 @@ void append_ints(std::string& out, Ints list) {
 // Prints one graph.
 class Printer {
  public:
-  explicit Printer(const GraphData& g) : g_(g) {}
+  explicit Printer(const GraphData& g, size_t indent = 0) : g_(g), indent_(indent, ' ') {}
 
   std::string take() { return std::move(out_); }
 
@@ -62,7 +62,11 @@ class Printer {
   }
 
   void node(Value v, size_t max_data) {
-    typed(v);
+    if (g_.op(v) == Op::result_op) v = g_.operand(v, 0);
+    for (Value i = 0; i < g_.results(v); ++i) {
+      if (i) out_ += ", ";
+      typed(v + i);
+    }
     if (g_.op(v) == Op::param_op) return;
     out_ += " = ";
     out_ += name_of(g_.op(v));
@@ -91,7 +95,14 @@ class Printer {
   void attribute_of(Value v, Key key, size_t max_data) { attribute(g_.attrs(v), key, g_.dtype(v), max_data); }
 
   void graph() {
-    out_ += "func @";
+    out_ += "func ";
+    body();
+    out_ += '\n';
+  }
+
+  // A graph without its first word and its last line end: a region.
+  void body() {
+    out_ += '@';
     append_name(out_, g_.name());
     out_ += '(';
     for (Value v : g_.inputs()) {
@@ -107,24 +118,55 @@ class Printer {
     }
     out_ += ") {\n";
     for (Value v = static_cast<Value>(g_.inputs().size()); v < g_.size(); ++v) {
-      out_ += "  ";
+      if (g_.op(v) == Op::result_op) continue;
+      line("");
       node(v, kWhole);
       origin(v);
       out_ += '\n';
     }
     for (size_t i = 0; i < g_.writebacks().size(); ++i) {
-      out_ += "  writeback ";
+      line("writeback ");
       value(g_.inputs()[g_.writebacks()[i]]);
       out_ += " = ";
       value(g_.outputs()[results.size() + i]);
       out_ += '\n';
     }
-    out_ += results.empty() ? "  return" : "  return ";
+    line(results.empty() ? "return" : "return ");
     list(results);
-    out_ += "\n}\n";
+    out_ += '\n' + indent_ + '}';
   }
 
  private:
+  void line(std::string_view begin) {
+    out_ += indent_;
+    out_ += "  ";
+    out_ += begin;
+  }
+
+  // In full on lines of its own, or only its name and types.
+  void region(const Graph& region, bool whole) {
+    const GraphData& g = region.data();
+    if (whole) {
+      Printer p(g, indent_.size() + 4);
+      p.body();
+      out_ += '\n' + p.indent_ + p.take();
+      return;
+    }
+    out_ += '@';
+    append_name(out_, g.name());
+    auto types = [&](std::span<const Value> values) {
+      out_ += '(';
+      for (size_t i = 0; i < values.size(); ++i) {
+        if (i) out_ += ", ";
+        type(g.type(values[i]));
+      }
+      out_ += ')';
+    };
+    types(g.inputs());
+    out_ += " -> ";
+    types(g.outputs());
+  }
+
   void list(std::span<const Value> values) {
     for (size_t i = 0; i < values.size(); ++i) {
       if (i) out_ += ", ";
@@ -168,6 +210,17 @@ class Printer {
       case AttrKind::data:
         data(attrs.ints(key), dtype, max_data);
         break;
+      case AttrKind::region:
+        region(attrs.region(key), max_data == kWhole);
+        break;
+      case AttrKind::regions:
+        out_ += '[';
+        for (size_t i = 0; i < attrs.num_regions(key); ++i) {
+          if (i) out_ += max_data == kWhole ? "," : ", ";
+          region(attrs.region(key, i), max_data == kWhole);
+        }
+        out_ += ']';
+        break;
     }
   }
 
@@ -198,6 +251,7 @@ class Printer {
   }
 
   const GraphData& g_;
+  std::string indent_;
   std::optional<ValueNames> names_;
   std::string out_;
 };
@@ -276,6 +330,19 @@ std::string attribute_text(const GraphData& g, Value v, Key key, size_t max_data
   Printer p(g);
   p.attribute_of(v, key, max_data);
   return p.take();
+}
+
+std::vector<std::pair<std::string, const GraphData*>> labelled_regions(const GraphData& g, Value v) {
+  std::vector<std::pair<std::string, const GraphData*>> result;
+  AttrView attrs = g.attrs(v);
+  for (Key key : schema(g.op(v))) {
+    std::string name(name_of(key));
+    if (kind_of(key) == AttrKind::region) result.emplace_back(name, &attrs.region(key).data());
+    if (kind_of(key) == AttrKind::regions)
+      for (size_t i = 0; i < attrs.num_regions(key); ++i)
+        result.emplace_back(name + " " + std::to_string(i), &attrs.region(key, i).data());
+  }
+  return result;
 }
 
 }  // namespace jot::ir

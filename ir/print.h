@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ir/graph.h"
@@ -21,8 +22,8 @@ class ValueNames {
 };
 inline std::string value_name(const GraphData& g, Value v) { return ValueNames(g)(v); }
 
-// One node without its location: "%0: f32[3] = dot(%w, %x) {contract=[[1],[0]]}"; of a parameter "%x: f32[3]".
-// Constants of more than `max_data` elements are cut short.
+// One op without its location: "%0: f32[3] = dot(%w, %x) {contract=[[1],[0]]}"; of a parameter "%x: f32[3]"; of several
+// results "%0: f32[3], %1: i64[3] = ...". Constants of more than `max_data` elements, and regions, are cut short.
 std::string node_text(const GraphData& g, Value v, size_t max_data = 8);
 
 // "contract=[[1],[0]], batch=[[],[]]".
@@ -30,6 +31,9 @@ std::string attributes_text(const GraphData& g, Value v, size_t max_data);
 
 // One of them: "[[1],[0]]".
 std::string attribute_text(const GraphData& g, Value v, Key key, size_t max_data);
+
+// The regions of a node with their names: "body", "branches 0", "branches 1".
+std::vector<std::pair<std::string, const GraphData*>> labelled_regions(const GraphData& g, Value v);
 
 // The NaN that prints as "nan"; with the sign bit set as "-nan".
 inline constexpr int64_t kNanBits = 0x7ff8000000000000;

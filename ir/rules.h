@@ -1,5 +1,5 @@
 // What an op means. One table, filled by the families (ir/ops/<family>.cpp), where all rules of an op stand side by
-// side.
+// side. Rules of ops with several results write spans; the common op has one, and a rule that returns it.
 #pragma once
 #include <concepts>
 #include <cstddef>
@@ -13,7 +13,22 @@
 
 namespace jot::ir {
 
-// ---- type inference: the result's type, or an error that names the op and the line.
+// A rule for one result, or for any number of them.
+template <class One, class Many>
+struct EitherRule {
+  One one = nullptr;
+  Many many = nullptr;
+  EitherRule() = default;
+  template <std::convertible_to<One> Rule>
+  EitherRule(Rule rule) : one(rule) {}  // NOLINT: implicit by design
+  template <std::convertible_to<Many> Rule>
+  EitherRule(Rule rule) : many(rule) {}  // NOLINT: implicit by design
+  explicit operator bool() const { return one != nullptr || many != nullptr; }
+};
+
+class RuleContext;
+
+// ---- type inference: the results' types, or an error that names the op and the line.
 struct InferContext {
   Op op;
   std::span<const Type* const> operands;
@@ -25,11 +40,11 @@ struct InferContext {
   [[noreturn]] void dtype_error(const std::string& what) const;
   [[noreturn]] void index_error(const std::string& what) const;
 };
-using InferRule = Type (*)(const InferContext&);
-// The type of a node: checks number and kind of its operands, then asks the op's rule. In place it is the token.
-Type infer_type(const InferContext& c, bool in_place);
+using InferRule = EitherRule<Type (*)(const InferContext&), void (*)(const InferContext&, std::vector<Type>& results)>;
+// The types of an op's results: checks number and kind of its operands, then asks the op's rule. In place: the token.
+void infer_types(const InferContext& c, bool in_place, std::vector<Type>& results);
 
-// ---- reference evaluation of one node on dense row-major arrays.
+// ---- reference evaluation of one op on dense row-major arrays.
 struct Array {
   const Type* type;
   const std::byte* data;
@@ -38,15 +53,21 @@ struct Array {
     return {reinterpret_cast<const T*>(data), static_cast<size_t>(type->shape.numel())};
   }
 };
+// Evaluates a region: dense arrays, one an input and one an output.
+using RegionEvaluator = void (*)(const Graph& region, std::span<const void* const> inputs,
+                                 std::span<void* const> outputs);
 struct EvalContext {
   AttrView attrs;
-  const Type& type;  // of the result
+  std::span<const Type* const> types;  // of the results
   std::span<const Array> operands;
-  std::byte* out;
+  std::span<std::byte* const> outs;
   Location location;
+  RegionEvaluator evaluate = nullptr;
+  const Type& type = *types[0];
+  std::byte* out = outs[0];
   template <class T>
-  std::span<T> result() const {
-    return {reinterpret_cast<T*>(out), static_cast<size_t>(type.shape.numel())};
+  std::span<T> result(size_t i = 0) const {
+    return {reinterpret_cast<T*>(outs[i]), static_cast<size_t>(types[i]->shape.numel())};
   }
 };
 using EvalRule = void (*)(const EvalContext&);
@@ -54,37 +75,41 @@ using EvalRule = void (*)(const EvalContext&);
 // What a zero tangent times an infinite or NaN partial derivative is: NaN, or zero (so in transposes for cotangents).
 enum class Zeros : uint8_t { ieee, strong };
 
-// ---- forward derivative: emits the tangent of the result. kNoValue stands for a symbolic zero, in and out.
+// ---- forward derivative: emits the tangents of the results. kNoValue stands for a symbolic zero, in and out.
 struct JvpContext {
   Builder& b;
   Op op;
   AttrView attrs;
   std::span<const Value> primals;
-  Value out;  // the primal result
+  Value out;  // the first primal result
   std::span<const Value> tangents;
+  std::span<Value> outs;  // all primal results: an op with regions may put others in their place
+  const RuleContext& regions;
   Zeros zeros = Zeros::ieee;
   bool has(size_t i) const { return tangents[i] != kNoValue; }
   // tangent * partial, tangent / divisor.
   Value times(Value tangent, Value partial) const;
   Value over(Value tangent, Value divisor) const;
 };
-using JvpRule = Value (*)(const JvpContext&);
+using JvpRule = EitherRule<Value (*)(const JvpContext&), void (*)(const JvpContext&, std::span<Value> tangents)>;
 
-// ---- transpose of an op that is linear in some operands: given the cotangent of the result, emits those of the linear
-// operands into `cotangents`. The values of the others are known.
+// ---- transpose of an op that is linear in some operands: given the cotangents of the results, emits those of the
+// linear operands into `cotangents`. The values of the others are known.
 struct TransposeContext {
   Builder& b;
   Op op;
   AttrView attrs;
   std::span<const Value> operands;     // kNoValue where linear
   std::span<const Type* const> types;  // of all operands
-  Value ct;
-  std::span<Value> cotangents;  // to fill, where linear; kNoValue: zero
+  std::span<const Value> cts;          // of the results; kNoValue: zero, of at most all but one
+  std::span<Value> cotangents;         // to fill, where linear; kNoValue: zero
+  const RuleContext& regions;
+  Value ct = cts[0];
   bool linear(size_t i) const { return operands[i] == kNoValue; }
 };
 using TransposeRule = void (*)(const TransposeContext&);
 
-// ---- batching: batched operands have the batch dim at 0; so has the result. Called when at least one is batched.
+// ---- batching: batched operands have the batch dim at 0; so have the results. Called when at least one is batched.
 enum class RandomMode : uint8_t { error, different, same };
 struct BatchContext {
   Builder& b;
@@ -93,22 +118,61 @@ struct BatchContext {
   int64_t size;  // of the batch dim
   std::span<const Value> operands;
   std::span<const bool> batched;
-  const Type& type;  // of the unbatched result
+  std::span<const Type* const> types;  // of the unbatched results
   RandomMode randomness;
+  const RuleContext& regions;
+  const Type& type = *types[0];
   // Operand i with a batch dim at 0, broadcast if it has none.
   Value materialised(size_t i) const;
 };
-using BatchRule = Value (*)(const BatchContext&);
+// One whose results differ in what they depend on may clear `batched` of some.
+using BatchRule = EitherRule<Value (*)(const BatchContext&),
+                             void (*)(const BatchContext&, std::span<Value> results, std::span<bool> batched)>;
+
+// ---- what rules of ops with regions ask the passes for. Regions are pure; the graphs they become are regions again.
+class RuleContext {
+ public:
+  virtual ~RuleContext() = default;
+  // Emits the region at args; its results.
+  virtual std::vector<Value> inlined(Builder& b, const Graph& region, std::span<const Value> args) const = 0;
+
+  // The derivative, apart from what it is linear in. Of the results those are active whose tangent is not zero.
+  struct Split {
+    Graph primal;  // x -> y, residuals
+    Graph map;     // residuals, tangents of the active inputs -> tangents of the active results
+    std::vector<uint8_t> active_results;
+    size_t num_residuals = 0;
+  };
+  virtual Split split(const Graph& region, std::span<const uint8_t> active, Zeros zeros) const = 0;
+
+  // Of a region that is linear in some inputs: the other inputs, cotangents of the results that have one -> cotangents
+  // of the linear inputs that are connected.
+  struct Transposed {
+    Graph graph;
+    std::vector<uint8_t> connected;  // one a linear input
+  };
+  virtual Transposed transposed(const Graph& region, std::span<const uint8_t> linear,
+                                std::span<const uint8_t> has_ct) const = 0;
+
+  // For `size` lanes, at dim 0 of the inputs where `batched` and of the results where results_batched says so; at least
+  // of those where `with_lanes` does (empty: none).
+  struct Batch {
+    Graph graph;
+    std::vector<uint8_t> results_batched;
+  };
+  virtual Batch batched(const Graph& region, std::span<const uint8_t> batched, int64_t size, RandomMode randomness,
+                        std::span<const uint8_t> with_lanes) const = 0;
+};
 
 // A rule, or the reason why there is none. Empty slots fail a completeness test.
 template <class Fn>
 struct Slot {
-  Fn fn = nullptr;
+  Fn fn{};
   std::string_view why = {};
   Slot() = default;
   template <std::convertible_to<Fn> Rule>
   Slot(Rule rule) : fn(rule) {}  // NOLINT: implicit by design
-  explicit operator bool() const { return fn != nullptr; }
+  explicit operator bool() const { return static_cast<bool>(fn); }
 };
 struct None {
   std::string_view why;
@@ -149,5 +213,6 @@ void define_pointwise(RuleTable& table);
 void define_logical(RuleTable& table);
 void define_reductions(RuleTable& table);
 void define_dot(RuleTable& table);
+void define_control(RuleTable& table);
 
 }  // namespace jot::ir

@@ -30,43 +30,75 @@ constexpr char kHead[] = R"(<style>
 </style>
 )";
 
-std::string link(const ValueNames& names, Value v) {
-  return "<a href=\"#v" + std::to_string(v) + "\">" + escaped(names(v)) + "</a>";
-}
+// The rows of a graph and, below each node, its regions; `prefix` tells the anchors of a region from others.
+class Page {
+ public:
+  Page(const GraphData& g, std::string prefix, std::string& out)
+      : g_(g), names_(g), prefix_(std::move(prefix)), out_(out) {}
 
-std::string row(const GraphData& g, const ValueNames& names, Value v) {
-  bool parameter = g.op(v) == Op::param_op, effect = g.in_place(v) || g.op(v) == Op::read_op;
-  std::string out = "<tr id=\"v" + std::to_string(v) + "\"><td>" + escaped(names(v)) + "</td><td class=\"type\">" +
-                    escaped(to_string(g.type(v))) + "</td><td>";
-  out += "<span class=\"op" + std::string(effect ? " effect" : "") + "\">" + std::string(name_of(g.op(v))) +
-         (g.in_place(v) ? "_" : "") + "</span>";
-  const char* separator = " ";
-  for (Value o : g.operands(v)) {
-    out += separator + link(names, o);
-    separator = ", ";
+  void print() {
+    out_ += "<table>\n";
+    for (Value v = 0; v < g_.size(); ++v) {
+      row(v);
+      regions(v);
+    }
+    out_ += "</table>\n<p>";
+    for (size_t i = 0; i < g_.outputs().size(); ++i) {
+      bool result = i < g_.num_results();
+      out_ += (result ? "result " + std::to_string(i) + ": "
+                      : "writeback to " + link(g_.inputs()[g_.writebacks()[i - g_.num_results()]]) + ": ") +
+              link(g_.outputs()[i]) + "<br>\n";
+    }
+    out_ += "</p>\n";
   }
-  out += "</td><td class=\"note\">" + (parameter ? "" : escaped(attributes_text(g, v, 8))) + "</td><td class=\"note\">";
-  if (std::string where = at(g.location(v)); !where.empty()) out += escaped(where.substr(where.find("at ") + 3));
-  return out + "</td><td class=\"note\">" + escaped(g.scope(v)) + "</td></tr>\n";
-}
+
+ private:
+  std::string anchor(Value v) const { return prefix_ + "v" + std::to_string(v); }
+  std::string link(Value v) const { return "<a href=\"#" + anchor(v) + "\">" + escaped(names_(v)) + "</a>"; }
+
+  void row(Value v) {
+    bool parameter = g_.op(v) == Op::param_op, effect = g_.in_place(v) || g_.op(v) == Op::read_op;
+    out_ += "<tr id=\"" + anchor(v) + "\"><td>" + escaped(names_(v)) + "</td><td class=\"type\">" +
+            escaped(to_string(g_.type(v))) + "</td><td>";
+    out_ += "<span class=\"op" + std::string(effect ? " effect" : "") + "\">" + std::string(name_of(g_.op(v))) +
+            (g_.in_place(v) ? "_" : "") + "</span>";
+    const char* separator = " ";
+    for (Value o : g_.operands(v)) {
+      out_ += separator + link(o);
+      separator = ", ";
+    }
+    out_ +=
+        "</td><td class=\"note\">" + (parameter ? "" : escaped(attributes_text(g_, v, 8))) + "</td><td class=\"note\">";
+    if (std::string where = at(g_.location(v)); !where.empty()) out_ += escaped(where.substr(where.find("at ") + 3));
+    out_ += "</td><td class=\"note\">" + escaped(g_.scope(v)) + "</td></tr>\n";
+  }
+
+  void regions(Value v) {
+    for (const auto& [label, g] : labelled_regions(g_, v)) region(v, label, *g);
+  }
+
+  void region(Value v, const std::string& label, const GraphData& g) {
+    out_ += "<tr><td colspan=\"6\"><details><summary>" + escaped(label) + " of " + link(v) + "</summary>\n";
+    Page(g, anchor(v) + "r" + std::to_string(printed_++) + "-", out_).print();
+    out_ += "</details></td></tr>\n";
+  }
+
+  const GraphData& g_;
+  ValueNames names_;
+  std::string prefix_;
+  std::string& out_;
+  size_t printed_ = 0;  // regions
+};
 
 }  // namespace
 
 std::string to_html(const Graph& graph) {
   const GraphData& g = graph.data();
-  ValueNames names(g);
   std::string out = "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>" + escaped(g.name()) + "</title>\n" + kHead +
                     "<h1>@" + escaped(g.name()) + "</h1>\n<p class=\"note\">" + std::to_string(g.size()) + " nodes, " +
-                    (g.pure() ? "pure" : "with effects") + "</p>\n<table>\n";
-  for (Value v = 0; v < g.size(); ++v) out += row(g, names, v);
-  out += "</table>\n<p>";
-  for (size_t i = 0; i < g.outputs().size(); ++i) {
-    bool result = i < g.num_results();
-    out += (result ? "result " + std::to_string(i) + ": "
-                   : "writeback to " + link(names, g.inputs()[g.writebacks()[i - g.num_results()]]) + ": ") +
-           link(names, g.outputs()[i]) + "<br>\n";
-  }
-  return out + "</p>\n";
+                    (g.pure() ? "pure" : "with effects") + "</p>\n";
+  Page(g, "", out).print();
+  return out;
 }
 
 }  // namespace jot

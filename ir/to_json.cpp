@@ -1,4 +1,6 @@
 #include <limits>
+#include <numeric>
+#include <vector>
 
 #include "ir/print.h"
 
@@ -49,17 +51,30 @@ std::string element(DType dtype, int64_t word) {
   return number ? text : quoted(text);
 }
 
+std::string graph_json(const GraphData& g);
+
 std::string attribute(const GraphData& g, Value v, Key key) {
+  AttrView attrs = g.attrs(v);
   switch (kind_of(key)) {
+    case AttrKind::region:
+      return graph_json(attrs.region(key).data());
+    case AttrKind::regions: {
+      std::vector<size_t> positions(attrs.num_regions(key));
+      std::iota(positions.begin(), positions.end(), size_t{0});
+      return list(positions, [&](size_t i) { return graph_json(attrs.region(key, i).data()); });
+    }
     case AttrKind::data:
       return list(g.attrs(v).ints(key), [&](int64_t word) { return element(g.dtype(v), word); });
     case AttrKind::dtype:
     case AttrKind::mode:
     case AttrKind::direction:
       return quoted(attribute_text(g, v, key, kWhole));
-    default:
+    case AttrKind::integer:
+    case AttrKind::ints:
+    case AttrKind::pair:
       return attribute_text(g, v, key, kWhole);
   }
+  return {};
 }
 
 std::string node(const GraphData& g, const ValueNames& names, Value v) {
@@ -80,10 +95,7 @@ std::string node(const GraphData& g, const ValueNames& names, Value v) {
   return out + "}";
 }
 
-}  // namespace
-
-std::string to_json(const Graph& graph) {
-  const GraphData& g = graph.data();
+std::string graph_json(const GraphData& g) {
   ValueNames names(g);
   std::string out = "{\"name\": " + quoted(g.name()) + ",\n \"pure\": " + (g.pure() ? "true" : "false") +
                     ",\n \"inputs\": " + values(g.inputs()) +
@@ -93,7 +105,11 @@ std::string to_json(const Graph& graph) {
            ", \"value\": " + std::to_string(g.outputs()[g.num_results() + i]) + "}";
   out += "],\n \"nodes\": [";
   for (Value v = 0; v < g.size(); ++v) out += (v ? ",\n  " : "\n  ") + node(g, names, v);
-  return out + "\n]}\n";
+  return out + "\n]}";
 }
+
+}  // namespace
+
+std::string to_json(const Graph& graph) { return graph_json(graph.data()) + "\n"; }
 
 }  // namespace jot

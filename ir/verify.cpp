@@ -12,9 +12,13 @@ class Verifier {
 
   void run() {
     inputs();
+    regions();
     for (Value v = 0; v < g_.size(); ++v) {
       operands(v);
-      inference(v);
+      if (g_.op(v) == Op::result_op)
+        result(v);
+      else
+        inference(v);
       effects(v);
     }
     if (g_.pure() != pure_)
@@ -41,20 +45,38 @@ class Verifier {
     if (g_.op(v) == Op::param_op && v >= g_.inputs().size()) fail_at(v, "a parameter stands among the nodes");
   }
 
+  // Regions are pure graphs without captures; their nodes are verified like others, as deep as regions are nested.
+  void regions() const {
+    for (const Graph& region : g_.regions()) {
+      if (!region.pure() || !region.data().writebacks().empty())
+        fail("region @" + region.data().name() + " has effects");
+      Verifier(region.data()).run();
+    }
+  }
+
+  // Further results stand right behind the first.
+  void result(Value v) const {
+    Value first = g_.operand(v, 0);
+    if (g_.op(first) == Op::result_op || v - first >= g_.results(first))
+      fail_at(v, value_name(g_, first) + " has " + std::to_string(g_.results(first)) + " result(s)");
+  }
+
   // Types follow from operands and attributes: infer again and compare.
   void inference(Value v) {
     if (g_.op(v) == Op::param_op) return;
     types_.clear();
     for (Value o : g_.operands(v)) types_.push_back(&g_.type(o));
-    Type type;
     try {
-      type = infer_type({g_.op(v), types_, g_.attrs(v), {}}, g_.in_place(v));
+      infer_types({g_.op(v), types_, g_.attrs(v), {}}, g_.in_place(v), inferred_);
     } catch (const InternalError&) {
       throw;
     } catch (const Error& e) {
       fail_at(v, e.what());
     }
-    if (type != g_.type(v)) fail_at(v, "its type is inferred as " + to_string(type));
+    if (inferred_.size() != g_.results(v))
+      fail_at(v, std::to_string(inferred_.size()) + " result(s) are inferred, not " + std::to_string(g_.results(v)));
+    for (Value i = 0; i < inferred_.size(); ++i)
+      if (inferred_[i] != g_.type(v + i)) fail_at(v + i, "its type is inferred as " + to_string(inferred_[i]));
   }
 
   // A version token belongs to the last write of the storage that is read.
@@ -97,6 +119,7 @@ class Verifier {
   std::vector<Value> base_;        // of each value that shows a storage
   std::vector<Value> last_write_;  // of each base
   std::vector<const Type*> types_;
+  std::vector<Type> inferred_;
   bool pure_ = true;
 };
 

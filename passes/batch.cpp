@@ -5,6 +5,8 @@
 #include <numeric>
 
 #include "ir/build.h"
+#include "passes/regions.h"
+#include "passes/rewrite.h"
 
 namespace jot::passes {
 
@@ -20,40 +22,61 @@ size_t max_operands(const GraphData& g) {
 
 Batched batch_into(Builder& b, const GraphData& g, std::span<const Value> args, std::span<const uint8_t> batched,
                    int64_t size, RandomMode randomness) {
-  std::vector<Value> map(g.size(), kNoValue), operands;
+  Rewriter rewriter(b, g);
+  rewriter.take(args);
   std::vector<uint8_t> is_batched(g.size(), 0);
-  std::unique_ptr<bool[]> flags(new bool[max_operands(g)]);  // vector<bool> has no span
-  for (size_t i = 0; i < args.size(); ++i) {
-    map[g.inputs()[i]] = args[i];
-    is_batched[g.inputs()[i]] = batched[i];
-  }
-  for (Value v = 0; v < g.size(); ++v) {
-    if (g.op(v) == Op::param_op) continue;
-    operands.clear();
+  size_t most = max_operands(g);
+  std::unique_ptr<bool[]> flags(new bool[most]), of_results;  // vector<bool> has no span
+  std::vector<Value> results;
+  std::vector<const Type*> types;
+  for (size_t i = 0; i < args.size(); ++i) is_batched[g.inputs()[i]] = batched[i];
+  rewriter.for_each_op([&](Value v) {
     bool any = g.op(v) == Op::random_bits_op && randomness != RandomMode::same;
-    for (Value o : g.operands(v)) {
-      flags[operands.size()] = is_batched[o] != 0;
-      operands.push_back(map[o]);
-      any |= is_batched[o] != 0;
+    for (size_t i = 0; i < g.operands(v).size(); ++i) {
+      flags[i] = is_batched[g.operand(v, i)] != 0;
+      any |= flags[i];
     }
     if (!any) {
-      map[v] = b.copy_node(g, v, operands);
-      continue;
+      rewriter.copy(v);
+      return;
     }
     const auto& rule = rules(g.op(v)).batch;
     if (!rule)
       throw TransformError("[vmap] [" + std::string(name_of(g.op(v))) +
                            "] cannot be batched: " + std::string(rule.why) + at(g.location(v)));
     b.set_origin_of(g, v);
-    map[v] = rule.fn({b, g.op(v), g.attrs(v), size, operands, {flags.get(), operands.size()}, g.type(v), randomness});
-    is_batched[v] = 1;
-  }
-  Batched result;
-  for (Value o : g.outputs()) {
-    result.values.push_back(map[o]);
-    result.batched.push_back(is_batched[o]);
-  }
+    std::span<const Value> operands = rewriter.operands(v);
+    uint32_t count = g.results(v);
+    types.clear();
+    for (Value i = 0; i < count; ++i) types.push_back(&g.type(v + i));
+    BatchContext c{b,     g.op(v),    g.attrs(v),     size, operands, {flags.get(), operands.size()},
+                   types, randomness, region_passes()};
+    if (rule.fn.one) {
+      rewriter.set(v, rule.fn.one(c));
+      is_batched[v] = 1;
+      return;
+    }
+    results.assign(count, kNoValue);
+    of_results.reset(new bool[count]);
+    std::fill_n(of_results.get(), count, true);
+    rule.fn.many(c, results, {of_results.get(), count});
+    for (Value i = 0; i < count; ++i) {
+      rewriter.set(v + i, results[i]);
+      is_batched[v + i] = of_results[i];
+    }
+  });
+  Batched result{rewriter.outputs(), {}};
+  for (Value o : g.outputs()) result.batched.push_back(is_batched[o]);
   return result;
+}
+
+Value place_lanes(Builder& b, Value v, bool batched, int64_t to, int64_t size) {
+  if (batched) return move_dim(b, v, 0, to);
+  Shape shape = b.shape(v);
+  std::vector<int64_t> dims;
+  for (int64_t d = 0; d < static_cast<int64_t>(shape.size()); ++d) dims.push_back(d < to ? d : d + 1);
+  shape.insert(static_cast<size_t>(to), size);
+  return build::broadcast(b, v, shape, dims);
 }
 
 Value move_dim(Builder& b, Value x, int64_t from, int64_t to) {

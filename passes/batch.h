@@ -17,6 +17,9 @@ struct Batched {
 Batched batch_into(ir::Builder& b, const ir::GraphData& g, std::span<const ir::Value> args,
                    std::span<const uint8_t> batched, int64_t size, ir::RandomMode randomness);
 
+// v, which has lanes at dim 0 or none, with lanes at dim `to`.
+ir::Value place_lanes(ir::Builder& b, ir::Value v, bool batched, int64_t to, int64_t size);
+
 // x with dim `from` moved to `to`.
 ir::Value move_dim(ir::Builder& b, ir::Value x, int64_t from, int64_t to);
 

@@ -1,6 +1,6 @@
 #include "passes/cse.h"
 
-#include "passes/inline.h"
+#include "passes/rewrite.h"
 
 namespace jot::passes {
 
@@ -8,10 +8,12 @@ using namespace ir;
 
 Graph cse(const Graph& graph) {
   const GraphData& g = graph.data();
-  Builder b(g.name());  // the builder shares equal nodes
+  Builder b(g.name());  // shares equal nodes
   b.reserve(g.size());
-  std::vector<Value> outputs = inline_graph(b, g, params_like(b, g));
-  return b.finish(outputs, g.writebacks());
+  Rewriter rewriter(b, g, cse);
+  rewriter.take_params();
+  rewriter.for_each_op([&](Value v) { rewriter.copy(v); });
+  return rewriter.finish();
 }
 
 }  // namespace jot::passes

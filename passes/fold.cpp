@@ -6,7 +6,7 @@
 
 #include "ir/build.h"
 #include "ir/rules.h"
-#include "passes/inline.h"
+#include "passes/rewrite.h"
 
 namespace jot::passes {
 
@@ -28,7 +28,7 @@ bool foldable(Op op) {
     case Op::scatter_set_op:
       return false;
     default:
-      return info(op).op_class != OpClass::effect;
+      return info(op).op_class != OpClass::effect && info(op).op_class != OpClass::control;
   }
 }
 
@@ -36,7 +36,9 @@ bool foldable(Op op) {
 std::vector<std::byte> dense(const GraphData& g, Value constant, const Shape& shape) {
   Type type{g.dtype(constant), false, shape};
   std::vector<std::byte> out(static_cast<size_t>(shape.numel() * size_of(type.dtype)));
-  rules(Op::const_op).eval.fn({g.attrs(constant), type, {}, out.data(), {}});
+  const Type* types[] = {&type};
+  std::byte* outs[] = {out.data()};
+  rules(Op::const_op).eval.fn({g.attrs(constant), types, {}, outs, {}});
   return out;
 }
 
@@ -89,7 +91,9 @@ Value evaluated(Builder& b, const GraphData& g, Value v, std::span<const Value> 
   }
   Type type = splats ? Type{g.dtype(v), false, {}} : g.type(v);
   std::vector<std::byte> out(static_cast<size_t>(type.shape.numel() * size_of(type.dtype)));
-  rules(g.op(v)).eval.fn({g.attrs(v), type, arrays, out.data(), g.location(v)});
+  const Type* result_types[] = {&type};
+  std::byte* outs[] = {out.data()};
+  rules(g.op(v)).eval.fn({g.attrs(v), result_types, arrays, outs, g.location(v)});
   b.set_origin_of(g, v);
   return constant_of(b, g.type(v), out, type.shape.numel());
 }
@@ -112,17 +116,15 @@ Graph fold(const Graph& graph) {
   const GraphData& g = graph.data();
   Builder b(g.name());
   b.reserve(g.size());
-  std::vector<Value> params = params_like(b, g), map(g.size(), kNoValue), operands, outputs;
-  for (size_t i = 0; i < params.size(); ++i) map[g.inputs()[i]] = params[i];
-  for (Value v = 0; v < g.size(); ++v) {
-    if (g.op(v) == Op::param_op) continue;
-    operands.clear();
-    for (Value o : g.operands(v)) operands.push_back(map[o]);
-    std::optional<Value> constant = folded(b, g, v, operands);
-    map[v] = constant ? *constant : b.copy_node(g, v, operands);
-  }
-  for (Value o : g.outputs()) outputs.push_back(map[o]);
-  return b.finish(outputs, g.writebacks());
+  Rewriter rewriter(b, g, fold);
+  rewriter.take_params();
+  rewriter.for_each_op([&](Value v) {
+    if (std::optional<Value> constant = folded(b, g, v, rewriter.operands(v)))
+      rewriter.set(v, *constant);
+    else
+      rewriter.copy(v);
+  });
+  return rewriter.finish();
 }
 
 }  // namespace jot::passes

@@ -1,21 +1,17 @@
 #include "passes/inline.h"
 
+#include "passes/rewrite.h"
+
 namespace jot::passes {
 
 using namespace ir;
 
 std::vector<Value> inline_graph(Builder& b, const GraphData& g, std::span<const Value> args) {
-  std::vector<Value> map(g.size(), kNoValue), operands, outputs;
+  Rewriter rewriter(b, g);
   b.reserve(g.size());
-  for (size_t i = 0; i < args.size(); ++i) map[g.inputs()[i]] = args[i];
-  for (Value v = 0; v < g.size(); ++v) {
-    if (g.op(v) == Op::param_op) continue;
-    operands.clear();
-    for (Value o : g.operands(v)) operands.push_back(map[o]);
-    map[v] = b.copy_node(g, v, operands);
-  }
-  for (Value o : g.outputs()) outputs.push_back(map[o]);
-  return outputs;
+  rewriter.take(args);
+  rewriter.for_each_op([&](Value v) { rewriter.copy(v); });
+  return rewriter.outputs();
 }
 
 std::vector<Value> params_like(Builder& b, const GraphData& g) {

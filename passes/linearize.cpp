@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "passes/inline.h"
+#include "passes/regions.h"
+#include "passes/rewrite.h"
 
 namespace jot::passes {
 
@@ -10,29 +12,38 @@ using namespace ir;
 
 Dual linearize_into(Builder& b, const GraphData& g, std::span<const Value> args, std::span<const Value> tangents,
                     Zeros zeros) {
-  std::vector<Value> primal(g.size(), kNoValue), tangent(g.size(), kNoValue), operands, directions;
-  for (size_t i = 0; i < args.size(); ++i) {
-    primal[g.inputs()[i]] = args[i];
-    tangent[g.inputs()[i]] = tangents[i];
-  }
-  for (Value v = 0; v < g.size(); ++v) {
-    if (g.op(v) == Op::param_op) continue;
-    operands.clear();
+  Rewriter primal(b, g);
+  primal.take(args);
+  std::vector<Value> tangent(g.size(), kNoValue), directions, outs;
+  for (size_t i = 0; i < args.size(); ++i) tangent[g.inputs()[i]] = tangents[i];
+  primal.for_each_op([&](Value v) {
     directions.clear();
     bool active = false;
     for (Value o : g.operands(v)) {
-      operands.push_back(primal[o]);
       directions.push_back(tangent[o]);
       active |= tangent[o] != kNoValue;
     }
-    primal[v] = b.copy_node(g, v, operands);
-    if (!active || !is_floating(g.dtype(v))) continue;
+    std::span<const Value> operands = primal.operands(v);
+    primal.copy(v, operands);
+    uint32_t results = g.results(v);
+    if (!active || (results == 1 && !is_floating(g.dtype(v)))) return;
     const auto& rule = rules(g.op(v)).jvp;
     if (!rule)
       throw TransformError("[" + std::string(name_of(g.op(v))) + "] has no derivative: " + std::string(rule.why) +
                            at(g.location(v)));
-    tangent[v] = rule.fn({b, g.op(v), g.attrs(v), operands, primal[v], directions, zeros});
-  }
+    outs.clear();
+    for (Value i = 0; i < results; ++i) outs.push_back(primal[v + i]);
+    JvpContext c{b, g.op(v), g.attrs(v), operands, outs[0], directions, outs, region_passes(), zeros};
+    if (rule.fn.one) {
+      tangent[v] = rule.fn.one(c);
+      return;
+    }
+    rule.fn.many(c, {&tangent[v], results});
+    for (Value i = 0; i < results; ++i) {
+      primal.set(v + i, outs[i]);
+      if (!is_floating(g.dtype(v + i))) tangent[v + i] = kNoValue;
+    }
+  });
   Dual dual;
   for (Value o : g.outputs()) {
     dual.values.push_back(primal[o]);

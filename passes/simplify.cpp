@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <optional>
 
 #include "ir/build.h"
 #include "passes/dce.h"
 #include "passes/fold.h"
 #include "passes/inline.h"
+#include "passes/rewrite.h"
 
 namespace jot::passes {
 
@@ -108,10 +110,14 @@ bool stays(const Builder& b, const GraphData& g, Value v, Value x) {
   }
 }
 
+bool moves_or_converts(Op op) {
+  return op == Op::reshape_op || op == Op::permute_op || op == Op::broadcast_op || op == Op::slice_op ||
+         op == Op::convert_op;
+}
+
 Value rebuilt(Builder& b, const GraphData& g, Value v, std::span<const Value> x) {
   Op op = g.op(v);
-  bool moves = op == Op::reshape_op || op == Op::permute_op || op == Op::broadcast_op || op == Op::slice_op;
-  if (op != Op::convert_op && (!moves || stays(b, g, v, x[0]))) return b.copy_node(g, v, x);
+  if (op != Op::convert_op && stays(b, g, v, x[0])) return b.copy_node(g, v, x);
   AttrView a = g.attrs(v);
   b.set_origin_of(g, v);
   switch (op) {
@@ -132,6 +138,23 @@ Value rebuilt(Builder& b, const GraphData& g, Value v, std::span<const Value> x)
   }
 }
 
+// Puts the branch of a cond in its place where there is no choice.
+bool decided(Builder& b, const GraphData& g, Value v, Rewriter& rewriter) {
+  if (g.op(v) != Op::cond_op) return false;
+  std::span<const Value> operands = rewriter.operands(v);
+  AttrView attrs = g.attrs(v);
+  auto last = static_cast<int64_t>(attrs.num_regions(Key::branches)) - 1;
+  std::optional<Splat> index = splat(b.graph(), operands[0]);
+  Ints branches = attrs.ints(Key::branches);
+  bool all_equal = std::ranges::adjacent_find(branches, std::not_equal_to<>()) == branches.end();
+  if (!index && !all_equal) return false;
+  auto chosen = static_cast<size_t>(index ? std::clamp<int64_t>(index->integer, 0, last) : 0);
+  Graph branch = simplify(attrs.region(Key::branches, chosen));
+  std::vector<Value> results = inline_graph(b, branch.data(), operands.subspan(1));
+  for (Value i = 0; i < results.size(); ++i) rewriter.set(v + i, results[i]);
+  return true;
+}
+
 }  // namespace
 
 Graph simplify(const Graph& graph) {
@@ -139,18 +162,23 @@ Graph simplify(const Graph& graph) {
   std::vector<uint8_t> live = live_nodes(g);
   Builder b(g.name());  // shares equal nodes
   b.reserve(static_cast<size_t>(std::ranges::count(live, 1)));
-  std::vector<Value> params = params_like(b, g), map(g.size(), kNoValue), operands, outputs;
-  for (size_t i = 0; i < params.size(); ++i) map[g.inputs()[i]] = params[i];
-  for (Value v = 0; v < g.size(); ++v) {
-    if (!live[v] || g.op(v) == Op::param_op) continue;
-    operands.clear();
-    for (Value o : g.operands(v)) operands.push_back(map[o]);
+  Rewriter rewriter(b, g, simplify);
+  rewriter.take_params();
+  rewriter.for_each_op([&](Value v) {
+    if (!live[v]) return;
+    std::span<const Value> operands = rewriter.operands(v);
+    if (has_regions(g.op(v))) {
+      if (!decided(b, g, v, rewriter)) rewriter.copy(v);
+      return;
+    }
     std::optional<Value> simpler = same_operand(b, g.op(v), operands);
     if (!simpler) simpler = folded(b, g, v, operands);
-    map[v] = simpler ? *simpler : rebuilt(b, g, v, operands);
-  }
-  for (Value o : g.outputs()) outputs.push_back(map[o]);
-  return b.finish(outputs, g.writebacks());
+    if (simpler || moves_or_converts(g.op(v)))
+      rewriter.set(v, simpler ? *simpler : rebuilt(b, g, v, operands));
+    else
+      rewriter.copy(v, operands);
+  });
+  return rewriter.finish();
 }
 
 }  // namespace jot::passes

@@ -7,6 +7,7 @@
 #include "passes/dump.h"
 #include "passes/inline.h"
 #include "passes/linearize.h"
+#include "passes/rewrite.h"
 #include "passes/transpose.h"
 
 namespace jot::passes {
@@ -117,6 +118,10 @@ std::vector<uint8_t> needed(const GraphData& g, const std::vector<Part>& part, s
   return live;
 }
 
+bool needed_result(const GraphData& g, const std::vector<uint8_t>& live, Value v) {
+  return std::ranges::any_of(std::span(live).subspan(v, g.results(v)), [](uint8_t l) { return l != 0; });
+}
+
 // Splits a transformed graph at its tangent inputs: those from `first_tangent` on. `num_results` of its results are
 // not derived ones.
 LinearSplit split(const Graph& transformed, size_t first_tangent, size_t num_results) {
@@ -126,27 +131,21 @@ LinearSplit split(const Graph& transformed, size_t first_tangent, size_t num_res
   std::vector<uint8_t> live = needed(g, part, derived);
 
   Builder primal(g.name()), linear(g.name());
-  std::vector<Value> in_primal(g.size(), kNoValue), in_linear(g.size(), kNoValue), operands, residuals;
+  Rewriter in_primal(primal, g), in_linear(linear, g);
+  std::vector<Value> residuals;
   for (size_t i = 0; i < first_tangent; ++i)
-    in_primal[g.inputs()[i]] = primal.param(g.type(g.inputs()[i]), g.input_name(i));
+    in_primal.set(g.inputs()[i], primal.param(g.type(g.inputs()[i]), g.input_name(i)));
   for (Value v = 0; v < g.size(); ++v)
     if (live[v] && part[v] == Part::saved) {
       residuals.push_back(v);
-      in_linear[v] = linear.param(g.type(v));
+      in_linear.set(v, linear.param(g.type(v)));
     }
   for (size_t i = first_tangent; i < g.inputs().size(); ++i)
-    in_linear[g.inputs()[i]] = linear.param(g.type(g.inputs()[i]), g.input_name(i));
-
-  auto copy = [&](Builder& b, std::vector<Value>& map, Value v) {
-    operands.clear();
-    for (Value o : g.operands(v)) operands.push_back(map[o]);
-    map[v] = b.copy_node(g, v, operands);
-  };
-  for (Value v = 0; v < g.size(); ++v) {
-    if (g.op(v) == Op::param_op) continue;
-    if (part[v] != Part::linear) copy(primal, in_primal, v);
-    if (part[v] != Part::saved && live[v]) copy(linear, in_linear, v);
-  }
+    in_linear.set(g.inputs()[i], linear.param(g.type(g.inputs()[i]), g.input_name(i)));
+  in_primal.for_each_op([&](Value v) {
+    if (part[v] != Part::linear) in_primal.copy(v);
+    if (part[v] != Part::saved && needed_result(g, live, v)) in_linear.copy(v);
+  });
 
   LinearSplit result;
   result.num_residuals = residuals.size();
@@ -171,6 +170,23 @@ LinearSplit split_vjp(const Graph& g, std::span<const uint8_t> active, size_t nu
   return split(vjp(g, active, num_values, zeros), g.data().inputs().size(), g.data().num_results());
 }
 
+ConnectedSplit split_connected(const Graph& graph, std::span<const uint8_t> active, Zeros zeros) {
+  const GraphData& g = graph.data();
+  Builder b(g.name());
+  std::vector<Value> args = params_like(b, g), tangents(args.size(), kNoValue);
+  for (size_t i = 0; i < args.size(); ++i)
+    if (active[i]) tangents[i] = b.param(g.type(g.inputs()[i]));
+  Dual dual = linearize_into(b, g, args, tangents, zeros);
+  std::vector<Value> outputs = dual.values;
+  ConnectedSplit result;
+  for (Value t : dual.tangents) {
+    result.connected.push_back(t != kNoValue);
+    if (t != kNoValue) outputs.push_back(t);
+  }
+  result.split = split(b.finish(outputs), args.size(), dual.values.size());
+  return result;
+}
+
 // ---- vmap
 
 namespace {
@@ -184,16 +200,6 @@ namespace {
   throw LanesError("[vmap] a value with lanes is written to input " + std::to_string(input) + ", " +
                        to_string(g.type(v)) + ", which has none: map it too, or write to a copy" + at(g.location(v)),
                    input);
-}
-
-// v, which has lanes at dim 0 or none, with lanes at dim `to`.
-Value place_lanes(Builder& b, Value v, bool batched, int64_t to, int64_t size) {
-  if (batched) return move_dim(b, v, 0, to);
-  Shape shape = b.shape(v);
-  std::vector<int64_t> dims;
-  for (int64_t d = 0; d < static_cast<int64_t>(shape.size()); ++d) dims.push_back(d < to ? d : d + 1);
-  shape.insert(static_cast<size_t>(to), size);
-  return build::broadcast(b, v, shape, dims);
 }
 
 Graph mapped(const Graph& graph, std::span<const std::optional<int64_t>> in_dims,

@@ -50,6 +50,14 @@ struct LanesError : TransformError {
   size_t input;
 };
 
+// The same of all results of a region, a graph without writebacks.
+//   map: tangents of the active inputs -> tangents of the results that have one, in order
+struct ConnectedSplit {
+  LinearSplit split;
+  std::vector<uint8_t> connected;  // one a result
+};
+ConnectedSplit split_connected(const ir::Graph& g, std::span<const uint8_t> active, Zeros zeros);
+
 // For `size` lanes at once. in_dims: one an input of g, none where it is not mapped. The result's inputs have an extent
 // `size` inserted at in_dims[i]; its results one at out_dims[i] (of the batched rank, not negative; a value without
 // lanes is broadcast), none for a value that must not have lanes. A writeback has its input's lanes. Where a value with

@@ -1,7 +1,11 @@
 #include "passes/transpose.h"
 
+#include <algorithm>
+
 #include "ir/build.h"
 #include "ir/rules.h"
+#include "passes/regions.h"
+#include "passes/rewrite.h"
 
 namespace jot::passes {
 
@@ -20,7 +24,7 @@ namespace {
 // The reverse sweep: cotangents of the linear nodes, accumulated at their operands.
 class Sweep {
  public:
-  Sweep(Builder& b, const GraphData& g, const std::vector<uint8_t>& linear, const std::vector<Value>& primal)
+  Sweep(Builder& b, const GraphData& g, const std::vector<uint8_t>& linear, const Rewriter& primal)
       : b_(b), g_(g), linear_(linear), primal_(primal), cotangent_(g.size(), kNoValue) {}
 
   void add(Value v, Value ct) { cotangent_[v] = build::add_any(b_, cotangent_[v], ct); }
@@ -28,10 +32,15 @@ class Sweep {
 
   void run() {
     for (Value v = g_.size(); v-- > 0;)
-      if (linear_[v] && cotangent_[v] != kNoValue && g_.op(v) != Op::param_op) visit(v);
+      if (linear_[v] && g_.op(v) != Op::param_op && g_.op(v) != Op::result_op && connected(v)) visit(v);
   }
 
  private:
+  std::span<const Value> of_results(Value v) const { return {&cotangent_[v], g_.results(v)}; }
+  bool connected(Value v) const {
+    return cotangent_[v] != kNoValue || std::ranges::any_of(of_results(v), [](Value ct) { return ct != kNoValue; });
+  }
+
   void visit(Value v) {
     const auto& rule = rules(g_.op(v)).transpose;
     if (!rule)
@@ -46,7 +55,7 @@ class Sweep {
     }
     cts_.assign(operands.size(), kNoValue);
     b_.set_origin_of(g_, v);
-    rule.fn({b_, g_.op(v), g_.attrs(v), known_, types_, cotangent_[v], cts_});
+    rule.fn({b_, g_.op(v), g_.attrs(v), known_, types_, of_results(v), cts_, region_passes()});
     for (size_t i = 0; i < operands.size(); ++i)
       if (cts_[i] != kNoValue) add(operands[i], cts_[i]);
   }
@@ -54,10 +63,22 @@ class Sweep {
   Builder& b_;
   const GraphData& g_;
   const std::vector<uint8_t>& linear_;
-  const std::vector<Value>& primal_;
+  const Rewriter& primal_;
   std::vector<Value> cotangent_, known_, cts_;
   std::vector<const Type*> types_;
 };
+
+// The nodes that no linear input reaches, emitted at `known`: the values of the inputs that are not linear.
+Rewriter emit_known(Builder& b, const GraphData& g, const std::vector<uint8_t>& linear, std::span<const Value> known) {
+  Rewriter primal(b, g);
+  size_t next = 0;
+  for (Value v : g.inputs())
+    if (!linear[v]) primal.set(v, known[next++]);
+  primal.for_each_op([&](Value v) {
+    if (!linear[v]) primal.copy(v);
+  });
+  return primal;
+}
 
 }  // namespace
 
@@ -65,14 +86,7 @@ std::vector<Value> transpose_into(Builder& b, const Linearized& l, std::span<con
                                   std::span<const Value> cotangents, std::vector<Value>* values) {
   const GraphData& g = l.graph.data();
   std::vector<uint8_t> linear = depends_on_inputs(g, l.num_primals);
-  std::vector<Value> primal(g.size(), kNoValue), operands;
-  for (size_t i = 0; i < l.num_primals; ++i) primal[g.inputs()[i]] = args[i];
-  for (Value v = 0; v < g.size(); ++v) {
-    if (linear[v] || g.op(v) == Op::param_op) continue;
-    operands.clear();
-    for (Value o : g.operands(v)) operands.push_back(primal[o]);
-    primal[v] = b.copy_node(g, v, operands);
-  }
+  Rewriter primal = emit_known(b, g, linear, args);
   if (values)
     for (size_t i = 0; i < l.num_outputs; ++i) values->push_back(primal[g.outputs()[i]]);
 
@@ -86,6 +100,23 @@ std::vector<Value> transpose_into(Builder& b, const Linearized& l, std::span<con
   sweep.run();
   std::vector<Value> result;
   for (size_t i = l.num_primals; i < g.inputs().size(); ++i) result.push_back(sweep.at(g.inputs()[i]));
+  return result;
+}
+
+std::vector<Value> transpose_linear(Builder& b, const GraphData& g, std::span<const uint8_t> linear_inputs,
+                                    std::span<const Value> known, std::span<const Value> cotangents) {
+  std::vector<uint8_t> linear(g.size(), 0);
+  for (size_t i = 0; i < linear_inputs.size(); ++i) linear[g.inputs()[i]] = linear_inputs[i];
+  for (Value v = 0; v < g.size(); ++v)
+    for (Value o : g.operands(v)) linear[v] |= linear[o];
+  Rewriter primal = emit_known(b, g, linear, known);
+  Sweep sweep(b, g, linear, primal);
+  for (size_t i = 0; i < cotangents.size(); ++i)
+    if (cotangents[i] != kNoValue && linear[g.outputs()[i]]) sweep.add(g.outputs()[i], cotangents[i]);
+  sweep.run();
+  std::vector<Value> result;
+  for (Value v : g.inputs())
+    if (linear[v]) result.push_back(sweep.at(v));
   return result;
 }
 

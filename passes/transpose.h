@@ -13,6 +13,11 @@ namespace jot::passes {
 std::vector<ir::Value> transpose_into(ir::Builder& b, const Linearized& l, std::span<const ir::Value> args,
                                       std::span<const ir::Value> cotangents, std::vector<ir::Value>* values = nullptr);
 
+// Emits into b the transpose of g, which is linear in the inputs where `linear`; `known` are values of the others, in
+// order. Given cotangents of the outputs (kNoValue: zero), returns those of the linear inputs, in order.
+std::vector<ir::Value> transpose_linear(ir::Builder& b, const ir::GraphData& g, std::span<const uint8_t> linear,
+                                        std::span<const ir::Value> known, std::span<const ir::Value> cotangents);
+
 // Which nodes depend on an input at or after position `first` (of the nodes' graph).
 std::vector<uint8_t> depends_on_inputs(const ir::GraphData& g, size_t first);
 

@@ -494,7 +494,9 @@ class Clusterer {
       last.push_back(c_.clusters[i].members.back());
     }
     for (Value v = 0; v < g_.size(); ++v)
-      if (c_.role[v] == Role::routine && live_[v]) {
+      if (g_.op(v) == Op::result_op) {
+        unit_of[v] = unit_of[g_.operand(v, 0)];
+      } else if (c_.role[v] == Role::routine && live_[v]) {
         unit_of[v] = static_cast<uint32_t>(units.size());
         units.push_back({false, v});
         last.push_back(v);

@@ -18,7 +18,7 @@ enum class Role : uint8_t {
   source,   // const, iota, identity: made where it is used
   view,     // movement of operand 0: made where it is used
   kernel,   // a member of a cluster
-  routine,  // a step of its own
+  routine,  // a step of its own, or a further result of one
 };
 
 enum class Reduction : uint8_t {

@@ -71,9 +71,15 @@ class ProgramBuilder {
   // ---- steps
 
   bool nothing_to_do(const Unit& u) const {
-    if (!u.is_cluster) return g_.shape(u.index).numel() == 0;
+    auto is_empty = [&](Value v) { return g_.shape(v).numel() == 0; };
+    if (!u.is_cluster) {
+      Value first = u.index;
+      for (Value v = first; v < first + g_.results(first); ++v)
+        if (!is_empty(v)) return false;
+      return true;
+    }
     return std::ranges::all_of(clustering_->clusters[u.index].members,
-                               [&](Value v) { return !clustering_->stored[v] || g_.shape(v).numel() == 0; });
+                               [&](Value v) { return !clustering_->stored[v] || is_empty(v); });
   }
 
   void lower_units() {
@@ -99,6 +105,7 @@ class ProgramBuilder {
     }
     Step step;
     for (const IndexCheck& c : lowered.checks) step.faults.push_back({c.gather, c.position});
+    step.may_fail = !step.faults.empty();
     std::vector<int64_t>& args = result_.program.args;
     k.first_arg = static_cast<uint32_t>(args.size());
     args.push_back(0);
@@ -140,6 +147,7 @@ class ProgramBuilder {
     Step step;
     if (is_indexing(v) && g_.attrs(v).mode() == Mode::check)
       for (size_t i = 0; i < g_.attrs(v).ints(Key::index_map).size(); ++i) step.faults.push_back({v, i});
+    step.may_fail = !step.faults.empty() || !routine->regions.empty();
     step.what = RoutineStep{v, std::move(routine), {}, {}, {}};
     return step;
   }
@@ -206,7 +214,7 @@ class ProgramBuilder {
     if (auto* r = std::get_if<RoutineStep>(&what)) node = r->node;
     if (auto* p = std::get_if<PointerStep>(&what)) node = p->node;
     if (node == kNoValue) return;
-    f(node);
+    for (Value v = node; v < node + g_.results(node); ++v) f(v);
     for (Value o : g_.operands(node)) for_each_memory(o, f);
   }
 
@@ -278,9 +286,10 @@ class ProgramBuilder {
     return any ? g_.inputs()[static_cast<size_t>(options_.replaces[output])] : kNoValue;
   }
 
-  // Whether the indices of step t can be checked before step s.
+  // Whether the indices of step t can be checked before step s. A region's cannot.
   bool can_check_before(size_t s, size_t t) const {
-    return std::ranges::all_of(result_.program.steps[t].faults, [&](const IndexFault& f) {
+    const std::vector<IndexFault>& faults = result_.program.steps[t].faults;
+    return !faults.empty() && std::ranges::all_of(faults, [&](const IndexFault& f) {
       Value indices = g_.operand(f.node, 1), m = memory(indices);
       return clustering_->storage(indices) == m &&
              (clustering_->role[m] == Role::input || (computed(m) && clustering_->stored[m] && first_[m] < s));
@@ -355,7 +364,7 @@ class ProgramBuilder {
       if (Value input = clustering_->storage(g_.outputs()[i]); replaced(i) == input)
         result_.program.in_place[i] = static_cast<int32_t>(index_of(input));
     for (size_t s = steps().size(); s-- > 0;) {
-      if (!steps()[s].faults.empty()) faulty_.push_back(s);
+      if (steps()[s].may_fail) faulty_.push_back(s);
       bool output_copy = s >= unit_of_step_.size();
       if (!output_copy && !updates_operand(s)) overwrite_input(s);
     }
@@ -397,8 +406,11 @@ class ProgramBuilder {
     if (constants.empty()) return;
     result_.program.constants = Buffer::allocate(bytes);
     auto* base = static_cast<std::byte*>(result_.program.constants.data());
-    for (Value v : constants)
-      rules(g_.op(v)).eval.fn({g_.attrs(v), g_.type(v), {}, base + place_[v].offset, g_.location(v)});
+    for (Value v : constants) {
+      const Type* types[] = {&g_.type(v)};
+      std::byte* outs[] = {base + place_[v].offset};
+      rules(g_.op(v)).eval.fn({g_.attrs(v), types, {}, outs, g_.location(v)});
+    }
   }
 
   // Memory that one step alone needs: spilled registers, scratch, partial results.
@@ -474,7 +486,7 @@ class ProgramBuilder {
         }
       } else if (auto* r = std::get_if<RoutineStep>(&steps()[i].what)) {
         for (Value o : g_.operands(r->node)) r->operands.push_back(place_of(o).first);
-        r->out = place_[r->node];
+        for (Value v = r->node; v < r->node + g_.results(r->node); ++v) r->outs.push_back(place_[v]);
       } else if (auto* p = std::get_if<PointerStep>(&steps()[i].what)) {
         pointer_steps[p->index] = p;
         fill_pointer(*p);
@@ -497,6 +509,7 @@ class ProgramBuilder {
         const std::string& library = r->routine->library;
         ++(library.empty() ? s.routines : s.library_calls);
         if (!library.empty()) s.libraries.insert(library);
+        for (const auto& region : r->routine->regions) s.add(region->stats());
       }
     }
   }

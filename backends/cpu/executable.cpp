@@ -16,13 +16,17 @@ namespace {
 struct Context {
   Context(const Program& program, int64_t scratch_args)
       : arena(Buffer::allocate(program.arena_bytes)), args(program.args), scratch(static_cast<size_t>(scratch_args)) {
-    size_t most = 0;
+    size_t most = 0, most_results = 0;
     for (const Step& s : program.steps) {
       errors.push_back(std::make_unique<KernelError>());
-      if (auto* r = std::get_if<RoutineStep>(&s.what)) most = std::max(most, r->operands.size());
+      if (auto* r = std::get_if<RoutineStep>(&s.what)) {
+        most = std::max(most, r->operands.size());
+        most_results = std::max(most_results, r->outs.size());
+      }
     }
     operands.resize(most);
     pointers.resize(program.pointers);
+    outs.resize(most_results);
   }
   Buffer arena;
   std::vector<int64_t> args;
@@ -30,6 +34,7 @@ struct Context {
   std::vector<std::unique_ptr<KernelError>> errors;  // by step
   std::vector<const void*> operands;                 // of the routine that runs
   std::vector<std::byte*> pointers;                  // of pointer steps that have run
+  std::vector<void*> outs;
 };
 
 struct Call {
@@ -149,6 +154,8 @@ class Executable : public Engine {
     for (const Step& s : program().steps)
       if (auto* k = std::get_if<KernelStep>(&s.what))
         text += k->code ? cpu::disassembly(*k->kernel) : to_text(*k->kernel);
+      else if (auto* r = std::get_if<RoutineStep>(&s.what))
+        for (const auto& region : r->routine->regions) text += region->disassembly();
     return text;
   }
 
@@ -210,7 +217,9 @@ class Executable : public Engine {
 
   static void run_routine(const RoutineStep& r, KernelError& error, const Call& call, Context& context) {
     for (size_t i = 0; i < r.operands.size(); ++i) context.operands[i] = call.at(r.operands[i]);
-    r.routine->run({context.operands.data(), r.operands.size()}, call.at(r.out), call.at(r.scratch), error);
+    for (size_t i = 0; i < r.outs.size(); ++i) context.outs[i] = call.at(r.outs[i]);
+    r.routine->run_results({context.operands.data(), r.operands.size()}, {context.outs.data(), r.outs.size()},
+                           call.at(r.scratch), error);
   }
 
   // ---- contexts: one that is free is kept where no lock is needed

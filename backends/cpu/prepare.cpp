@@ -5,7 +5,7 @@
 
 #include "backends/cpu/axes.h"
 #include "ir/build.h"
-#include "passes/inline.h"
+#include "passes/rewrite.h"
 
 namespace jot::cpu {
 
@@ -30,7 +30,7 @@ bool is_counting_from(const Dims& dims, int64_t first) {
 
 class Preparation {
  public:
-  explicit Preparation(const GraphData& g) : g_(g), b_(g.name()), map_(g.size(), kNoValue), uses_(g.size(), 0) {
+  explicit Preparation(const GraphData& g) : g_(g), b_(g.name()), map_(b_, g), uses_(g.size(), 0) {
     for (Value v = 0; v < g.size(); ++v)
       for (Value o : g.operands(v)) ++uses_[o];
     for (Value v : g.outputs()) ++uses_[v];
@@ -38,22 +38,16 @@ class Preparation {
   }
 
   Graph run() {
-    std::vector<Value> params = passes::params_like(b_, g_), operands, outputs;
-    for (size_t i = 0; i < params.size(); ++i) map_[g_.inputs()[i]] = params[i];
+    map_.take_params();
     b_.reserve(g_.size());
-    for (Value v = 0; v < g_.size(); ++v) {
-      if (g_.op(v) == Op::param_op) continue;
+    map_.for_each_op([&](Value v) {
       b_.set_origin_of(g_, v);
-      if (g_.op(v) == Op::dot_op) map_[v] = rewritten_dot(v);
-      if (g_.op(v) == Op::permute_op) map_[v] = exchanged(v);
-      if (any_layout_[v]) map_[v] = in_layout_of_operand(v);
-      if (map_[v] != kNoValue) continue;
-      operands.clear();
-      for (Value o : g_.operands(v)) operands.push_back(map_[o]);
-      map_[v] = b_.copy_node(g_, v, operands);
-    }
-    for (Value o : g_.outputs()) outputs.push_back(map_[o]);
-    return b_.finish(outputs, g_.writebacks());
+      if (g_.op(v) == Op::dot_op) map_.set(v, rewritten_dot(v));
+      if (g_.op(v) == Op::permute_op) map_.set(v, exchanged(v));
+      if (any_layout_[v]) map_.set(v, in_layout_of_operand(v));
+      if (map_[v] == kNoValue) map_.copy(v);
+    });
+    return map_.finish();
   }
 
  private:
@@ -227,7 +221,7 @@ class Preparation {
 
   const GraphData& g_;
   Builder b_;
-  std::vector<Value> map_;
+  passes::Rewriter map_;
   std::vector<uint32_t> uses_;
   std::vector<uint8_t> any_layout_;  // of each value: whether nobody minds the order of its axes in memory
 };

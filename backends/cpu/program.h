@@ -63,8 +63,8 @@ struct KernelStep {
 struct RoutineStep {
   ir::Value node;
   std::unique_ptr<const Routine> routine;
-  std::vector<Place> operands;
-  Place out, scratch;
+  std::vector<Place> operands, outs;
+  Place scratch;
 };
 
 // An entry of the argument table that is an address.
@@ -93,7 +93,8 @@ struct CopyStep {
 
 struct Step {
   std::variant<KernelStep, RoutineStep, PointerStep, CopyStep> what;
-  std::vector<IndexFault> faults;  // empty: cannot fail
+  std::vector<IndexFault> faults;
+  bool may_fail = false;  // by one of them, or by an error of a region
 };
 
 struct Program {

@@ -5,9 +5,11 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "backends/cpu/kernel_ir.h"
 #include "backends/cpu/strided_copy.h"
+#include "backends/engine.h"
 #include "ir/graph.h"
 
 namespace jot::cpu {
@@ -21,13 +23,19 @@ class Routine {
   // `scratch`: scratch_bytes, aligned to 64 bytes. An index out of range (mode check) is recorded in `error` as code
   // error_code + its position in index_map, element of the batch, index.
   virtual void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const = 0;
+  // The same of an op of any number of results.
+  virtual void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
+                           KernelError& error) const {
+    run(operands, outs[0], scratch, error);
+  }
 
   int64_t scratch_bytes = 0;
-  std::string library;  // that it calls: name, version and kernels; empty: none
+  std::string library;                                 // that it calls: name, version and kernels; empty: none
+  std::vector<std::shared_ptr<const Engine>> regions;  // that it runs; each may raise the errors of its ops
 };
 
-// Takes sources, movement, indexing, reductions and dot; null for other ops. operand_steps: the strides of operand 0 of
-// a gather or dynamic_slice, where it is not row-major.
+// Takes sources, movement, indexing, reductions, dot and ops with regions; null for other ops. operand_steps: the
+// strides of operand 0 of a gather or dynamic_slice, where it is not row-major.
 std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code,
                                             ir::Ints operand_steps = {});
 

@@ -26,7 +26,7 @@ class Interpreter {
     place_outputs();
     for (Value v = 0; v < g_.size(); ++v) {
       if (g_.op(v) == Op::param_op) continue;
-      evaluate(v);
+      if (g_.op(v) != Op::result_op) evaluate(v);
       for (Value o : g_.operands(v))
         if (last_user_[o] == v) owned_[o] = Buffer();
       if (last_user_[v] == kNoValue) owned_[v] = Buffer();
@@ -44,18 +44,24 @@ class Interpreter {
   }
 
   void evaluate(Value v) {
-    const Type& type = g_.type(v);
     operands_.clear();
+    types_.clear();
+    outs_.clear();
     for (Value o : g_.operands(v)) operands_.push_back({&g_.type(o), contents_[o]});
-    if (contents_[v] == nullptr) {
-      owned_[v] = Buffer::allocate(static_cast<int64_t>(bytes_of(type)), size_of(type.dtype));
-      contents_[v] = static_cast<const std::byte*>(owned_[v].data());
+    for (Value r = v; r < v + g_.results(v); ++r) {
+      const Type& type = g_.type(r);
+      if (contents_[r] == nullptr) {
+        owned_[r] = Buffer::allocate(static_cast<int64_t>(bytes_of(type)), size_of(type.dtype));
+        contents_[r] = static_cast<const std::byte*>(owned_[r].data());
+      }
+      types_.push_back(&type);
+      outs_.push_back(const_cast<std::byte*>(contents_[r]));
     }
     const auto& rule = rules(g_.op(v)).eval;
     if (!rule)
       throw IrError("[" + std::string(name_of(g_.op(v))) + "] cannot be evaluated: " + std::string(rule.why) +
                     at(g_.location(v)));
-    rule.fn({g_.attrs(v), type, operands_, const_cast<std::byte*>(contents_[v]), g_.location(v)});
+    rule.fn({g_.attrs(v), types_, operands_, outs_, g_.location(v), interpret});
   }
 
   void copy_repeated() {
@@ -72,6 +78,8 @@ class Interpreter {
   std::vector<Buffer> owned_;               // of intermediate values
   std::vector<Value> last_user_;
   std::vector<Array> operands_;
+  std::vector<const Type*> types_;
+  std::vector<std::byte*> outs_;
 };
 
 }  // namespace

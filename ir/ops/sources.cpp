@@ -91,6 +91,8 @@ void evaluate_identity(const EvalContext& c) {
   });
 }
 
+Type infer_result(const InferContext& c) { c.dtype_error("an op makes all its results at once"); }
+
 }  // namespace
 
 void define_sources(RuleTable& table) {
@@ -101,6 +103,8 @@ void define_sources(RuleTable& table) {
   source(Op::const_op, infer_const, evaluate_const);
   source(Op::iota_op, infer_iota, evaluate_iota);
   source(Op::identity_op, infer_identity, evaluate_identity);
+  constexpr auto kWithFirst = none("its op makes it together with the first result");
+  table.define(Op::result_op, {infer_result, kWithFirst, kWithFirst, kWithFirst, kWithFirst});
 }
 
 }  // namespace jot::ir

@@ -7,7 +7,7 @@ namespace jot::ir {
 // is done on the nonzeros only. kNoValue where the zeros become ordinary ones: the op's own rule materialises them.
 Value batch_structure(const BatchContext& c);
 
-template <BatchRule kRule>
+template <Value (*kRule)(const BatchContext&)>
 Value structured(const BatchContext& c) {
   Value v = batch_structure(c);
   return v == kNoValue ? kRule(c) : v;

@@ -211,6 +211,24 @@ TEST_CASE("errors of the text name line, column and what was expected") {
       {"  %0: token = reshape_(%x) {shape=[3]}\n  return %x", "[reshape] this op cannot be in place"},
       {"  %0: f32[3] = fill(%x, %x)\n  return %x", "[fill] this op is in place only"},
       {"  %0: f32[3] = read(%x, %x)\n  return %x", "[read] operand 1 is a tensor, not a token"},
+      {"  %0: f32[3], %1: f32[3] = sin(%x)\n  return %0", "line 2, column 3: sin has 1 result(s), declared are 2"},
+      {"  %0: f32[3] = result(%x)\n  return %0", "line 2, column 16: expected an op, got 'result'"},
+      {"  %0: f32[3] = cond(%n, %x) {branches=[@b(%a: f32[3]) -> (f32[3]) {\n    return %x\n  }]}\n  return %0",
+       "line 3, column 12: no value %x is defined before its use; a region sees only its own parameters and values"},
+      {"  %0: f32[3] = cond(%n, %x) {branches=[@b(%a: f32[2]) -> (f32[2]) {\n    return %a\n  }]}\n  return %0",
+       "line 2, column 16: [cond] parameters of branch 0: expected (f32[3]), got (f32[2])"},
+      {"  %0: f32[3] = cond(%n, %x) {branches=[@b(%a: f32[3]) -> (f32[3]) {\n    return %a\n  },\n  @c(%a: f32[3]) -> "
+       "(i64[]) {\n    %0: i64[] = const() {shape=[], dtype=i64, data=[1]}\n    return %0\n  }]}\n  return %0",
+       "line 2, column 16: [cond] results of branch 1: expected (f32[3]), got (i64[])"},
+      {"  %0: f32[3] = cond(%n, %x) {branches=[@b(%a: f32[3]) -> (f32[3]) {\n    %0: f32[3] = sine(%a)\n    return "
+       "%0\n  }]}\n  return %0",
+       "line 3, column 18: expected an op, got 'sine'"},
+      {"  %0: f32[3] = cond(%n, %x) {branches=[@b(%a: f32[3]) -> (f32[3]) {\n    %0: token = sin_(%a)\n    return "
+       "%a\n  }]}\n  return %0",
+       "line 2, column 16: [cond] branch 0 has effects; functionalize it"},
+      {"  %0: f32[3] = cond(%n, %x) {branches=[]}\n  return %0", "[cond] expected at least one branch"},
+      {"  %0: f32[3] = cond(%x, %x) {branches=[@b(%a: f32[3]) -> (f32[3]) {\n    return %a\n  }]}\n  return %0",
+       "[cond] the index must be i64[], got f32[3]"},
   };
   for (const Row& row : rows) {
     std::string error = parse_error(with_body(row.body));
@@ -224,6 +242,37 @@ TEST_CASE("errors of the text name line, column and what was expected") {
             .starts_with("[parse] line 4, column 1: expected the end of the text, got 'func'"));
   CHECK(parse_error("func @f(%x: token) -> () { return }")
             .starts_with("[parse] line 1, column 9: a parameter cannot be a token"));
+}
+
+TEST_CASE("regions and several results are printed in full, and read back") {
+  const std::string text =
+      "func @main(%n: i64[], %x: f32[3]) -> (f32[3], f32[3]) {\n"
+      "  %0: f32[3], %1: f32[3] = cond(%n, %x) {branches=[\n"
+      "    @zero(%a: f32[3]) -> (f32[3], f32[3]) {\n"
+      "      %0: f32[3] = sin(%a) loc(\"a.cpp\":3) scope(\"s\")\n"
+      "      return %0, %a\n"
+      "    },\n"
+      "    @one(%0: f32[3]) -> (f32[3], f32[3]) {\n"
+      "      return %0, %0\n"
+      "    }]} loc(\"a.cpp\":2)\n"
+      "  return %1, %0\n"
+      "}\n";
+  Graph g = parse(text);
+  CHECK(to_text(g) == text);
+  CHECK(g.num_nodes() == 4);
+  CHECK(g.data().results(2) == 2);
+  CHECK(node_text(g.data(), 3) ==
+        "%0: f32[3], %1: f32[3] = cond(%n, %x) {branches=[@zero(f32[3]) -> (f32[3], f32[3]), @one(f32[3]) -> (f32[3], "
+        "f32[3])]}");
+  // Another region is another graph.
+  std::string other = text;
+  other.replace(other.find("sin"), 3, "cos");
+  CHECK(parse(other) != g);
+  CHECK(parse(other).hash() != g.hash());
+  for (const std::string& drawn : {to_dot(g), to_html(g), to_json(g)}) {
+    CHECK(drawn.find("sin") != std::string::npos);
+    CHECK(drawn.find("branches") != std::string::npos);
+  }
 }
 
 TEST_CASE("to_dot draws every node, operand and result") {

@@ -367,6 +367,54 @@ void structured(Table& t) {
   });
 }
 
+// A region: parameters of these types, results of `body`.
+Graph region(std::span<const Type> types, const std::function<std::vector<Value>(Builder&, Values)>& body) {
+  Builder b("branch");
+  std::vector<Value> params;
+  for (const Type& t : types) params.push_back(b.param(t));
+  return b.finish(body(b, params));
+}
+
+void control(Table& t) {
+  t.add(Op::cond_op, "two results", {i64s({}, -1, 3), f({3}), f({3})}, [](Builder& b, Values x) {
+    std::vector<Type> types = {b.type(x[1]), b.type(x[2])};
+    Graph branches[] = {
+        region(types,
+               [](Builder& r, Values y) {
+                 return std::vector<Value>{build::mul(r, build::unary(r, Op::sin_op, y[0]), y[1]), y[0]};
+               }),
+        region(types, [](Builder& r, Values y) {
+          return std::vector<Value>{build::add(r, y[0], y[1]), build::mul(r, y[1], y[1])};
+        })};
+    Value first = build::cond(b, x[0], branches, x.subspan(1));
+    return build::mul(b, first, first + 1);
+  });
+  t.add(Op::cond_op, "three branches", {i64s({}, 0, 3), f({2, 2}), f({})}, [](Builder& b, Values x) {
+    std::vector<Type> types = {b.type(x[1]), b.type(x[2])};
+    auto sum = [](Builder& r, Value v) { return build::reduce_sum(r, v, build::all_axes(r.shape(v).size())); };
+    Graph branches[] = {
+        region(types,
+               [&](Builder& r, Values y) { return std::vector<Value>{sum(r, build::unary(r, Op::exp_op, y[0]))}; }),
+        region(types, [&](Builder& r, Values y) { return std::vector<Value>{build::unary(r, Op::tanh_op, y[1])}; }),
+        region(types,
+               [&](Builder& r, Values y) { return std::vector<Value>{build::constant(r, r.dtype(y[0]), {}, 3)}; })};
+    return build::cond(b, x[0], branches, x.subspan(1));
+  });
+  t.add(Op::cond_op, "nested", {i64s({}, 0, 2), f({2})}, [](Builder& b, Values x) {
+    std::vector<Type> types = {b.type(x[0]), b.type(x[1])};
+    Graph inner[] = {
+        region(types, [](Builder& r, Values y) { return std::vector<Value>{build::mul(r, y[1], y[1])}; }),
+        region(types, [](Builder& r, Values y) { return std::vector<Value>{build::unary(r, Op::cos_op, y[1])}; })};
+    Graph outer[] = {region(types,
+                            [&](Builder& r, Values y) {
+                              Value other = build::sub(r, build::constant_int(r, DType::i64, {}, 1), y[0]);
+                              return std::vector<Value>{build::cond(r, other, inner, y)};
+                            }),
+                     region(types, [](Builder&, Values y) { return std::vector<Value>{y[1]}; })};
+    return build::cond(b, x[0], outer, x);
+  });
+}
+
 }  // namespace
 
 const std::vector<Row>& op_rows() {
@@ -381,6 +429,7 @@ const std::vector<Row>& op_rows() {
     reductions(t);
     contractions(t);
     structured(t);
+    control(t);
     return std::move(t.rows);
   }();
   return rows;

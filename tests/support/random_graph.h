@@ -128,6 +128,7 @@ class RandomGraph {
 
   Value step() {
     if (options_.effects && below(3) == 0) return effect();
+    if (below(12) == 0) return cond();
     switch (below(options_.differentiable ? 9 : 14)) {
       case 0:
         return ir::build::unary(b_, pick({Op::sin_op, Op::cos_op, Op::tanh_op, Op::logistic_op, Op::neg_op}),
@@ -241,6 +242,49 @@ class RandomGraph {
     }
     Value r = ir::build::dot(b_, x, y, contract, contract, batch, batch);
     return options_.differentiable ? ir::build::unary(b_, Op::tanh_op, r) : r;
+  }
+
+  // A choice between branches of one to three results, each of the type of an operand; one of the results.
+  Value cond() {
+    std::vector<Value> operands;
+    std::vector<ir::Type> types;
+    for (int64_t i = between(1, 3); i > 0; --i) {
+      operands.push_back(any());
+      types.push_back(b_.type(operands.back()));
+    }
+    std::vector<ir::Graph> branches;
+    for (int64_t i = between(1, 3); i > 0; --i) branches.push_back(branch(types));
+    Value index = coin() ? constant({i64, false, {}}) : index_of(any());
+    Value first = ir::build::cond(b_, index, branches, operands);
+    for (size_t i = 1; i < types.size(); ++i)
+      if (b_.shape(first).numel() <= 256) values_.push_back(first + static_cast<Value>(i));
+    return first;
+  }
+
+  // Whether the first element of x is positive.
+  Value index_of(Value x) {
+    if (b_.shape(x).numel() == 0) return constant({i64, false, {}});
+    x = ir::build::reshape(b_, x, Shape{b_.shape(x).numel()});
+    x = ir::build::reshape(b_, ir::build::slice_axis(b_, x, 0, 0, 1), {});
+    Value positive = ir::build::compare(b_, x, ir::build::zeros_like(b_, x), ir::Direction::gt);
+    return ir::build::convert(b_, positive, i64);
+  }
+
+  ir::Graph branch(const std::vector<ir::Type>& types) {
+    ir::Builder b(pick<const char*>({"main", "branch", "two words"}));
+    std::vector<Value> results;
+    for (const ir::Type& t : types) results.push_back(b.param(t, pick<const char*>({"", "x"})));
+    const std::vector<Value> params = results;
+    for (size_t i = 0; i < types.size(); ++i)
+      for (int64_t n = between(0, 2); n > 0; --n) {
+        Value& x = results[i];
+        const Value y = params[below(params.size())];
+        if (is_floating(types[i].dtype) && coin())
+          x = ir::build::unary(b, pick({Op::sin_op, Op::tanh_op, Op::neg_op}), x);
+        else if (types[i].dtype != boolean && b.type(y) == types[i])
+          x = ir::build::binary(b, pick({Op::add_op, Op::sub_op, Op::mul_op}), x, y);
+      }
+    return b.finish(results);
   }
 
   // A write to a storage of its own through a view of it, and a read.
