@@ -18,6 +18,11 @@ void WatchedArguments::invoke(void* self, std::span<const Tensor> args, Outputs&
   w.fn_.call(w.fn_.self, args, out);
 }
 
+std::string WatchedArguments::path(const void* self, Role role, size_t leaf) {
+  const Fn& fn = static_cast<const WatchedArguments*>(self)->fn_;
+  return fn.path(fn.self, role, leaf);
+}
+
 namespace {
 
 // Attributes of a step, with the lanes' dim in front where there are lanes.

@@ -14,12 +14,13 @@ class WatchedArguments {
   explicit WatchedArguments(Fn fn) : fn_(fn) {}
   WatchedArguments(const WatchedArguments&) = delete;
   WatchedArguments& operator=(const WatchedArguments&) = delete;
-  Fn fn() { return {&invoke, this}; }
+  Fn fn() { return {&invoke, this, &path}; }
   // The argument whose elements a result of fn shows.
   std::optional<size_t> shown_by(const Tensor& result) const;
 
  private:
   static void invoke(void* self, std::span<const Tensor> args, Outputs& out);
+  static std::string path(const void* self, Role role, size_t leaf);
   Fn fn_;
   std::vector<const Storage*> storages_;
 };

@@ -85,7 +85,7 @@ namespace detail {
 
 ir::Graph trace(Fn fn, std::span<const Tensor> args, bool functionalized) {
   for (size_t i = 0; i < args.size(); ++i)
-    if (!args[i].defined()) throw TransformError("[trace] argument " + std::to_string(i) + " is an undefined Tensor");
+    if (!args[i].defined()) throw TransformError("[trace] " + fn.name(Role::argument, i) + " is an undefined Tensor");
   Recording recording = record_function(fn, args, {.kind = TraceKind::jit, .scope = "trace"});
   auto captures = std::make_shared<std::vector<Tensor>>();
   for (const Binding& b : recording.bindings) {
@@ -102,11 +102,11 @@ ArgumentTypes::ArgumentTypes(const JitKey& key) : words_(key.words().begin(), ke
   for (const Tensor* t : key.tensors()) types_.push_back(type_text(*t));
 }
 
-void ArgumentTypes::check(const JitKey& key, Location at) const {
+void ArgumentTypes::check(const JitKey& key, LeafNames names, Location at) const {
   if (std::ranges::equal(words_, key.words())) return;
   for (size_t i = 0; i < std::min(types_.size(), key.tensors().size()); ++i)
     if (std::string got = type_text(*key.tensors()[i]); got != types_[i])
-      throw ShapeError("[compile] argument " + std::to_string(i) + ": expected " + types_[i] + ", got " + got +
+      throw ShapeError("[compile] " + names(i) + ": expected " + types_[i] + ", got " + got +
                        "; compile for each kind of arguments, or use jit" + jot::at(at));
   throw TransformError(
       "[compile] the arguments differ in structure or in a number from those that the function was compiled for; "

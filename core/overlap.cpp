@@ -125,4 +125,10 @@ void MergedArguments::invoke(void* self, std::span<const Tensor> args, Outputs& 
   m.fn_.call(m.fn_.self, leaves, out);
 }
 
+std::string MergedArguments::path(const void* self, Role role, size_t leaf) {
+  const auto& m = *static_cast<const MergedArguments*>(self);
+  bool argument = role == Role::argument || role == Role::tangent;
+  return m.fn_.path(m.fn_.self, role, argument ? m.sources_[leaf].original : leaf);
+}
+
 }  // namespace jot::detail

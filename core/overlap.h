@@ -26,7 +26,7 @@ class MergedArguments {
   MergedArguments(const MergedArguments&) = delete;
   MergedArguments& operator=(const MergedArguments&) = delete;
 
-  Fn fn() { return {&invoke, this}; }
+  Fn fn() { return {&invoke, this, &path}; }
   const std::vector<Tensor>& arguments() const { return arguments_; }
   size_t argument_of(size_t original) const { return argument_of_[original]; }
   // Of each argument: the original that it is, or is the base of.
@@ -38,6 +38,7 @@ class MergedArguments {
 
  private:
   static void invoke(void* self, std::span<const Tensor> args, Outputs& out);
+  static std::string path(const void* self, Role role, size_t leaf);
   Fn fn_;
   std::vector<Tensor> originals_, arguments_;
   std::vector<Source> sources_;

@@ -215,7 +215,7 @@ std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> arg
                                               std::string_view api, Location at) {
   for (size_t i = 0; i < args.size(); ++i)
     if (!args[i].defined())
-      throw TransformError("[" + std::string(api) + "] argument " + std::to_string(i) + " is an undefined Tensor" +
+      throw TransformError("[" + std::string(api) + "] " + fn.name(Role::argument, i) + " is an undefined Tensor" +
                            jot::at(at));
   MergedArguments merged(fn, args);
   // A compiled function takes its arguments from anywhere: they have memory of their own.

@@ -273,6 +273,7 @@ Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions opti
   Trace& trace = *guard.trace;
   trace.in_dims.assign(in_dims.begin(), in_dims.end());
   trace.arguments.assign(args.begin(), args.end());
+  trace.fn = fn;
   std::vector<Tensor> symbolic;
   symbolic.reserve(args.size());
   for (size_t i = 0; i < args.size(); ++i) {
@@ -288,10 +289,12 @@ Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions opti
   fn.call(fn.self, symbolic, recording.outputs);
   std::vector<Value> outputs;
   for (const std::vector<Tensor>* list : {&recording.outputs.values, &recording.outputs.aux})
-    for (const Tensor& t : *list) {
+    for (size_t i = 0; i < list->size(); ++i) {
+      const Tensor& t = (*list)[i];
       if (!t.defined())
-        throw TransformError("[" + trace.options().scope + "] f returned an undefined Tensor: output " +
-                             std::to_string(outputs.size()) + jot::at(trace.options().at));
+        throw TransformError("[" + trace.options().scope + "] f returned an undefined Tensor: " +
+                             fn.name(list == &recording.outputs.aux ? Role::aux : Role::output, i) +
+                             jot::at(trace.options().at));
       Emitter e("return", {}, t);
       outputs.push_back(e(t));
     }

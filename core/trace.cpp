@@ -198,7 +198,7 @@ void Trace::check_aliases(const Tensor& t, bool writes) const {
     if (a.argument.impl()->storage != t.impl()->storage) continue;
     if ((writes || a.symbolic->version != ir::kNoValue) && elements_overlap(a.argument, t))
       throw TransformError("[" + options_.scope + "] a captured tensor is " + (writes ? "written" : "read") +
-                           " that shares memory with argument " + std::to_string(a.position) +
+                           " that shares memory with " + fn.name(Role::argument, a.position) +
                            (writes ? "" : ", which has been written") +
                            ": use the argument instead of what f captures" + jot::at(builder_.location()));
   }

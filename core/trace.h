@@ -213,6 +213,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   size_t num_arguments = 0;
   std::vector<std::optional<int64_t>> in_dims;  // of a vmap: where its arguments have lanes
   std::vector<Tensor> arguments;                // what the arguments stand for
+  detail::Fn fn{};                              // the function, while it runs: it names them
   // The same, of those whose writes reach it, while the function runs: captured tensors may show it too.
   struct Alias {
     Tensor argument;

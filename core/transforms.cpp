@@ -17,12 +17,16 @@ namespace {
 
 ir::Type type_of(const Tensor& t) { return {t.impl()->dtype(), false, t.impl()->shape}; }
 
-// Every function ends here for every transform: the arguments are tensors with contents.
-void check_defined(std::string_view api, std::span<const Tensor> args, std::string_view what, Location at) {
+// Every function ends here for every transform: the arguments are tensors with contents. `name` says which one is not.
+template <class Name>
+void check_defined(std::string_view api, std::span<const Tensor> args, Name name, Location at) {
   for (size_t i = 0; i < args.size(); ++i)
     if (!args[i].defined())
-      throw TransformError("[" + std::string(api) + "] " + std::string(what) + " " + std::to_string(i) +
-                           " is an undefined Tensor" + jot::at(at));
+      throw TransformError("[" + std::string(api) + "] " + name(i) + " is an undefined Tensor" + jot::at(at));
+}
+
+auto names(const Fn& fn, Role role = Role::argument) {
+  return [&fn, role](size_t i) { return fn.name(role, i); };
 }
 
 struct Recorded {
@@ -34,7 +38,7 @@ struct Recorded {
 
 Recorded record_active(std::string_view api, Fn fn, std::span<const Tensor> args, std::span<const size_t> diff,
                        Randomness randomness, Location at) {
-  check_defined(api, args, "argument", at);
+  check_defined(api, args, names(fn), at);
   Recorded r;
   r.arguments.assign(args.begin(), args.end());
   std::optional<MergedArguments> merged;
@@ -64,19 +68,19 @@ Recorded record_active(std::string_view api, Fn fn, std::span<const Tensor> args
 }
 
 // torch's texts for primals that have no derivative.
-void check_reverse(std::string_view api, std::span<const Tensor> args, std::span<const size_t> diff, Location at) {
+void check_reverse(std::string_view api, const Fn& fn, std::span<const Tensor> args, std::span<const size_t> diff,
+                   Location at) {
   for (size_t i : diff)
     if (args[i].defined() && !is_floating(args[i].impl()->dtype()))
-      throw DTypeError("[" + std::string(api) +
-                       "] only Tensors of floating point dtype can require gradients: argument " + std::to_string(i) +
-                       " is " + to_string(type_of(args[i])) + jot::at(at));
+      throw DTypeError("[" + std::string(api) + "] only Tensors of floating point dtype can require gradients: " +
+                       fn.name(Role::argument, i) + " is " + to_string(type_of(args[i])) + jot::at(at));
 }
-void check_forward(std::string_view api, std::span<const Tensor> args, std::span<const size_t> diff, Location at) {
+void check_forward(std::string_view api, const Fn& fn, std::span<const Tensor> args, std::span<const size_t> diff,
+                   Location at) {
   for (size_t i : diff)
     if (args[i].defined() && !is_floating(args[i].impl()->dtype()))
-      throw DTypeError("[" + std::string(api) +
-                       "] Expected primal to be floating point or complex, but got: argument " + std::to_string(i) +
-                       " is " + to_string(type_of(args[i])) + jot::at(at));
+      throw DTypeError("[" + std::string(api) + "] Expected primal to be floating point or complex, but got: " +
+                       fn.name(Role::argument, i) + " is " + to_string(type_of(args[i])) + jot::at(at));
 }
 
 std::vector<size_t> all_of(std::span<const Tensor> args) {
@@ -122,16 +126,16 @@ class GraphMap final : public LinearMap {
   GraphMap(std::shared_ptr<const Expansion> expansion, Leaves residuals, bool pullback)
       : expansion_(std::move(expansion)), residuals_(std::move(residuals)), pullback_(pullback) {}
 
-  Leaves operator()(std::span<const Tensor> leaves, Location at) const override {
+  Leaves operator()(std::span<const Tensor> leaves, LeafNames names, Location at) const override {
     const ir::GraphData& g = expansion_->map.data();
     size_t expected = g.inputs().size() - residuals_.size();
     if (leaves.size() != expected)
       throw TransformError("[" + std::string(api()) + "] expected " + std::to_string(expected) + " tensors, got " +
                            std::to_string(leaves.size()) + jot::at(at));
-    check_defined(api(), leaves, pullback_ ? "cotangent" : "tangent", at);
+    check_defined(api(), leaves, names, at);
     std::vector<Tensor> inputs = residuals_;
     for (size_t i = 0; i < leaves.size(); ++i)
-      inputs.push_back(checked(leaves[i], g.type(g.inputs()[inputs.size()]), i, at));
+      inputs.push_back(checked(leaves[i], g.type(g.inputs()[inputs.size()]), i, names, at));
     Scope scope(api());
     return splice(expansion_->map, {}, {}, inputs, 0, at);
   }
@@ -139,7 +143,7 @@ class GraphMap final : public LinearMap {
  private:
   std::string_view api() const { return pullback_ ? "vjp" : "linearize"; }
 
-  Tensor checked(const Tensor& t, const ir::Type& type, size_t i, Location at) const {
+  Tensor checked(const Tensor& t, const ir::Type& type, size_t i, LeafNames names, Location at) const {
     ir::Type given = type_of(t);
     std::string n = std::to_string(i);
     if (given.shape != type.shape)
@@ -150,13 +154,13 @@ class GraphMap final : public LinearMap {
                                   : "tangent:" + n + " with shape " + jot::to_string(given.shape) +
                                         " in flattened pytree doesn't match the shape " + jot::to_string(type.shape) +
                                         " of the corresponding primal") +
-                       jot::at(at));
+                       ": " + names(i) + jot::at(at));
     if (given.dtype == type.dtype) return t;
     // As in torch a cotangent of another floating dtype is converted.
     if (pullback_ && is_floating(given.dtype)) return record(ir::Op::convert_op, {t}, ir::Attrs(type.dtype), at);
-    throw DTypeError("[" + std::string(api()) + "] " + (pullback_ ? "cotangent " : "tangent ") + n + " is " +
-                     to_string(given) + ": expected " + std::string(jot::to_string(type.dtype)) +
-                     ", the dtype of the " + (pullback_ ? "output" : "corresponding primal") + jot::at(at));
+    throw DTypeError("[" + std::string(api()) + "] " + names(i) + " is " + to_string(given) + ": expected " +
+                     std::string(jot::to_string(type.dtype)) + ", the dtype of the " +
+                     (pullback_ ? "output" : "corresponding primal") + jot::at(at));
   }
 
   std::shared_ptr<const Expansion> expansion_;
@@ -196,7 +200,7 @@ std::vector<size_t> leaves_of(std::span<const size_t> starts, std::span<const si
 }
 
 GradResult grad(Fn fn, std::span<const Tensor> args, std::span<const size_t> diff, Location at) {
-  check_reverse("grad", args, diff, at);
+  check_reverse("grad", fn, args, diff, at);
   ir::Zeros zeros = zeros_of();
   Recorded r = record_active("grad", fn, args, diff, Randomness::different, at);
   const Outputs& outputs = r.recording.outputs;
@@ -217,44 +221,44 @@ GradResult grad(Fn fn, std::span<const Tensor> args, std::span<const size_t> dif
 }
 
 VjpResult vjp(Fn fn, std::span<const Tensor> args) {
-  check_reverse("vjp", args, all_of(args), {});
+  check_reverse("vjp", fn, args, all_of(args), {});
   Split s = split(TransformKind::vjp, "vjp", fn, args);
   return {std::move(s.outputs), std::move(s.aux), std::move(s.map)};
 }
 
 LinearizeResult linearize(Fn fn, std::span<const Tensor> args) {
-  check_forward("linearize", args, all_of(args), {});
+  check_forward("linearize", fn, args, all_of(args), {});
   Split s = split(TransformKind::linearize, "linearize", fn, args);
   return {std::move(s.outputs), std::move(s.map)};
 }
 
-void check_structure(const TreeSpec& expected, const TreeSpec& given, std::string_view api) {
+void check_structure(const TreeSpec& expected, const TreeSpec& given, std::string_view api, Location at) {
   if (expected.same_structure(given)) return;
   if (api == "vjp")
     throw TransformError(
         "[vjp] Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
         "cotangents: " +
-        given.text() + ", primal output: " + expected.text());
+        given.text() + ", primal output: " + expected.text() + jot::at(at));
   if (api == "jvp")
     throw TransformError("[jvp] Expected primals and tangents to have the same python structure: primals: " +
-                         expected.text() + ", tangents: " + given.text());
+                         expected.text() + ", tangents: " + given.text() + jot::at(at));
   throw TransformError("[linearize] Expected the tangents " + given.text() +
-                       " to have the same argspec as the primals " + expected.text());
+                       " to have the same argspec as the primals " + expected.text() + jot::at(at));
 }
 
 namespace {
 
-void check_tangents(std::span<const Tensor> primals, std::span<const Tensor> tangents, Location at) {
-  check_defined("jvp", tangents, "tangent", at);
+void check_tangents(const Fn& fn, std::span<const Tensor> primals, std::span<const Tensor> tangents, Location at) {
+  check_defined("jvp", tangents, names(fn, Role::tangent), at);
   for (size_t i = 0; i < primals.size(); ++i) {
     ir::Type primal = type_of(primals[i]), tangent = type_of(tangents[i]);
     if (primal.shape != tangent.shape)
       throw ShapeError(
           "[jvp] Trying to set a forward gradient that has a different size than that of the original "
-          "Tensor: tangent " +
-          std::to_string(i) + " is " + to_string(tangent) + ", the primal " + to_string(primal) + jot::at(at));
+          "Tensor: " +
+          fn.name(Role::tangent, i) + " is " + to_string(tangent) + ", the primal " + to_string(primal) + jot::at(at));
     if (primal.dtype != tangent.dtype)
-      throw DTypeError("[jvp] tangent " + std::to_string(i) + " is " + to_string(tangent) + ": expected " +
+      throw DTypeError("[jvp] " + fn.name(Role::tangent, i) + " is " + to_string(tangent) + ": expected " +
                        std::string(jot::to_string(primal.dtype)) + ", the dtype of the primal" + jot::at(at));
   }
 }
@@ -266,9 +270,9 @@ JvpResult jvp(Fn fn, std::span<const Tensor> primals, std::span<const Tensor> ta
   ir::Zeros zeros = zeros_of(options.strong_zeros);
   std::vector<size_t> diff = all_of(primals);
   if (primals.empty()) throw TransformError("[jvp] Expected primals to contain at least one Tensor." + jot::at(at));
-  check_defined("jvp", primals, "argument", at);
-  check_forward("jvp", primals, diff, at);
-  check_tangents(primals, tangents, at);
+  check_defined("jvp", primals, names(fn), at);
+  check_forward("jvp", fn, primals, diff, at);
+  check_tangents(fn, primals, tangents, at);
   Recorded r = record_active("jvp", fn, primals, diff, Randomness::different, at);
   const Outputs& outputs = r.recording.outputs;
   size_t values = outputs.values.size();
@@ -281,8 +285,8 @@ JvpResult jvp(Fn fn, std::span<const Tensor> primals, std::span<const Tensor> ta
     if (expansion->independent[i])
       throw TransformError(
           "[jvp] jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs "
-          "(output " +
-          std::to_string(i) + "). This is not allowed with strict=True." + jot::at(at));
+          "(" +
+          fn.name(Role::output, i) + "). This is not allowed with strict=True." + jot::at(at));
   Scope scope("jvp");
   Results results = spliced(*expansion, r, tangents, at);
   JvpResult result;
@@ -305,7 +309,7 @@ void check_chunk_size(std::string_view api, std::optional<int64_t> chunk_size, L
 JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const size_t> diff, Mode mode,
                         const JacobianOptions& options, Location at) {
   const char* api = mode == Mode::reverse ? "jacrev" : mode == Mode::forward ? "jacfwd" : "jacobian";
-  mode == Mode::forward ? check_forward(api, args, diff, at) : check_reverse(api, args, diff, at);
+  mode == Mode::forward ? check_forward(api, fn, args, diff, at) : check_reverse(api, fn, args, diff, at);
   ir::Zeros zeros = zeros_of(options.strong_zeros);
   Recorded r =
       record_active(api, fn, args, diff, mode == Mode::forward ? options.randomness : Randomness::different, at);
@@ -329,7 +333,7 @@ JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const siz
 }
 
 Leaves functionalize(Fn fn, std::span<const Tensor> args, Remove remove, Location at) {
-  check_defined("functionalize", args, "argument", at);
+  check_defined("functionalize", args, names(fn), at);
   MergedArguments merged(fn, args);
   WatchedArguments watched(merged.fn());
   Recording recording = record_function(watched.fn(), merged.arguments(),

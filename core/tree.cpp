@@ -1,8 +1,7 @@
 #include <cxxabi.h>
 #include <cstdlib>
 
-#include "jot/detail.h"
-#include "jot/tensor.h"
+#include "jot/tree.h"
 
 namespace jot::detail {
 
@@ -11,6 +10,45 @@ void Flattener::tensor(const Tensor& t) { out_.push_back(t); }
 void TreeSpec::tensor(const Tensor& t) {
   nodes.push_back({Node::Kind::tensor, 0});
   tensors.push_back(t);
+}
+
+void LeafPath::tensor(const Tensor&) {
+  if (leaf_-- == 0)
+    for (const Open& node : open_) text_ += node.child();
+  close();
+}
+
+void LeafPath::open(Open node) {
+  open_.push_back(std::move(node));
+  if (open_.back().size == 0) {
+    open_.pop_back();
+    close();
+  }
+}
+
+// A node is complete, and with it those that it completes.
+void LeafPath::close() {
+  while (!open_.empty() && ++open_.back().done == open_.back().size) open_.pop_back();
+}
+
+std::string LeafPath::Open::child() const {
+  std::string n = std::to_string(done);
+  switch (kind) {
+    case Kind::arguments:
+      return " " + n;
+    case Kind::list:
+      return "[" + n + "]";
+    case Kind::map:
+      return "[\"" + names + "\"]";
+    case Kind::record:
+      break;
+  }
+  return "." + std::string(listed_name(names, done));
+}
+
+std::string Fn::name(Role role, size_t leaf) const {
+  constexpr std::string_view kRoles[] = {"argument", "tangent", "output", "aux"};
+  return std::string(kRoles[static_cast<size_t>(role)]) + path(self, role, leaf);
 }
 
 namespace {
@@ -158,14 +196,21 @@ class Matcher {
                          given + " but outputs has structure " + got + jot::at(at_));
   }
 
+  // A struct may have tensors in it.
+  static std::string announce(const std::type_info& type) {
+    if (type == typeid(double) || type == typeid(std::string)) return "";
+    return " (a struct of tensors has to be announced: JOT_TREE(" + type_name(type) + ", member...))";
+  }
+
   [[noreturn]] void not_a_tensor(const DimTree& d, const std::type_info& type) const {
     std::string name = type_name(type);
     if (inputs_)
-      throw TransformError(
-          "[vmap] Got in_dim=" + std::to_string(d.dim) + " for an input but the input is of type " + name +
-          ". We cannot vmap over non-Tensor arguments, please use none as the respective in_dim" + jot::at(at_));
+      throw TransformError("[vmap] Got in_dim=" + std::to_string(d.dim) + " for an input but the input is of type " +
+                           name +
+                           ". We cannot vmap over non-Tensor arguments, please use none as the respective in_dim" +
+                           announce(type) + jot::at(at_));
     throw TransformError("[vmap] `f` must only return Tensors, got type " + name +
-                         ". Did you mean to set out_dims= to none for output?" + jot::at(at_));
+                         ". Did you mean to set out_dims= to none for output?" + announce(type) + jot::at(at_));
   }
 
   const TreeSpec& spec_;
@@ -218,7 +263,7 @@ std::string written_in_dims(const TreeSpec& args, std::span<const std::optional<
 
 }  // namespace
 
-std::vector<std::optional<int64_t>> match_in_dims(const DimTree& in_dims, const TreeSpec& args, Location at) {
+std::vector<std::optional<int64_t>> match_in_dims(const DimTree& in_dims, const TreeSpec& args, Fn fn, Location at) {
   if (args.nodes.front().size == 0)
     throw TransformError(
         "[vmap] got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a "
@@ -230,7 +275,7 @@ std::vector<std::optional<int64_t>> match_in_dims(const DimTree& in_dims, const 
     int64_t rank = args.tensors[i].dim(), given = *dims[i];
     if (given < -rank || given >= rank)
       throw TransformError(
-          "[vmap] Got in_dim=" + std::to_string(given) + " for some input (tensor " + std::to_string(i) +
+          "[vmap] Got in_dim=" + std::to_string(given) + " for some input (" + fn.name(Role::argument, i) +
           "), but that input is a Tensor of dimensionality " + std::to_string(rank) +
           (rank ? " so expected in_dim to satisfy -" + std::to_string(rank) + " <= in_dim < " + std::to_string(rank) +
                       "."

@@ -30,14 +30,14 @@ int64_t lanes_of(std::span<const Tensor> args, std::span<const std::optional<int
 }
 
 // Counts the dimension that the lanes add; negatives are of the batched result.
-void normalise(std::vector<std::optional<int64_t>>& out_dims, const Leaves& values, Location at) {
+void normalise(std::vector<std::optional<int64_t>>& out_dims, const Leaves& values, const Fn& fn, Location at) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (!out_dims[i]) continue;
     int64_t rank = values[i].dim(), given = *out_dims[i];
     if (given < -(rank + 1) || given > rank)
       throw IndexError("[vmap] Dimension out of range (expected to be in range of [" + std::to_string(-(rank + 1)) +
-                       ", " + std::to_string(rank) + "], but got " + std::to_string(given) + "): out_dim of output " +
-                       std::to_string(i) + jot::at(at));
+                       ", " + std::to_string(rank) + "], but got " + std::to_string(given) + "): out_dim of " +
+                       fn.name(Role::output, i) + jot::at(at));
     if (given < 0) *out_dims[i] += rank + 1;
   }
 }
@@ -80,15 +80,15 @@ ir::Value write_of_lanes(const ir::GraphData& g, size_t input, std::span<const s
   return found;
 }
 
-[[noreturn]] void no_place_for_lanes(const ir::GraphData& g, size_t input, const Binding& binding,
+[[noreturn]] void no_place_for_lanes(const ir::GraphData& g, const Fn& fn, size_t input, const Binding& binding,
                                      std::span<const std::optional<int64_t>> in_dims) {
   ir::Value write = write_of_lanes(g, input, in_dims);
   bool captured = binding.kind == Binding::Kind::capture;
   throw TransformError(
       "[vmap] in-place " + std::string(ir::name_of(g.op(write))) +
       "_ is not possible: it writes a value with lanes to " +
-      (captured ? "a captured tensor" : "argument " + std::to_string(binding.argument) + ", whose in_dim is none") +
-      ", " + ir::to_string(g.type(g.inputs()[input])) + ", and all lanes would write to the same elements; " +
+      (captured ? "a captured tensor" : fn.name(Role::argument, binding.argument) + ", whose in_dim is none") + ", " +
+      ir::to_string(g.type(g.inputs()[input])) + ", and all lanes would write to the same elements; " +
       (captured ? "pass it as an argument with an in_dim, or write to a clone() that f makes"
                 : "give it an in_dim, or write to a clone() that f makes") +
       jot::at(g.location(write)));
@@ -112,7 +112,7 @@ Leaves mapped(Fn fn, std::span<const Tensor> args, std::span<const std::optional
 
   Expand what{.kind = TransformKind::vmap, .lanes = lanes, .randomness = options.randomness};
   what.out_dims = recording.outputs.out_dims;
-  normalise(what.out_dims, recording.outputs.values, at);
+  normalise(what.out_dims, recording.outputs.values, fn, at);
   int64_t draws = recording.random_draws;
   if (chunk < lanes) {
     what.chunk_size = chunk;
@@ -128,7 +128,7 @@ Leaves mapped(Fn fn, std::span<const Tensor> args, std::span<const std::optional
   try {
     expansion = expand(recording.graph, what);
   } catch (const passes::LanesError& e) {
-    no_place_for_lanes(recording.graph.data(), e.input, recording.bindings[e.input], what.in_dims);
+    no_place_for_lanes(recording.graph.data(), fn, e.input, recording.bindings[e.input], what.in_dims);
   }
   if (share_storage(args)) check_overlap(expansion->graph.data(), recording.bindings, args, at);
   Scope scope("vmap");
@@ -145,7 +145,7 @@ Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<i
             const VmapOptions& options, Location at) {
   for (size_t i = 0; i < args.size(); ++i)
     if (!args[i].defined())
-      throw TransformError("[vmap] argument " + std::to_string(i) + " is an undefined Tensor" + jot::at(at));
+      throw TransformError("[vmap] " + fn.name(Role::argument, i) + " is an undefined Tensor" + jot::at(at));
   if (!share_storage(args)) return mapped(fn, args, in_dims, options, at);
   MergedArguments merged(fn, args, in_dims);
   std::vector<std::optional<int64_t>> dims;

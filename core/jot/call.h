@@ -6,13 +6,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "jot/checks.h"
 #include "jot/tree.h"
 
 namespace jot::detail {
-
-// What a transform hands to f for an argument: a Parameter reads as a Tensor.
-template <class A>
-using argument_t = std::conditional_t<TensorHandle<A>, Tensor, A>;
 
 // The argument with its tensors replaced.
 template <class A>
@@ -40,14 +37,6 @@ decltype(auto) call_with_lvalues(F& f, const A&... a) {
   else
     return f(a...);
 }
-
-template <class T>
-inline constexpr bool is_pair = false;
-template <class A, class B>
-inline constexpr bool is_pair<std::pair<A, B>> = true;
-
-template <class F, class... A>
-using result_t = std::remove_cvref_t<std::invoke_result_t<F&, const A&...>>;
 
 // The output of what f returns: itself, or the first of pair{output, aux}.
 template <bool Aux, class R>
@@ -78,13 +67,34 @@ T blank(const T& t) {
   return copy;
 }
 
+// Paths in errors, of a leaf of a tree and of the arguments of a call.
+template <class T>
+std::string leaf_path(const T& tree, size_t leaf) {
+  LeafPath path(leaf);
+  walk(tree, path);
+  return path.text();
+}
+template <class... A>
+std::string leaf_path_of_arguments(const std::tuple<const A&...>& args, size_t leaf) {
+  LeafPath path(leaf);
+  path.arguments(sizeof...(A));
+  std::apply([&](const A&... a) { (walk(a, path), ...); }, args);
+  return path.text();
+}
+
+template <Role role, class... A>
+LeafNames names_of(const std::tuple<const A&...>& args) {
+  return {[](const void* tree, size_t leaf) {
+            return (role == Role::tangent ? "tangent" : "argument") +
+                   leaf_path_of_arguments(*static_cast<const std::tuple<const A&...>*>(tree), leaf);
+          },
+          &args};
+}
+
 template <bool Aux, class F, class... A>
 class Call {
  public:
-  static_assert(std::is_invocable_v<F&, const argument_t<A>&...>, "the function cannot be called with these arguments");
-  using Result = result_t<F, argument_t<A>...>;
-  static_assert(!std::is_void_v<Result>, "Expected f to be a function that has non-empty output");
-  static_assert(!Aux || is_pair<Result>, "output of function f should be a std::pair{output, aux} if has_aux is given");
+  using Result = typename CallResult<Aux, F, A...>::type;
 
   Call(F& f, const A&... a) : f_(f), args_(a...) {
     Flattener flattener(leaves);
@@ -93,7 +103,14 @@ class Call {
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  Fn fn() { return {&invoke, this}; }
+  Fn fn() { return {&invoke, this, &path}; }
+  static std::string path(const void* self, Role role, size_t leaf) {
+    const Call& call = *static_cast<const Call*>(self);
+    if (role == Role::output) return leaf_path(output_of<Aux>(*call.result_), leaf);
+    if constexpr (Aux)
+      if (role == Role::aux) return leaf_path(call.result_->second, leaf);
+    return leaf_path_of_arguments(call.args_, leaf);
+  }
   const std::tuple<const A&...>& args() const { return args_; }
   Result& result() { return *result_; }
 
@@ -125,7 +142,8 @@ class Call {
   }
   template <size_t... I>
   void run([[maybe_unused]] const Tensor* tensors, std::index_sequence<I...>) {
-    result_.emplace(call_with_lvalues(f_, substitute(std::get<I>(args_), tensors + starts[I])...));
+    if constexpr (CallResult<Aux, F, A...>::right)
+      result_.emplace(call_with_lvalues(f_, substitute(std::get<I>(args_), tensors + starts[I])...));
   }
   static void invoke(void* self, std::span<const Tensor> args, Outputs& out) {
     Call& call = *static_cast<Call*>(self);
@@ -161,9 +179,12 @@ struct Selected {
       return copy_tuple(args, std::make_index_sequence<positions.size()>());
   }
   using type = decltype(copy(std::declval<const std::tuple<const A&...>&>()));
-  static_assert(differentiable<type>,
-                "Thing passed to transform API must be Tensor: a differentiated argument holds something else (numbers "
-                "are constants: leave them out with argnums)");
+  template <size_t... I>
+  static constexpr bool check(std::index_sequence<I...>) {
+    (check_differentiated<positions[I], std::tuple_element_t<positions[I], std::tuple<A...>>>(), ...);
+    return true;
+  }
+  static_assert(check(std::make_index_sequence<positions.size()>()));
   // The selected arguments with these tensors in them.
   static type with(const std::tuple<const A&...>& args, const Leaves& leaves) {
     type result = copy(args);

@@ -35,8 +35,10 @@ class TreeVisitor {
   virtual void number(uint64_t bits) = 0;
   virtual void text(std::string_view text) = 0;
   virtual void other(const void* value, const OpaqueType& type) = 0;
-  virtual void list(size_t size) = 0;  // tuples, pairs, arrays, vectors, announced structs: the children follow
-  virtual void map(size_t size) = 0;   // for each child a key, then it
+  virtual void list(size_t size) = 0;  // tuples, pairs, arrays, vectors: the children follow
+  // An announced struct, and its members as JOT_TREE lists them.
+  virtual void record(size_t size, std::string_view /*members*/) { list(size); }
+  virtual void map(size_t size) = 0;  // for each child a key, then it
   virtual void key(const std::string& key) = 0;
   virtual void optional(bool has_value) = 0;
 
@@ -89,6 +91,58 @@ class TreeSpec final : public TreeVisitor {
   }
 };
 
+// The i-th of names with commas between them.
+constexpr std::string_view listed_name(std::string_view names, size_t i) {
+  for (; i > 0; --i) names.remove_prefix(names.find(',') + 1);
+  names.remove_prefix(names.find_first_not_of(' '));
+  return names.substr(0, names.find_first_of(", "));
+}
+
+// What the user calls a leaf of a tree: `.vel`, `["w"]`, `[2]`, of arguments ` 0.vel`.
+class LeafPath final : public TreeVisitor {
+ public:
+  explicit LeafPath(size_t leaf) : leaf_(leaf) {}
+  void arguments(size_t count) { open({.size = count, .kind = Open::Kind::arguments}); }
+  const std::string& text() const { return text_; }
+
+  void tensor(const Tensor&) override;
+  void number(uint64_t) override { close(); }
+  void text(std::string_view) override { close(); }
+  void other(const void*, const OpaqueType&) override { close(); }
+  void list(size_t size) override { open({.size = size, .kind = Open::Kind::list}); }
+  void record(size_t size, std::string_view members) override {
+    open({.size = size, .kind = Open::Kind::record, .names = std::string(members)});
+  }
+  void map(size_t size) override { open({.size = size, .kind = Open::Kind::map}); }
+  void key(const std::string& key) override { open_.back().names = key; }
+  void optional(bool has_value) override {
+    if (!has_value) close();
+  }
+
+ private:
+  // A node some of whose children are still to come.
+  struct Open {
+    enum class Kind : uint8_t { arguments, list, record, map };
+    size_t size;
+    Kind kind;
+    std::string names = {};  // of the members; of the present child of a map
+    size_t done = 0;
+    std::string child() const;
+  };
+  void open(Open node);
+  void close();
+  size_t leaf_;
+  std::vector<Open> open_;
+  std::string text_;
+};
+
+// Names the leaves of a tree in errors: "cotangent.vel".
+struct LeafNames {
+  std::string (*name)(const void* tree, size_t leaf);
+  const void* tree;
+  std::string operator()(size_t leaf) const { return name(tree, leaf); }
+};
+
 // Hands out tensors in order.
 struct LeafCursor {
   const Tensor* next;
@@ -103,11 +157,16 @@ struct Outputs {
   std::vector<std::optional<int64_t>> out_dims;
 };
 
+// The trees of a call, as its errors name them; tangents have the structure of the arguments.
+enum class Role : uint8_t { argument, tangent, output, aux };
 // A user's function, its trees flattened away. Called once, with symbolic leaves for all tensor leaves of all
 // arguments.
 struct Fn {
   void (*call)(void* self, std::span<const Tensor> args, Outputs& out);
   void* self;
+  std::string (*path)(const void* self, Role role, size_t leaf);
+  // "argument 0.vel", "output[\"w\"]"; of outputs when f has been called.
+  std::string name(Role role, size_t leaf) const;
 };
 
 // The positions of the leaves of the arguments `which`; leaves of argument k are [starts[k], starts[k + 1]).
@@ -121,7 +180,7 @@ class LinearMap {
  public:
   virtual ~LinearMap() = default;
   // Checks count, shape and dtype of the leaves; throws TransformError.
-  virtual Leaves operator()(std::span<const Tensor> leaves, Location at) const = 0;
+  virtual Leaves operator()(std::span<const Tensor> leaves, LeafNames names, Location at) const = 0;
 };
 
 struct GradResult {
@@ -139,7 +198,7 @@ struct VjpResult {
 VjpResult vjp(Fn fn, std::span<const Tensor> args);
 
 // Throws the error for cotangents, or tangents, of another structure than the outputs, or primals.
-void check_structure(const TreeSpec& expected, const TreeSpec& given, std::string_view api);
+void check_structure(const TreeSpec& expected, const TreeSpec& given, std::string_view api, Location at);
 
 struct JvpResult {
   Leaves outputs, tangents, aux;
@@ -164,8 +223,8 @@ void check_chunk_size(std::string_view api, std::optional<int64_t> chunk_size, L
 
 // ---- vmap
 
-// The in_dim of each tensor leaf, checked against the arguments and normalised; `args` is the list of all arguments.
-std::vector<std::optional<int64_t>> match_in_dims(const DimTree& in_dims, const TreeSpec& args, Location at);
+// The in_dim of each tensor leaf, checked against the arguments of fn and normalised; `args` is the list of all.
+std::vector<std::optional<int64_t>> match_in_dims(const DimTree& in_dims, const TreeSpec& args, Fn fn, Location at);
 // The out_dim of each tensor leaf.
 std::vector<std::optional<int64_t>> match_out_dims(const DimTree& out_dims, const TreeSpec& outputs, Location at);
 Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,

@@ -73,7 +73,7 @@ namespace detail {
 class ArgumentTypes {
  public:
   explicit ArgumentTypes(const JitKey& key);
-  void check(const JitKey& key, Location at) const;
+  void check(const JitKey& key, LeafNames names, Location at) const;
 
  private:
   std::vector<uint64_t> words_;
@@ -88,7 +88,8 @@ class Compiled : public Executable {
   Out operator()(const A&... a, Location at = JOT_HERE) const {
     JitKey key(nullptr);
     (walk(a, key), ...);
-    types_.check(key, at);
+    std::tuple<const A&...> args(a...);
+    types_.check(key, names_of<Role::argument>(args), at);
     Leaves leaves(num_results(*program_));
     run_program(*program_, key.tensors(), leaves);
     Out out = prototype_;

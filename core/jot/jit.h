@@ -103,12 +103,12 @@ class Jit {
   Jit(F f, Location at) : f_(std::move(f)), cache_(std::make_shared<JitCache>(at)), at_(at) {}
 
   template <class... A>
-  result_t<F, argument_t<A>...> operator()(const A&... a) const {
-    static_assert(!(false || ... || leafage<A>().keyless),
-                  "a static argument of a jitted function needs == and std::hash: it is part of the recording's key");
+  typename CallResult<false, F, A...>::type operator()(const A&... a) const {
+    check_keys<A...>(std::index_sequence_for<A...>());
     using C = Call<false, F, A...>;
     using Result = typename C::Result;
-    if (tracing()) return call_with_lvalues(f_, static_cast<const argument_t<A>&>(a)...);
+    if constexpr (CallResult<false, F, A...>::right)
+      if (tracing()) return call_with_lvalues(f_, static_cast<const argument_t<A>&>(a)...);
     static constexpr char signature = 0;
     JitKey key(&signature);
     (walk(a, key), ...);

@@ -1,5 +1,6 @@
 // Options of the transforms: grad<argnums(0, 1), has_aux>(f), vmap(f, {.in_dims = {0, none}}).
 #pragma once
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "jot/tensor.h"
@@ -36,6 +38,27 @@ inline constexpr has_aux_t has_aux{};
 
 namespace detail {
 
+// The text of a static_assert is a literal: one for each argument.
+#define JOT_ASSERT_ARGUMENT(i, condition, text)              \
+  static_assert((i) != 0 || (condition), "argument 0" text); \
+  static_assert((i) != 1 || (condition), "argument 1" text); \
+  static_assert((i) != 2 || (condition), "argument 2" text); \
+  static_assert((i) != 3 || (condition), "argument 3" text); \
+  static_assert((i) != 4 || (condition), "argument 4" text); \
+  static_assert((i) != 5 || (condition), "argument 5" text); \
+  static_assert((i) <= 5 || (condition), "an argument after the sixth" text)
+
+template <int number, int arity>
+constexpr void check_argnum() {
+  JOT_ASSERT_ARGUMENT(number, number < arity,
+                      ": Got argnum out of range: the function has fewer positional inputs; write argnum(0) for the "
+                      "first");
+  static_assert(
+      number >= -arity,
+      "a negative argnum: Got argnum out of range: the function has fewer positional inputs; write argnum(-1) "
+      "for the last");
+}
+
 template <class T>
 inline constexpr size_t num_argnums = 0;  // that an option lists
 template <>
@@ -59,7 +82,7 @@ struct Options {
   // Positions of the differentiated arguments among `arity`.
   template <int arity>
   static constexpr std::array<size_t, count> positions() {
-    static_assert(in_range(numbers(), arity), "Got argnum out of range: the function has fewer positional inputs");
+    check_range<arity>(std::make_index_sequence<count>());
     static_assert(unique(numbers(), arity), "argnums elements must be unique");
     std::array<size_t, count> result{};
     for (size_t i = 0; i < count; ++i) result[i] = wrap(numbers()[i], arity);
@@ -72,16 +95,20 @@ struct Options {
     (take(result, O), ...);
     return result;
   }
-  static constexpr size_t wrap(int i, int arity) { return static_cast<size_t>(i < 0 ? i + arity : i); }
-  static constexpr bool in_range(const std::array<int, count>& list, int arity) {
-    for (int i : list)
-      if (i < -arity || i >= arity) return false;
-    return true;
+  // One out of range, which is an error elsewhere, stands for the last or the first.
+  static constexpr size_t wrap(int i, int arity) {
+    return static_cast<size_t>(std::clamp(i < 0 ? i + arity : i, 0, arity - 1));
   }
+  template <int arity, size_t... I>
+  static constexpr void check_range(std::index_sequence<I...>) {
+    (check_argnum<numbers()[I], arity>(), ...);
+  }
+  static constexpr bool in_range(int i, int arity) { return -arity <= i && i < arity; }
   static constexpr bool unique(const std::array<int, count>& list, int arity) {
     for (size_t i = 0; i < count; ++i)
       for (size_t j = 0; j < i; ++j)
-        if (wrap(list[i], arity) == wrap(list[j], arity)) return false;
+        if (in_range(list[i], arity) && in_range(list[j], arity) && wrap(list[i], arity) == wrap(list[j], arity))
+          return false;
     return true;
   }
   static constexpr void take(std::array<int, count>& out, argnum_t o) { out[0] = o.number; }

@@ -11,12 +11,6 @@ namespace jot {
 
 namespace detail {
 
-template <class Out>
-constexpr void check_output() {
-  static_assert(differentiable<Out>,
-                "expected f to return only tensors, got unsupported type (return numbers and other values as aux)");
-}
-
 template <class Opt, class F, bool with_value>
 class Grad {
  public:
@@ -53,8 +47,8 @@ class Pullback {
       : map_(std::move(map)), out_(std::move(out)), in_(std::move(in)) {}
   // The cotangents of the primals, always a tuple.
   std::tuple<A...> operator()(const Out& cotangents, Location at = JOT_HERE) const {
-    if constexpr (leafage<Out>().dynamic) check_same(cotangents);
-    Leaves results = (*map_)(leaves_in(cotangents), at);
+    if constexpr (leafage<Out>().dynamic) check_same(cotangents, at);
+    Leaves results = (*map_)(leaves_in(cotangents), {&name, &cotangents}, at);
     std::tuple<A...> in = in_;
     LeafCursor cursor{results.data()};
     replace_leaves(in, cursor);
@@ -62,11 +56,14 @@ class Pullback {
   }
 
  private:
-  void check_same(const Out& cotangents) const {
+  static std::string name(const void* cotangents, size_t leaf) {
+    return "cotangent" + leaf_path(*static_cast<const Out*>(cotangents), leaf);
+  }
+  void check_same(const Out& cotangents, Location at) const {
     TreeSpec expected, given;
     walk(out_, expected);
     walk(cotangents, given);
-    check_structure(expected, given, "vjp");
+    check_structure(expected, given, "vjp", at);
   }
   std::shared_ptr<const LinearMap> map_;
   Out out_;
@@ -78,17 +75,18 @@ class Pushforward {
  public:
   Pushforward(std::shared_ptr<const LinearMap> map, Out out, std::tuple<A...> in)
       : map_(std::move(map)), out_(std::move(out)), in_(std::move(in)) {}
-  Out operator()(const A&... tangents) const {
+  Out operator()(const A&... tangents, Location at = JOT_HERE) const {
     if constexpr ((false || ... || leafage<A>().dynamic)) {
       TreeSpec expected, given;
       walk(in_, expected);
       walk(std::tie(tangents...), given);
-      check_structure(expected, given, "linearize");
+      check_structure(expected, given, "linearize", at);
     }
     Leaves leaves;
     Flattener flattener(leaves);
     (walk(tangents, flattener), ...);
-    Leaves results = (*map_)(leaves, {});
+    std::tuple<const A&...> args(tangents...);
+    Leaves results = (*map_)(leaves, names_of<Role::tangent>(args), at);
     Out out = out_;
     LeafCursor cursor{results.data()};
     replace_leaves(out, cursor);
@@ -176,7 +174,7 @@ template <auto... O, class F, class... A>
 auto vjp(F&& f, const A&... a) {
   using namespace detail;
   static_assert((std::same_as<std::remove_cvref_t<decltype(O)>, has_aux_t> && ...), "vjp: the only option is has_aux");
-  static_assert((differentiable<A> && ...), "Thing passed to transform API must be Tensor: a primal of vjp is not");
+  check_all_differentiated<A...>(std::index_sequence_for<A...>());
   constexpr bool aux = sizeof...(O) > 0;
   using C = Call<aux, std::remove_reference_t<F>, A...>;
   using Out = output_t<aux, typename C::Result>;
@@ -206,7 +204,7 @@ auto jvp(F&& f, const detail::Primals<A...>& primals, const detail::Tangents<std
          JvpOptions options = {}, Location at = JOT_HERE) {
   using namespace detail;
   static_assert((std::same_as<std::remove_cvref_t<decltype(O)>, has_aux_t> && ...), "jvp: the only option is has_aux");
-  static_assert((differentiable<A> && ...), "Expected primals to only contain Tensors");
+  check_all_differentiated<A...>(std::index_sequence_for<A...>());
   static_assert(sizeof...(A) > 0, "Expected primals to contain at least one Tensor.");
   constexpr bool aux = sizeof...(O) > 0;
   return std::apply(
@@ -218,7 +216,7 @@ auto jvp(F&& f, const detail::Primals<A...>& primals, const detail::Tangents<std
           TreeSpec expected, given;
           walk(primals.values, expected);
           walk(tangents.values, given);
-          check_structure(expected, given, "jvp");
+          check_structure(expected, given, "jvp", at);
         }
         JvpResult r = detail::jvp(call.fn(), call.leaves, leaves_in(tangents.values), options, at);
         auto out = call.output(r.outputs);
@@ -235,8 +233,7 @@ auto jvp(F&& f, const detail::Primals<A...>& primals, const detail::Tangents<std
 template <class F, class... A>
 auto linearize(F&& f, const A&... a) {
   using namespace detail;
-  static_assert((differentiable<A> && ...),
-                "Thing passed to transform API must be Tensor: a primal of linearize is not");
+  check_all_differentiated<A...>(std::index_sequence_for<A...>());
   using C = Call<false, std::remove_reference_t<F>, A...>;
   check_output<typename C::Result>();
   C call(f, a...);

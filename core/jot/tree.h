@@ -17,6 +17,7 @@
 #include "jot/detail.h"
 #include "jot/members.h"
 #include "jot/tensor.h"
+#include "jot/tree_macro.h"
 
 namespace jot {
 
@@ -32,6 +33,15 @@ struct IgnoreMembers {
   template <class... M>
   void operator()(M&...) const {}
 };
+// Hands on the members of a const struct.
+template <class Fn>
+struct ConstMembers {
+  Fn& fn;
+  template <class... M>
+  decltype(auto) operator()(M&... m) const {
+    return fn(std::as_const(m)...);
+  }
+};
 template <class T>
 concept Announced = requires(T& t) { jot_tree_members(t, IgnoreMembers{}); };
 
@@ -46,7 +56,9 @@ struct CountListed {
   }
 };
 template <class T>
-inline constexpr bool lists_all_members =
+inline constexpr bool lists_all_members = true;  // a mistake in the list is told as such
+template <Announced T>
+inline constexpr bool lists_all_members<T> =
     JotTreeOf<T, listed<decltype(jot_tree_members(std::declval<T&>(), CountListed{}))::value>,
               members<num_members<T>()>>::complete;
 
@@ -178,9 +190,13 @@ void walk(const T& t, TreeVisitor& v);
 
 struct MembersVisitor {
   TreeVisitor& v;
+  std::string_view names = {};  // of an announced struct
   template <class... M>
   void operator()(const M&... m) const {
-    v.list(sizeof...(M));
+    if (names.empty())
+      v.list(sizeof...(M));
+    else
+      v.record(sizeof...(M), names);
     (walk(m, v), ...);
   }
 };
@@ -210,7 +226,7 @@ void walk(const T& t, TreeVisitor& v) {
   } else if constexpr (kind == NodeKind::product) {
     std::apply(MembersVisitor{v}, t);
   } else if constexpr (kind == NodeKind::record) {
-    jot_tree_members(t, MembersVisitor{v});
+    jot_tree_members(t, MembersVisitor{v, jot_tree_names(&t)});
   } else if constexpr (kind == NodeKind::number) {
     v.number(number_bits(t));
   } else if constexpr (kind == NodeKind::text) {
@@ -351,31 +367,12 @@ rebind_t<O, L> rebuild(const O& o, const L& leaf, LeafCursor& leaves) {
     return result;
   } else if constexpr (kind == NodeKind::product) {
     return std::apply([&](const auto&... m) { return rebind_t<O, L>{rebuild<L>(m, leaf, leaves)...}; }, o);
-  } else {
+  } else if constexpr (kind == NodeKind::record) {
     return jot_tree_members(o, MembersRebuilder<L>{leaf, leaves});
+  } else {
+    return o;  // no tree of tensors, which is an error elsewhere
   }
 }
 
 }  // namespace detail
 }  // namespace jot
-
-#define JOT_TREE_PARENS ()
-#define JOT_TREE_EXPAND(...) JOT_TREE_EXPAND3(JOT_TREE_EXPAND3(JOT_TREE_EXPAND3(JOT_TREE_EXPAND3(__VA_ARGS__))))
-#define JOT_TREE_EXPAND3(...) JOT_TREE_EXPAND2(JOT_TREE_EXPAND2(JOT_TREE_EXPAND2(JOT_TREE_EXPAND2(__VA_ARGS__))))
-#define JOT_TREE_EXPAND2(...) JOT_TREE_EXPAND1(JOT_TREE_EXPAND1(JOT_TREE_EXPAND1(JOT_TREE_EXPAND1(__VA_ARGS__))))
-#define JOT_TREE_EXPAND1(...) __VA_ARGS__
-#define JOT_TREE_MEMBERS(...) __VA_OPT__(JOT_TREE_EXPAND(JOT_TREE_MEMBER(__VA_ARGS__)))
-#define JOT_TREE_MEMBER(m, ...) jot_t_.m __VA_OPT__(, JOT_TREE_MEMBER_AGAIN JOT_TREE_PARENS(__VA_ARGS__))
-#define JOT_TREE_MEMBER_AGAIN() JOT_TREE_MEMBER
-// Announces a struct as a tree of the members named, which must be all it has. At namespace scope, in the struct's
-// namespace.
-#define JOT_TREE(Type, ...)                                                          \
-  template <class JotFn>                                                             \
-  decltype(auto) jot_tree_members([[maybe_unused]] Type& jot_t_, JotFn&& fn) {       \
-    return fn(JOT_TREE_MEMBERS(__VA_ARGS__));                                        \
-  }                                                                                  \
-  template <class JotFn>                                                             \
-  decltype(auto) jot_tree_members([[maybe_unused]] const Type& jot_t_, JotFn&& fn) { \
-    return fn(JOT_TREE_MEMBERS(__VA_ARGS__));                                        \
-  }                                                                                  \
-  static_assert(::jot::detail::lists_all_members<Type>)

@@ -22,8 +22,8 @@ class Vmap {
     (walk(a, spec), ...);
     Call<false, F, A...> call(f_, a...);
     Body<Call<false, F, A...>> body{call, options_.out_dims, at_};
-    std::vector<std::optional<int64_t>> in_dims = match_in_dims(options_.in_dims, spec, at_);
-    return call.output(vmap({&Body<Call<false, F, A...>>::invoke, &body}, call.leaves, in_dims, options_, at_));
+    std::vector<std::optional<int64_t>> in_dims = match_in_dims(options_.in_dims, spec, call.fn(), at_);
+    return call.output(vmap(body.fn(), call.leaves, in_dims, options_, at_));
   }
 
  private:
@@ -33,6 +33,10 @@ class Vmap {
     C& call;
     const DimTree& out_dims;
     Location at;
+    Fn fn() { return {&invoke, this, &path}; }
+    static std::string path(const void* self, Role role, size_t leaf) {
+      return C::path(&static_cast<const Body*>(self)->call, role, leaf);
+    }
     static void invoke(void* self, std::span<const Tensor> args, Outputs& out) {
       Body& body = *static_cast<Body*>(self);
       Fn fn = body.call.fn();
@@ -54,6 +58,42 @@ class Vmap {
 template <class F>
 auto vmap(F&& f, VmapOptions options = {}, Location at = JOT_HERE) {
   return detail::Vmap<std::decay_t<F>>(std::forward<F>(f), std::move(options), at);
+}
+
+namespace detail {
+
+// What {.in_dim = 0} and {.out_dim = 0} are taken for, and nothing else.
+struct Unnamed {};
+struct GivenDims {
+  template <class First, class... Rest>
+  GivenDims(const First&, const Rest&...) {}  // NOLINT: implicit by design
+};
+struct InDim {
+  Unnamed unnamed = {};
+  GivenDims in_dim;
+  DimTree out_dim = 0, out_dims = 0;
+  Randomness randomness = Randomness::error;
+  std::optional<int64_t> chunk_size = {};
+};
+struct OutDim {
+  Unnamed unnamed = {};
+  DimTree in_dims = 0;
+  GivenDims out_dim;
+  Randomness randomness = Randomness::error;
+  std::optional<int64_t> chunk_size = {};
+};
+
+}  // namespace detail
+
+template <class F>
+auto vmap(F&& f, detail::InDim, Location at = JOT_HERE) {
+  static_assert(std::is_void_v<F>, "argument 1 of vmap: there is no .in_dim: write .in_dims");
+  return vmap(std::forward<F>(f), VmapOptions{}, at);
+}
+template <class F>
+auto vmap(F&& f, detail::OutDim, Location at = JOT_HERE) {
+  static_assert(std::is_void_v<F>, "argument 1 of vmap: there is no .out_dim: write .out_dims");
+  return vmap(std::forward<F>(f), VmapOptions{}, at);
 }
 
 }  // namespace jot

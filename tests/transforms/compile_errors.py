@@ -1,6 +1,12 @@
 #!/usr/bin/env python3
-"""Programs that must not compile, and what the compiler must say: compile_errors.py COMPILER FLAG..."""
+"""Programs that must not compile, and what the compiler must say: compile_errors.py COMPILER FLAG...
+
+The cases of MISTAKES run under every supported compiler that is installed: the first line that is an error says which
+argument is wrong and what to write, names may be in the lines around it, and at most MOST_LINES follow.
+"""
 import concurrent.futures
+import os
+import shutil
 import subprocess
 import sys
 
@@ -58,6 +64,100 @@ CASES = {
     'no error': ('grad(one)(x); jit([](const Tensor& x, const std::string&) { return x; })(x, std::string()); (void)mixed;', None),
 }
 
+MOST_LINES = 40
+STRUCTS = '''struct Plain { Tensor pos, vel; };
+struct Car { Tensor pos; double mass; };
+JOT_TREE(Car, pos, mass);
+struct Fleet { std::vector<Car> cars; };
+JOT_TREE(Fleet, cars);
+%s
+void program(Tensor x, Plain plain, Car car, Fleet fleet) {
+(void)x; (void)plain; (void)car; (void)fleet;
+%s
+}
+'''
+ANNOUNCE = ': it is or holds a struct that is not announced: write JOT_TREE(Struct, member, ...) below the struct'
+MEMBER = 'a member of a JOT_TREE struct is none; make it a Tensor, or pass it in another argument'
+CONST = 'it takes a reference to non-const; write const Tensor& x'
+VOID = 'it returns void; return a Tensor'
+# what is wrong: (statement, parts of the first error, names in the message)
+MISTAKES = {
+    'a struct without JOT_TREE': ('Plain g = grad([](const Plain& p) { return sum(p.pos); })(plain);',
+                                  ['argument 0', ANNOUNCE], ['Plain']),
+    'the second argument': ('auto g = jacrev<argnum(1)>([](const Tensor& x, const Plain& p) { return x * p.pos; })(x, plain);',
+                            ['argument 1', ANNOUNCE], ['Plain']),
+    'vjp of a struct': ('auto [y, p] = vjp([](const Plain& p) { return p.pos; }, plain);', ['argument 0', ANNOUNCE], ['Plain']),
+    'jvp of a struct': ('auto [y, t] = jvp([](const Plain& p) { return p.pos; }, primals(plain), tangents(plain));',
+                        ['argument 0', ANNOUNCE], ['Plain']),
+    'a struct as output': ('auto y = jacrev([](const Tensor& x) { return Plain{x, x}; })(x);',
+                           ['expected f to return only tensors', 'write JOT_TREE(Struct, member, ...)'], ['Plain']),
+    'jit of a struct': ('Tensor y = jit([](const Plain& p) { return p.pos; })(plain);',
+                        ['argument 0', 'needs == and std::hash', 'write JOT_TREE(Struct, member, ...)'], ['Plain']),
+    'a member that is a number': ('Car g = grad([](const Car& c) { return sum(c.pos) * c.mass; })(car);',
+                                  ['argument 0', MEMBER], ['Car', '"mass"', 'double']),
+    'a member of a member': ('auto g = jacrev([](const Fleet& f) { return f.cars[0].pos; })(fleet);',
+                             ['argument 0', MEMBER], ['Car', '"mass"', 'double']),
+    'an output with a number': ('auto g = jacrev([](const Tensor& x) { return Car{x, 1}; })(x);',
+                                ['expected f to return only tensors', 'return it as aux'], ['Car', '"mass"']),
+    'Tensor&': ('Tensor y = grad([](Tensor& x) { return sum(x); })(x);', ['argument 0', CONST], []),
+    'Tensor& in vmap': ('Tensor y = vmap([](const Tensor& a, Tensor& b) { return a + b; })(x, x);', ['argument 1', CONST], []),
+    'Tensor& in jit': ('Tensor y = jit([](Tensor& x) { return sum(x); })(x);', ['argument 0', CONST], []),
+    'another type': ('Tensor y = vmap([](const Tensor& a, const Plain&) { return a; })(x, x);',
+                     ['argument 1', 'it takes another type; write const Tensor& x'], []),
+    'too few': ('Tensor y = grad(two)(x);', ['argument 1 is missing', 'it takes more; pass them all'], []),
+    'too few in jit': ('Tensor y = jit(two)(x);', ['argument 1 is missing'], []),
+    'too many': ('auto [y, p] = vjp(one, x, x);', ['argument 1 is one too many', 'leave it out'], []),
+    'generic': ('Tensor y = vmap([](const auto& a, const auto& b) { return a + b; })(x);',
+                ['write const Tensor& x or const auto& x'], []),
+    'void': ('Tensor y = grad([](const Tensor& x) { x.add_(1); })(x);', [VOID], []),
+    'void in vmap': ('Tensor y = vmap([](const Tensor& x) { x.add_(1); })(x);', [VOID], []),
+    'void in jit': ('jit([](const Tensor& x) { x.add_(1); })(x);', [VOID], []),
+    'void in vjp': ('auto [y, p] = vjp([](const Tensor& x) { x.add_(1); }, x);', [VOID], []),
+    'in_dim': ('Tensor y = vmap(one, {.in_dim = 0})(x);', ['argument 1 of vmap', 'write .in_dims'], []),
+    'in_dim, a list': ('Tensor y = vmap(two, {.in_dim = {0, none}, .out_dims = 1})(x, x);',
+                       ['argument 1 of vmap', 'write .in_dims'], []),
+    'out_dim': ('Tensor y = vmap(two, {.in_dims = {0, none}, .out_dim = 1})(x, x);',
+                ['argument 1 of vmap', 'write .out_dims'], []),
+    'a typo in JOT_TREE': ('auto f = [](const Bad& b) { return sum(b.pos); }; Bad b{x, x}; Bad g = grad(f)(b);',
+                           ['has no member named \'vell\'|no member named \'vell\' in \'Bad\''], []),
+    'argnum out of range': ('Tensor y = grad<argnum(1)>(one)(x);',
+                            ['argument 1', 'Got argnum out of range', 'write argnum(0)'], []),
+    'argnums out of range': ('auto y = jacrev<argnums(0, 2)>(two)(x, x);', ['argument 2', 'Got argnum out of range'], []),
+    'a negative argnum': ('auto y = grad<argnum(-2)>(one)(x);', ['a negative argnum', 'write argnum(-1)'], []),
+    'nothing wrong': ('vmap(one, {})(x); vmap(one, {0})(x); vmap(two, {{0, none}, 1})(x, x); vmap(two, {.in_dims = {0, none}})(x, x);'
+                      'vmap(one, {.out_dims = 1})(x); vmap(one)(x);', None, []),
+}
+
+
+def supported_compilers():
+    given = sys.argv[1:]
+    first = next(i for i, word in enumerate(given) if word.startswith('-'))
+    compilers = {os.path.realpath(shutil.which(given[first - 1])): given[:first]}
+    for name in ('g++-12', 'g++-14', 'clang++-16'):
+        if path := shutil.which(name):
+            compilers.setdefault(os.path.realpath(path), [path])
+    return [[*compiler, *given[first:]] for compiler in compilers.values()]
+
+
+def check_mistake(case):
+    compiler, name, (statement, parts, names) = case
+    bad = 'struct Bad { Tensor pos, vel; };\nJOT_TREE(Bad, pos, vell);' if 'Bad' in statement else ''
+    prologue = PROLOGUE[:PROLOGUE.index('void program')]
+    result = subprocess.run([*compiler, '-fsyntax-only', '-x', 'c++', '-'], input=prologue + STRUCTS % (bad, statement),
+                            capture_output=True, text=True, env={**os.environ, 'LC_ALL': 'C'})
+    name = f'{compiler[0]}: {name}'
+    lines = result.stderr.splitlines()
+    if parts is None:
+        return None if result.returncode == 0 else f'{name}: does not compile:\n{result.stderr}'
+    first = next((i for i, line in enumerate(lines) if 'error:' in line), None)
+    if first is None:
+        return f'{name}: compiles'
+    missing = [p for p in parts if not any(q in lines[first] for q in p.split('|'))]
+    missing += [n for n in names if n not in result.stderr]
+    if missing or len(lines) - 1 - first > MOST_LINES:
+        return f'{name}: {len(lines) - 1 - first} lines after the first error; missing {missing}:\n{result.stderr[:6000]}'
+    return None
+
 
 def check(case):
     name, (statement, expected) = case
@@ -72,7 +172,8 @@ def check(case):
 
 
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
-    failures = [f for f in pool.map(check, CASES.items()) if f]
+    mistakes = [(compiler, *mistake) for compiler in supported_compilers() for mistake in MISTAKES.items()]
+    failures = [f for f in [*pool.map(check, CASES.items()), *pool.map(check_mistake, mistakes)] if f]
 print('\n'.join(failures))
-print(f'{len(CASES) - len(failures)} passed, {len(failures)} failed')
+print(f'{len(CASES) + len(mistakes) - len(failures)} passed, {len(failures)} failed')
 sys.exit(bool(failures))

@@ -201,7 +201,7 @@ TEST_CASE("D39 vjp: trees, reuse, errors") {
       pull(ones({2})),
       Contains("Mismatch in shape: grad_output[0] has a shape of [2] and output[0] has a shape of [3]"), ShapeError);
   CHECK_SAME(std::get<0>(pull(ones({3}, f64))), 2 * t1());  // converted
-  CHECK_THROWS_WITH_AS(pull(ones({3}, i64)), Contains("[vjp] cotangent 0 is i64[3]: expected f32"), DTypeError);
+  CHECK_THROWS_WITH_AS(pull(ones({3}, i64)), Contains("[vjp] cotangent is i64[3]: expected f32"), DTypeError);
 
   auto by_name = [](const Tensor& a) { return TensorDict{{"a", a}, {"b", a * 2}}; };
   auto [dict, pull_dict] = vjp(by_name, x);
@@ -246,7 +246,7 @@ TEST_CASE("D40 outputs that are not floating") {
   auto g = [](const Tensor& x, const Tensor&) { return std::pair{x * 2, ones({2})}; };
   CHECK_NOTHROW(jvp(g, primals(t1(), t1()), tangents(t1(), t1())));
   CHECK_THROWS_WITH_AS(jvp(g, primals(t1(), t1()), tangents(t1(), t1()), {.strict = true}),
-                       Contains("The output of f is independent of the inputs (output 1). This is not allowed with "
+                       Contains("The output of f is independent of the inputs (output[1]). This is not allowed with "
                                 "strict=True."),
                        TransformError);
   auto h = [](const Tensor& x, const Tensor&) { return x * 2; };
@@ -439,8 +439,7 @@ TEST_CASE("B13 tensors that escape, undefined results") {
   CHECK_THROWS_WITH_AS(leak + 1, Contains(text), TraceError);
 
   auto nothing = [](const Tensor&) { return Tensor(); };
-  CHECK_THROWS_WITH_AS(grad(nothing)(t1()), Contains("[grad] f returned an undefined Tensor: output 0"),
-                       TransformError);
+  CHECK_THROWS_WITH_AS(grad(nothing)(t1()), Contains("[grad] f returned an undefined Tensor: output"), TransformError);
   CHECK_THROWS_WITH_AS(vmap(nothing)(t1()), Contains("[vmap] f returned an undefined Tensor"), TransformError);
   CHECK_THROWS_WITH_AS(jit(nothing)(t1()), Contains("[jit] f returned an undefined Tensor"), TransformError);
   CHECK_THROWS_WITH_AS(vjp([](const Tensor&) { return TensorDict(); }, t1()),

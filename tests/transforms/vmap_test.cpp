@@ -108,8 +108,9 @@ TEST_CASE("D19 in_dims errors") {
       TransformError);
   CHECK_THROWS_WITH_AS(
       vmap(identity)(scalar(1)),
-      Contains("Got in_dim=0 for some input (tensor 0), but that input is a Tensor of dimensionality 0: it has no dim "
-               "for lanes; where it is the same in all, write {.in_dims = {none}}"),
+      Contains(
+          "Got in_dim=0 for some input (argument 0), but that input is a Tensor of dimensionality 0: it has no dim "
+          "for lanes; where it is the same in all, write {.in_dims = {none}}"),
       TransformError);
   CHECK_THROWS_WITH_AS(vmap(two)(x, scalar(1)), Contains("write {.in_dims = {0, none}}"), TransformError);
   CHECK_THROWS_WITH_AS(vmap(two, {.in_dims = {0, 1}})(scalar(1), x), Contains("{.in_dims = {none, 1}}"),
