@@ -65,8 +65,8 @@ class RegionPasses final : public RuleContext {
 }  // namespace
 
 const RuleContext& region_passes() {
-  static const RegionPasses passes;
-  return passes;
+  static const auto* passes = new RegionPasses;
+  return *passes;
 }
 
 }  // namespace jot::passes

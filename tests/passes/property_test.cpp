@@ -342,7 +342,8 @@ TEST_CASE("vmap: lanes without a place, out_dims out of range") {
   Tensors x = {{f64, {2, 3}, {0, 0, 0, 0, 0, 0}}, {f64, {3, 2}, {1, 2, 3, 4, 5, 6}}};
   CHECK(run(mapped, x)[0] == HostTensor(f64, {2, 3}, {1, 3, 5, 2, 4, 6}));
   CHECK_THROWS_WITH_AS(passes::vmap(write, Dims{{}, 0}, {}, 3, ir::RandomMode::error),
-                       doctest::Contains("a value with lanes is written to input 0, f64[2], which has none"), TransformError);
+                       doctest::Contains("a value with lanes is written to input 0, f64[2], which has none"),
+                       TransformError);
 }
 
 namespace {
