@@ -35,6 +35,7 @@ class Slicer {
         size_(g_.size()),
         needed_(size_ - from),
         shown_(size_ - from),
+        op_needed_(size_ - from),
         new_(size_ - from) {}
 
   // False if an earlier value is needed that no earlier read gave.
@@ -81,7 +82,8 @@ class Slicer {
     for (Value v = size_; v-- > from_;) {
       bool write = g_.in_place(v), access = write || g_.op(v) == Op::read_op;
       if (!needed_[v - from_] && write && read_roots.contains(root_of(g_, g_.operand(v, 0)))) need(v);
-      if (!needed_[v - from_] || (!write && trace_.forced.contains(v))) continue;
+      if (!needed_[v - from_] || (!write && !op_needed_[v - from_] && trace_.forced.contains(v))) continue;
+      if (g_.op(v) == Op::result_op) op_needed_[g_.operand(v, 0) - from_] = 1;
       if (access) {
         read_roots.insert(root_of(g_, g_.operand(v, 0)));
         need_address(g_.operand(v, 0));
@@ -105,8 +107,14 @@ class Slicer {
 
   void copy(Value v) {
     Value& copied = new_[v - from_];
+    if (op_needed_[v - from_]) copy_op(v);
     if (auto known = trace_.forced.find(v); known != trace_.forced.end() && !g_.in_place(v)) {
       copied = input(v, nullptr, known->second);
+      return;
+    }
+    if (g_.op(v) == Op::result_op || op_needed_[v - from_]) {
+      Value first = g_.op(v) == Op::result_op ? g_.operand(v, 0) : v, op = ops_.at(first);
+      copied = op == ir::kNoValue ? op : op + (v - first);
       return;
     }
     bool read = g_.op(v) == Op::read_op;
@@ -120,6 +128,13 @@ class Slicer {
       operands.push_back(i == 0 && (read || g_.in_place(v)) ? address(o) : value(o));
     }
     copied = complete_ ? b_.copy_node(g_, v, operands) : ir::kNoValue;
+  }
+
+  // An op of which further results are needed; its first may be known.
+  void copy_op(Value v) {
+    std::vector<Value> operands;
+    for (Value o : g_.operands(v)) operands.push_back(value(o));
+    ops_[v] = complete_ ? b_.copy_node(g_, v, operands) : ir::kNoValue;
   }
 
   Value value(Value v) {
@@ -187,6 +202,8 @@ class Slicer {
   Value from_, size_;
   ir::Builder b_{"main", ir::Builder::Sharing::off};
   std::vector<uint8_t> needed_, shown_;      // of the nodes from `from` on: their values, and as addresses
+  std::vector<uint8_t> op_needed_;           // for its further results
+  std::unordered_map<Value, Value> ops_;     // those
   std::vector<Value> new_;                   // values of the nodes from `from` on
   std::unordered_map<Value, Value> values_;  // of earlier ones and inputs
   std::unordered_map<Value, Value> addresses_;

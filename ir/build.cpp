@@ -256,6 +256,10 @@ Value compare(Builder& b, Value x, Value y, Direction direction) {
 
 // ---- reductions and contractions
 
+Value sort(Builder& b, std::span<const Value> operands, int64_t dim, bool descending) {
+  return b.emit(Op::sort_op, operands, Attrs(dim, int64_t{descending}));
+}
+
 Value cond(Builder& b, Value index, std::span<const Graph> branches, std::span<const Value> operands) {
   std::vector<Value> all = {index};
   all.insert(all.end(), operands.begin(), operands.end());

@@ -68,6 +68,9 @@ Value add_any(Builder& b, Value x, Value y);      // kNoValue is a symbolic zero
 Value integer_pow(Builder& b, Value x, int64_t n);
 Value compare(Builder& b, Value x, Value y, Direction direction);
 
+// order: the first of as many results
+Value sort(Builder& b, std::span<const Value> operands, int64_t dim, bool descending);
+
 // control: the first of its results
 Value cond(Builder& b, Value index, std::span<const Graph> branches, std::span<const Value> operands);
 

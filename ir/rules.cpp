@@ -40,6 +40,7 @@ RuleTable::RuleTable() : rules_(static_cast<size_t>(num_ops())) {
   define_logical(*this);
   define_reductions(*this);
   define_dot(*this);
+  define_order(*this);
   define_control(*this);
 }
 

@@ -213,6 +213,7 @@ void define_pointwise(RuleTable& table);
 void define_logical(RuleTable& table);
 void define_reductions(RuleTable& table);
 void define_dot(RuleTable& table);
+void define_order(RuleTable& table);
 void define_control(RuleTable& table);
 
 }  // namespace jot::ir

@@ -323,6 +323,8 @@ std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v,
       return make_reduce(g, v);
     case Op::dot_op:
       return make_dot(g, v);
+    case Op::sort_op:
+      return make_sort(g, v);
     case Op::cond_op:
       return make_cond(g, v);
     default:

@@ -1,11 +1,13 @@
 // The whole interface.
 #pragma once
+#include "jot/control.h"
 #include "jot/creation.h"
 #include "jot/debug.h"
 #include "jot/graphs.h"
 #include "jot/jit.h"
 #include "jot/nn.h"
 #include "jot/ops.h"
+#include "jot/order.h"
 #include "jot/out.h"
 #include "jot/random.h"
 #include "jot/tensor.h"

@@ -46,6 +46,8 @@ int64_t numel_of(const Tensor& t, const char* what, Location at);
   X(bitwise_and) X(bitwise_or) X(bitwise_xor)
 // clang-format on
 
+struct ValuesIndices;
+
 class Tensor {
  public:
   Tensor() = default;  // undefined
@@ -188,6 +190,13 @@ class Tensor {
   Tensor logsumexp(const Axes& dims, bool keepdim = false, Location at = JOT_HERE) const;
   Tensor softmax(int64_t dim, Location at = JOT_HERE) const;
   Tensor log_softmax(int64_t dim, Location at = JOT_HERE) const;
+
+  // Order: jot/order.h.
+  ValuesIndices sort(int64_t dim = -1, bool descending = false, bool stable = true, Location at = JOT_HERE) const;
+  Tensor argsort(int64_t dim = -1, bool descending = false, bool stable = true, Location at = JOT_HERE) const;
+  Tensor msort(Location at = JOT_HERE) const;
+  ValuesIndices topk(int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true,
+                     Location at = JOT_HERE) const;
 
   Tensor matmul(const Tensor& other, Location at = JOT_HERE) const;
   Tensor mm(const Tensor& other, Location at = JOT_HERE) const;

@@ -367,6 +367,29 @@ void structured(Table& t) {
   });
 }
 
+void order(Table& t) {
+  for (bool descending : {false, true}) {
+    std::string way = descending ? " down" : " up";
+    t.add(Op::sort_op, "line" + way, {f({5})}, [=](Builder& b, Values x) { return build::sort(b, x, 0, descending); });
+    t.add(Op::sort_op, "columns, with another" + way, {f({4, 3}), f({4, 3})}, [=](Builder& b, Values x) {
+      Value first = build::sort(b, x, 0, descending);
+      return build::mul(b, build::unary(b, Op::sin_op, first), first + 1);
+    });
+    t.add(
+        Op::sort_op, "integers with ties" + way, {i64s({2, 20}, 0, 4)},
+        [=](Builder& b, Values x) {
+          Value positions = build::iota(b, DType::i64, b.shape(x[0]), 1);
+          return build::sort(b, std::vector<Value>{x[0], positions}, 1, descending) + 1;
+        },
+        0);
+    t.add(Op::sort_op, "nothing" + way, {f({3, 0})},
+          [=](Builder& b, Values x) { return build::sort(b, x, 1, descending); });
+    t.add(
+        Op::sort_op, "long" + way, {f({40})}, [=](Builder& b, Values x) { return build::sort(b, x, 0, descending); },
+        1);
+  }
+}
+
 // A region: parameters of these types, results of `body`.
 Graph region(std::span<const Type> types, const std::function<std::vector<Value>(Builder&, Values)>& body) {
   Builder b("branch");
@@ -429,6 +452,7 @@ const std::vector<Row>& op_rows() {
     reductions(t);
     contractions(t);
     structured(t);
+    order(t);
     control(t);
     return std::move(t.rows);
   }();

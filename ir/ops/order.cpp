@@ -1,0 +1,93 @@
+// The order of elements along an axis.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "ir/ops/classes.h"
+#include "ir/ops/evaluate.h"
+#include "ir/ops/order.h"
+
+namespace jot::ir {
+namespace {
+
+// ---- sort: keys and what moves along with them
+
+void infer_sort(const InferContext& c, std::vector<Type>& results) {
+  expect_allowed(c, 0);
+  int64_t dim = c.attrs.integer(Key::dim);
+  expect_axes(c, "dim", Ints(&dim, 1), c.shape(0).size());
+  for (size_t i = 0; i < c.operands.size(); ++i) {
+    if (c.shape(i) != c.shape(0))
+      c.shape_error("operands must have one shape: expected " + to_string(c.shape(0)) + ", got " +
+                    to_string(c.shape(i)));
+    results.push_back(*c.operands[i]);
+  }
+}
+
+void evaluate_sort(const EvalContext& c) {
+  const Shape& shape = c.type.shape;
+  auto dim = static_cast<size_t>(c.attrs.integer(Key::dim));
+  int64_t n = shape[dim], inner = shape.slice(dim + 1, shape.size()).numel();
+  std::vector<int64_t> order(static_cast<size_t>(n));
+  visit_dtype(c.operands[0].type->dtype, [&](auto zero) {
+    auto keys = c.operands[0].as<decltype(zero)>();
+    for (int64_t line = 0; line < shape.slice(0, dim).numel() * inner; ++line) {
+      int64_t first = line / inner * n * inner + line % inner;
+      auto key = [&](int64_t i) { return keys[static_cast<size_t>(first + i * inner)]; };
+      std::iota(order.begin(), order.end(), int64_t{0});
+      sort_by_key(order, key, c.attrs.integer(Key::descending) != 0);
+      for (size_t k = 0; k < c.operands.size(); ++k) {
+        auto size = static_cast<size_t>(size_of(c.types[k]->dtype));
+        for (int64_t i = 0; i < n; ++i)
+          std::memcpy(c.outs[k] + static_cast<size_t>(first + i * inner) * size,
+                      c.operands[k].data + static_cast<size_t>(first + order[static_cast<size_t>(i)] * inner) * size,
+                      size);
+      }
+    }
+  });
+}
+
+// The elements of x at `positions` along dim.
+Value taken_along(Builder& b, Value x, Value positions, int64_t dim) {
+  build::GatherDims dims;
+  auto rank = static_cast<int64_t>(b.shape(x).size());
+  for (int64_t d = 0; d < rank; ++d)
+    if (d != dim) {
+      dims.operand_batch.push_back(d);
+      dims.index_batch.push_back(d);
+    }
+  dims.collapsed = dims.index_map = {dim};
+  Shape indices = b.shape(positions);
+  indices.push_back(1);
+  std::vector<int64_t> ones(static_cast<size_t>(rank), 1);
+  return build::gather(b, x, build::reshape(b, positions, indices), dims, ones, Mode::clip);
+}
+
+// Tangents move as their primals do: the primal sort is made again with the positions along.
+void jvp_sort(const JvpContext& c, std::span<Value> tangents) {
+  Builder& b = c.b;
+  int64_t dim = c.attrs.integer(Key::dim);
+  std::vector<Value> operands(c.primals.begin(), c.primals.end());
+  operands.push_back(build::iota(b, DType::i64, b.shape(c.primals[0]), dim));
+  Value first = b.emit(c.op, operands, c.attrs);
+  Value positions = first + static_cast<Value>(c.primals.size());
+  for (size_t i = 0; i < c.primals.size(); ++i) {
+    c.outs[i] = first + static_cast<Value>(i);
+    if (c.has(i)) tangents[i] = taken_along(b, c.tangents[i], positions, dim);
+  }
+}
+
+void batch_sort(const BatchContext& c, std::span<Value> results, std::span<bool>) {
+  std::vector<Value> operands;
+  for (size_t i = 0; i < c.operands.size(); ++i) operands.push_back(c.materialised(i));
+  Value first = c.b.emit(c.op, operands, Attrs(c.attrs.integer(Key::dim) + 1, c.attrs.integer(Key::descending)));
+  for (size_t i = 0; i < results.size(); ++i) results[i] = first + static_cast<Value>(i);
+}
+
+}  // namespace
+
+void define_order(RuleTable& table) {
+  table.define(Op::sort_op, {infer_sort, evaluate_sort, jvp_sort, kNotLinear, batch_sort});
+}
+
+}  // namespace jot::ir

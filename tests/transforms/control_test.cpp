@@ -1,0 +1,198 @@
+// cond and switch_case: outside transforms, under each of them, and nested.
+#include <doctest/doctest.h>
+#include <jot/jot.h>
+
+#include <cmath>
+
+#include "check.h"
+
+using namespace jot;
+
+namespace {
+struct State {
+  Tensor position, speed;
+};
+JOT_TREE(State, position, speed);
+
+Tensor chosen(const Tensor& x) {
+  return cond(
+      x > 0, [](const Tensor& y) { return sin(y) * y; }, [](const Tensor& y) { return y * y * y; }, x);
+}
+Tensor by_where(const Tensor& x) { return where(x > 0, sin(x) * x, x * x * x); }
+}  // namespace
+
+TEST_CASE("cond: outside transforms one branch is called") {
+  int calls = 0;
+  auto count = [&](const Tensor& x) { return ++calls, x + 1; };
+  CHECK_SAME(cond(
+                 tensor(true), count, [](const Tensor& x) { return x; }, tensor(1.0)),
+             tensor(2.0));
+  CHECK(calls == 1);
+  CHECK_SAME(cond(
+                 false, count, [](const Tensor& x) { return x * 3; }, tensor(1.0)),
+             tensor(3.0));
+  CHECK(calls == 1);
+  CHECK_SAME(cond(
+                 0.5, count, [](const Tensor& x) { return x; }, tensor(1.0)),
+             tensor(2.0));
+  auto pick = [](int64_t i) {
+    return switch_case(tensor(i),
+                       std::tuple{[] { return tensor(10); }, [] { return tensor(20); }, [] { return tensor(30); }});
+  };
+  for (auto [index, value] : {std::pair{-5, 10}, {0, 10}, {1, 20}, {2, 30}, {9, 30}})
+    CHECK_SAME(pick(index), tensor(value));
+}
+
+TEST_CASE("cond: every pair of transforms agrees with where") {
+  for (double at : {-1.3, 0.7}) {
+    Tensor x = tensor(at, f64);
+    CHECK_SAME(jit(chosen)(x), by_where(x));
+    CHECK_SAME(grad(chosen)(x), grad(by_where)(x));
+    CHECK_SAME(grad(grad(chosen))(x), grad(grad(by_where))(x));
+    CHECK_SAME(jit(grad(chosen))(x), grad(by_where)(x));
+    CHECK_SAME(grad(jit(chosen))(x), grad(by_where)(x));
+    CHECK_SAME(jacfwd(grad(chosen))(x), grad(grad(by_where))(x));
+    CHECK_SAME(jacfwd(jacfwd(chosen))(x), grad(grad(by_where))(x));
+    CHECK_SAME(grad(jacfwd(chosen))(x), grad(grad(by_where))(x));
+    auto [value, pushed] = linearize(chosen, x);
+    CHECK_SAME(pushed(tensor(2.0, f64)), grad(by_where)(x) * 2);
+  }
+  Tensor lanes = tensor({-2.0, -0.5, 0.5, 2.0}, f64);
+  CHECK_SAME(vmap(chosen)(lanes), by_where(lanes));
+  CHECK_SAME(vmap(grad(chosen))(lanes), vmap(grad(by_where))(lanes));
+  CHECK_SAME(grad([](const Tensor& v) { return sum(vmap(chosen)(v)); })(lanes), vmap(grad(by_where))(lanes));
+  CHECK_SAME(vmap(vmap(chosen))(lanes.view({2, 2})), by_where(lanes).view({2, 2}));
+  CHECK_SAME(jit(vmap(jacrev(jacfwd(chosen))))(lanes), vmap(grad(grad(by_where)))(lanes));
+  CHECK_SAME(vmap(jit(chosen))(lanes), by_where(lanes));
+}
+
+TEST_CASE("cond: captures of every kind, trees, integers, several results") {
+  Tensor outer = tensor({1.0, 2.0}, f64), flag = tensor(1);
+  auto f = [&](const Tensor& x) {
+    Tensor twice = x * 2;  // of the trace
+    auto [s, n] = cond(
+        flag == 1,
+        [&](const State& s) {
+          return std::pair{State{s.position + twice * outer, s.speed * x}, flag + 1};
+        },
+        [&](const State& s) {
+          return std::pair{State{s.speed, s.position}, flag * 7};
+        },
+        State{x, x + 1});
+    return sum(s.position * s.speed) + n * 1.0;
+  };
+  auto g = [&](const Tensor& x) { return sum((x + x * 2 * outer) * ((x + 1) * x)) + 2.0; };
+  Tensor x = tensor({0.3, -0.4}, f64);
+  CHECK_SAME(jit(f)(x), g(x));
+  CHECK_SAME(grad(f)(x), grad(g)(x));
+  CHECK_SAME(hessian(f)(x), hessian(g)(x));
+  CHECK_SAME(vmap(f)(stack({x, x + 1})), vmap(g)(stack({x, x + 1})));
+  // Lanes of an outer vmap, batched captures of an inner one.
+  auto rows = [](const Tensor& p, const Tensor& v) {
+    return vmap([&](const Tensor& e) {
+      return cond(
+          p > 0, [&](const Tensor& y) { return y * v[0]; }, [&](const Tensor& y) { return y - p; }, e);
+    })(v);
+  };
+  Tensor p = tensor({1.0, -1.0}, f64), v = tensor({{1.0, 2.0}, {3.0, 4.0}}, f64);
+  CHECK_SAME(vmap(rows)(p, v), tensor({{1.0, 2.0}, {4.0, 5.0}}, f64));
+}
+
+TEST_CASE("cond: a branch that is not taken puts no NaN into a derivative") {
+  auto root = [](const Tensor& x) {
+    return cond(
+        x > 0, [](const Tensor& y) { return sqrt(y); }, [](const Tensor& y) { return y * 0; }, x);
+  };
+  CHECK_SAME(grad(root)(tensor(-1.0, f64)), tensor(0.0, f64));
+  CHECK_SAME(vmap(grad(root))(tensor({-1.0, 0.0, 4.0}, f64)), tensor({0.0, 0.0, 0.25}, f64));
+  CHECK_SAME(vmap(jacfwd(root))(tensor({-1.0, 0.0, 4.0}, f64)), tensor({0.0, 0.0, 0.25}, f64));
+}
+
+TEST_CASE("cond: writes in branches") {
+  Tensor log = zeros({2}, f64);
+  auto f = jit([&](const Tensor& x) {
+    return cond(
+        x > 0, [&](const Tensor& y) { return log[0] = y, log.sum() + 0; },
+        [&](const Tensor& y) {
+          Tensor own = y.clone();
+          own.mul_(3);
+          return own;
+        },
+        x);
+  });
+  CHECK_SAME(f(tensor(2.0, f64)), tensor(2.0, f64));
+  CHECK_SAME(log, tensor({2.0, 0.0}, f64));
+  CHECK_SAME(f(tensor(-2.0, f64)), tensor(-6.0, f64));
+  CHECK_SAME(log, tensor({2.0, 0.0}, f64));
+  // An operand that a branch writes.
+  Tensor a = tensor({1.0, 2.0}, f64);
+  jit([](const Tensor& p, const Tensor& y) {
+    return cond(
+        p,
+        [](const Tensor& z) {
+          z.add_(1);
+          return z.sum();
+        },
+        [](const Tensor& z) { return z.sum(); }, y);
+  })(tensor(true), a);
+  CHECK_SAME(a, tensor({2.0, 3.0}, f64));
+}
+
+TEST_CASE("cond: draws are those of the chosen branch, and reproducible") {
+  auto f = jit([](const Tensor& p) {
+    return cond(
+        p, [] { return rand({3}, f64); }, [] { return rand({3}, f64) + 1; });
+  });
+  manual_seed(3);
+  Tensor a = f(tensor(true)), b = f(tensor(false));
+  manual_seed(3);
+  CHECK_SAME(f(tensor(true)), a);
+  CHECK_SAME(f(tensor(false)), b);
+  CHECK(all(a < 1).item<bool>());
+  CHECK(all(b >= 1).item<bool>());
+}
+
+TEST_CASE("cond: the graph keeps regions; a known choice is no op; compiled, saved as text") {
+  ir::Graph g = trace(chosen, tensor(1.0, f64));
+  std::string text = to_text(g);
+  CHECK(text.find("cond(") != std::string::npos);
+  CHECK(ir::parse(text) == g);
+  CHECK_SAME(run(g, {tensor(-2.0, f64)})[0], tensor(-8.0, f64));
+  CHECK_SAME(interpret(g, {tensor(-2.0, f64)})[0], tensor(-8.0, f64));
+  auto known = [](const Tensor& x) {
+    return cond(
+        ones({}, i64), [](const Tensor& y) { return y + 1; }, [](const Tensor& y) { return y - 1; }, x);
+  };
+  CHECK(to_text(optimize(trace(known, tensor(1.0, f64)))).find("cond(") == std::string::npos);
+}
+
+TEST_CASE("cond: errors") {
+  auto same = [](const Tensor& x) { return x; };
+  CHECK_THROWS_WITH_AS(
+      cond(ones({2}) > 0, same, same, ones({2})),
+      doctest::Contains("[cond] expected a condition of one element, got bool[2]; for a choice by element use where"),
+      ShapeError);
+  CHECK_THROWS_WITH_AS(switch_case(1.5, std::tuple{same, same}, ones({2})),
+                       doctest::Contains("[switch_case] expected an integer index, got a float"), DTypeError);
+  CHECK_THROWS_WITH_AS(switch_case(ones({}), std::tuple{same, same}, ones({2})),
+                       doctest::Contains("[switch_case] expected an integer index, got f32[]"), DTypeError);
+  auto differ = [&](const Tensor& x) {
+    return cond(
+        x.sum() > 0, same, [](const Tensor& y) { return y.sum(); }, x);
+  };
+  CHECK_THROWS_WITH_AS(jit(differ)(ones({2})),
+                       doctest::Contains("[cond] all branches must return tensors of the same shapes and dtypes: "
+                                         "output of branch 0 is f32[], of branch 1 f32[2]"),
+                       TransformError);
+  auto count = [](const Tensor& x) {
+    return cond(
+        x.sum() > 0, [](const Tensor& y) { return std::vector<Tensor>{y}; },
+        [](const Tensor& y) {
+          return std::vector<Tensor>{y, y};
+        },
+        x);
+  };
+  CHECK_THROWS_WITH_AS(jit(count)(ones({2})), doctest::Contains("branch 0 returns 2 tensors, branch 1 1"),
+                       TransformError);
+  CHECK_SAME(jit(chosen)(tensor(2.0)), by_where(tensor(2.0)));  // state survives
+}
