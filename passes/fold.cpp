@@ -101,7 +101,7 @@ Value evaluated(Builder& b, const GraphData& g, Value v, std::span<const Value> 
 }  // namespace
 
 std::optional<Value> folded(Builder& b, const GraphData& g, Value v, std::span<const Value> operands) {
-  if (operands.empty() || b.op(operands[0]) != Op::const_op || !foldable(g.op(v))) return {};
+  if (operands.empty() || b.op(operands[0]) != Op::const_op || !foldable(g.op(v)) || g.results(v) > 1) return {};
   bool small = g.shape(v).numel() <= kLimit, splats = info(g.op(v)).op_class == OpClass::elementwise;
   for (Value o : operands) {
     if (b.op(o) != Op::const_op) return {};

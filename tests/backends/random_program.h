@@ -123,7 +123,7 @@ class RandomProgram {
   Value tame(Value x) { return b_.dtype(x) == floating_ ? ir::build::unary(b_, Op::tanh_op, x) : x; }
 
   Value step() {
-    switch (below(22)) {
+    switch (below(23)) {
       case 0:
         return ir::build::unary(b_, pick({Op::sin_op, Op::cos_op, Op::tanh_op, Op::logistic_op, Op::abs_op}), real());
       case 1:
@@ -190,9 +190,25 @@ class RandomProgram {
         return gather();
       case 20:
         return dynamic();
+      case 21:
+        return order();
       default:
         return diagonal();
     }
+  }
+
+  // Lines in the order of keys whose values are exact, and what moves along with them.
+  Value order() {
+    Value keys = exact_value();
+    const Shape shape = b_.shape(keys);
+    if (shape.empty()) return diagonal();
+    int64_t dim = between(0, static_cast<int64_t>(shape.size()) - 1);
+    Value other = any();
+    if (b_.shape(other) != shape) other = ir::build::iota(b_, i64, shape, dim);
+    Value operands[] = {keys, other};
+    Value first = ir::build::sort(b_, operands, dim, coin());
+    if (shape.numel() <= kLargest) keep(first + 1);
+    return first;
   }
 
   Value source() {

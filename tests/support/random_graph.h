@@ -129,6 +129,7 @@ class RandomGraph {
   Value step() {
     if (options_.effects && below(3) == 0) return effect();
     if (below(12) == 0) return cond();
+    if (!options_.differentiable && below(20) == 0) return order();
     switch (below(options_.differentiable ? 9 : 14)) {
       case 0:
         return ir::build::unary(b_, pick({Op::sin_op, Op::cos_op, Op::tanh_op, Op::logistic_op, Op::neg_op}),
@@ -242,6 +243,17 @@ class RandomGraph {
     }
     Value r = ir::build::dot(b_, x, y, contract, contract, batch, batch);
     return options_.differentiable ? ir::build::unary(b_, Op::tanh_op, r) : r;
+  }
+
+  // Lines in order, and where their elements were.
+  Value order() {
+    Value x = any();
+    if (b_.shape(x).empty()) return ir::build::unary(b_, Op::neg_op, numeric());
+    int64_t dim = between(0, static_cast<int64_t>(b_.shape(x).size()) - 1);
+    Value operands[] = {x, ir::build::iota(b_, pick({i64, f32}), b_.shape(x), dim)};
+    Value first = ir::build::sort(b_, operands, dim, coin());
+    if (b_.shape(first).numel() <= 256) values_.push_back(first + 1);
+    return first;
   }
 
   // A choice between branches of one to three results, each of the type of an operand; one of the results.
