@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <climits>
+#include <cmath>
 
 #include "backends/cpu/lower_ops.h"
 
@@ -172,6 +173,7 @@ LoweredKernel ClusterLowering::run() {
   for (Value v : cluster_.members)
     if (c_.reduction[v] == Reduction::full) finish_full(v);
 
+  result_.nanoseconds = nanoseconds();
   if (result_.parallel)
     for (Axis a : loops_[0].axes) result_.extent *= c_.axes.extent(a);
   if (result_.parallel && strip_loop_ == 0) result_.extent = (result_.extent + strip_ - 1) / strip_;
@@ -181,20 +183,32 @@ LoweredKernel ClusterLowering::run() {
   return std::move(result_);
 }
 
+// Of one iteration of the range, or of all where there is none: each instruction as often as its loops run.
+double ClusterLowering::nanoseconds() const {
+  auto scattered = [](KOp op) {  // element by element
+    return op == KOp::load_strided || op == KOp::gather || op == KOp::store_strided || op == KOp::scatter;
+  };
+  std::vector<double> runs = {result_.parallel ? 0.0 : 1.0};
+  double total = 0;
+  for (uint32_t i = 0; i < b_->size(); ++i) {
+    const KOp op = b_->instr(i).op;
+    if (is_loop(op))
+      runs.push_back(op == KOp::range || op == KOp::vrange ? iterations_.at(i) : runs.back() * iterations_.at(i));
+    else if (op == KOp::endloop)
+      runs.pop_back();
+    else
+      total += runs.back() * (scattered(op) ? b_->lanes() : 1);
+  }
+  return kNanosecondsPerInstruction * total;
+}
+
 void ClusterLowering::emit_plain() {
-  size_t before = b_->size();
   for (size_t l = 0; l < loops_.size(); ++l) open(l, l == 0, l + 1 == loops_.size());
   make_milestones();
   for (Value v : cluster_.members) {
     if (c_.stored[v] && c_.reduction[v] == Reduction::none) emit_store(v);
     if (c_.reduction[v] == Reduction::full) accumulate(v);
   }
-  double iterations = 1;
-  for (size_t l = 1; l < loops_.size(); ++l)
-    for (Axis a : loops_[l].axes) iterations *= static_cast<double>(c_.axes.extent(a));
-  if (strip_loop_ == 0) iterations *= static_cast<double>(strip_);
-  result_.nanoseconds =
-      kNanosecondsPerInstruction * static_cast<double>(b_->size() - before) * iterations / b_->lanes();
   vector_loop_ = kNone;
   for (size_t l = loops_.size(); l-- > 0;) close(l);
 }
@@ -293,17 +307,11 @@ void ClusterLowering::emit_rows() {
   for (auto [v, phase] : phase_) members[static_cast<size_t>(phase + 1)].push_back(v);
   std::vector<std::vector<Value>> kept(members.size());
   for (auto& [v, k] : kept_) kept[static_cast<size_t>(k.phase + 1)].push_back(v);
-  size_t before = b_->size();
   for (size_t l = 0; l < outer_; ++l) open(l, l == 0, false);
   for (size_t p = 0; p < members.size(); ++p) {
     current_phase_ = static_cast<int>(p) - 1;
     emit_phase(members[p], kept[p]);
   }
-  double iterations = 1;
-  for (size_t l = outer_ == 0 ? 0 : 1; l < loops_.size(); ++l)
-    for (Axis a : loops_[l].axes) iterations *= static_cast<double>(c_.axes.extent(a));
-  result_.nanoseconds =
-      kNanosecondsPerInstruction * static_cast<double>(b_->size() - before) * (iterations / b_->lanes() + 1);
   for (size_t l = 0; l < outer_; ++l) b_->endloop();
 }
 
@@ -355,17 +363,25 @@ void ClusterLowering::find_strips() {
 void ClusterLowering::open(size_t l, bool range, bool vector) {
   Loop& loop = loops_[l];
   bool strips = l == strip_loop_;
+  double extent = 1;
+  const double lanes = vector ? b_->lanes() : 1, strip = static_cast<double>(strip_);
+  for (Axis a : loop.axes) extent *= static_cast<double>(c_.axes.extent(a));
+  auto counted = [&](uint32_t index, double iterations) {
+    iterations_[index] = iterations;
+    return index;
+  };
   result_.parallel |= range;
   if (strips) {
-    uint32_t strip = range ? b_->range() : b_->loop(strips_);
-    uint32_t first = b_->imuli(strip, strip_), left = b_->isub(args_->product(loop.axes), first);
+    uint32_t nth = range ? counted(b_->range(), 1) : counted(b_->loop(strips_), std::ceil(extent / strip));
+    uint32_t first = b_->imuli(nth, strip_), left = b_->isub(args_->product(loop.axes), first);
     uint32_t count = b_->imin(b_->iconst(strip_), left);
-    loop.index = b_->iadd(first, vector ? b_->vloop(count) : b_->loop(count));
+    uint32_t within = vector ? b_->vloop(count) : b_->loop(count);
+    loop.index = b_->iadd(first, counted(within, std::ceil(std::min(extent, strip) / lanes)));
   } else if (range) {
-    loop.index = vector ? b_->vrange() : b_->range();
+    loop.index = counted(vector ? b_->vrange() : b_->range(), 1 / lanes);
   } else {
     uint32_t count = args_->product(loop.axes);
-    loop.index = vector ? b_->vloop(count) : b_->loop(count);
+    loop.index = counted(vector ? b_->vloop(count) : b_->loop(count), std::ceil(extent / lanes));
   }
   if (vector) vector_loop_ = static_cast<uint32_t>(l);
 }

@@ -96,6 +96,7 @@ class ClusterLowering {
   void find_strips();
   void open(size_t loop, bool range, bool vector);
   void close(size_t loop);
+  double nanoseconds() const;
   void close_inner();
   void emit_store(Value v);
   void make_all(Value v);
@@ -161,7 +162,8 @@ class ClusterLowering {
   std::unique_ptr<KernelBuilder> b_;
   std::unique_ptr<Arguments> args_;
   std::vector<Loop> loops_;
-  size_t outer_ = 0;  // loops around the rows
+  std::map<uint32_t, double> iterations_;  // of the loops made, of a range per iteration of the call
+  size_t outer_ = 0;                       // loops around the rows
   uint32_t vector_loop_ = kNone;
   size_t strip_loop_ =
       SIZE_MAX;  // the loop that runs in strips of strip_ iterations, after each of which sums are folded

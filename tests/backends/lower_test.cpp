@@ -117,6 +117,34 @@ TEST_CASE("lower: what costs much and several phases of a row need is computed o
   CHECK(count(wide, " store ") == 1);
 }
 
+TEST_CASE("lower: the cost of a kernel counts scattered elements, and what runs once in a row once") {
+  auto chunks = [](const std::string& graph) {
+    int64_t most = 0;
+    cpu::Compiled made = cpu::compile(ir::parse(graph), {});
+    for (const cpu::Step& s : made.program.steps)
+      if (auto* k = std::get_if<cpu::KernelStep>(&s.what)) most = std::max(most, k->chunks);
+    return most;
+  };
+  const int64_t dense = chunks(
+      "func @main(%x: f32[1048576], %y: f32[1048576]) -> (f32[1048576]) {\n"
+      "  %0: f32[1048576] = add(%x, %y)\n  return %0\n}\n");
+  const int64_t scattered = chunks(
+      "func @main(%x: f32[1048576], %i: i32[1048576,1]) -> (f32[1048576]) {\n"
+      "  %0: f32[1048576] = gather(%x, %i) {offset_dims=[], collapsed=[0], index_map=[0], operand_batch=[], "
+      "index_batch=[], sizes=[1], mode=clip}\n"
+      "  %1: f32[1048576] = add(%0, %0)\n  return %1\n}\n");
+  CHECK(scattered > 5 * dense);
+  const int64_t in_rows = chunks(
+      "func @main(%x: f32[2048,256]) -> (f32[2048]) {\n"
+      "  %0: f32[2048,256] = tanh(%x)\n  %1: f32[2048,256] = tanh(%0)\n  %2: f32[2048,256] = tanh(%1)\n"
+      "  %3: f32[2048] = reduce_sum(%2) {dims=[1]}\n  return %3\n}\n");
+  const int64_t after_rows = chunks(
+      "func @main(%x: f32[2048,256]) -> (f32[2048]) {\n"
+      "  %0: f32[2048] = reduce_sum(%x) {dims=[1]}\n"
+      "  %1: f32[2048] = tanh(%0)\n  %2: f32[2048] = tanh(%1)\n  %3: f32[2048] = tanh(%2)\n  return %3\n}\n");
+  CHECK(in_rows > 2 * after_rows);
+}
+
 TEST_CASE("lower: a scalar program has one lane and no loop") {
   std::string text = kernel_text(
       "func @main(%a: f64[], %b: f64[]) -> (f64[]) {\n"
