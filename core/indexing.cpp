@@ -57,7 +57,7 @@ std::vector<Tensor> nonzero(const Tensor& mask, Location at) {
 // Walks an index list over the dims of a tensor.
 class Indexer {
  public:
-  Indexer(std::string_view op, const Tensor& t, const std::vector<Index>& indices) : op_(op), t_(t) {
+  Indexer(std::string_view op, const Tensor& t, std::span<const Index> indices) : op_(op), t_(t) {
     at_ = indices.empty() ? Location{} : indices[0].at;
     const Shape& shape = impl_of(t, op, at_).shape;
     start_ = size_ = step_ = shape;
@@ -73,6 +73,7 @@ class Indexer {
     if (consumed > static_cast<int64_t>(shape.size()))
       fail<IndexError>(op, "too many indices for tensor of dimension " + std::to_string(shape.size()), at_);
     size_t rest = shape.size() - static_cast<size_t>(consumed);
+    if (rest > 0 || indices.size() > 1) kept_.reserve(indices.size() + rest);
     bool ellipsis = false;
     for (const Index& i : indices) {
       at_ = i.at;
@@ -227,22 +228,26 @@ Value scattered(Emitter& e, const Indexed& x, const Arg& values, bool accumulate
 
 }  // namespace
 
-Tensor Tensor::operator[](const Index& index) const { return this->index({index}); }
+namespace {
 
-Tensor Tensor::index(const Indices& list) const {
-  const std::vector<Index>& indices = list.list();
-  Indexed x = Indexer("index", *this, indices).result();
+Tensor indexed(const Tensor& t, std::span<const Index> indices) {
+  Indexed x = Indexer("index", t, indices).result();
   if (x.tensors.empty()) return x.base;
   Emitter e("index", indices[0].at, x.base);
-  for (const Tensor& t : x.tensors) e.use(t);
+  for (const Tensor& i : x.tensors) e.use(i);
   Addressing a = addressing(e, x);
   Tensor result = e.result(build::gather(e.b, e(x.base), a.indices, a.dims, a.sizes, ir::Mode::check));
-  Assignment assignment{impl_, indices, {}};
+  Assignment assignment{t.impl(), {indices.begin(), indices.end()}, {}};
   for (Index& i : assignment.indices)
     if (i.kind == Index::Kind::tensor) assignment.tensors.push_back(std::exchange(i.tensor, {}).impl());
   result.impl()->assignment = std::make_unique<const Assignment>(std::move(assignment));
   return result;
 }
+
+}  // namespace
+
+Tensor Tensor::operator[](const Index& index) const { return indexed(*this, {&index, 1}); }
+Tensor Tensor::index(const Indices& list) const { return indexed(*this, list.list()); }
 
 const Tensor& Tensor::operator=(const Arg& value) && {
   const Assignment* a = impl_ ? impl_->assignment.get() : nullptr;

@@ -160,23 +160,19 @@ Lie lie_of(const TensorImpl& v, const Part& p) {
 
 // A block of t, and of it every step-th element.
 Tensor sliced(Tensor t, const Part& p, const Lie& lie) {
-  const Shape shape = t.impl()->shape;
-  Part block = whole(shape);
+  Shape start = p.start, size = p.size;
   bool all = true, steps = false;
-  for (size_t d = 0; d < shape.size(); ++d) {
-    block.set(d, p.size[d] == 0 ? 0 : p.start[d], p.covered(d), 1);
-    all &= block.size[d] == shape[d];
-    steps |= block.size[d] != p.size[d];
+  for (size_t d = 0; d < size.size(); ++d) {
+    if (p.size[d] == 0) start[d] = 0;
+    size[d] = p.covered(d);
+    all &= size[d] == t.impl()->shape[d];
+    steps |= size[d] != p.size[d];
   }
-  if (!all) {
-    std::vector<int64_t> starts(block.start.begin(), block.start.end());
-    Shape strides = steps ? t.impl()->layout() : lie.strides;
-    t = view(t, {Op::dynamic_slice_op, Attrs(block.size), std::move(starts)}, block.size, lie.offset, strides);
-  }
+  if (!all)
+    t = view(t, {Op::dynamic_slice_op, Attrs(size), start}, size, lie.offset, steps ? t.impl()->layout() : lie.strides);
   if (!steps) return t;
-  Shape zeros = shape;
-  for (int64_t& zero : zeros) zero = 0;
-  return view(t, {Op::slice_op, Attrs(zeros, block.size, p.step)}, p.size, lie.offset, lie.strides);
+  for (int64_t& zero : start) zero = 0;
+  return view(t, {Op::slice_op, Attrs(start, size, p.step)}, p.size, lie.offset, lie.strides);
 }
 
 }  // namespace
@@ -198,11 +194,11 @@ Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, cons
   bool all = true;
   for (size_t d = 0; d < size.size(); ++d) all &= p.covered(d) == t.impl()->shape[d] && p.covered(d) == size[d];
   if (all) return itself(t);
-  Lie lie = lie_of(*t.impl(), p);
   std::shared_ptr<TensorImpl> v = t.impl();
   std::vector<std::pair<const TensorImpl*, Part>> views;
   // The strides of what a caller's argument shows are not those that its base has here.
   bool moves = size.numel() != 0 && !v->storage->caller_strides;
+  if (!moves || !v->parent) return sliced(t, p, lie_of(*v, p));
   while (moves && v->parent) {
     std::optional<Part> q = below(*v, p);
     if (!q) break;

@@ -7,6 +7,7 @@
 #include "core/force.h"
 #include "core/views.h"
 #include "ir/build.h"
+#include "ir/hash.h"
 #include "ir/thread_object.h"
 #include "passes/inline.h"
 
@@ -28,6 +29,7 @@ constinit thread_local Trace* innermost = nullptr;  // null until the thread rec
 struct ThreadState {
   std::shared_ptr<Trace> lazy = std::make_shared<Trace>(TraceOptions{}, nullptr);
   int no_grad_depth = 0, strong_zeros_depth = 0;
+  Precedents precedents;  // of functions
   std::string scope;
   Location scope_location, call_site;
 
@@ -51,6 +53,18 @@ const ForkHandlers at_fork(nullptr, []() noexcept {
 });
 
 bool is_lazy(const Trace& t) { return t.options().kind == TraceKind::lazy; }
+
+// Where recordings begin.
+uint64_t key_of(std::string_view op, Location at) {
+  uint64_t h = hash_mix(reinterpret_cast<uintptr_t>(op.data()), static_cast<uint64_t>(at.line));
+  return hash_mix(h, reinterpret_cast<uintptr_t>(at.file));
+}
+uint64_t key_of(Fn fn, const Trace& trace) {
+  const TraceOptions& o = trace.options();
+  uint64_t h = hash_mix(static_cast<uint64_t>(o.kind) * 2 + trace.bakes_literals(), static_cast<uint64_t>(o.at.line));
+  h = hash_mix(h, reinterpret_cast<uintptr_t>(o.at.file));
+  return hash_mix(h, reinterpret_cast<uintptr_t>(fn.call));
+}
 
 }  // namespace
 
@@ -91,7 +105,9 @@ Emitter::Emitter(std::string_view op, Location at, std::span<const Tensor> opera
   ThreadState& s = state();
   if (is_lazy(trace)) lock_ = std::unique_lock(trace.mutex());
   nested_ = std::exchange(trace.emitting, true);
-  b.set_origin(s.scope_location.line ? s.scope_location : at, s.scope);
+  if (s.scope_location.line) at = s.scope_location;
+  if (lock_ && !trace.follows() && b.size() == 0) trace.follow(trace.precedents, key_of(op, at));
+  b.set_origin(at, s.scope);
   for (const Tensor& t : operands) hand_over(t);
 }
 
@@ -203,18 +219,18 @@ bool merged(ViewStep& step, const ViewStep& inner) {
 
 Tensor view(const Tensor& t, ViewStep step, Shape shape, int64_t offset, Shape strides) {
   const TensorImpl& from = *t.impl();
-  auto impl = std::make_shared<TensorImpl>(from.storage, std::move(shape));
+  auto impl = make_pooled<TensorImpl>(from.storage, std::move(shape));
   impl->offset = offset;
   impl->strides = std::move(strides);
   impl->parent = from.step && merged(step, *from.step) ? from.parent : t.impl();
   bool may_repeat = step.op == Op::broadcast_op || step.op == Op::gather_op;
   impl->repeats = from.repeats || (may_repeat && impl->overlapping());
-  impl->step = std::make_unique<const ViewStep>(std::move(step));
+  impl->step = std::unique_ptr<const ViewStep>(new ViewStep(std::move(step)));
   return Tensor(std::move(impl));
 }
 
 Tensor from_buffer(DType dtype, const Shape& shape, Buffer buffer) {
-  auto base = std::make_shared<BaseTensor>(ir::Type{dtype, false, shape});
+  auto base = make_pooled<BaseTensor>(ir::Type{dtype, false, shape});
   base->contents.buffer = std::move(buffer);
   return Tensor(std::move(base));
 }
@@ -271,6 +287,7 @@ Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions opti
   CallSite site(options.at);
   TraceGuard guard(std::move(options));
   Trace& trace = *guard.trace;
+  if (trace.options().kind != TraceKind::jit) trace.follow(state().precedents, key_of(fn, trace));
   trace.in_dims.assign(in_dims.begin(), in_dims.end());
   trace.arguments.assign(args.begin(), args.end());
   trace.fn = fn;

@@ -68,10 +68,8 @@ Tensor windowed_view(const Tensor& t, size_t axis, const Shape& extents, const S
     shape.push_back(x.shape[d]);
     strides.push_back(old[d]);
   }
-  ViewStep step{ir::Op::gather_op,
-                ir::Attrs(kept, dropped, dropped, ir::Ints(), ir::Ints(), sizes).add(ir::Mode::clip),
-                {extents.begin(), extents.end()}};
-  step.starts.insert(step.starts.end(), steps.begin(), steps.end());
+  ViewStep step{ir::Op::gather_op, ir::Attrs(kept, dropped, dropped, ir::Ints(), ir::Ints(), sizes).add(ir::Mode::clip),
+                extents + steps};
   return view(t, std::move(step), shape, x.offset, strides);
 }
 

@@ -89,7 +89,7 @@ Location made_at(const Tensor& t) {
   if (!trace) return {};
   ForkSafeLock lock(trace->mutex());
   if (trace->finished || s.owner.load(std::memory_order_acquire) != trace->id()) return {};
-  Location made = trace->builder().graph().location(s.version == ir::kNoValue ? s.base : s.version);
+  Location made = trace->builder().location(s.version == ir::kNoValue ? s.base : s.version);
   return made.line ? made : trace->options().at;
 }
 

@@ -7,6 +7,7 @@
 #include "core/views.h"
 #include "ir/build.h"
 #include "ir/fork.h"
+#include "jot/jit.h"
 
 namespace jot {
 
@@ -51,8 +52,13 @@ std::shared_ptr<TensorImpl> base_of(std::shared_ptr<TensorImpl> t) {
 Storage::~Storage() {
   uint64_t id = owner.load(std::memory_order_acquire);
   if (id == 0) return;
-  if (Trace* t = innermost_trace(); t && t->id() == id && t->options().kind != TraceKind::lazy) {
-    t->drop(*this);
+  if (Trace* t = innermost_trace(); t && t->id() == id) {
+    if (t->options().kind != TraceKind::lazy) {
+      t->drop(*this);
+      return;
+    }
+    ForkSafeLock lock(t->mutex());
+    if (owner.load(std::memory_order_relaxed) != 0) t->drop(*this);
     return;
   }
   std::shared_ptr<Trace> keep = trace_of(*this);
@@ -85,12 +91,16 @@ Trace::Trace(TraceOptions options, Trace* parent)
       parent_(parent),
       bakes_literals_(options_.kind == TraceKind::jit || (parent && parent->bakes_literals_)),
       builder_("main", ir::Builder::Sharing::off) {
-  bindings_.reserve(8);
   live.reserve(16);
 }
 
+void Trace::bind(Binding binding) {
+  if (bindings_.capacity() == 0) bindings_.reserve(last_bindings_);
+  bindings_.push_back(std::move(binding));
+}
+
 Value Trace::argument(const ir::Type& type) {
-  bindings_.push_back({Binding::Kind::argument, num_arguments++});
+  bind({Binding::Kind::argument, num_arguments++});
   return builder_.param(type);
 }
 
@@ -106,14 +116,14 @@ Value Trace::input(Number n, DType dtype) {
   Binding binding{Binding::Kind::literal};
   binding.number = n;
   binding.dtype = dtype;
-  bindings_.push_back(std::move(binding));
+  bind(std::move(binding));
   return builder_.param({dtype, false, {}});
 }
 
 Value Trace::rng_input(Binding::Kind kind, const Shape& shape) {
   Binding binding{kind};
   binding.generator = generator;
-  bindings_.push_back(std::move(binding));
+  bind(std::move(binding));
   return builder_.param({DType::i64, false, shape});
 }
 
@@ -186,7 +196,7 @@ Trace::Captured& Trace::captured(const Impl& t) {
   Buffer buffer = binding.buffer;
   captured_bytes_ += buffer.size();
   largest_capture_ = std::max(largest_capture_, buffer.size());
-  bindings_.push_back(std::move(binding));
+  bind(std::move(binding));
   Captured made{&storage, std::move(base), std::move(buffer), builder_.param(storage.type), ir::kNoValue};
   if (entry) return *entry = std::move(made);
   return captures_.emplace_back(std::move(made));
@@ -230,19 +240,20 @@ Value Trace::emit_view(Value parent, const ViewStep& step) {
     }
     return builder_.emit(Op::slice_op, {parent}, ir::Attrs(step.starts, limits, ones));
   }
-  std::vector<Value> operands = {parent};
+  SmallArray<Value, 8> operands;
+  operands.push_back(parent);
   ir::Ints sizes = ir::AttrView(step.op, step.attrs).ints(ir::Key::sizes);
-  const Shape shape = builder_.shape(parent);
+  const Shape& shape = builder_.shape(parent);
   for (size_t d = 0; d < sizes.size(); ++d)  // where it shows all of a dim it always starts at 0
     operands.push_back(sizes[d] == shape[d] ? ir::build::constant_int(builder_, DType::i64, {}, 0)
                                             : input(step.starts[d], DType::i64));
-  return builder_.emit(step.op, operands, step.attrs);
+  return builder_.emit(step.op, operands.span(), step.attrs);
 }
 
 Value Trace::address(const Tensor& tensor) {
   const Impl& t = tensor.impl();
   bool owned = t->storage->owner.load(std::memory_order_relaxed) == id_;
-  std::vector<TensorImpl*> views;
+  SmallArray<TensorImpl*, 8> views;
   TensorImpl* base = t.get();
   const Value root = t->storage->base;
   while (base->parent && !(owned && base->cached_graph == graph_id_ && base->cached_base == root)) {
@@ -250,13 +261,14 @@ Value Trace::address(const Tensor& tensor) {
     base = base->parent.get();
   }
   Value v = base->parent ? base->cached_address : value_of_base(t);
-  for (size_t i = views.size(); i-- > 0;) {
-    v = emit_view(v, *views[i]->step);
+  for (size_t i = views.span().size(); i-- > 0;) {
+    TensorImpl& view = *views.span()[i];
+    v = emit_view(v, *view.step);
     if (!owned) continue;
-    views[i]->cached_graph = graph_id_;
-    views[i]->cached_base = root;
-    views[i]->cached_address = v;
-    views[i]->cached_read = ir::kNoValue;
+    view.cached_graph = graph_id_;
+    view.cached_base = root;
+    view.cached_address = v;
+    view.cached_read = ir::kNoValue;
   }
   return v;
 }
@@ -327,7 +339,7 @@ void Trace::own(Storage& s) {
 }
 
 Tensor Trace::adopt(Value v, bool is_argument) {
-  auto base = std::make_shared<BaseTensor>(builder_.type(v));
+  auto base = make_pooled<BaseTensor>(builder_.type(v));
   base->contents.base = v;
   base->contents.base_is_input = is_argument;
   own(base->contents);
@@ -337,7 +349,7 @@ Tensor Trace::adopt(Value v, bool is_argument) {
 bool Trace::full() const {
   constexpr uint32_t kMaxNodes = 4096;
   constexpr int64_t kMaxBytes = int64_t{256} << 20;
-  return builder_.graph().size() > kMaxNodes || captured_bytes_ > std::max(kMaxBytes, 4 * largest_capture_);
+  return builder_.size() > kMaxNodes || captured_bytes_ > std::max(kMaxBytes, 4 * largest_capture_);
 }
 
 void Trace::drop(Storage& storage) {
@@ -347,9 +359,23 @@ void Trace::drop(Storage& storage) {
   if (live.empty() && options_.kind == TraceKind::lazy && !emitting) take({});  // nobody can read what is pending
 }
 
+void Trace::follow(Precedents& precedents, uint64_t key) {
+  builder_.follow(precedents.find(key));
+  precedents_ = &precedents;
+  precedent_key_ = key;
+}
+
+ir::Graph Trace::finish(std::span<const Value> outputs) {
+  Precedents* precedents = std::exchange(precedents_, nullptr);
+  if (!precedents) return builder_.finish(outputs);
+  std::shared_ptr<const ir::Builder::Precedent> precedent = builder_.finish_precedent(outputs);
+  precedents->keep(precedent_key_, precedent);
+  return precedent->graph;
+}
+
 Trace::Taken Trace::take(std::span<const Value> outputs) {
-  bool lazy = options_.kind == TraceKind::lazy;
-  Taken taken{lazy ? builder_.finish(outputs) : std::move(builder_).finish(outputs), std::move(bindings_)};
+  last_bindings_ = std::max(last_bindings_, bindings_.size());
+  Taken taken{finish(outputs), std::move(bindings_)};
   graph_id_ = next_id.fetch_add(1, std::memory_order_relaxed);
   bindings_.clear();
   captures_.clear();

@@ -18,6 +18,8 @@
 #include <vector>
 
 #include "backends/buffer.h"
+#include "core/pool.h"
+#include "core/precedents.h"
 #include "ir/builder.h"
 #include "jot/detail.h"
 #include "jot/tensor.h"
@@ -66,7 +68,10 @@ struct Storage {
 struct ViewStep {
   ir::Op op;
   ir::Attrs attrs;
-  std::vector<int64_t> starts{};  // of a gather: extents, then steps
+  Shape starts{};  // of a gather: extents, then steps
+
+  static void* operator new(size_t bytes) { return Pool::take(bytes); }
+  static void operator delete(void* memory, size_t bytes) noexcept { Pool::give(memory, bytes); }
 };
 
 struct TensorImpl;
@@ -192,12 +197,18 @@ class Trace : public std::enable_shared_from_this<Trace> {
   // A new base tensor whose contents are v; of an argument, writes to it reach the argument.
   Tensor adopt(ir::Value v, bool is_argument = false);
 
+  // Of an empty trace: what is recorded follows what was recorded last for this key, and takes its place.
+  void follow(Precedents& precedents, uint64_t key);
+  bool follows() const { return precedents_ != nullptr; }
+
   // Takes the graph and bindings out; the trace is empty then.
   struct Taken {
     ir::Graph graph;
     std::vector<Binding> bindings;
   };
   Taken take(std::span<const ir::Value> outputs);
+
+  Precedents precedents;  // of a lazy trace: its own
 
   // Random numbers drawn in this trace, in all lanes. A lazy trace draws from the thread's generator.
   int64_t random_draws = 0;
@@ -241,6 +252,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
     Buffer buffer;
     ir::Value value, version;
   };
+  void bind(Binding binding);
   bool reachable(const detail::Storage& storage) const;
   void check_aliases(const Tensor& captured, bool writes) const;
   Captured* find_captured(const detail::Storage& storage);
@@ -249,6 +261,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   ir::Value version_of(const Impl& t);
   ir::Value emit_view(ir::Value parent, const detail::ViewStep& step);
   void own(detail::Storage& storage);
+  ir::Graph finish(std::span<const ir::Value> outputs);
   ir::Value rng_input(Binding::Kind kind, const Shape& shape);
 
   const std::thread::id thread_ = std::this_thread::get_id();
@@ -258,7 +271,10 @@ class Trace : public std::enable_shared_from_this<Trace> {
   Trace* parent_;
   bool bakes_literals_;
   ir::Builder builder_;
+  Precedents* precedents_ = nullptr;
+  uint64_t precedent_key_ = 0;
   std::vector<Binding> bindings_;
+  size_t last_bindings_ = 8;
   std::vector<Captured> captures_;
   std::unordered_map<const detail::Storage*, size_t> capture_index_;  // of the first indexed_, where they are many
   size_t indexed_ = 0;

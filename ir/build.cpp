@@ -29,7 +29,7 @@ Type infer(const Builder& b, Op op, Value x, const Attrs& attrs) {
 // The word of a constant whose elements are all equal.
 std::optional<int64_t> splat_word(const Builder& b, Value x) {
   if (b.op(x) != Op::const_op) return {};
-  Ints data = b.graph().attrs(x).ints(Key::data);
+  Ints data = b.attrs(x).ints(Key::data);
   if (data.size() != 1) return {};
   return data[0];
 }
@@ -110,12 +110,12 @@ std::vector<int64_t> inverse(Ints perm) {
 Value broadcast(Builder& b, Value x, const Shape& shape, Ints dims) {
   if (b.shape(x) == shape && is_counting(dims) && dims.size() == shape.size()) return x;
   if (b.op(x) == Op::broadcast_op) {
-    Ints inner = b.graph().attrs(x).ints(Key::dims);
+    Ints inner = b.attrs(x).ints(Key::dims);
     Attrs attrs(shape, dims);
     infer(b, Op::broadcast_op, x, attrs);
     std::vector<int64_t> composed;
     for (int64_t d : inner) composed.push_back(dims[static_cast<size_t>(d)]);
-    return movement(b, Op::broadcast_op, b.graph().operand(x, 0), Attrs(shape, composed));
+    return movement(b, Op::broadcast_op, b.operand(x, 0), Attrs(shape, composed));
   }
   return movement(b, Op::broadcast_op, x, Attrs(shape, dims));
 }
@@ -131,16 +131,16 @@ Value broadcast_to(Builder& b, Value x, const Shape& shape) {
 }
 
 Value reshape(Builder& b, Value x, const Shape& shape) {
-  while (b.op(x) == Op::reshape_op && b.shape(x) != shape) x = b.graph().operand(x, 0);
+  while (b.op(x) == Op::reshape_op && b.shape(x) != shape) x = b.operand(x, 0);
   if (b.shape(x) == shape) return x;
   return movement(b, Op::reshape_op, x, Attrs(shape));
 }
 
 Value permute(Builder& b, Value x, Ints perm) {
   std::vector<int64_t> composed(perm.begin(), perm.end());
-  for (; b.op(x) == Op::permute_op; x = b.graph().operand(x, 0)) {
+  for (; b.op(x) == Op::permute_op; x = b.operand(x, 0)) {
     infer(b, Op::permute_op, x, Attrs(composed));
-    Ints inner = b.graph().attrs(x).ints(Key::perm);
+    Ints inner = b.attrs(x).ints(Key::perm);
     for (int64_t& d : composed) d = inner[static_cast<size_t>(d)];
   }
   if (is_counting(composed) && composed.size() == b.shape(x).size()) return x;

@@ -1,123 +1,14 @@
-#include "ir/builder.h"
+#include "ir/builder_state.h"
 
 #include <algorithm>
 #include <functional>
 #include <utility>
 
-#include "ir/hash.h"
 #include "ir/ops/classes.h"
 #include "ir/rules.h"
 
 namespace jot::ir {
 namespace {
-
-struct TypeHash {
-  size_t operator()(const Type& t) const {
-    uint64_t h = hash_mix(static_cast<uint64_t>(t.dtype), t.token);
-    for (int64_t d : t.shape) h = hash_mix(h, static_cast<uint64_t>(d));
-    return h;
-  }
-};
-
-uint32_t hash_node(Op op, std::span<const Value> operands, Ints attrs, uint32_t type) {
-  uint64_t h = static_cast<uint64_t>(op) << 32 | type;
-  for (Value v : operands) h = hash_word(h, v);
-  for (int64_t w : attrs) h = hash_word(h, static_cast<uint64_t>(w));
-  h = hash_mix(h, 0);
-  return static_cast<uint32_t>(h ^ (h >> 32));
-}
-
-// Finds equal nodes. The users of a value, of which it is the last made operand, are a short list beside it: recent
-// operands have recent users, so large graphs stay in the cache. What finds no place there (no operands, more users)
-// is in a hash table: open addressing, at most half full.
-class NodeSet {
- public:
-  // Where a node is, or belongs.
-  struct Place {
-    Value found = kNoValue, operand = kNoValue;
-    bool listed = false;
-    uint32_t hash = 0;
-  };
-
-  // same: whether a node is the sought one; hash: its hash, if it is needed.
-  template <class Same, class Hash>
-  Place find(std::span<const Value> operands, Same same, Hash hash) const {
-    Place place;
-    if (!operands.empty()) {
-      place.operand = std::ranges::max(operands);
-      int users = 0;
-      for (Value v = links_[place.operand].first_user; v != kNoValue; v = links_[v].next, ++users)
-        if (same(v)) return place.found = v, place;
-      place.listed = users < kListed;
-      if (place.listed) return place;
-    }
-    place.hash = hash();
-    if (slots_.empty()) return place;
-    for (size_t i = place.hash & mask(); slots_[i].node != kNoValue; i = (i + 1) & mask())
-      if (slots_[i].hash == place.hash && same(slots_[i].node)) return place.found = slots_[i].node, place;
-    return place;
-  }
-
-  // Nodes come in order; those that are never shared have no place.
-  void insert(Value node, const Place* place) {
-    Link link;
-    if (place && place->listed) link.next = std::exchange(links_[place->operand].first_user, node);
-    links_.push_back(link);
-    if (place && !place->listed) insert_hashed({place->hash, node});
-  }
-
-  void reserve(size_t nodes) { links_.reserve(nodes); }
-
- private:
-  static constexpr int kListed = 8;
-  struct Link {
-    Value first_user = kNoValue, next = kNoValue;
-  };
-  struct Slot {
-    uint32_t hash = 0;
-    Value node = kNoValue;
-  };
-  size_t mask() const { return slots_.size() - 1; }
-  void insert_hashed(Slot slot) {
-    if (2 * (count_ + 1) > slots_.size()) {
-      std::vector<Slot> old(std::max<size_t>(64, 2 * slots_.size()));
-      old.swap(slots_);
-      for (const Slot& s : old)
-        if (s.node != kNoValue) place_slot(s);
-    }
-    place_slot(slot);
-    ++count_;
-  }
-  void place_slot(Slot slot) {
-    size_t i = slot.hash & mask();
-    while (slots_[i].node != kNoValue) i = (i + 1) & mask();
-    slots_[i] = slot;
-  }
-  std::vector<Link> links_;
-  std::vector<Slot> slots_;
-  size_t count_ = 0;
-};
-
-// Positions of distinct keys in a list that grows.
-template <class Key, class Hash>
-class Positions {
- public:
-  // Of `key` in a list of `size` keys, at(i) each; `size`: it is new, to be appended now.
-  template <class View, class At>
-  uint32_t find(const View& key, size_t size, At at) {
-    constexpr size_t kFew = 16;  // a search of so many is faster than a table
-    if (size <= kFew) {
-      for (size_t i = size; i-- > 0;)
-        if (at(i) == key) return static_cast<uint32_t>(i);
-      for (size_t i = 0; size == kFew && i < size; ++i) table_.emplace(at(i), static_cast<uint32_t>(i));
-    }
-    auto next = static_cast<uint32_t>(size);
-    return size < kFew ? next : table_.try_emplace(Key(key), next).first->second;
-  }
-
- private:
-  std::unordered_map<Key, uint32_t, Hash> table_;
-};
 
 // Whether the result has the one type of all operands, without asking a rule for it.
 bool keeps_type(Op op, size_t operands, const Type& type) {
@@ -137,32 +28,14 @@ void append_words(std::vector<T>& to, std::span<const T> words) {
   for (size_t i = 0; i < words.size(); ++i) to.push_back(source[i]);
 }
 
+void check_same(Value shadow, Value v) {
+  if (shadow != v) internal_error("a recording that follows another has the values of one that does not", "");
+}
+
 }  // namespace
 
-struct Builder::State {
-  Sharing sharing;
-  NodeSet nodes;
-  Positions<Type, TypeHash> types;
-  Positions<std::string, std::hash<std::string>> scopes;
-  std::unordered_map<std::string, uint32_t> names;  // of parameters: the last number given to this name
-  uint32_t origin = 0;
-  bool params_in_front = true;
-  // What types and origins of the graph copied from last are here; kNoValue: not known yet.
-  uint64_t source = 0;
-  std::vector<uint32_t> type_of_source, origin_of_source;
-  std::unordered_multimap<uint64_t, uint32_t> regions;  // by hash
-  // Of the op that is made now.
-  std::vector<Type> result_types;
-  std::vector<uint32_t> results;
-};
-
-Builder::Builder(std::string name, Sharing sharing) : graph_(new GraphData), state_(new State) {
+Builder::Builder(std::string name, Sharing sharing) : graph_(new GraphData), view_(graph_.get()), state_(new State) {
   graph_->name_ = std::move(name);
-  graph_->nodes_.reserve(16);
-  graph_->attr_words_.reserve(64);
-  graph_->types_.reserve(8);
-  graph_->origins_.reserve(8);
-  graph_->inputs_.reserve(8);
   state_->sharing = sharing;
 }
 Builder::~Builder() = default;
@@ -176,7 +49,7 @@ uint32_t Builder::intern(const Type& type) {
     if (*types[last] == type) return last;
   }
   uint32_t at = state_->types.find(type, types.size(), [&](size_t i) -> const Type& { return *types[i]; });
-  if (at == types.size()) types.push_back(std::make_unique<const Type>(type));
+  if (at == types.size()) types.push_back(std::make_shared<const Type>(type));
   return at;
 }
 
@@ -220,6 +93,7 @@ Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool i
     return static_cast<uint32_t>(at);
   };
   index(g.nodes_.size() + types.size());
+  if (g.nodes_.capacity() == 0) reserve_some();
   Node n{op, in_place,      0, static_cast<uint32_t>(operands.size()), {kNoValue, kNoValue, kNoValue}, type,
          0,  state_->origin};
   if (operands.size() <= 3) {
@@ -244,14 +118,76 @@ Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool i
   return v;
 }
 
+void Builder::reserve_some() {
+  graph_->nodes_.reserve(16);
+  graph_->attr_words_.reserve(64);
+  graph_->origins_.reserve(8);
+  graph_->inputs_.reserve(8);
+}
+
 void Builder::reserve(size_t nodes) {
+  if (view_ != graph_.get()) return;
   // At least doubled: many may come bit by bit.
   size_t size = graph_->nodes_.size() + nodes, capacity = graph_->nodes_.capacity();
   if (size > capacity) graph_->nodes_.reserve(std::max(size, 2 * capacity));
   if (state_->sharing == Sharing::on) state_->nodes.reserve(graph_->nodes_.capacity());
 }
 
+uint32_t Builder::size() const { return view_ == graph_.get() ? view_->size() : state_->cursor; }
+
 Value Builder::param(const Type& type, std::string_view name) {
+  Value v = view_ == graph_.get() ? kNoValue : followed_param(type, name);
+  if (v == kNoValue) {
+    leave_precedent();
+    v = param_here(type, name);
+  }
+  if (state_->shadow) check_same(state_->shadow->param(type, name), v);
+  return v;
+}
+
+Value Builder::emit(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place) {
+  Value v = view_ == graph_.get() ? kNoValue : followed(op, operands, attrs, in_place);
+  if (v == kNoValue) {
+    leave_precedent();
+    v = emit_here(op, operands, attrs, in_place);
+  }
+  if (state_->shadow) check_same(state_->shadow->emit(op, operands, attrs, in_place), v);
+  return v;
+}
+
+Value Builder::copy_node(const GraphData& from, Value node, std::span<const Value> operands) {
+  leave_precedent();
+  Value v = copy_here(from, node, operands);
+  if (state_->shadow) check_same(state_->shadow->copy_node(from, node, operands), v);
+  return v;
+}
+
+void Builder::set_origin(Location location, std::string_view scope) {
+  State& s = *state_;
+  if (s.shadow) s.shadow->set_origin(location, scope);
+  if (view_ == graph_.get()) return set_origin_here(location, scope);
+  if (s.location == location && s.scope == scope) return;
+  s.location = location;
+  if (s.scope != scope) s.scope = scope;
+  s.matched_origin = kNoValue;
+}
+
+void Builder::set_origin_of(const GraphData& from, Value node) {
+  if (view_ != graph_.get()) return set_origin(from.location(node), from.scope(node));
+  if (state_->shadow) state_->shadow->set_origin_of(from, node);
+  set_origin_of_here(from, node);
+}
+
+void Builder::set_location(Location location) {
+  if (view_ != graph_.get()) return set_origin(location, state_->scope);
+  set_origin(location, graph_->scopes_[graph_->origins_[state_->origin].scope]);
+}
+
+Location Builder::location() const {
+  return view_ == graph_.get() ? graph_->origins_[state_->origin].location : state_->location;
+}
+
+Value Builder::param_here(const Type& type, std::string_view name) {
   GraphData& g = *graph_;
   if (g.size() != g.inputs_.size()) state_->params_in_front = false;
   uint32_t interned = intern(type);
@@ -274,7 +210,7 @@ std::string Builder::unique_name(std::string_view name) {
   return unique;
 }
 
-Value Builder::emit(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place) {
+Value Builder::emit_here(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place) {
   const GraphData& g = *graph_;
   uint32_t common = kNoValue;  // the type of all operands, if it is one
   for (size_t i = 0; i < operands.size(); ++i) {
@@ -317,10 +253,10 @@ uint32_t Builder::type_from(const GraphData& from, Value node) {
   return type;
 }
 
-Value Builder::copy_node(const GraphData& from, Value node, std::span<const Value> operands) {
+Value Builder::copy_here(const GraphData& from, Value node, std::span<const Value> operands) {
   const Node n = from.nodes_[node];
   if (n.op == Op::result_op) return operands[0] + (node - n.operand[0]);
-  set_origin_of(from, node);
+  set_origin_of_here(from, node);
   uint32_t first = type_from(from, node), count = from.results(node);
   if (count == 1 && from.regions_.empty())
     return append(n.op, operands, from.words(node), n.in_place != 0, {&first, 1});
@@ -330,18 +266,18 @@ Value Builder::copy_node(const GraphData& from, Value node, std::span<const Valu
   return append(n.op, operands, own_regions(from.attrs(node)), n.in_place != 0, types);
 }
 
-void Builder::set_origin_of(const GraphData& from, Value node) {
+void Builder::set_origin_of_here(const GraphData& from, Value node) {
   uint32_t of_source = from.nodes_[node].origin;
   if (state_->source != from.serial_ || of_source >= state_->origin_of_source.size()) enter_source(from);
   uint32_t& origin = state_->origin_of_source[of_source];
   if (origin == kNoValue) {
-    set_origin(from.location(node), from.scope(node));
+    set_origin_here(from.location(node), from.scope(node));
     origin = state_->origin;
   }
   state_->origin = origin;
 }
 
-void Builder::set_origin(Location location, std::string_view scope) {
+void Builder::set_origin_here(Location location, std::string_view scope) {
   GraphData& g = *graph_;
   const Origin& now = g.origins_[state_->origin];
   if (now.location == location && g.scopes_[now.scope] == scope) return;
@@ -359,11 +295,6 @@ void Builder::set_origin(Location location, std::string_view scope) {
   g.origins_.push_back(wanted);
   state_->origin = static_cast<uint32_t>(n);
 }
-void Builder::set_location(Location location) {
-  set_origin(location, graph_->scopes_[graph_->origins_[state_->origin].scope]);
-}
-Location Builder::location() const { return graph_->origins_[state_->origin].location; }
-
 namespace {
 // Params in front, in their order; the others keep theirs.
 std::vector<Value> params_first(const GraphData& g) {
@@ -384,6 +315,7 @@ Graph Builder::finish(std::span<const Value> outputs, std::span<const uint32_t> 
 }
 
 Graph Builder::finish(std::span<const Value> outputs, std::span<const uint32_t> writebacks) && {
+  leave_precedent();
   GraphData& g = *graph_;
   g.outputs_.assign(outputs.begin(), outputs.end());
   g.writebacks_.assign(writebacks.begin(), writebacks.end());

@@ -1,6 +1,7 @@
 // The only way to make a graph: appends nodes, infers their types, shares equal ones.
 #pragma once
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,12 +45,16 @@ class Builder {
   // Makes room for this many more nodes.
   void reserve(size_t nodes);
 
-  // What has been built so far.
-  const GraphData& graph() const { return *graph_; }
-  const Type& type(Value v) const { return graph_->type(v); }
-  const Shape& shape(Value v) const { return graph_->shape(v); }
-  DType dtype(Value v) const { return graph_->dtype(v); }
-  Op op(Value v) const { return graph_->op(v); }
+  // What has been built so far. graph() ends the following of a precedent.
+  const GraphData& graph() { return leave_precedent(), *graph_; }
+  uint32_t size() const;
+  const Type& type(Value v) const { return view_->type(v); }
+  const Shape& shape(Value v) const { return view_->shape(v); }
+  DType dtype(Value v) const { return view_->dtype(v); }
+  Op op(Value v) const { return view_->op(v); }
+  Value operand(Value v, size_t i) const { return view_->operand(v, i); }
+  AttrView attrs(Value v) const { return view_->attrs(v); }
+  Location location(Value v) const { return view_->location(v); }
 
   // Ends the graph; the builder is empty afterwards. Trailing outputs, one for each writeback, are the new contents of
   // those inputs.
@@ -58,6 +63,19 @@ class Builder {
   Graph finish(std::initializer_list<Value> outputs) & {
     return finish(std::span<const Value>(outputs.begin(), outputs.size()));
   }
+
+  // How a graph was built, for a builder that builds one like it.
+  struct Precedent;
+  // Of an empty builder that shares no nodes. While it is told what made the precedent (the same ops on the same values
+  // with the same attributes, types and origins) it only counts along: values and the finished graph are those of the
+  // precedent. At the first difference it goes on from a copy. Null: there is none yet.
+  void follow(std::shared_ptr<const Precedent> precedent);
+  // finish() of a builder that was told to follow; it follows none afterwards. The precedent itself, where it is that.
+  std::shared_ptr<const Precedent> finish_precedent(std::span<const Value> outputs);
+
+  // For those who copy all of a finished graph: its outputs, if the precedent did the same here; what they have copied.
+  std::optional<std::span<const Value>> followed_copy(const GraphData& from, std::span<const Value> args);
+  void copied(const GraphData& from, std::span<const Value> args, Value begin, std::span<const Value> outputs);
 
  private:
   struct State;
@@ -69,8 +87,34 @@ class Builder {
   uint32_t intern(const Graph& region);
   uint32_t type_from(const GraphData& from, Value node);
   std::string unique_name(std::string_view name);
+  void reserve_some();
+  Value param_here(const Type& type, std::string_view name);
+  Value emit_here(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place);
+  Value copy_here(const GraphData& from, Value node, std::span<const Value> operands);
+  void set_origin_here(Location location, std::string_view scope);
+  void set_origin_of_here(const GraphData& from, Value node);
+  // ir/follow.cpp
+  Value followed(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place);
+  Value followed_param(const Type& type, std::string_view name);
+  const Node* next_followed(Op op);
+  void leave_precedent() {
+    if (view_ != graph_.get()) copy_followed();
+  }
+  void copy_followed();
   std::unique_ptr<GraphData> graph_;
+  const GraphData* view_;  // of what has been built: graph_, or what is followed
   std::unique_ptr<State> state_;
+};
+
+struct Builder::Precedent {
+  struct Copy {
+    Value begin, end;
+    uint64_t source;
+    std::vector<Value> args, outputs;
+  };
+  Graph graph;
+  std::shared_ptr<const GraphData> made;  // the same with the nodes in the order in which they were made
+  std::vector<Copy> copies;               // of whole graphs
 };
 
 }  // namespace jot::ir

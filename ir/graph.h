@@ -96,13 +96,14 @@ class GraphData {
  private:
   friend class Builder;
   GraphData();
+  GraphData(const GraphData& other);
   uint64_t serial_;  // of no other graph of this process
   std::string name_;
   std::vector<Node> nodes_;
   std::vector<Value> operand_pool_;
   std::vector<int64_t> attr_words_ = {0};
   std::vector<Graph> regions_;
-  std::vector<std::unique_ptr<const Type>> types_;  // stable: rules hold references while they emit
+  std::vector<std::shared_ptr<const Type>> types_;  // stable: rules hold references while they emit
   std::vector<Origin> origins_ = {Origin{}};
   std::vector<std::string> scopes_ = {""};
   std::vector<Value> inputs_;

@@ -7,10 +7,13 @@ namespace jot::passes {
 using namespace ir;
 
 std::vector<Value> inline_graph(Builder& b, const GraphData& g, std::span<const Value> args) {
+  if (auto outputs = b.followed_copy(g, args)) return {outputs->begin(), outputs->end()};
+  Value begin = b.size();
   Rewriter rewriter(b, g);
   b.reserve(g.size());
   rewriter.take(args);
   rewriter.for_each_op([&](Value v) { rewriter.copy(v); });
+  b.copied(g, args, begin, rewriter.outputs());
   return rewriter.outputs();
 }
 

@@ -75,7 +75,7 @@ class Preparation {
   Value in_layout_of_operand(Value v) {
     Dims perm;
     for (Value o : g_.operands(v))
-      if (perm.empty() && b_.op(map_[o]) == Op::permute_op) perm = copy(b_.graph().attrs(map_[o]).ints(Key::perm));
+      if (perm.empty() && b_.op(map_[o]) == Op::permute_op) perm = copy(b_.attrs(map_[o]).ints(Key::perm));
     if (perm.empty()) return kNoValue;
     const Dims back = build::inverse(perm);
     Shape shape = g_.shape(v);
@@ -83,13 +83,13 @@ class Preparation {
     std::vector<Value> operands;
     for (Value o : g_.operands(v)) {
       const Value x = map_[o];
-      if (b_.op(x) == Op::permute_op && std::ranges::equal(b_.graph().attrs(x).ints(Key::perm), perm)) {
-        operands.push_back(b_.graph().operand(x, 0));
+      if (b_.op(x) == Op::permute_op && std::ranges::equal(b_.attrs(x).ints(Key::perm), perm)) {
+        operands.push_back(b_.operand(x, 0));
       } else if (b_.op(x) == Op::broadcast_op) {
-        Dims dims = copy(b_.graph().attrs(x).ints(Key::dims));
+        Dims dims = copy(b_.attrs(x).ints(Key::dims));
         for (int64_t& d : dims) d = perm[static_cast<size_t>(d)];
         if (!std::ranges::is_sorted(dims)) return kNoValue;
-        operands.push_back(build::broadcast(b_, b_.graph().operand(x, 0), shape, dims));
+        operands.push_back(build::broadcast(b_, b_.operand(x, 0), shape, dims));
       } else if (is_splat(b_.graph(), x)) {
         operands.push_back(build::permute(b_, x, back));
       } else {
@@ -102,14 +102,14 @@ class Preparation {
   // Contracts over the source of a permutation, if that leaves the free axes in order.
   void absorb_permutation(Operand& x) const {
     while (b_.op(x.value) == Op::permute_op) {
-      Ints perm = b_.graph().attrs(x.value).ints(Key::perm);
+      Ints perm = b_.attrs(x.value).ints(Key::perm);
       Dims free;
       for (size_t d = 0; d < perm.size(); ++d)
         if (is_free(x, static_cast<int64_t>(d))) free.push_back(perm[d]);
       if (!std::ranges::is_sorted(free)) return;
       for (Dims* dims : {&x.contract, &x.batch})
         for (int64_t& d : *dims) d = perm[static_cast<size_t>(d)];
-      x.value = b_.graph().operand(x.value, 0);
+      x.value = b_.operand(x.value, 0);
     }
   }
 

@@ -14,6 +14,7 @@ class Tensor;
 
 namespace ir {
 class GraphData;
+class Builder;
 
 // An immutable graph of typed operations in SSA form. A handle: copying is cheap, graphs are shared between threads.
 class Graph {
@@ -40,6 +41,7 @@ class Graph {
   friend bool operator==(const Graph& a, const Graph& b);
 
  private:
+  friend class Builder;
   std::shared_ptr<const GraphData> data_;
   std::shared_ptr<const std::vector<Tensor>> captures_;
 };

@@ -82,7 +82,7 @@ namespace {
 // A constant that is a finite number other than zero: neither it nor its reciprocal makes NaN of a zero.
 bool is_tame(const Builder& b, Value x) {
   if (b.op(x) != Op::const_op) return false;
-  Ints data = b.graph().attrs(x).ints(Key::data);
+  Ints data = b.attrs(x).ints(Key::data);
   return data.size() == 1 && std::isnormal(std::bit_cast<double>(data[0]));
 }
 

@@ -9,9 +9,9 @@ namespace {
 constexpr size_t kFresh = static_cast<size_t>(-1);  // an axis of extent 1 that values do not have yet
 
 std::optional<int64_t> splat(const Builder& b, Value v) {
-  while (b.op(v) == Op::broadcast_op || b.op(v) == Op::reshape_op) v = b.graph().operand(v, 0);
+  while (b.op(v) == Op::broadcast_op || b.op(v) == Op::reshape_op) v = b.operand(v, 0);
   if (b.op(v) != Op::const_op) return {};
-  Ints data = b.graph().attrs(v).ints(Key::data);
+  Ints data = b.attrs(v).ints(Key::data);
   if (data.size() != 1) return {};
   return data[0];
 }
@@ -149,7 +149,7 @@ struct Rows {
   Shape factors;
   std::vector<int64_t> perm;
 };
-std::optional<Rows> rows_of(const Builder& b, Value x, const Shape& shape) {
+std::optional<Rows> rows_of(Builder& b, Value x, const Shape& shape) {
   const GraphData& g = b.graph();
   if (g.op(x) != Op::permute_op || g.op(g.operand(x, 0)) != Op::reshape_op) return {};
   Ints perm = g.attrs(x).ints(Key::perm);

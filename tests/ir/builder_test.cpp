@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <ctime>
+#include <random>
 #include <string>
 
 #include "ir/build.h"
@@ -133,4 +134,104 @@ TEST_CASE("a graph of a million nodes") {
 #else
   MESSAGE("built in ", seconds, " s");
 #endif
+}
+
+namespace {
+
+// Records a program of `steps` random operations; from step `changed` on they are others.
+void record_program(Builder& b, unsigned seed, int steps, int changed, std::vector<Value>& outputs) {
+  std::mt19937 rng(seed);
+  static const char* const kFiles[] = {"a.cpp", "b.cpp"};
+  std::vector<Value> values = {b.param({f64, false, {2}})};
+  outputs.clear();
+  for (int i = 0; i < steps; ++i) {
+    if (i == changed) rng.seed(seed + 1000);
+    auto any = [&] { return values[rng() % values.size()]; };
+    b.set_origin({kFiles[rng() % 2], static_cast<int>(rng() % 3)}, rng() % 4 ? "" : "grad");
+    switch (rng() % 6) {
+      case 0:
+        values.push_back(b.param({f64, false, {2}}));  // moves to the front when the graph ends
+        break;
+      case 1:
+        values.push_back(build::add(b, any(), any()));
+        break;
+      case 2:
+        values.push_back(build::constant(b, f64, {2}, static_cast<double>(rng() % 3)));
+        break;
+      case 3: {
+        Value parts[] = {any(), any(), any(), any()};
+        values.push_back(build::slice_axis(b, build::concat(b, parts, 0), 0, static_cast<int64_t>(rng() % 6), 8));
+        values.back() = build::slice_axis(b, values.back(), 0, 0, 2);
+        break;
+      }
+      case 4: {
+        Value base = b.emit(Op::copy_op, {any()});
+        Value written = b.emit(Op::neg_op, {base}, {}, true);
+        values.push_back(b.emit(Op::read_op, {base, written}));
+        break;
+      }
+      default:
+        values.push_back(build::unary(b, Op::sin_op, any()));
+    }
+    CHECK(b.shape(values.back()) == Shape{2});
+  }
+  for (int i = 0; i < 3; ++i) outputs.push_back(values[rng() % values.size()]);
+}
+
+}  // namespace
+
+TEST_CASE("a builder that follows a precedent gives the same graph, at a difference that of a new builder") {
+  constexpr int kSteps = 25;
+  Builder b("main", Builder::Sharing::off), fresh("main", Builder::Sharing::off);
+  std::vector<Value> outputs, expected;
+  for (unsigned seed = 0; seed < 50; ++seed) {
+    b.follow(nullptr);
+    record_program(b, seed, kSteps, kSteps, outputs);
+    auto first = b.finish_precedent(outputs);
+    for (int changed = kSteps; changed >= 0; changed -= 4) {
+      b.follow(first);
+      record_program(b, seed, kSteps, changed, outputs);
+      CHECK(b.size() > 0);
+      auto again = b.finish_precedent(outputs);
+      CHECK((again == first) == (changed == kSteps));
+      record_program(fresh, seed, kSteps, changed, expected);
+      Graph g = fresh.finish(expected);
+      CHECK(again->graph == g);
+      CHECK(to_text(again->graph) == to_text(g));
+      verify(again->graph);
+    }
+    // What ends early, or has other outputs, is not the precedent either.
+    b.follow(first);
+    record_program(b, seed, kSteps - 1, kSteps, outputs);
+    record_program(fresh, seed, kSteps - 1, kSteps, expected);
+    CHECK(to_text(b.finish_precedent(outputs)->graph) == to_text(fresh.finish(expected)));
+    b.follow(first);
+    record_program(b, seed, kSteps, kSteps, outputs);
+    outputs.push_back(0);
+    CHECK(b.finish_precedent(outputs)->graph.num_outputs() == 4);
+  }
+}
+
+TEST_CASE("what a builder that follows has been told is seen as what another has") {
+  Builder b("main", Builder::Sharing::off);
+  auto record = [&] {
+    b.set_origin({"a.cpp", 3}, "vmap");
+    Value x = b.param({f32, false, {2, 3}});
+    return build::permute(b, x, std::vector<int64_t>{1, 0});
+  };
+  b.follow(nullptr);
+  Value outputs[] = {record()};
+  auto first = b.finish_precedent(outputs);
+  b.follow(first);
+  Value v = record();
+  CHECK(b.size() == 2);
+  CHECK(b.shape(v) == Shape{3, 2});
+  CHECK(b.op(v) == Op::permute_op);
+  CHECK(b.operand(v, 0) == 0);
+  CHECK(b.location(v) == Location{first->graph.data().location(1)});
+  CHECK_THROWS_AS(b.emit(Op::add_op, {0, v}), ShapeError);
+  CHECK(b.graph().size() == 2);  // follows no longer
+  CHECK(b.graph().scope(v) == "vmap");
+  outputs[0] = v;
+  CHECK(to_text(b.finish_precedent(outputs)->graph) == to_text(first->graph));
 }

@@ -1,0 +1,47 @@
+// What a step costs whose operations and transforms are recorded anew each time, beside the jitted one: the extended
+// Kalman filter of docs/examples/ekf.h.
+#include <benchmark/benchmark.h>
+#include <jot/jot.h>
+
+#include <chrono>
+
+#include "docs/examples/ekf.h"
+
+using namespace jot;
+
+namespace {
+
+template <class F>
+void run_filter(benchmark::State& state, F&& step) {
+  ekf::Estimate e = ekf::start();
+  for (auto _ : state) {
+    e = step(e, tensor({10., 12.}, f64));
+    e.mean.eval();
+  }
+}
+void ekf_unjitted(benchmark::State& state) { run_filter(state, ekf::step); }
+void ekf_jitted(benchmark::State& state) { run_filter(state, jit(ekf::step)); }
+BENCHMARK(ekf_unjitted);
+BENCHMARK(ekf_jitted);
+
+// The time of the first by that of the second, which take turns: the load of the machine cancels out.
+void ekf_unjitted_by_jitted(benchmark::State& state) {
+  using Clock = std::chrono::steady_clock;
+  auto jitted = jit(ekf::step);
+  Clock::duration times[2] = {};
+  ekf::Estimate e = ekf::start();
+  for (auto _ : state)
+    for (bool compiled : {false, true}) {
+      auto begin = Clock::now();
+      for (int i = 0; i < 20; ++i) {
+        Tensor z = tensor({10., 12.}, f64);
+        e = compiled ? jitted(e, z) : ekf::step(e, z);
+        e.mean.eval();
+      }
+      times[compiled] += Clock::now() - begin;
+    }
+  state.counters["ratio"] = std::chrono::duration<double>(times[0]) / std::chrono::duration<double>(times[1]);
+}
+BENCHMARK(ekf_unjitted_by_jitted);
+
+}  // namespace
