@@ -27,13 +27,14 @@ BENCHMARK(ekf_jitted);
 // The time of the first by that of the second, which take turns: the load of the machine cancels out.
 void ekf_unjitted_by_jitted(benchmark::State& state) {
   using Clock = std::chrono::steady_clock;
+  constexpr int kSteps = 500;  // of a turn
   auto jitted = jit(ekf::step);
   Clock::duration times[2] = {};
   ekf::Estimate e = ekf::start();
   for (auto _ : state)
     for (bool compiled : {false, true}) {
       auto begin = Clock::now();
-      for (int i = 0; i < 20; ++i) {
+      for (int i = 0; i < kSteps; ++i) {
         Tensor z = tensor({10., 12.}, f64);
         e = compiled ? jitted(e, z) : ekf::step(e, z);
         e.mean.eval();

@@ -9,7 +9,6 @@ namespace jot::ir {
 namespace {
 
 bool same_words(Op op, const AttrSource& given, const AttrView& made) {
-  if (given.regions.empty() && made.region_table().empty()) return std::ranges::equal(given.words, made.words());
   if (!has_regions(op)) return std::ranges::equal(given.words, made.words());
   std::vector<int64_t> words(made.words().begin(), made.words().end());
   if (words.size() != given.words.size()) return false;
@@ -65,10 +64,20 @@ Value Builder::followed(Op op, std::span<const Value> operands, const AttrSource
   State& s = *state_;
   const Node* n = next_followed(op);
   if (!n || (n->in_place != 0) != in_place || n->num_operands != operands.size()) return kNoValue;
-  if (!std::ranges::equal(operands, view_->operands(s.cursor))) return kNoValue;
-  if (n->attrs == 0 ? !attrs.words.empty() : !same_words(op, attrs, view_->attrs(s.cursor))) return kNoValue;
-  Value v = s.cursor;
-  s.cursor += view_->results(v);
+  const GraphData& g = *view_;
+  const Value* made = n->num_operands <= 3 ? n->operand : &g.operand_pool_[n->operand[0]];
+  for (size_t i = 0; i < operands.size(); ++i)
+    if (operands[i] != made[i]) return kNoValue;
+  const int64_t* words = &g.attr_words_[n->attrs];  // their number first; 0 where there are none
+  if (words[0] != static_cast<int64_t>(attrs.words.size())) return kNoValue;
+  if (attrs.regions.empty() && g.regions_.empty()) {
+    for (size_t i = 0; i < attrs.words.size(); ++i)
+      if (attrs.words[i] != words[i + 1]) return kNoValue;
+  } else if (!same_words(op, attrs, g.attrs(s.cursor))) {
+    return kNoValue;
+  }
+  Value v = s.cursor++;
+  while (s.cursor < g.size() && g.nodes_[s.cursor].op == Op::result_op) ++s.cursor;
   return v;
 }
 
