@@ -92,8 +92,10 @@ def write(result, page):
     """The page, and its charts in the folder of the same name."""
     rows, machine = result['rows'], result['machine']
     charts = plots.write(rows, page.with_suffix(''))
-    road = page.with_suffix('') / 'road.md'
-    further = f'[The first road in figures]({os.path.relpath(road, page.parent)}).\n\n' if road.exists() else ''
+    pages = {'road': 'The first road in figures', 'avx512': 'Another processor: AVX-512'}
+    found = {title: page.with_suffix('') / f'{name}.md' for name, title in pages.items()}
+    further = ''.join(f'[{title}]({os.path.relpath(path, page.parent)}).\n\n'
+                      for title, path in found.items() if path.exists())
     images = '\n\n'.join(f'![{name}]({os.path.relpath(path, page.parent)})' for name, path in charts.items())
     page.write_text(f'''# Benchmarks
 
