@@ -25,9 +25,11 @@ bool recording() { return current_trace().options().kind != TraceKind::lazy; }
 // Of a type that was checked.
 Tensor allocated(std::string_view op, const Shape& shape, DType dtype, Location at) {
   try {
-    return detail::empty(dtype, shape);
-  } catch (const Error& e) {
-    fail<Error>(op, ir::to_string(ir::Type{dtype, false, shape}) + ": " + e.what(), at);
+    Tensor t = detail::empty(dtype, shape);
+    t.impl()->storage->made = at;
+    return t;
+  } catch (const MemoryError& e) {
+    fail<MemoryError>(op, ir::to_string(ir::Type{dtype, false, shape}) + ": " + e.what(), at);
   }
 }
 
@@ -170,6 +172,7 @@ Tensor from_blob(const void* p, const Shape& shape, DType dtype, Location at) {
 Tensor borrow(void* p, const Shape& shape, DType dtype, Location at) {
   check_pointer("borrow", p, dtype, shape, at);
   Tensor t = from_buffer(dtype, shape, Buffer::borrow(p, shape.numel() * size_of(dtype)));
+  t.impl()->storage->made = at;
   t.impl()->storage->writes_through = true;
   return t;
 }

@@ -2,13 +2,11 @@
 
 #include <chrono>
 
-#include "backends/buffer.h"
 #include "backends/reference/interpret.h"
 #include "core/events.h"
 #include "core/lru.h"
 #include "core/writebacks.h"
 #include "ir/fork.h"
-#include "ir/graph.h"
 #include "ir/hash.h"
 #include "passes/dce.h"
 #include "passes/functionalize.h"
@@ -44,7 +42,28 @@ LruTable<CompileKey, CompiledGraph>& table() {
   return *t;
 }
 
+int64_t bytes_of(const ir::Type& type) { return type.token ? 0 : type.shape.numel() * size_of(type.dtype); }
+
+// Memory ran out for a value, or (all) for what is kept meanwhile, of which it is the largest.
+[[noreturn]] void no_memory(const ir::GraphData& g, ir::Value v, bool all, const MemoryError& e) {
+  if (g.op(v) == ir::Op::read_op) v = g.operand(v, 1);
+  const ir::Type& type = g.type(g.in_place(v) ? g.operand(v, 0) : v);
+  const std::string& function = g.call(v).function;
+  throw MemoryError("[" + (function.empty() ? std::string(name_of(g.op(v))) : function) + "] " + to_string(type) +
+                    (all ? ", the largest of the values that are computed together: " : ": ") + e.what() +
+                    at(g.location(v)));
+}
+
 }  // namespace
+
+Buffer allocate_result(const ir::Graph& recorded, ir::Value result) {
+  const ir::GraphData& g = recorded.data();
+  try {
+    return Buffer::allocate(bytes_of(g.type(result)), size_of(g.dtype(result)));
+  } catch (const MemoryError& e) {
+    no_memory(g, result, false, e);
+  }
+}
 
 std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, bool writebacks) {
   NoFork section;
@@ -72,6 +91,12 @@ void run_compiled(const CompiledGraph& compiled, const ir::Graph& recorded, std:
                   std::span<void* const> outputs) {
   try {
     compiled.engine->run(inputs, outputs);
+  } catch (const MemoryError& e) {
+    const ir::GraphData& g = recorded.data();
+    ir::Value largest = 0;
+    for (ir::Value v = 0; v < g.size(); ++v)
+      if (g.op(v) != ir::Op::param_op && bytes_of(g.type(v)) > bytes_of(g.type(largest))) largest = v;
+    no_memory(g, largest, true, e);
   } catch (const Error&) {
     if (&recorded.data() == &compiled.recorded.data()) throw;
     // Compiled for another recording of the same graph: find the line in this one.

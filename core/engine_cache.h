@@ -3,7 +3,9 @@
 #include <memory>
 #include <span>
 
+#include "backends/buffer.h"
 #include "backends/engine.h"
+#include "ir/graph.h"
 #include "jot/ir.h"
 
 namespace jot {
@@ -21,6 +23,9 @@ std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, b
 // Runs it. `recorded` is the caller's graph, equal to the one that was compiled: a data error names its lines.
 void run_compiled(const CompiledGraph& compiled, const ir::Graph& recorded, std::span<const void* const> inputs,
                   std::span<void* const> outputs);
+
+// Memory for a result of `recorded`; where there is none, a MemoryError that names the op and its line.
+Buffer allocate_result(const ir::Graph& recorded, ir::Value result);
 
 struct EngineCacheInfo {
   int64_t hits, misses, entries;

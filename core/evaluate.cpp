@@ -83,9 +83,8 @@ std::vector<Buffer> run(const ir::Graph& graph, std::span<const Binding> binding
   std::vector<Buffer> results;
   std::vector<void*> outputs;
   for (size_t i = 0; i < g.outputs().size(); ++i) {
-    const ir::Type& type = g.type(g.outputs()[i]);
     Buffer b = live.empty() ? Buffer() : updated_in_place(*compiled, bindings, *live[i], i);
-    if (!b) b = Buffer::allocate(type.shape.numel() * size_of(type.dtype), size_of(type.dtype));
+    if (!b) b = allocate_result(graph, g.outputs()[i]);
     outputs.push_back(b.data());
     results.push_back(std::move(b));
   }
@@ -171,8 +170,11 @@ void flush(Trace& trace) noexcept {
   trace.live.clear();
   std::vector<Value> outputs;
   outputs.reserve(live.size());
-  for (Storage* s : live)
-    outputs.push_back(s->version == ir::kNoValue ? s->base : trace.builder().emit(Op::read_op, {s->base, s->version}));
+  for (Storage* s : live) {
+    bool written = s->version != ir::kNoValue;
+    s->made = trace.builder().location(written ? s->version : s->base);
+    outputs.push_back(written ? trace.builder().emit(Op::read_op, {s->base, s->version}) : s->base);
+  }
   auto [graph, bindings] = trace.take(outputs);
   if (!live.empty()) {
     try {
@@ -256,7 +258,14 @@ Buffer evaluate(const Tensor& t, std::string_view what, Location at) {
 
 Buffer read(const Tensor& t, std::string_view what, Location at) {
   Buffer forced = evaluate(t, what, at);
-  return forced ? forced : dense(*t.impl());
+  if (forced) return forced;
+  try {
+    return dense(*t.impl());
+  } catch (const MemoryError& e) {
+    throw MemoryError("[" + std::string(what) + "] " +
+                      ir::to_string(ir::Type{t.impl()->dtype(), false, t.impl()->shape}) + ": " + e.what() +
+                      jot::at(at));
+  }
 }
 
 }  // namespace jot::detail

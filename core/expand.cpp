@@ -80,7 +80,8 @@ class ChunkedVmap {
   std::vector<Value> run_piece(int64_t first, int64_t last, int64_t chunk) {
     bool different = what_.random_offset && what_.randomness == Randomness::different;
     Graph of_one = different && last - first < *what_.chunk_size ? drawing_for(last - first) : graph_;
-    Graph piece = passes::vmap(of_one, what_.in_dims, what_.out_dims, last - first, random_mode(what_.randomness));
+    Graph piece =
+        passes::vmap(of_one, what_.in_dims, what_.out_dims, last - first, random_mode(what_.randomness), first);
     std::vector<Value> inputs = args_;
     for (size_t i = 0; i < inputs.size(); ++i)
       if (what_.in_dims[i]) inputs[i] = ir::build::slice_axis(b_, inputs[i], *what_.in_dims[i], first, last);
@@ -151,11 +152,11 @@ Graph pure_form(const Graph& recorded, const Expand& what) {
   return what.active.empty() ? pure : drop_writebacks(pure, what.active);
 }
 
-// Expansions keep the lines of the graph they were made of: they serve only recordings of the same lines.
+// Expansions keep the lines and calls of the graph they were made of: they serve only recordings of the same ones.
 bool same_lines(const GraphData& a, const GraphData& b) {
   if (&a == &b) return true;
   for (Value v = 0; v < a.size(); ++v)
-    if (a.location(v) != b.location(v)) return false;
+    if (a.location(v) != b.location(v) || a.call(v) != b.call(v)) return false;
   return true;
 }
 

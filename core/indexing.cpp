@@ -16,9 +16,10 @@ namespace {
 // The result of the part of an index list that makes a view, and the tensors that index its dims.
 struct Indexed {
   Tensor base;
-  std::vector<int64_t> dims;    // ascending
-  std::vector<Tensor> tensors;  // i64, one for each of dims
-  bool unique = false;          // they address no element twice
+  std::vector<int64_t> dims;            // ascending
+  std::vector<int64_t> dims_of_tensor;  // the same, of the tensor that is indexed
+  std::vector<Tensor> tensors;          // i64, one for each of dims
+  bool unique = false;                  // they address no element twice
 };
 
 int64_t consumed_dims(const Index& i) {
@@ -99,6 +100,7 @@ class Indexer {
     for (const Kept& k : kept_) {
       if (k.tensor.defined()) {
         r.dims.push_back(static_cast<int64_t>(shape.size()));
+        r.dims_of_tensor.push_back(static_cast<int64_t>(k.dim));
         r.tensors.push_back(k.tensor);
       }
       bool fresh = k.dim == kNew;
@@ -223,20 +225,25 @@ Value scattered(Emitter& e, const Indexed& x, const Arg& values, bool accumulate
   if (accumulate) check_castable(e, values, x.base.dtype());
   Value updates = operand(e, values, x.base.dtype(), a.shape);
   Op op = accumulate ? Op::scatter_add_op : Op::scatter_set_op;
-  return build::scatter(e.b, op, e(x.base), a.indices, updates, a.dims, ir::Mode::check, x.unique);
+  Value base = e(x.base);
+  return emitted_for_call(e, x.dims_of_tensor, [&] {
+    return build::scatter(e.b, op, base, a.indices, updates, a.dims, ir::Mode::check, x.unique);
+  });
 }
 
 }  // namespace
 
 namespace {
 
-Tensor indexed(const Tensor& t, std::span<const Index> indices) {
-  Indexed x = Indexer("index", t, indices).result();
+Tensor indexed(std::string_view op, const Tensor& t, std::span<const Index> indices) {
+  Indexed x = Indexer(op, t, indices).result();
   if (x.tensors.empty()) return x.base;
-  Emitter e("index", indices[0].at, x.base);
+  Emitter e(op, indices[0].at, x.base);
   for (const Tensor& i : x.tensors) e.use(i);
   Addressing a = addressing(e, x);
-  Tensor result = e.result(build::gather(e.b, e(x.base), a.indices, a.dims, a.sizes, ir::Mode::check));
+  Value base = e(x.base);
+  Tensor result = e.result(emitted_for_call(
+      e, x.dims_of_tensor, [&] { return build::gather(e.b, base, a.indices, a.dims, a.sizes, ir::Mode::check); }));
   Assignment assignment{t.impl(), {indices.begin(), indices.end()}, {}};
   for (Index& i : assignment.indices)
     if (i.kind == Index::Kind::tensor) assignment.tensors.push_back(std::exchange(i.tensor, {}).impl());
@@ -246,8 +253,8 @@ Tensor indexed(const Tensor& t, std::span<const Index> indices) {
 
 }  // namespace
 
-Tensor Tensor::operator[](const Index& index) const { return indexed(*this, {&index, 1}); }
-Tensor Tensor::index(const Indices& list) const { return indexed(*this, list.list()); }
+Tensor Tensor::operator[](const Index& index) const { return indexed("index", *this, {&index, 1}); }
+Tensor Tensor::index(const Indices& list) const { return indexed("index", *this, list.list()); }
 
 const Tensor& Tensor::operator=(const Arg& value) && {
   const Assignment* a = impl_ ? impl_->assignment.get() : nullptr;
@@ -291,7 +298,7 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index, Location 
   size_t d = wrap_dim("index_select", dim, shape.size(), at);
   std::vector<Index> indices(d, Index(Slice(), at));
   indices.push_back(Index(index.reshape({-1}, at), at));
-  return x.index(indices);
+  return indexed("index_select", x, indices);
 }
 Tensor Tensor::index_select(int64_t dim, const Tensor& index, Location at) const {
   return jot::index_select(*this, dim, index, at);

@@ -4,6 +4,16 @@
 
 #include "jot/creation.h"
 
+namespace jot {
+
+void Number::too_large(uint64_t x, Location at) {
+  throw DTypeError("[number] " + std::to_string(x) +
+                   " does not fit into i64, the largest integer dtype: expected at most " +
+                   std::to_string(std::numeric_limits<int64_t>::max()) + "; write it as a double" + jot::at(at));
+}
+
+}  // namespace jot
+
 namespace jot::detail {
 
 namespace build = ir::build;

@@ -49,6 +49,16 @@ void check_castable(const Emitter& e, const Arg& from, DType to);
 Shape broadcast_shapes(const Emitter& e, const Shape& a, const Shape& b);
 bool broadcasts_to(const Shape& from, const Shape& to);
 
+// What `emit` emits, as the work of the user's call e.op(): by kinds of fault, the dims of the user's tensor that they
+// are about.
+template <class F>
+ir::Value emitted_for_call(Emitter& e, std::vector<int64_t> dims, F emit) {
+  e.b.set_call({std::string(e.op()), std::move(dims), {}});
+  ir::Value v = emit();
+  e.b.set_call({});
+  return v;
+}
+
 // A tensor or number as a value of this type.
 ir::Value operand(Emitter& e, const Arg& a, DType dtype, const Shape& shape);
 inline ir::Value operand(Emitter& e, const Tensor& t, DType dtype) { return ir::build::convert(e.b, e(t), dtype); }

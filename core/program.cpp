@@ -46,10 +46,6 @@ bool held_by_others(const Tensor& t) {
   return others > 1 || (others == 1 && !current_trace().holds(*t.impl()->storage));
 }
 
-Buffer buffer_for(const ir::Type& type) {
-  return Buffer::allocate(type.shape.numel() * size_of(type.dtype), size_of(type.dtype));
-}
-
 }  // namespace
 
 Program::Program(Recording recording, std::vector<MergedArguments::Source> sources, Captures captures,
@@ -137,14 +133,16 @@ void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results
   SmallArray<void*, 8> outputs;
   for (size_t i = 0; i < output_types_.size(); ++i) {
     Buffer b = i < num_results_ ? Buffer() : updated_in_place(args, i, inputs.span());
-    if (!b) b = buffer_for(output_types_[i]);
+    if (!b) b = allocate_result(compiled_->optimised, compiled_->optimised.data().outputs()[i]);
     outputs.push_back(b.data());
     buffers.push_back(std::move(b));
   }
   run_compiled(*compiled_, recorded_, inputs.span(), outputs.span());
   rng.offset += random_draws_;
-  for (size_t i = 0; i < num_results_; ++i)
+  for (size_t i = 0; i < num_results_; ++i) {
     results[i] = from_buffer(output_types_[i].dtype, output_types_[i].shape, buffers.data()[i]);
+    results[i].impl()->storage->made = at_;
+  }
   if (output_types_.size() > num_results_) write_back(args, buffers.span().subspan(num_results_));
 }
 

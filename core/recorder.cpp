@@ -132,7 +132,7 @@ Value Emitter::constant_without_grad(Value v) {
 
 // Values stay valid while an emitter lives.
 Emitter::~Emitter() {
-  if (lock_ && !nested_ && trace.full()) flush(trace);
+  if (lock_ && !nested_ && (trace.full() || trace.reads_borrowed())) flush(trace);
   trace.emitting = nested_;
 }
 

@@ -32,6 +32,7 @@ struct Along {
   Tensor part;  // of x, with x's extent along the dim and the index's elsewhere
   Value indices;
   build::GatherDims dims;
+  std::vector<int64_t> dim;
 };
 
 // Checks, in torch's words. 0-d tensors count as one element.
@@ -59,7 +60,7 @@ Along along(Emitter& e, const Tensor& tensor, int64_t dim, const Tensor& index_t
   a.indices = build::reshape(e.b, operand(e, index_tensor, DType::i64), column);
   for (size_t i = 0; i < shape.size(); ++i)
     (i == d ? a.dims.index_map : a.dims.operand_batch).push_back(static_cast<int64_t>(i));
-  a.dims.collapsed = a.dims.index_map;
+  a.dims.collapsed = a.dim = a.dims.index_map;
   a.dims.index_batch = a.dims.operand_batch;
   return a;
 }
@@ -88,7 +89,10 @@ void scatter_into(std::string_view name, Op op, const Tensor& x, int64_t dim, co
   Shape batch = e.b.shape(a.indices);
   batch.erase(batch.size() - 1);
   updates = build::reshape(e.b, updates, batch);
-  e.write(a.part, build::scatter(e.b, op, e(a.part), a.indices, updates, a.dims, ir::Mode::check, false));
+  Value part = e(a.part);
+  e.write(a.part, emitted_for_call(e, a.dim, [&] {
+            return build::scatter(e.b, op, part, a.indices, updates, a.dims, ir::Mode::check, false);
+          }));
 }
 
 // ---- one index for each slice
@@ -150,12 +154,28 @@ Tensor gather(const Tensor& x, int64_t dim, const Tensor& index, Location at) {
   Emitter e("gather", at, x, index);
   Along a = along(e, x, dim, index);
   std::vector<int64_t> ones(shape_of(a.part).size(), 1);
-  Value v = build::gather(e.b, e(a.part), a.indices, a.dims, ones, ir::Mode::check);
+  Value part = e(a.part);
+  Value v =
+      emitted_for_call(e, a.dim, [&] { return build::gather(e.b, part, a.indices, a.dims, ones, ir::Mode::check); });
   return e.result(build::reshape(e.b, v, shape_of(index)));
 }
 Tensor Tensor::gather(int64_t dim, const Tensor& index, Location at) const {
   return jot::gather(*this, dim, index, at);
 }
+
+namespace {
+void fill_rows(std::string_view op, const Tensor& x, int64_t dim, const Tensor& index, const Arg& value) {
+  if (value.is_tensor() && !impl_of(value.tensor(), op, value.at()).shape.empty())
+    fail<ShapeError>(op, "only a number or a 0-d tensor can fill, got " + type_name(value.tensor()), value.at());
+  put_rows(op, x, dim, index, Arg(0, value.at()), value, false);
+}
+void add_rows(std::string_view op, const Tensor& x, int64_t dim, const Tensor& index, const Arg& source,
+              const Arg& alpha) {
+  bool one = !alpha.is_tensor() && alpha.number() == Number(1);
+  Tensor scaled = one ? Tensor() : jot::mul(source, alpha);
+  put_rows(op, x, dim, index, source, one ? source : Arg(scaled, source.at()), true);
+}
+}  // namespace
 
 const Tensor& Tensor::scatter_(int64_t dim, const Tensor& index, const Arg& source) const {
   scatter_into("scatter_", Op::scatter_set_op, *this, dim, index, source);
@@ -170,16 +190,11 @@ const Tensor& Tensor::index_copy_(int64_t dim, const Tensor& index, const Arg& s
   return *this;
 }
 const Tensor& Tensor::index_fill_(int64_t dim, const Tensor& index, const Arg& value) const {
-  if (value.is_tensor() && !impl_of(value.tensor(), "index_fill_", value.at()).shape.empty())
-    fail<ShapeError>("index_fill_", "only a number or a 0-d tensor can fill, got " + type_name(value.tensor()),
-                     value.at());
-  put_rows("index_fill_", *this, dim, index, Arg(0, value.at()), value, false);
+  fill_rows("index_fill_", *this, dim, index, value);
   return *this;
 }
 const Tensor& Tensor::index_add_(int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha) const {
-  bool one = !alpha.is_tensor() && alpha.number() == Number(1);
-  Tensor scaled = one ? Tensor() : jot::mul(source, alpha);
-  put_rows("index_add_", *this, dim, index, source, one ? source : Arg(scaled, source.at()), true);
+  add_rows("index_add_", *this, dim, index, source, alpha);
   return *this;
 }
 const Tensor& Tensor::masked_scatter_(const Tensor& mask, const Arg& source) const {
@@ -213,22 +228,34 @@ Tensor copied(std::string_view op, const Tensor& t, Location at) {
 }  // namespace
 
 Tensor Tensor::scatter(int64_t dim, const Tensor& index, const Arg& source) const {
-  return copied("scatter", *this, source.at()).scatter_(dim, index, source);
+  Tensor r = copied("scatter", *this, source.at());
+  scatter_into("scatter", Op::scatter_set_op, r, dim, index, source);
+  return r;
 }
 Tensor Tensor::scatter_add(int64_t dim, const Tensor& index, const Arg& source) const {
-  return copied("scatter_add", *this, source.at()).scatter_add_(dim, index, source);
+  Tensor r = copied("scatter_add", *this, source.at());
+  scatter_into("scatter_add", Op::scatter_add_op, r, dim, index, source);
+  return r;
 }
 Tensor Tensor::index_copy(int64_t dim, const Tensor& index, const Arg& source) const {
-  return copied("index_copy", *this, source.at()).index_copy_(dim, index, source);
+  Tensor r = copied("index_copy", *this, source.at());
+  put_rows("index_copy", r, dim, index, source, source, false);
+  return r;
 }
 Tensor Tensor::index_fill(int64_t dim, const Tensor& index, const Arg& value) const {
-  return copied("index_fill", *this, value.at()).index_fill_(dim, index, value);
+  Tensor r = copied("index_fill", *this, value.at());
+  fill_rows("index_fill", r, dim, index, value);
+  return r;
 }
 Tensor Tensor::index_add(int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha) const {
-  return copied("index_add", *this, source.at()).index_add_(dim, index, source, alpha);
+  Tensor r = copied("index_add", *this, source.at());
+  add_rows("index_add", r, dim, index, source, alpha);
+  return r;
 }
 Tensor Tensor::index_put(const Indices& indices, const Arg& values, bool accumulate) const {
-  return copied("index_put", *this, values.at()).index_put_(indices, values, accumulate);
+  Tensor r = copied("index_put", *this, values.at());
+  put("index_put", r, indices.list(), values, accumulate);
+  return r;
 }
 Tensor Tensor::masked_scatter(const Tensor& mask, const Arg& source) const {
   return copied("masked_scatter", *this, source.at()).masked_scatter_(mask, source);

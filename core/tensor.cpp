@@ -81,14 +81,14 @@ const Tensor& Tensor::eval(Location at) const {
 
 namespace {
 
-// The line of the op that made t's contents, of an argument that of the transform; none where they are concrete.
+// The line of the op that made t's contents, of an argument that of the transform.
 Location made_at(const Tensor& t) {
   if (!t.defined()) return {};
   const Storage& s = *t.impl()->storage;
   std::shared_ptr<Trace> trace = trace_of(s);
-  if (!trace) return {};
+  if (!trace) return s.made;
   ForkSafeLock lock(trace->mutex());
-  if (trace->finished || s.owner.load(std::memory_order_acquire) != trace->id()) return {};
+  if (trace->finished || s.owner.load(std::memory_order_acquire) != trace->id()) return s.made;
   Location made = trace->builder().location(s.version == ir::kNoValue ? s.base : s.version);
   return made.line ? made : trace->options().at;
 }
@@ -106,7 +106,14 @@ Tensor::operator bool() const {
 
 namespace detail {
 
-int64_t numel_of(const Tensor& t, const char* what, Location at) { return impl_of(t, what, at).shape.numel(); }
+// Of what is about to be read: what is pending fails here, before there is memory to read it into.
+int64_t numel_of(const Tensor& t, const char* what, Location at) {
+  const TensorImpl& x = impl_of(t, what, at);
+  std::shared_ptr<Trace> trace = trace_of(*x.storage);
+  if (trace && trace->options().kind == TraceKind::lazy) evaluate(t, what, at);
+  x.storage->check();
+  return x.shape.numel();
+}
 
 void check_single(const Tensor& t, const char* what, Location at) {
   int64_t n = impl_of(t, what, at).shape.numel();

@@ -195,6 +195,7 @@ Trace::Captured& Trace::captured(const Impl& t) {
     binding.capture = Tensor(base);
   Buffer buffer = binding.buffer;
   captured_bytes_ += buffer.size();
+  reads_borrowed_ |= buffer && !buffer.owned();
   largest_capture_ = std::max(largest_capture_, buffer.size());
   bind(std::move(binding));
   Captured made{&storage, std::move(base), std::move(buffer), builder_.param(storage.type), ir::kNoValue};
@@ -382,6 +383,7 @@ Trace::Taken Trace::take(std::span<const Value> outputs) {
   capture_index_.clear();
   indexed_ = 0;
   captured_bytes_ = largest_capture_ = 0;
+  reads_borrowed_ = false;
   forced.clear();
   checkpoint.clear();
   checkpoint_end = 0;

@@ -55,6 +55,7 @@ struct Storage {
   // Of a function's argument whose views have the strides of the caller's tensor, which is not contiguous: those. The
   // base is row-major.
   std::unique_ptr<const Shape> caller_strides;
+  Location made{};  // where the contents were computed, if that is known
 
   explicit Storage(ir::Type t) : type(std::move(t)) {}
   ~Storage();
@@ -219,6 +220,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   // A lazy trace that should be evaluated, so that loops need bounded memory: it has many nodes, or keeps the elements
   // of many tensors.
   bool full() const;
+  bool reads_borrowed() const { return reads_borrowed_; }  // memory that the program may change when it likes
   std::atomic<bool> finished = false;
   bool emitting = false;  // an Emitter records into it
   size_t num_arguments = 0;
@@ -278,6 +280,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   std::vector<Captured> captures_;
   std::unordered_map<const detail::Storage*, size_t> capture_index_;  // of the first indexed_, where they are many
   size_t indexed_ = 0;
+  bool reads_borrowed_ = false;
   int64_t captured_bytes_ = 0, largest_capture_ = 0;  // of a lazy trace
   ir::Value rng_key_ = ir::kNoValue, rng_offset_ = ir::kNoValue;
   int64_t first_draw_ = 0;  // of the generator, when rng_offset_ was made

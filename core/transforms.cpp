@@ -6,6 +6,7 @@
 #include "core/expand.h"
 #include "core/overlap.h"
 #include "core/recorder.h"
+#include "ir/extents.h"
 #include "ir/log.h"
 #include "jot/detail.h"
 
@@ -306,6 +307,31 @@ void check_chunk_size(std::string_view api, std::optional<int64_t> chunk_size, L
                        jot::at(at));
 }
 
+namespace {
+
+void check_extents(std::string_view api, const Fn& fn, const Leaves& values, std::span<const Tensor> args,
+                   std::span<const size_t> diff, Location at) {
+  for (size_t o = 0; o < values.size(); ++o)
+    for (size_t i : diff)
+      if (std::string fault = ir::fault_of(values[o].impl()->shape + args[i].impl()->shape); !fault.empty())
+        throw ShapeError("[" + std::string(api) + "] the jacobian of " + fn.name(Role::output, o) + ", " +
+                         to_string(type_of(values[o])) + ", by " + fn.name(Role::argument, i) + ", " +
+                         to_string(type_of(args[i])) + ": " + fault + jot::at(at));
+}
+
+// What the passes make that is too large gets the line of the transform.
+std::shared_ptr<const Expansion> expand_jacobian(std::string_view api, const ir::Graph& recorded, const Expand& what,
+                                                 Location at) {
+  try {
+    return expand(recorded, what);
+  } catch (const ShapeError& e) {
+    if (std::string_view(e.what()).find("\n  at ") != std::string_view::npos) throw;
+    throw ShapeError("[" + std::string(api) + "] " + e.what() + jot::at(at));
+  }
+}
+
+}  // namespace
+
 JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const size_t> diff, Mode mode,
                         const JacobianOptions& options, Location at) {
   const char* api = mode == Mode::reverse ? "jacrev" : mode == Mode::forward ? "jacfwd" : "jacobian";
@@ -315,13 +341,14 @@ JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const siz
       record_active(api, fn, args, diff, mode == Mode::forward ? options.randomness : Randomness::different, at);
   const Outputs& outputs = r.recording.outputs;
   size_t values = outputs.values.size();
+  check_extents(api, fn, outputs.values, args, diff, at);
   Expand what{.kind = TransformKind::jacobian,
               .active = r.active,
               .num_values = values,
               .mode = static_cast<passes::JacobianMode>(mode),
               .chunk_size = options.chunk_size,
               .zeros = zeros};
-  auto expansion = expand(r.recording.graph, what);
+  auto expansion = expand_jacobian(api, r.recording.graph, what, at);
   Scope scope(api);
   Results results = spliced(*expansion, r, {}, at);
   results.take(values);

@@ -166,14 +166,27 @@ void Builder::set_origin(Location location, std::string_view scope) {
   State& s = *state_;
   if (s.shadow) s.shadow->set_origin(location, scope);
   if (view_ == graph_.get()) return set_origin_here(location, scope);
-  if (s.location == location && s.scope == scope) return;
+  if (s.location == location && s.scope == scope && s.call == Call{}) return;
   s.location = location;
   if (s.scope != scope) s.scope = scope;
+  s.call = {};
+  s.matched_origin = kNoValue;
+}
+
+void Builder::set_call(const Call& call) {
+  State& s = *state_;
+  if (s.shadow) s.shadow->set_call(call);
+  if (view_ == graph_.get()) return set_call_here(call);
+  s.call = call;
   s.matched_origin = kNoValue;
 }
 
 void Builder::set_origin_of(const GraphData& from, Value node) {
-  if (view_ != graph_.get()) return set_origin(from.location(node), from.scope(node));
+  if (view_ != graph_.get()) {
+    set_origin(from.location(node), from.scope(node));
+    if (from.origin(node).call != 0) set_call(from.call(node));
+    return;
+  }
   if (state_->shadow) state_->shadow->set_origin_of(from, node);
   set_origin_of_here(from, node);
 }
@@ -272,29 +285,40 @@ void Builder::set_origin_of_here(const GraphData& from, Value node) {
   uint32_t& origin = state_->origin_of_source[of_source];
   if (origin == kNoValue) {
     set_origin_here(from.location(node), from.scope(node));
+    if (from.origin(node).call != 0) set_call_here(from.call(node));
     origin = state_->origin;
   }
   state_->origin = origin;
 }
 
+namespace {
+// The index of x in a list to which it may be added. Loops come back to the same few lines.
+template <class T>
+uint32_t find_or_add(std::vector<T>& list, const T& x) {
+  constexpr size_t kRecent = 16;
+  size_t n = list.size();
+  for (size_t i = n; i-- > 0 && i + kRecent >= n;)
+    if (list[i] == x) return static_cast<uint32_t>(i);
+  list.push_back(x);
+  return static_cast<uint32_t>(n);
+}
+}  // namespace
+
 void Builder::set_origin_here(Location location, std::string_view scope) {
   GraphData& g = *graph_;
   const Origin& now = g.origins_[state_->origin];
-  if (now.location == location && g.scopes_[now.scope] == scope) return;
+  if (now.location == location && now.call == 0 && g.scopes_[now.scope] == scope) return;
   uint32_t scope_id = state_->scopes.find(scope, g.scopes_.size(), [&](size_t i) -> auto& { return g.scopes_[i]; });
   if (scope_id == g.scopes_.size()) g.scopes_.emplace_back(scope);
-  // Loops come back to the same few lines.
-  constexpr size_t kRecent = 16;
-  Origin wanted{location, scope_id};
-  size_t n = g.origins_.size();
-  for (size_t i = n; i-- > 0 && i + kRecent >= n;)
-    if (g.origins_[i] == wanted) {
-      state_->origin = static_cast<uint32_t>(i);
-      return;
-    }
-  g.origins_.push_back(wanted);
-  state_->origin = static_cast<uint32_t>(n);
+  state_->origin = find_or_add(g.origins_, Origin{location, scope_id});
 }
+void Builder::set_call_here(const Call& call) {
+  GraphData& g = *graph_;
+  Origin wanted = g.origins_[state_->origin];
+  wanted.call = call == Call{} ? 0 : find_or_add(g.calls_, call);
+  state_->origin = find_or_add(g.origins_, wanted);
+}
+
 namespace {
 // Params in front, in their order; the others keep theirs.
 std::vector<Value> params_first(const GraphData& g) {

@@ -36,9 +36,11 @@ class Builder {
   // origin along. Of a further result, whose operand is the copy of the first: the result that is there already.
   Value copy_node(const GraphData& from, Value node, std::span<const Value> operands);
 
-  // The origin (line and scope) of the nodes emitted next.
+  // The origin (line and scope; no call) of the nodes emitted next.
   void set_origin(Location location, std::string_view scope);
   void set_location(Location location);
+  // The call, where the line and scope stay.
+  void set_call(const Call& call);
   void set_origin_of(const GraphData& from, Value node);
   Location location() const;
 
@@ -92,6 +94,7 @@ class Builder {
   Value emit_here(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place);
   Value copy_here(const GraphData& from, Value node, std::span<const Value> operands);
   void set_origin_here(Location location, std::string_view scope);
+  void set_call_here(const Call& call);
   void set_origin_of_here(const GraphData& from, Value node);
   // ir/follow.cpp
   Value followed(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place);

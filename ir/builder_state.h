@@ -139,7 +139,8 @@ struct Builder::State {
   size_t next_copy = 0;  // of its copies
   Location location;     // of the nodes that come next
   std::string scope;
-  uint32_t matched_origin = kNoValue;  // of the precedent: known to be these two
+  Call call;
+  uint32_t matched_origin = kNoValue;  // of the precedent: known to be these three
   std::vector<Precedent::Copy> copies;
   std::unique_ptr<Builder> shadow;  // JOT_VERIFY: does the same, and follows nothing
   // Of the op that is made now.

@@ -34,6 +34,7 @@ void Builder::follow(std::shared_ptr<const Precedent> precedent) {
   s.remembers = true;
   s.location = location();
   s.scope = graph_->scopes_[graph_->origins_[s.origin].scope];
+  s.call = {};
   if (env().verify) {
     s.shadow = std::make_unique<Builder>(graph_->name_, Sharing::off);
     s.shadow->set_origin(s.location, s.scope);
@@ -54,7 +55,8 @@ const Node* Builder::next_followed(Op op) {
   if (n.op != op) return nullptr;
   if (n.origin != s.matched_origin) {
     const Origin& o = view_->origins_[n.origin];
-    if (o.location != s.location || view_->scopes_[o.scope] != s.scope) return nullptr;
+    if (o.location != s.location || view_->scopes_[o.scope] != s.scope || view_->calls_[o.call] != s.call)
+      return nullptr;
     s.matched_origin = n.origin;
   }
   return &n;
@@ -102,6 +104,7 @@ void Builder::copy_followed() {
   }
   s.copies.assign(s.precedent->copies.begin(), s.precedent->copies.begin() + static_cast<std::ptrdiff_t>(s.next_copy));
   set_origin_here(s.location, s.scope);
+  if (s.call != Call{}) set_call_here(s.call);
 }
 
 std::optional<std::span<const Value>> Builder::followed_copy(const GraphData& from, std::span<const Value> args) {
@@ -115,6 +118,7 @@ std::optional<std::span<const Value>> Builder::followed_copy(const GraphData& fr
     const Origin& last = view_->origin(next.end - 1);
     s.location = last.location;
     s.scope = view_->scopes_[last.scope];
+    s.call = view_->calls_[last.call];
     s.matched_origin = kNoValue;
   }
   if (s.shadow) {

@@ -32,10 +32,20 @@ struct Type {
 inline Type token_type() { return {DType::boolean, true, {}}; }
 std::string to_string(const Type& type);  // "f32[2,3]", "token"
 
-// Where a node comes from: the user's line and the scope (module path, transform) around it. Not hashed.
+// The user's call that a node was made for, in whose terms the faults of its data are told.
+struct Call {
+  std::string function;
+  std::vector<int64_t> dims;   // by the number of the fault: the dim of the user's tensor
+  std::vector<int64_t> lanes;  // of each lane dim that the node got in front: the number of its first lane; -1: a dim
+                               // that is no vmap's
+  friend bool operator==(const Call&, const Call&) = default;
+};
+
+// Where a node comes from: the user's line, the scope (module path, transform) around it, the call. Not hashed.
 struct Origin {
   Location location;
   uint32_t scope = 0;  // index of a string; 0: none
+  uint32_t call = 0;   // index; 0: none
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
@@ -79,6 +89,7 @@ class GraphData {
   const Origin& origin(Value v) const { return origins_[nodes_[v].origin]; }
   Location location(Value v) const { return origin(v).location; }
   const std::string& scope(Value v) const { return scopes_[origin(v).scope]; }
+  const Call& call(Value v) const { return calls_[origin(v).call]; }
 
   // Distinct graphs that attributes refer to.
   std::span<const Graph> regions() const { return regions_; }
@@ -106,6 +117,7 @@ class GraphData {
   std::vector<std::shared_ptr<const Type>> types_;  // stable: rules hold references while they emit
   std::vector<Origin> origins_ = {Origin{}};
   std::vector<std::string> scopes_ = {""};
+  std::vector<Call> calls_ = {Call{}};
   std::vector<Value> inputs_;
   std::vector<std::string> input_names_;  // up to the last that has one
   std::vector<Value> outputs_;

@@ -240,7 +240,7 @@ class Parser {
       Type t = type_after_colon();
       if (t.token) in_.fail_at(begin, "a parameter cannot be a token");
       annotations();
-      builder_.set_origin(location_, scope_);
+      set_origin();
       bool numbered = starts_with_digit(key), quoted = key[0] == '"';
       define(begin, key, builder_.param(t, numbered ? "" : quoted ? key.substr(1) : key));
     } while (in_.accept(","));
@@ -286,7 +286,7 @@ class Parser {
     attrs.words = words;
     attrs.regions = regions_;
     annotations();
-    builder_.set_origin(location_, scope_);
+    set_origin();
     Value v;
     try {
       v = builder_.emit(op, operands, attrs, in_place);
@@ -408,6 +408,13 @@ class Parser {
     return static_cast<int64_t>(regions_.size()) - 1;
   }
 
+  std::vector<int64_t> numbers() {
+    std::vector<int64_t> words;
+    list(words, [&] { return in_.integer("an integer"); });
+    words.erase(words.begin());
+    return words;
+  }
+
   // Appends the length and the elements.
   template <class Element>
   void list(std::vector<int64_t>& words, Element element) {
@@ -517,6 +524,11 @@ class Parser {
   }
 
   // loc("file":1) scope("name"), each optional.
+  void set_origin() {
+    builder_.set_origin(location_, scope_);
+    if (call_ != Call{}) builder_.set_call(call_);
+  }
+
   void annotations() {
     location_ = {};
     scope_.clear();
@@ -534,6 +546,16 @@ class Parser {
       in_.expect("(", "after 'scope'");
       scope_ = in_.quoted("a scope in quotes");
       in_.expect(")", "after the scope");
+    }
+    call_ = {};
+    if (in_.accept_word("call")) {
+      in_.expect("(", "after 'call'");
+      call_.function = in_.quoted("the name of a function in quotes");
+      in_.expect(",", "after the function");
+      call_.dims = numbers();
+      in_.expect(",", "after the dims");
+      call_.lanes = numbers();
+      in_.expect(")", "after the lanes");
     }
   }
 
@@ -587,6 +609,7 @@ class Parser {
   std::unordered_map<std::string, Value> named_;
   Location location_;
   std::string scope_;
+  Call call_;
   std::vector<uint32_t> writebacks_;
   std::vector<Value> written_;
 };

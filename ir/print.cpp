@@ -248,6 +248,15 @@ class Printer {
       append_quoted(out_, g_.scope(v));
       out_ += ')';
     }
+    if (const Call& call = g_.call(v); call != Call{}) {
+      out_ += " call(";
+      append_quoted(out_, call.function);
+      out_ += ", ";
+      append_ints(out_, call.dims);
+      out_ += ", ";
+      append_ints(out_, call.lanes);
+      out_ += ')';
+    }
   }
 
   const GraphData& g_;

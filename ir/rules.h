@@ -53,6 +53,33 @@ struct Array {
     return {reinterpret_cast<const T*>(data), static_cast<size_t>(type->shape.numel())};
   }
 };
+// ---- faults of data, found when an op is evaluated. Kernels, routines and the reference evaluation report one as
+// {code, value, element}; the op's rule throws the error, in the terms of the user's call.
+struct FaultContext {
+  Op op;
+  AttrView attrs;
+  std::span<const Type* const> operands;
+  Location location;
+  const Call& call;
+  int64_t code;     // the kind of fault, from 0
+  int64_t value;    // what was found
+  int64_t element;  // where: of the op's batch, row-major
+  const Shape& shape(size_t i) const { return operands[i]->shape; }
+  // The dim of the user's tensor that this kind of fault is about, `own` where no call tells.
+  int64_t dim(int64_t own) const;
+  // "[function] what, in lane 3 of vmap", and the line. lanes: of each dim that vmaps put in front the place along it,
+  // -1 where the fault is in all lanes.
+  std::string text(const std::string& what, Ints lanes) const;
+};
+struct FaultRules {
+  int64_t (*kinds)(AttrView) = nullptr;          // of fault; null: none
+  void (*raise)(const FaultContext&) = nullptr;  // always throws
+};
+// How many kinds of fault the data of node v may have.
+int64_t fault_kinds(const GraphData& g, Value v);
+// Throws the error.
+[[noreturn]] void raise_fault(const GraphData& g, Value v, int64_t code, int64_t value, int64_t element);
+
 // Evaluates a region: dense arrays, one an input and one an output.
 using RegionEvaluator = void (*)(const Graph& region, std::span<const void* const> inputs,
                                  std::span<void* const> outputs);
@@ -62,6 +89,7 @@ struct EvalContext {
   std::span<const Array> operands;
   std::span<std::byte* const> outs;
   Location location;
+  const Call& call;
   RegionEvaluator evaluate = nullptr;
   const Type& type = *types[0];
   std::byte* out = outs[0];
@@ -69,6 +97,7 @@ struct EvalContext {
   std::span<T> result(size_t i = 0) const {
     return {reinterpret_cast<T*>(outs[i]), static_cast<size_t>(types[i]->shape.numel())};
   }
+  [[noreturn]] void fault(int64_t code, int64_t value, int64_t element) const;
 };
 using EvalRule = void (*)(const EvalContext&);
 
@@ -191,6 +220,7 @@ struct Rules {
   Slot<JvpRule> jvp;
   Slot<TransposeRule> transpose;
   Slot<BatchRule> batch;
+  FaultRules faults = {};
 };
 const Rules& rules(Op op);
 

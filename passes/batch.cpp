@@ -21,7 +21,7 @@ size_t max_operands(const GraphData& g) {
 }  // namespace
 
 Batched batch_into(Builder& b, const GraphData& g, std::span<const Value> args, std::span<const uint8_t> batched,
-                   int64_t size, RandomMode randomness) {
+                   int64_t size, RandomMode randomness, int64_t first_lane) {
   Rewriter rewriter(b, g);
   rewriter.take(args);
   std::vector<uint8_t> is_batched(g.size(), 0);
@@ -45,6 +45,11 @@ Batched batch_into(Builder& b, const GraphData& g, std::span<const Value> args, 
       throw TransformError("[vmap] [" + std::string(name_of(g.op(v))) +
                            "] cannot be batched: " + std::string(rule.why) + at(g.location(v)));
     b.set_origin_of(g, v);
+    if (g.origin(v).call != 0) {
+      Call call = g.call(v);
+      call.lanes.insert(call.lanes.begin(), first_lane);
+      b.set_call(call);
+    }
     std::span<const Value> operands = rewriter.operands(v);
     uint32_t count = g.results(v);
     types.clear();

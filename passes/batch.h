@@ -13,9 +13,10 @@ struct Batched {
 };
 
 // Emits g into b for `size` lanes at once. args: one an input, with the lanes at dim 0 where batched[i]. What depends
-// on no batched input is computed once, unbatched. O(nodes).
+// on no batched input is computed once, unbatched. first_lane: the number of the first lane in errors, -1 where they
+// are no vmap's. O(nodes).
 Batched batch_into(ir::Builder& b, const ir::GraphData& g, std::span<const ir::Value> args,
-                   std::span<const uint8_t> batched, int64_t size, ir::RandomMode randomness);
+                   std::span<const uint8_t> batched, int64_t size, ir::RandomMode randomness, int64_t first_lane);
 
 // v, which has lanes at dim 0 or none, with lanes at dim `to`.
 ir::Value place_lanes(ir::Builder& b, ir::Value v, bool batched, int64_t to, int64_t size);

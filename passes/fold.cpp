@@ -38,7 +38,7 @@ std::vector<std::byte> dense(const GraphData& g, Value constant, const Shape& sh
   std::vector<std::byte> out(static_cast<size_t>(shape.numel() * size_of(type.dtype)));
   const Type* types[] = {&type};
   std::byte* outs[] = {out.data()};
-  rules(Op::const_op).eval.fn({g.attrs(constant), types, {}, outs, {}});
+  rules(Op::const_op).eval.fn({g.attrs(constant), types, {}, outs, {}, g.call(constant)});
   return out;
 }
 
@@ -93,7 +93,7 @@ Value evaluated(Builder& b, const GraphData& g, Value v, std::span<const Value> 
   std::vector<std::byte> out(static_cast<size_t>(type.shape.numel() * size_of(type.dtype)));
   const Type* result_types[] = {&type};
   std::byte* outs[] = {out.data()};
-  rules(g.op(v)).eval.fn({g.attrs(v), result_types, arrays, outs, g.location(v)});
+  rules(g.op(v)).eval.fn({g.attrs(v), result_types, arrays, outs, g.location(v), g.call(v)});
   b.set_origin_of(g, v);
   return constant_of(b, g.type(v), out, type.shape.numel());
 }

@@ -52,7 +52,7 @@ class RegionPasses final : public RuleContext {
       if (batched[i]) type.shape.insert(0, size);
       args.push_back(b.param(type, g.input_name(i)));
     }
-    Batched made = batch_into(b, g, args, batched, size, randomness);
+    Batched made = batch_into(b, g, args, batched, size, randomness, 0);
     for (size_t i = 0; i < with_lanes.size(); ++i)
       if (with_lanes[i] && !made.batched[i]) {
         made.values[i] = place_lanes(b, made.values[i], false, 0, size);

@@ -203,7 +203,8 @@ namespace {
 }
 
 Graph mapped(const Graph& graph, std::span<const std::optional<int64_t>> in_dims,
-             std::span<const std::optional<int64_t>> out_dims, int64_t size, RandomMode randomness) {
+             std::span<const std::optional<int64_t>> out_dims, int64_t size, RandomMode randomness,
+             int64_t first_lane) {
   const GraphData& g = graph.data();
   Builder b(g.name());
   std::vector<Value> args;
@@ -216,7 +217,7 @@ Graph mapped(const Graph& graph, std::span<const std::optional<int64_t>> in_dims
   }
   for (size_t i = 0; i < args.size(); ++i)
     if (in_dims[i]) args[i] = move_dim(b, args[i], *in_dims[i], 0);
-  Batched batched = batch_into(b, g, args, mapped, size, randomness);
+  Batched batched = batch_into(b, g, args, mapped, size, randomness, first_lane);
 
   std::vector<Value> outputs;
   for (size_t i = 0; i < batched.values.size(); ++i) {
@@ -235,8 +236,8 @@ Graph mapped(const Graph& graph, std::span<const std::optional<int64_t>> in_dims
 }  // namespace
 
 Graph vmap(const Graph& graph, std::span<const std::optional<int64_t>> in_dims,
-           std::span<const std::optional<int64_t>> out_dims, int64_t size, RandomMode randomness) {
-  return hooked("vmap", graph, [&] { return mapped(graph, in_dims, out_dims, size, randomness); });
+           std::span<const std::optional<int64_t>> out_dims, int64_t size, RandomMode randomness, int64_t first_lane) {
+  return hooked("vmap", graph, [&] { return mapped(graph, in_dims, out_dims, size, randomness, first_lane); });
 }
 
 }  // namespace jot::passes

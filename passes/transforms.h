@@ -58,12 +58,13 @@ struct ConnectedSplit {
 };
 ConnectedSplit split_connected(const ir::Graph& g, std::span<const uint8_t> active, Zeros zeros);
 
-// For `size` lanes at once. in_dims: one an input of g, none where it is not mapped. The result's inputs have an extent
-// `size` inserted at in_dims[i]; its results one at out_dims[i] (of the batched rank, not negative; a value without
-// lanes is broadcast), none for a value that must not have lanes. A writeback has its input's lanes. Where a value with
-// lanes has nowhere to put them throws TransformError, of a writeback LanesError; IndexError if an out_dim is out of
-// range.
+// For `size` lanes at once, the first of them number first_lane in errors. in_dims: one an input of g, none where it is
+// not mapped. The result's inputs have an extent `size` inserted at in_dims[i]; its results one at out_dims[i] (of the
+// batched rank, not negative; a value without lanes is broadcast), none for a value that must not have lanes. A
+// writeback has its input's lanes. Where a value with lanes has nowhere to put them throws TransformError, of a
+// writeback LanesError; IndexError if an out_dim is out of range.
 ir::Graph vmap(const ir::Graph& g, std::span<const std::optional<int64_t>> in_dims,
-               std::span<const std::optional<int64_t>> out_dims, int64_t size, ir::RandomMode randomness);
+               std::span<const std::optional<int64_t>> out_dims, int64_t size, ir::RandomMode randomness,
+               int64_t first_lane = 0);
 
 }  // namespace jot::passes

@@ -34,6 +34,9 @@ class ColdPath {
     std::memcpy(&bits, from, static_cast<size_t>(bytes));
     return bits;
   }
+  int64_t scalar(Location at) {
+    return static_cast<int64_t>(at.code >= 0 ? saved_.gpr[at.code] : read(spill_ + ~at.code, 8));
+  }
   uint64_t lane(Location at, int l) {
     const int bytes = bytes_of(site_.type);
     return read(vector(at) + l * bytes, bytes);
@@ -55,8 +58,8 @@ class ColdPath {
     const uint64_t bits = lane(site_.x, l);
     const int64_t value = site_.type == KType::i32 ? static_cast<int32_t>(bits) : static_cast<int64_t>(bits);
     int64_t index = l;
-    if (site_.operands > 1)
-      index += static_cast<int64_t>(site_.y.code >= 0 ? saved_.gpr[site_.y.code] : read(spill_ + ~site_.y.code, 8));
+    if (site_.operands & 4) index *= scalar(site_.step);
+    if (site_.operands & 2) index += scalar(site_.y);
     const auto* args = reinterpret_cast<const int64_t*>(saved_.gpr[14]);
     reinterpret_cast<KernelError*>(args[0])->record(site_.error, index, value);
   }

@@ -31,8 +31,12 @@ struct ColdSite {
   KType type;  // of the result of a fixup, of the reported value of a check
   bool check, tail, mask_registers;
   uint8_t lanes, mask_bytes, operands;  // mask_bytes: of one lane of a mask that is a vector
-  Location result, mask, x, y;          // of a check: x is reported, y the index (a scalar), if operands is 2
-  int32_t live;                         // slot of the number of live lanes
+  union {
+    Location result;
+    Location step;  // of a check, if operands & 4: from the element of a lane to the next (a scalar)
+  };
+  Location mask, x, y;  // of a check: x is reported, y the element (a scalar) if operands & 2
+  int32_t live;         // slot of the number of live lanes
 };
 static_assert(sizeof(ColdSite) == 40);
 

@@ -104,7 +104,7 @@ class ProgramBuilder {
       k.chunks = std::max<int64_t>((k.extent + k.chunk - 1) / k.chunk, 1);
     }
     Step step;
-    for (const IndexCheck& c : lowered.checks) step.faults.push_back({c.gather, c.position});
+    step.faults = std::move(lowered.faults);
     step.may_fail = !step.faults.empty();
     std::vector<int64_t>& args = result_.program.args;
     k.first_arg = static_cast<uint32_t>(args.size());
@@ -145,8 +145,7 @@ class ProgramBuilder {
   }
   Step routine_step(Value v, std::unique_ptr<const Routine> routine) const {
     Step step;
-    if (is_indexing(v) && g_.attrs(v).mode() == Mode::check)
-      for (size_t i = 0; i < g_.attrs(v).ints(Key::index_map).size(); ++i) step.faults.push_back({v, i});
+    for (int64_t code = 0, kinds = fault_kinds(g_, v); code < kinds; ++code) step.faults.push_back({v, code});
     step.may_fail = !step.faults.empty() || !routine->regions.empty();
     step.what = RoutineStep{v, std::move(routine), {}, {}, {}};
     return step;
@@ -266,7 +265,7 @@ class ProgramBuilder {
     for (size_t s = 0; s < steps().size(); ++s) {
       auto [first, last] = checks.equal_range(s);
       for (auto it = first; it != last; ++it)
-        for (std::set<Value> checked; const IndexFault& f : steps()[it->second].faults) {
+        for (std::set<Value> checked; const Fault& f : steps()[it->second].faults) {
           if (!checked.insert(f.node).second) continue;  // a check is of all positions
           all.push_back(routine_step(f.node, make_index_check(g_, f.node, 1)));
           arguments.emplace_back();
@@ -288,8 +287,9 @@ class ProgramBuilder {
 
   // Whether the indices of step t can be checked before step s. A region's cannot.
   bool can_check_before(size_t s, size_t t) const {
-    const std::vector<IndexFault>& faults = result_.program.steps[t].faults;
-    return !faults.empty() && std::ranges::all_of(faults, [&](const IndexFault& f) {
+    const std::vector<Fault>& faults = result_.program.steps[t].faults;
+    return !faults.empty() && std::ranges::all_of(faults, [&](const Fault& f) {
+      if (!is_indexing(f.node)) return false;
       Value indices = g_.operand(f.node, 1), m = memory(indices);
       return clustering_->storage(indices) == m &&
              (clustering_->role[m] == Role::input || (computed(m) && clustering_->stored[m] && first_[m] < s));
@@ -409,7 +409,7 @@ class ProgramBuilder {
     for (Value v : constants) {
       const Type* types[] = {&g_.type(v)};
       std::byte* outs[] = {base + place_[v].offset};
-      rules(g_.op(v)).eval.fn({g_.attrs(v), types, {}, outs, g_.location(v)});
+      rules(g_.op(v)).eval.fn({g_.attrs(v), types, {}, outs, g_.location(v), g_.call(v)});
     }
   }
 

@@ -471,9 +471,10 @@ void Emitter::check(uint32_t i) {
   site.mask_registers = avx512_;
   site.lanes = static_cast<uint8_t>(lanes_);
   site.mask_bytes = static_cast<uint8_t>(mask_bytes());
-  site.operands = d.c == kNone ? 1 : 2;
+  site.operands = static_cast<uint8_t>(1 | (d.c != kNone ? 2 : 0) | (d.d != kNone ? 4 : 0));
   site.x = location(d.b);
   if (d.c != kNone) site.y = location(d.c);
+  if (d.d != kNone) site.step = location(d.d);
   site.mask = Location::reg(use(d.a));
   branch_if_any(d.a, site);
 }

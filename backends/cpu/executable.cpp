@@ -8,6 +8,7 @@
 #include "backends/cpu/pool.h"
 #include "ir/fork.h"
 #include "ir/ops/total.h"
+#include "ir/rules.h"
 
 namespace jot::cpu {
 namespace {
@@ -97,27 +98,6 @@ void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte*
   }
 }
 
-[[noreturn]] void throw_fault(const ir::GraphData& g, const IndexFault& fault, const KernelError& error) {
-  ir::AttrView a = g.attrs(fault.node);
-  auto d = static_cast<size_t>(a.ints(ir::Key::index_map)[fault.position]);
-  int64_t extent = g.shape(g.operand(fault.node, 0))[d], size = 1;
-  if (g.op(fault.node) == ir::Op::gather_op) {
-    size = a.ints(ir::Key::sizes)[d];
-  } else {  // a scatter: the extent of the updates along the window
-    ir::Ints collapsed = a.ints(ir::Key::collapsed), batch = a.ints(ir::Key::operand_batch);
-    auto has = [](ir::Ints list, size_t x) { return std::ranges::find(list, static_cast<int64_t>(x)) != list.end(); };
-    size_t window = 0;
-    for (size_t i = 0; i < d; ++i) window += !has(collapsed, i) && !has(batch, i);
-    if (!has(collapsed, d) && !has(batch, d))
-      size = g.shape(g.operand(fault.node, 2))[static_cast<size_t>(a.ints(ir::Key::offset_dims)[window])];
-  }
-  std::string slice = size == 1 ? "" : " for a slice of " + std::to_string(size);
-  throw IndexError("[" + std::string(name_of(g.op(fault.node))) + "] index " + std::to_string(error.value) +
-                   " is out of bounds for dimension " + std::to_string(d) + " with size " + std::to_string(extent) +
-                   slice + "; expected " + std::to_string(-extent) + " to " + std::to_string(extent - size) +
-                   at(g.location(fault.node)));
-}
-
 class Executable : public Engine {
  public:
   explicit Executable(Compiled compiled) : compiled_(std::move(compiled)) {
@@ -177,8 +157,10 @@ class Executable : public Engine {
       if (c.bytes > 0 && from != to) std::memcpy(to, from, static_cast<size_t>(c.bytes));
     }
     if (step.faults.empty()) return;
-    if (int64_t code = error.code.load(std::memory_order_relaxed))
-      throw_fault(program().graph.data(), step.faults[static_cast<size_t>(code - 1)], error);
+    if (int64_t code = error.code.load(std::memory_order_relaxed)) {
+      const Fault& fault = step.faults[static_cast<size_t>(code - 1)];
+      ir::raise_fault(program().graph.data(), fault.node, fault.code, error.value, error.index);
+    }
   }
 
   static void run_range(const KernelStep& k, const int64_t* args, int64_t begin, int64_t end, std::byte* spill) {

@@ -489,9 +489,15 @@ KernelBuilder::Value KernelBuilder::fixup(KFn fn, Value fast, Value x, Value whe
       {.op = KOp::fixup, .type = type(fast), .aux = static_cast<uint16_t>(fn), .a = fast, .b = x, .c = where, .d = y});
 }
 
-void KernelBuilder::check(int64_t error, Value where, Value reported, Value index) {
+void KernelBuilder::check(int64_t error, Value where, Value reported, Value element, Value step) {
   if (is(where, KOp::mask_const) && instr(where).imm == 0) return;
-  append({.op = KOp::check, .a = where, .b = reported, .c = index, .imm = error});
+  auto absent = [&](Value v, int64_t number) { return v != kNone && is(v, KOp::iconst) && instr(v).imm == number; };
+  append({.op = KOp::check,
+          .a = where,
+          .b = reported,
+          .c = absent(element, 0) ? kNone : element,
+          .d = absent(step, 1) ? kNone : step,
+          .imm = error});
 }
 
 }  // namespace jot::cpu

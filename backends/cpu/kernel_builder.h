@@ -111,7 +111,7 @@ class KernelBuilder {
   Value call(KFn fn, Value x) {
     return append({.op = KOp::call, .type = type(x), .aux = static_cast<uint16_t>(fn), .a = x});
   }
-  void check(int64_t error, Value where, Value reported, Value index = kNone);
+  void check(int64_t error, Value where, Value reported, Value element = kNone, Value step = kNone);
 
   // ---- routine bodies
   Value input(KType t) { return append({.op = KOp::input, .type = t}); }

@@ -310,7 +310,8 @@ class Interpreter {
     auto* error = reinterpret_cast<KernelError*>(args_[0]);
     for (size_t l = 0; l < live_; ++l)
       if (lane(in.a, l))
-        error->record(in.imm, (in.c == kNone ? 0 : scalar(in.c)) + static_cast<int64_t>(l),
+        error->record(in.imm,
+                      (in.c == kNone ? 0 : scalar(in.c)) + (in.d == kNone ? 1 : scalar(in.d)) * static_cast<int64_t>(l),
                       signed_lane(type(in.b), lane(in.b, l)));
   }
 

@@ -6,6 +6,7 @@
 
 #include "backends/cpu/cluster.h"
 #include "backends/cpu/kernel_ir.h"
+#include "backends/cpu/routines.h"
 
 namespace jot::cpu {
 
@@ -22,17 +23,11 @@ struct KernelArg {
   int64_t number = 0;
 };
 
-// What error code i + 1 of a kernel's checks means: an index of `gather` for entry `position` of its index_map.
-struct IndexCheck {
-  ir::Value gather;
-  size_t position;
-};
-
 struct LoweredKernel {
   Kernel kernel;
   std::vector<KernelArg> args;
-  std::vector<IndexCheck> checks;
-  bool parallel = false;  // has a range loop, over [0, extent)
+  std::vector<Fault> faults;  // of its checks
+  bool parallel = false;      // has a range loop, over [0, extent)
   int64_t extent = 1;
   double nanoseconds = 0;  // of one iteration, about
   bool empty() const { return kernel.instrs.empty(); }

@@ -69,6 +69,9 @@ class ClusterLowering {
   struct Starts {  // of the slices of a gather
     uint32_t elements, outside;
   };
+  struct Element {  // of the batch of a gather, for errors: scalars, in lane 0 and from a lane to the next
+    uint32_t first = kNone, step = kNone;
+  };
 
   // ---- survey
   void survey();
@@ -127,7 +130,8 @@ class ClusterLowering {
   bool strip_signs(Reference& r, bool only_use);
   bool find_product(Reference r, Product& p);
   Starts& starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices, std::span<const int64_t> batch_index);
-  uint32_t start_along(Value v, size_t k, uint32_t index, uint32_t& outside, uint32_t batch);
+  uint32_t start_along(Value v, size_t k, uint32_t index, uint32_t& outside, Element batch);
+  Element element_of_batch(Value indices, std::span<const int64_t> batch_index);
   void set_slot(uint32_t slot, uint32_t value);
   bool is_nothing(uint32_t x) const;
 

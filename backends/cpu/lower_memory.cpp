@@ -123,7 +123,7 @@ void ClusterLowering::load_rows(Access& a, KType t, uint32_t element) {
 // ---- gathers
 
 // The start of the slices along entry k of index_map, within bounds. `outside`: lanes that are out of them.
-uint32_t ClusterLowering::start_along(Value v, size_t k, uint32_t index, uint32_t& outside, uint32_t batch) {
+uint32_t ClusterLowering::start_along(Value v, size_t k, uint32_t index, uint32_t& outside, Element batch) {
   AttrView a = g_.attrs(v);
   Value o = g_.operand(v, 0);
   auto d = static_cast<size_t>(a.ints(Key::index_map)[k]);
@@ -150,9 +150,28 @@ uint32_t ClusterLowering::start_along(Value v, size_t k, uint32_t index, uint32_
   }
   uint32_t from_front = b_->select(b_->cmp(KCmp::lt, index, none), b_->add(index, extent), index);
   uint32_t out = is_outside(from_front);
-  result_.checks.push_back({v, k});
-  b_->check(static_cast<int64_t>(result_.checks.size()), out, index, batch);
+  result_.faults.push_back({v, static_cast<int64_t>(k)});
+  b_->check(static_cast<int64_t>(result_.faults.size()), out, index, batch.first, batch.step);
   return b_->select(out, none, from_front);
+}
+
+ClusterLowering::Element ClusterLowering::element_of_batch(Value indices, std::span<const int64_t> batch_index) {
+  std::span<const Axis> axes = c_.axes.of(indices).subspan(0, batch_index.size());
+  std::vector<Stride> strides = row_major(c_.axes, g_.shape(indices).slice(0, axes.size()), axes);
+  Element e{b_->iconst(0), b_->iconst(0)};
+  for (size_t d = 0; d < axes.size(); ++d) {
+    if (!c_.axes.looped(axes[d])) {
+      if (batch_index[d] != 0) e.first = b_->iadd(e.first, args_->scalar(times(strides[d], batch_index[d])));
+      continue;
+    }
+    for (size_t l = 0; l < loops_.size(); ++l) {
+      if (loops_[l].axes.back() != axes[d] || loops_[l].index == kNone) continue;
+      uint32_t step = args_->scalar(strides[d]);
+      e.first = b_->iadd(e.first, b_->imul(loops_[l].index, step));
+      if (l == vector_loop_) e.step = step;
+    }
+  }
+  return e;
 }
 
 // Position of the slices, in elements of the operand.
@@ -171,20 +190,10 @@ ClusterLowering::Starts& ClusterLowering::starts_of(Value v, uint32_t batch, std
       start = b_->mul(start, integer(stride.factor));
     s.elements = s.elements == kNone ? start : b_->add(s.elements, start);
   };
-  // The element of the batch, for errors.
   std::span<const Axis> index_axes = c_.axes.of(from);
-  size_t batch_rank = g_.shape(from).size() - 1;
-  std::vector<Stride> batch_strides =
-      row_major(c_.axes, g_.shape(from).slice(0, batch_rank), index_axes.subspan(0, batch_rank));
-  uint32_t where = kNone;
-  for (size_t d = 0; d < batch_rank; ++d)
-    for (const Loop& loop : loops_)
-      if (c_.axes.looped(index_axes[d]) && loop.axes.back() == index_axes[d] && loop.index != kNone) {
-        uint32_t part = b_->imul(loop.index, args_->scalar(batch_strides[d]));
-        where = where == kNone ? part : b_->iadd(where, part);
-      }
+  Element element = a.mode() == Mode::check ? element_of_batch(from, batch_index) : Element();
   for (size_t k = 0; k < indices.size(); ++k)
-    add(start_along(v, k, indices[k], s.outside, where), strides[static_cast<size_t>(a.ints(Key::index_map)[k])]);
+    add(start_along(v, k, indices[k], s.outside, element), strides[static_cast<size_t>(a.ints(Key::index_map)[k])]);
   for (size_t k = 0; k < a.ints(Key::operand_batch).size(); ++k) {
     auto d = static_cast<size_t>(a.ints(Key::index_batch)[k]);
     Axis axis = index_axes[d];

@@ -43,12 +43,6 @@ struct WorkerMemory {
   int64_t bytes;
 };
 
-// What error code i + 1 of a step stands for.
-struct IndexFault {
-  ir::Value node;
-  size_t position;  // in index_map
-};
-
 struct KernelStep {
   std::shared_ptr<const Kernel> kernel;
   std::shared_ptr<const KernelCode> code;     // null: interpreted
@@ -93,7 +87,7 @@ struct CopyStep {
 
 struct Step {
   std::variant<KernelStep, RoutineStep, PointerStep, CopyStep> what;
-  std::vector<IndexFault> faults;
+  std::vector<Fault> faults;
   bool may_fail = false;  // by one of them, or by an error of a region
 };
 

@@ -14,14 +14,20 @@
 
 namespace jot::cpu {
 
+// What error code i + 1 of a step stands for: a fault of a node's data, by the op's own code.
+struct Fault {
+  ir::Value node;
+  int64_t code;
+};
+
 // Immutable and thread-safe. Results do not depend on the number of threads.
 class Routine {
  public:
   virtual ~Routine() = default;
   // Contiguous operands (but for operand_steps, below) and result. The result may be operand 0 itself for
   // dynamic_update_slice and the scatters; it overlaps no other operand; it is not touched then if there is an error.
-  // `scratch`: scratch_bytes, aligned to 64 bytes. An index out of range (mode check) is recorded in `error` as code
-  // error_code + its position in index_map, element of the batch, index.
+  // `scratch`: scratch_bytes, aligned to 64 bytes. A fault of the data is recorded in `error` as error_code + the op's
+  // code, the element and what was found (ir/rules.h).
   virtual void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const = 0;
   // The same of an op of any number of results.
   virtual void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,

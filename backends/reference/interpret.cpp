@@ -61,7 +61,7 @@ class Interpreter {
     if (!rule)
       throw IrError("[" + std::string(name_of(g_.op(v))) + "] cannot be evaluated: " + std::string(rule.why) +
                     at(g_.location(v)));
-    rule.fn({g_.attrs(v), types_, operands_, outs_, g_.location(v), interpret});
+    rule.fn({g_.attrs(v), types_, operands_, outs_, g_.location(v), g_.call(v), interpret});
   }
 
   void copy_repeated() {

@@ -87,9 +87,9 @@ template <Element T>
 Tensor from_blob(const T* p, const Shape& shape, Location at = JOT_HERE) {
   return from_blob(p, shape, dtype_of<T>, at);
 }
-// Uses the elements at p, which must outlive the tensor and every handle that shares them. What is computed from it
-// sees them as they are when it is evaluated: before the program changes them, eval() what is pending. A write to the
-// tensor reaches them when it is evaluated; if they are const, it does not.
+// Uses the elements at p, which must outlive the tensor and every handle that shares them, and may change whenever no
+// function of jot runs: what reads them is evaluated at once. A write to the tensor reaches them at once; if they are
+// const, it does not.
 Tensor borrow(void* p, const Shape& shape, DType dtype, Location at = JOT_HERE);
 Tensor borrow(const void* p, const Shape& shape, DType dtype, Location at = JOT_HERE);
 

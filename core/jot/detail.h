@@ -98,6 +98,15 @@ constexpr std::string_view listed_name(std::string_view names, size_t i) {
   return names.substr(0, names.find_first_of(", "));
 }
 
+constexpr bool has_equal_names(std::string_view names) {
+  size_t count = 1;
+  for (char c : names) count += c == ',';
+  for (size_t i = 0; i < count; ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (listed_name(names, i) == listed_name(names, j)) return true;
+  return false;
+}
+
 // What the user calls a leaf of a tree: `.vel`, `["w"]`, `[2]`, of arguments ` 0.vel`.
 class LeafPath final : public TreeVisitor {
  public:

@@ -98,4 +98,10 @@ struct JotTreeOf<Struct, listed<a>, members<b>> {
                 "constructor is not counted: it may leave some out)");
   static constexpr bool complete = true;
 };
+
+template <bool twice>
+struct JotTreeNames {
+  static_assert(!twice, "JOT_TREE lists a member twice: list each member once");
+  static constexpr bool distinct = true;
+};
 }  // namespace jot::detail

@@ -2,6 +2,7 @@
 #pragma once
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <type_traits>
 
@@ -34,15 +35,19 @@ struct Number {
   double real = 0;
   int64_t integer = 0;
   Number() = default;
+  // Throws DTypeError where an unsigned integer is larger than any i64.
   template <class T>
     requires std::is_arithmetic_v<T>
-  Number(T x)  // NOLINT: implicit by design
+  Number(T x, Location at = JOT_HERE)  // NOLINT: implicit by design
       : dtype(std::is_same_v<T, bool> ? DType::boolean
               : std::is_integral_v<T> ? DType::i64
                                       : DType::f64),
         real(static_cast<double>(x)) {
     if constexpr (std::is_integral_v<T>) integer = static_cast<int64_t>(x);
+    if constexpr (std::is_integral_v<T> && std::is_unsigned_v<T> && sizeof(T) == 8)
+      if (x > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) too_large(x, at);
   }
+  [[noreturn]] static void too_large(uint64_t x, Location at);
   friend bool operator==(const Number&, const Number&) = default;
 };
 
@@ -65,7 +70,7 @@ class Arg {
   Arg(const Tensor& t, Location at = JOT_HERE) : tensor_(&t), at_(at) {}  // NOLINT: implicit by design
   template <class T>
     requires std::is_arithmetic_v<T>
-  Arg(T x, Location at = JOT_HERE) : number_(x), at_(at) {}  // NOLINT: implicit by design
+  Arg(T x, Location at = JOT_HERE) : number_(x, at), at_(at) {}  // NOLINT: implicit by design
   template <class T>
     requires requires(const T& x) { x.operator const Tensor&(); }
   Arg(const T& x, Location at = JOT_HERE) : tensor_(&static_cast<const Tensor&>(x)), at_(at) {}  // NOLINT

@@ -60,7 +60,8 @@ inline constexpr bool lists_all_members = true;  // a mistake in the list is tol
 template <Announced T>
 inline constexpr bool lists_all_members<T> =
     JotTreeOf<T, listed<decltype(jot_tree_members(std::declval<T&>(), CountListed{}))::value>,
-              members<num_members<T>()>>::complete;
+              members<num_members<T>()>>::complete &&
+    JotTreeNames<has_equal_names(jot_tree_names(static_cast<const T*>(nullptr)))>::distinct;
 
 // ---- kinds of nodes
 

@@ -13,11 +13,14 @@ enum class Category : uint8_t { boolean, integer, floating };
 inline constexpr DType boolean = DType::boolean, u8 = DType::u8, i32 = DType::i32, i64 = DType::i64, bf16 = DType::bf16,
                        f16 = DType::f16, f32 = DType::f32, f64 = DType::f64;
 
+constexpr bool is_dtype(DType d) { return d <= DType::f64; }  // a number that was made one may be none
+
+// Bytes of an element; 0 of what is no dtype.
 constexpr int size_of(DType d) {
   constexpr int bytes[] = {1, 1, 4, 8, 2, 2, 4, 8};
-  return bytes[static_cast<int>(d)];
+  return is_dtype(d) ? bytes[static_cast<int>(d)] : 0;
 }
-constexpr bool is_floating(DType d) { return d >= DType::bf16; }
+constexpr bool is_floating(DType d) { return d >= DType::bf16 && is_dtype(d); }
 constexpr bool is_integer(DType d) { return d >= DType::u8 && d <= DType::i64; }
 
 constexpr Category category_of(DType d) {
@@ -26,7 +29,7 @@ constexpr Category category_of(DType d) {
 
 constexpr std::string_view to_string(DType d) {
   constexpr std::string_view names[] = {"bool", "u8", "i32", "i64", "bf16", "f16", "f32", "f64"};
-  return names[static_cast<int>(d)];
+  return is_dtype(d) ? names[static_cast<int>(d)] : "no dtype";
 }
 
 std::ostream& operator<<(std::ostream& out, DType d);

@@ -33,6 +33,9 @@ class LinalgError : public Error {
 class IrError : public Error {
   using Error::Error;
 };  // parse, verify
+class MemoryError : public Error {
+  using Error::Error;
+};  // there is no more memory
 class CacheError : public Error {
   using Error::Error;
 };

@@ -144,6 +144,40 @@ Type infer_scatter(const InferContext& c) {
   return *c.operands[0];
 }
 
+// ---- faults
+
+int64_t index_faults(AttrView a) {
+  return a.mode() == Mode::check ? static_cast<int64_t>(a.ints(Key::index_map).size()) : 0;
+}
+
+// Of each of the first `count` axes of the result (updates): the place of an element of the batch along it, -1 for an
+// axis of the slices.
+std::vector<int64_t> places_in_front(const GatherDims& dims, const Shape& indices, int64_t element, size_t count) {
+  std::vector<int64_t> batch(indices.size() - 1), places;
+  for (size_t i = batch.size(); i-- > 0; element /= indices[i]) batch[i] = element % indices[i];
+  for (size_t i = 0, next = 0; i < count; ++i)
+    places.push_back(contains(dims.offset_dims, static_cast<int64_t>(i)) || next == batch.size() ? -1 : batch[next++]);
+  return places;
+}
+
+// Code k: entry k of index_map. The element is of the batch of index vectors.
+void index_out_of_range(const FaultContext& c) {
+  GatherDims dims = gather_dims(c.attrs);
+  int64_t axis = dims.index_map[static_cast<size_t>(c.code)], size = 1;
+  int64_t extent = c.shape(0)[static_cast<size_t>(axis)];
+  std::vector<int64_t> window = window_axes(dims, c.shape(0).size());
+  auto kept = static_cast<size_t>(std::ranges::find(window, axis) - window.begin());
+  if (c.op == Op::gather_op)
+    size = c.attrs.ints(Key::sizes)[static_cast<size_t>(axis)];
+  else if (kept < window.size())
+    size = c.shape(2)[static_cast<size_t>(dims.offset_dims[kept])];
+  std::string slice = size == 1 ? "" : " for a slice of " + std::to_string(size);
+  throw IndexError(c.text("index " + std::to_string(c.value) + " is out of bounds for dimension " +
+                              std::to_string(c.dim(axis)) + " with size " + std::to_string(extent) + slice +
+                              "; expected " + std::to_string(-extent) + " to " + std::to_string(extent - size),
+                          places_in_front(dims, c.shape(1), c.element, c.call.lanes.size())));
+}
+
 // ---- evaluation
 
 // The operand element that each element of the result (updates) addresses.
@@ -174,7 +208,8 @@ class Addresses {
     for (size_t k = 0; k < dims_.index_map.size(); ++k) {
       index[indices_.size() - 1] = static_cast<int64_t>(k);
       auto d = static_cast<size_t>(dims_.index_map[k]);
-      int64_t start = start_of(integer_at(c_.operands[1], position(indices_, index)), d);
+      int64_t at_index = position(indices_, index);
+      int64_t start = start_of(integer_at(c_.operands[1], at_index), d, k, at_index);
       if (start < 0) return -1;
       at[d] = start;
     }
@@ -186,7 +221,8 @@ class Addresses {
   }
 
  private:
-  int64_t start_of(int64_t start, size_t d) const {
+  // Along d: entry k of an index vector, element `at` of the indices.
+  int64_t start_of(int64_t start, size_t d, size_t k, int64_t at) const {
     int64_t last = operand_[d] - extent_[d];
     switch (mode_) {
       case Mode::clip:
@@ -199,18 +235,10 @@ class Addresses {
         break;
     }
     int64_t from_front = start < 0 ? start + operand_[d] : start;
-    if (from_front < 0 || from_front > last) out_of_range(start, d);
+    if (from_front < 0 || from_front > last)
+      c_.fault(static_cast<int64_t>(k), start, at / static_cast<int64_t>(dims_.index_map.size()));
     return from_front;
   }
-
-  [[noreturn]] void out_of_range(int64_t start, size_t d) const {
-    std::string slice = extent_[d] == 1 ? "" : " for a slice of " + std::to_string(extent_[d]);
-    throw IndexError("[" + std::string(name_of(c_.attrs.op())) + "] index " + std::to_string(start) +
-                     " is out of bounds for dimension " + std::to_string(d) + " with size " +
-                     std::to_string(operand_[d]) + slice + "; expected " + std::to_string(-operand_[d]) + " to " +
-                     std::to_string(operand_[d] - extent_[d]) + at_location());
-  }
-  std::string at_location() const { return jot::at(c_.location); }
 
   const EvalContext& c_;
   GatherDims dims_;
@@ -440,9 +468,13 @@ void define_indexing(RuleTable& table) {
                linear(infer_dynamic_slice, evaluate_dynamic_slice, transpose_dynamic_slice, batch_dynamic_slice));
   table.define(Op::dynamic_update_slice_op, linear(infer_dynamic_update_slice, evaluate_dynamic_update_slice,
                                                    transpose_dynamic_update_slice, batch_dynamic_update_slice));
-  table.define(Op::gather_op, linear(infer_gather, evaluate_gather, transpose_gather, batch_gather));
-  table.define(Op::scatter_add_op, linear(infer_scatter, evaluate_scatter_add, transpose_scatter_add, batch_scatter));
-  table.define(Op::scatter_set_op, linear(infer_scatter, evaluate_scatter_set, transpose_scatter_set, batch_scatter));
+  auto indexing = [&](Op op, Rules rules) {
+    rules.faults = {index_faults, index_out_of_range};
+    table.define(op, rules);
+  };
+  indexing(Op::gather_op, linear(infer_gather, evaluate_gather, transpose_gather, batch_gather));
+  indexing(Op::scatter_add_op, linear(infer_scatter, evaluate_scatter_add, transpose_scatter_add, batch_scatter));
+  indexing(Op::scatter_set_op, linear(infer_scatter, evaluate_scatter_set, transpose_scatter_set, batch_scatter));
 }
 
 }  // namespace jot::ir

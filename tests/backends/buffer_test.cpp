@@ -1,6 +1,7 @@
 #include "backends/buffer.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -63,11 +64,26 @@ TEST_CASE("buffer: size, alignment, sharing") {
   }
 }
 
+TEST_CASE("buffer: the pages of new large memory come at once") {
+  if (guarded()) return;
+  auto faults = [] {
+    rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+  };
+  Buffer::trim();
+  constexpr int64_t kBytes = 3 << 20;
+  Buffer b = Buffer::allocate(kBytes);
+  auto before = faults();
+  std::memset(b.data(), 1, kBytes);
+  CHECK(faults() - before < 100);  // of 768 pages; other threads may fault too
+}
+
 TEST_CASE("buffer: faulty requests") {
   CHECK_THROWS_WITH_AS(Buffer::allocate(-1), doctest::Contains("bytes >= 0"), jot::InternalError);
   CHECK_THROWS_AS(Buffer::allocate(8, 3), jot::InternalError);
   CHECK_THROWS_AS(Buffer::allocate(8, 128), jot::InternalError);
-  CHECK_THROWS_WITH_AS(Buffer::allocate(INT64_MAX), doctest::Contains("[memory] out of memory"), jot::Error);
+  CHECK_THROWS_WITH_AS(Buffer::allocate(INT64_MAX), doctest::Contains("[memory] out of memory"), jot::MemoryError);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   int64_t live = Buffer::stats().live;
   CHECK_THROWS_WITH_AS(Buffer::allocate(int64_t{1} << 56), doctest::Contains("72057594037927936 bytes"), jot::Error);

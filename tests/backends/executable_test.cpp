@@ -363,6 +363,23 @@ TEST_CASE("executable: an index out of range names the op, the line and the inde
   }
 }
 
+TEST_CASE("executable: a fault is told in the terms of the user's call") {
+  std::string text =
+      "func @main(%x: f64[3,2], %i: i64[100,1]) -> (f64[100,2]) {\n"
+      "  %0: f64[100,2] = gather(%x, %i) {offset_dims=[1], collapsed=[0], index_map=[0], operand_batch=[], "
+      "index_batch=[], sizes=[1,2], mode=check} loc(\"model.cpp\":12) scope(\"vmap\") call(\"pick\", [4], [10])\n"
+      "  return %0\n}\n";
+  ir::Graph graph = ir::parse(text);
+  CHECK_EQ(to_text(graph), text);
+  std::vector<HostTensor> bad = {HostTensor(f64, {3, 2}, {1, 2, 3, 4, 5, 6}), HostTensor({i64, false, {100, 1}})};
+  bad[1].set(77, 3);
+  std::shared_ptr<const Engine> keep;
+  CHECK_THROWS_WITH_AS(run_on(compiled(graph, keep), graph, bad),
+                       "[pick] index 3 is out of bounds for dimension 4 with size 3; expected -3 to 2, in lane 87 of "
+                       "vmap\n  at model.cpp:12",
+                       IndexError);
+}
+
 TEST_CASE("executable: results are the same bit for bit from call to call and in four threads at once") {
   ir::Graph graph = ir::parse(
       "func @main(%x: f32[300000]) -> (f32[], f32[300000]) {\n"

@@ -48,7 +48,7 @@ void compare(const ir::Graph& graph, const std::vector<HostTensor>& inputs) {
       std::ranges::fill(outs[r].bytes, std::byte{0xff});
       out_pointers.push_back(outs[r].bytes.data());
     }
-    ir::rules(g.op(v)).eval.fn({g.attrs(v), types, arrays, evaluated, {}, reference::interpret});
+    ir::rules(g.op(v)).eval.fn({g.attrs(v), types, arrays, evaluated, {}, g.call(v), reference::interpret});
     auto routine = cpu::make_routine(g, v, 1);
     if (!routine) continue;
     std::vector<std::byte> scratch(static_cast<size_t>(routine->scratch_bytes) + 64);

@@ -118,7 +118,7 @@ TEST_CASE("hostile: extents and their products") {
   CHECK_EQ(ones({3, 3}).diagonal(kMin).numel() + ones({3, 3}).diagonal(kMax).numel(), 0);
   CHECK_ERROR(ShapeError, "[add] the result [1099511627776,1099511627776] has too many elements", one.expand({k40}) + one.expand({k40, 1}));
   CHECK_ERROR(ShapeError, "[Linear] a parameter of shape [4,4611686018427387904] has too many elements", nn::Linear(k62, 4));
-  CHECK_ERROR(Error, "[arange] i64[1099511627776]: [memory] out of memory: 8796093022208 bytes asked for", arange(k40));
+  CHECK_ERROR(MemoryError, "[arange] i64[1099511627776]: [memory] out of memory: 8796093022208 bytes asked for", arange(k40));
 }
 
 TEST_CASE("hostile: parts and counts") {

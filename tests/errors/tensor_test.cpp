@@ -369,7 +369,7 @@ TEST_CASE("undefined tensors: each function names itself and the caller's line")
   CHECK_UNDEFINED("[index_add]", index_add(u,0,i,a));
   CHECK_UNDEFINED("[index_copy]", index_copy(u,0,i,a));
   CHECK_UNDEFINED("[index_fill]", index_fill(u,0,i,1));
-  CHECK_UNDEFINED("[index_fill_]", index_fill(a,0,i,u));
+  CHECK_UNDEFINED("[index_fill]", index_fill(a,0,i,u));
   CHECK_UNDEFINED("[index_put]", index_put(u,{i},1));
   CHECK_UNDEFINED("[masked_scatter]", masked_scatter(u,b,a));
   CHECK_UNDEFINED("[slice_scatter]", slice_scatter(u,a));
@@ -454,7 +454,7 @@ TEST_CASE("data errors appear where the value is read, with the line of the op, 
   int line = __LINE__ + 1;
   Tensor bad = x.index({i});
   Tensor good = x * 2, worse = bad + 1;
-  std::string text = "[gather] index 5 is out of bounds for dimension 0 with size 3";
+  std::string text = "[index] index 5 is out of bounds for dimension 0 with size 3";
   check_error<IndexError>([&] { bad.eval(); }, text, line);
   check_error<IndexError>([&] { bad.item<double>(); }, text, line);
   check_error<IndexError>([&] { worse.item<double>(); }, text, line);
@@ -465,7 +465,7 @@ TEST_CASE("data errors appear where the value is read, with the line of the op, 
 
 TEST_CASE("a write that fails is reported once, where it is evaluated; the tensor is as it was before it") {
   Tensor x = tensor({1., 2., 3.}).eval(), view = x.slice(0, 0, 2), bad = tensor({7});
-  std::string text = "[scatter_set] index 7 is out of bounds for dimension 0 with size 3";
+  std::string text = "[index_put_] index 7 is out of bounds for dimension 0 with size 3";
   int line = __LINE__ + 1;
   x.index_put_({bad}, 5);
   check_error<IndexError>([&] { x.eval(); }, text, line);
@@ -481,14 +481,14 @@ TEST_CASE("a write that fails is reported once, where it is evaluated; the tenso
   // Through a view that was taken before, and read through it.
   line = __LINE__ + 1;
   view.index_put_({bad}, 5);
-  check_error<IndexError>([&] { (void)view.to_vector<float>(); }, "[scatter_set] index 7", line);
+  check_error<IndexError>([&] { (void)view.to_vector<float>(); }, "[index_put_] index 7", line);
   check_elements(view, 4, 4);
   check_elements(x, 4, 4, 4);
 
   // What is written cannot be computed.
   line = __LINE__ + 1;
   x.add_(x.index({bad}));
-  check_error<IndexError>([&] { std::ostringstream() << x; }, "[gather] index 7", line);
+  check_error<IndexError>([&] { std::ostringstream() << x; }, "[index] index 7", line);
   check_elements(x, 4, 4, 4);
 
   // A use that evaluates nothing reports it too, and does not happen.
@@ -512,7 +512,7 @@ TEST_CASE("of pending writes those before the first that fails are kept") {
     x.mul_(100);
     x.index_put_({tensor({9})}, 5);
     Tensor after = x + 1;
-    check_error<IndexError>([&] { x.eval(); }, "[scatter_set] index 7", line);
+    check_error<IndexError>([&] { x.eval(); }, "[index_put_] index 7", line);
     check_elements(x, 10, 10, 10);
     check_elements(before, 1, 1, 1);
     check_elements(between, 11, 11, 11);

@@ -57,6 +57,10 @@ CASES = {
     'JOT_TREE: how many there are': (
         '} struct Q { Tensor a; std::array<Tensor, 3> b; }; struct P { Q q; Tensor w[2]; std::optional<Tensor> o; int n; };'
         'JOT_TREE(P, q, n); void rest() {', 'JotTreeOf<P, jot::detail::listed<2>, jot::detail::members<4>>'),
+    'JOT_TREE with a member twice': (
+        '} struct P { Tensor w, b; }; JOT_TREE(P, w, w); void rest() {', 'JOT_TREE lists a member twice: list each member once'),
+    'JOT_TREE with a member twice and all others': (
+        '} struct P { Tensor w, b; }; JOT_TREE(P, w, b, w); void rest() {', 'JOT_TREE lists a member twice'),
     'JOT_TREE with all members': (
         '(void)x; (void)mixed; } struct P { Tensor w; double k[3]; Tensor b; }; JOT_TREE(P, b, k, w);'
         'struct Nothing {}; JOT_TREE(Nothing);'

@@ -170,8 +170,8 @@ TEST_CASE("a pending write to a part is made in place though later indices may b
     x.slice(0, 1, 3).fill_(2.0);
     return x.index({i});
   });
-  CHECK_THROWS_WITH_AS(
-      f(x, bad), doctest::Contains("[gather] index 512 is out of bounds for dimension 0 with size 512"), IndexError);
+  CHECK_THROWS_WITH_AS(f(x, bad), doctest::Contains("[index] index 512 is out of bounds for dimension 0 with size 512"),
+                       IndexError);
   CHECK_EQ(x.sum().item<double>(), 512.0 * kColumns);
   CHECK_EQ(f(x, i).sum().item<double>(), 4.0 * kColumns);
 }

@@ -91,6 +91,38 @@ TEST_CASE("what is stored is converted, what is computed keeps its category") {
   CHECK_SAME(k, longs({2, -2, 7}));
 }
 
+TEST_CASE("what reads or writes borrowed memory is evaluated at once") {
+  std::vector<double> memory = {1, 2, 3, 4};
+  const std::vector<double> constant = {5, 6};
+  Tensor b = borrow(memory.data(), {2, 2}, f64), c = borrow(constant.data(), {2}, f64);
+  auto square = [](const Tensor& x) { return sum(x * x); };
+  Tensor twice = b * 2, row = b[1] + c, gradient = grad(square)(b), kept = b.clone(), joined = stack({b[0], c});
+  auto [value, pullback] = vjp(square, b);
+  auto jitted = jit([&](const Tensor& x) { return x + b; });
+  Tensor called = jitted(b);
+  memory = {10, 20, 30, 40};
+  CHECK_SAME(twice, doubles({2, 4, 6, 8}, {2, 2}));
+  CHECK_SAME(row, doubles({8, 10}));
+  CHECK_SAME(gradient, doubles({2, 4, 6, 8}, {2, 2}));
+  CHECK_SAME(kept, doubles({1, 2, 3, 4}, {2, 2}));
+  CHECK_SAME(joined, doubles({1, 2, 5, 6}, {2, 2}));
+  CHECK_SAME(std::get<0>(pullback(tensor(1.0, f64))), doubles({2, 4, 6, 8}, {2, 2}));
+  CHECK_SAME(called, doubles({2, 4, 6, 8}, {2, 2}));
+  CHECK_SAME(jitted(b), doubles({20, 40, 60, 80}, {2, 2}));  // a call reads what is there
+  b.add_(1);
+  b[0] = 7;
+  CHECK_EQ(memory, std::vector<double>{7, 7, 31, 41});
+  b.fill_(9);
+  CHECK_EQ(memory, std::vector<double>(4, 9));
+  b.copy_(twice);
+  CHECK_EQ(memory, std::vector<double>{2, 4, 6, 8});
+  b[1].zero_();
+  CHECK_EQ(memory, std::vector<double>{2, 4, 0, 0});
+  c.mul_(2);
+  CHECK_EQ(constant, std::vector<double>{5, 6});
+  CHECK_SAME(c, doubles({10, 12}));
+}
+
 TEST_CASE("creation: values, dtype, shape") {
   CHECK_SAME(tensor({{1.0, 2.0}, {3.0, 4.0}}), floats({1, 2, 3, 4}, {2, 2}));
   CHECK_SAME(tensor({1.0, 2.0}, f64), doubles({1, 2}));
