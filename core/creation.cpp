@@ -51,9 +51,13 @@ Tensor made(std::string_view op, const Shape& shape, DType dtype, Location at, F
     case DType::i64:
       f(static_cast<int64_t*>(out));
       break;
-    default:
+    case DType::boolean:
       f(static_cast<bool*>(out));
       break;
+    case DType::u8:
+    case DType::bf16:
+    case DType::f16:
+      internal_error("a dtype that tensors are made of", to_string(dtype));
   }
   return t;
 }
@@ -113,9 +117,13 @@ Tensor entered(std::string_view op, const Tensor& concrete, Location at) {
     case DType::i64:
       fill(static_cast<const int64_t*>(p));
       break;
-    default:
+    case DType::boolean:
       fill(static_cast<const uint8_t*>(p));
       break;
+    case DType::u8:
+    case DType::bf16:
+    case DType::f16:
+      internal_error("a dtype that constants have", to_string(x.dtype()));
   }
   return e.result(build::constant_data(e.b, x.dtype(), x.shape, words));
 }

@@ -69,10 +69,12 @@ class ColdPath {
   std::byte* spill_;
 };
 
-// Nothing may unwind through kernels.
-void run_cold(SavedRegisters* saved, const ColdSite* site) noexcept { ColdPath(*saved, *site).run(); }
-
 }  // namespace
+
+// Nothing may unwind through kernels.
+void run_cold(void* saved_registers, const void* site) noexcept {
+  ColdPath(*static_cast<SavedRegisters*>(saved_registers), *static_cast<const ColdSite*>(site)).run();
+}
 
 CodeUnit::CodeUnit(Target target, bool log, bool validate, PlantedBug planted)
     : as(target, log, validate), avx512(target == Target::avx512), bug(planted) {
@@ -138,7 +140,8 @@ void CodeUnit::branch_to_cold(Isa jump, const ColdSite& site) {
   cold_.push_back(cold);
 }
 
-// Saves all registers and calls run_cold(registers, site). On entry rax is the site and [rsp + 8] what rax was.
+// Saves all registers and calls cold(registers, site) of the error. On entry rax is the site and [rsp + 8] what rax
+// was.
 void CodeUnit::emit_thunk() {
   const int vectors = avx512 ? 32 : 16, bytes = avx512 ? 64 : 32;
   as.bind(thunk_);
@@ -159,8 +162,8 @@ void CodeUnit::emit_thunk() {
     as.emit(Isa::kmovq, x86::ptr(x86::rsp, kMasks + 8 * static_cast<int>(r)), x86::k(r));
   as.emit(Isa::mov, x86::rdi, x86::rsp);
   as.emit(Isa::vzeroupper);
-  const auto function = std::bit_cast<uint64_t>(&run_cold);
-  as.emit(Isa::call, element(function, 8));
+  as.emit(Isa::mov, x86::rax, x86::ptr(kArgs));
+  as.emit(Isa::call, x86::ptr(x86::rax, static_cast<int32_t>(offsetof(KernelError, cold))));
   for (int r = 0; r < vectors; ++r) as.emit(Isa::vmovups, vector_register(r, bytes), x86::ptr(x86::rsp, 64 * r));
   for (uint32_t r = 1; avx512 && r < 8; ++r)
     as.emit(Isa::kmovq, x86::k(r), x86::ptr(x86::rsp, kMasks + 8 * static_cast<int>(r)));

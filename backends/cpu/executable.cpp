@@ -93,9 +93,14 @@ void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte*
       return combine<int64_t>(p, chunks, from, to);
     case KType::f32:
       return combine<float>(p, chunks, from, to);
-    default:
+    case KType::f64:
       return combine<double>(p, chunks, from, to);
+    case KType::none:
+    case KType::scalar:
+    case KType::mask:
+      break;
   }
+  internal_error("partial results have an element type", std::to_string(static_cast<int>(p.type)));
 }
 
 class Executable : public Engine {

@@ -59,8 +59,13 @@ struct KInstr {
 };
 static_assert(sizeof(KInstr) == 32);
 
-// What a `check` found. Lies behind args[0] and is zero when a kernel starts.
+// Repairs the lanes of a function's cold range, or records what a check found. `site` is data behind the code.
+void run_cold(void* saved_registers, const void* site) noexcept;
+
+// What a `check` found. Lies behind args[0] and is zero when a kernel starts. Code holds no address: it finds here the
+// one function that it calls.
 struct KernelError {
+  void (*cold)(void* saved_registers, const void* site) noexcept = run_cold;
   std::atomic<int64_t> code{0};
   int64_t index = 0, value = 0;  // written by who changed the code from 0
   void record(int64_t error, int64_t at, int64_t offending) noexcept {

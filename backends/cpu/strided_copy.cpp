@@ -165,11 +165,14 @@ void StridedCopy::run(const void* src, void* dst) const {
   switch (size) {
     case 1:
       return copy_all(*this, static_cast<const uint8_t*>(src), static_cast<uint8_t*>(dst));
+    case 2:
+      return copy_all(*this, static_cast<const uint16_t*>(src), static_cast<uint16_t*>(dst));
     case 4:
       return copy_all(*this, static_cast<const uint32_t*>(src), static_cast<uint32_t*>(dst));
-    default:
+    case 8:
       return copy_all(*this, static_cast<const uint64_t*>(src), static_cast<uint64_t*>(dst));
   }
+  internal_error("elements of 1, 2, 4 or 8 bytes", std::to_string(size));
 }
 
 }  // namespace jot::cpu

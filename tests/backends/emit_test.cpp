@@ -1,7 +1,9 @@
 // Machine code against the kernel interpreter: every op, special values, every tail, on each target of the machine.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <functional>
 #include <random>
@@ -366,4 +368,35 @@ TEST_CASE("kernel_code: compiled once") {
   CHECK(kernel_code(make(124.5), &compiled) != first);
   CHECK(compiled);
   CHECK(disassembly(make(123.5)).find("vadd") != std::string::npos);
+}
+
+// A function with a cold range and a check, from one array of bytes: emitted again it is the same, two copies of it run
+// where they are, and it holds the address of nothing.
+TEST_CASE("code holds no address: the same bytes run wherever they are mapped") {
+  for (Target t : targets()) {
+    KernelBuilder b(lanes_for(t, 8));
+    const Value i = b.vrange();
+    b.store(sin(b, b.load(KType::f64, b.arg(1), i)), b.arg(2), i);
+    b.endloop();
+    const Kernel kernel = std::move(b).finish();
+    const EmittedCode code = emit(kernel, t, false);
+    CHECK(emit(kernel, t, false).bytes == code.bytes);
+    const auto cold = std::bit_cast<std::array<std::byte, 8>>(&run_cold);
+    CHECK(std::ranges::search(code.bytes, cold).empty());
+    std::mt19937_64 random(5);
+    std::vector<Array> arrays = {array(KType::f64, 43, random), array(KType::f64, 43, random)};
+    const double large = 1e300;  // beyond the range of the vector code
+    std::memcpy(arrays[0].bytes.data(), &large, sizeof large);
+    Memory expected(arrays, {});
+    interpret(kernel, expected.args.data(), 0, 43);
+    const std::shared_ptr<const std::byte> copies[] = {make_executable(code.bytes), make_executable(code.bytes)};
+    CHECK(copies[0] != copies[1]);
+    for (const auto& memory : copies) {
+      Memory got(arrays, {});
+      run(reinterpret_cast<KernelCode::Fn>(std::bit_cast<uintptr_t>(memory.get()) + code.entry), code.spill_bytes,
+          got.args.data(), 0, 43);
+      for (size_t at = 0; at < arrays[1].bytes.size(); at += 8)
+        CHECK(same(KType::f64, got.arrays[1].data() + at, expected.arrays[1].data() + at));
+    }
+  }
 }
