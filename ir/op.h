@@ -15,7 +15,17 @@ enum class Op : uint16_t {
 #undef OP
 };
 
-enum class OpClass : uint8_t { source, elementwise, movement, reduction, contraction, indexing, order, control, effect };
+enum class OpClass : uint8_t {
+  source,
+  elementwise,
+  movement,
+  reduction,
+  contraction,
+  indexing,
+  order,
+  control,
+  effect
+};
 
 struct OpInfo {
   std::string_view name;
