@@ -118,6 +118,12 @@ void transforms() {
   stop_gradient(x);
   { NoGrad guard; }
   { StrongZeros guard; }
+  auto twice = [](const Tensor& v) { return v * 2; };
+  cond(
+      sum(x) > 0, twice, [](const Tensor& v) { return v - 1; }, x);
+  switch_case(tensor(1), std::tuple{twice, twice, twice}, x);
+  auto [values, indices] = sort(x, -1, true);
+  auto [most, most_at] = x.topk(2);
 
   // Trees.
   auto moved = [](const Pose& p, const TensorDict& d) { return sum(p.rotation * p.translation * d.at("s")); };
