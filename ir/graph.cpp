@@ -46,6 +46,7 @@ GraphData::GraphData(const GraphData& other)
       types_(other.types_),
       origins_(other.origins_),
       scopes_(other.scopes_),
+      calls_(other.calls_),
       inputs_(other.inputs_),
       input_names_(other.input_names_),
       outputs_(other.outputs_),
