@@ -6,6 +6,7 @@
 
 #include "core/events.h"
 #include "core/recorder.h"
+#include "ir/fork.h"
 #include "ir/log.h"
 
 namespace jot::detail {
@@ -233,6 +234,7 @@ std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> arg
 size_t num_results(const Program& program) { return program.num_results(); }
 
 void run_program(const Program& program, std::span<const Tensor* const> args, std::span<Tensor> results) {
+  NoFork section;  // one for all that the call enters
   program.run(args, results);
 }
 
