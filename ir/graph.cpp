@@ -27,31 +27,12 @@ std::string to_string(const Type& type) {
   return std::string(to_string(type.dtype)) + to_string(type.shape);
 }
 
-namespace {
-uint64_t next_serial() {
+GraphData::GraphData() = default;
+
+GraphData::Serial::Serial() {
   static std::atomic<uint64_t> made{0};
-  return made.fetch_add(1, std::memory_order_relaxed) + 1;
+  number = made.fetch_add(1, std::memory_order_relaxed) + 1;
 }
-}  // namespace
-
-GraphData::GraphData() : serial_(next_serial()) {}
-
-GraphData::GraphData(const GraphData& other)
-    : serial_(next_serial()),
-      name_(other.name_),
-      nodes_(other.nodes_),
-      operand_pool_(other.operand_pool_),
-      attr_words_(other.attr_words_),
-      regions_(other.regions_),
-      types_(other.types_),
-      origins_(other.origins_),
-      scopes_(other.scopes_),
-      calls_(other.calls_),
-      inputs_(other.inputs_),
-      input_names_(other.input_names_),
-      outputs_(other.outputs_),
-      writebacks_(other.writebacks_),
-      pure_(other.pure_) {}
 
 uint64_t GraphData::hash() const {
   if (uint64_t known = hash_.load(std::memory_order_relaxed)) return known;

@@ -107,8 +107,20 @@ class GraphData {
  private:
   friend class Builder;
   GraphData();
-  GraphData(const GraphData& other);
-  uint64_t serial_;  // of no other graph of this process
+  GraphData(const GraphData&) = default;
+  // Of no other graph of this process; a copy is another graph.
+  struct Serial {
+    uint64_t number;
+    Serial();
+    Serial(const Serial&) : Serial() {}
+    operator uint64_t() const { return number; }
+  };
+  // 0: not computed yet; a copy may change before it is.
+  struct KnownHash : std::atomic<uint64_t> {
+    KnownHash() : atomic(0) {}
+    KnownHash(const KnownHash&) : KnownHash() {}
+  };
+  Serial serial_;
   std::string name_;
   std::vector<Node> nodes_;
   std::vector<Value> operand_pool_;
@@ -123,7 +135,7 @@ class GraphData {
   std::vector<Value> outputs_;
   std::vector<uint32_t> writebacks_;
   bool pure_ = true;
-  mutable std::atomic<uint64_t> hash_{0};  // 0: not computed yet
+  mutable KnownHash hash_;
 };
 
 bool operator==(const Graph& a, const Graph& b);
