@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "backends/cpu/blas.h"
+#include "backends/cpu/library/blas.h"
 #include "contender.h"
 
 namespace bench {

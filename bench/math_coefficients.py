@@ -1,4 +1,4 @@
-"""Derives the polynomial coefficients of backends/cpu/math.cpp: python3 bench/math_coefficients.py
+"""Derives the polynomial coefficients of backends/cpu/kernel/math.cpp: python3 bench/math_coefficients.py
 
 Minimax by the Remez exchange, weighted for relative error of the function, in 60 digits (mpmath). Coefficients are
 rounded to the format, the two lowest first and the rest fitted again, so that rounding costs little. The last column is the largest error, as log2 of the relative error of the function (f32 needs -26, f64 -55).

@@ -8,8 +8,8 @@
 #include <tbb/parallel_for.h>
 #include <unistd.h>
 
-#include "backends/cpu/pool.h"
-#include "backends/cpu/routines.h"
+#include "backends/cpu/routines/routines.h"
+#include "backends/cpu/runtime/pool.h"
 #include "bench/sleef_loops.h"
 #include "ir/build.h"
 #include "tests/backends/math_error.h"

@@ -2,7 +2,7 @@
 // dispatch. Items are nodes (instructions for emission), so that time an item is to be read.
 #include <benchmark/benchmark.h>
 
-#include "backends/cpu/emit.h"
+#include "backends/cpu/emit/emit.h"
 #include "backends/cpu/executable.h"
 #include "chain.h"
 #include "core/engine_cache.h"

@@ -5,14 +5,14 @@
 #include <set>
 #include <tuple>
 
-#include "backends/cpu/cluster.h"
+#include "backends/cpu/cluster/cluster.h"
+#include "backends/cpu/cluster/prepare.h"
 #include "backends/cpu/executable.h"
-#include "backends/cpu/lower.h"
-#include "backends/cpu/lower_access.h"
-#include "backends/cpu/lower_ops.h"
-#include "backends/cpu/plan.h"
-#include "backends/cpu/pool.h"
-#include "backends/cpu/prepare.h"
+#include "backends/cpu/kernel/lower_ops.h"
+#include "backends/cpu/lower/lower.h"
+#include "backends/cpu/lower/lower_access.h"
+#include "backends/cpu/runtime/plan.h"
+#include "backends/cpu/runtime/pool.h"
 #include "ir/env.h"
 #include "ir/log.h"
 #include "ir/rules.h"

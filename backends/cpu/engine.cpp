@@ -3,7 +3,7 @@
 #include <string>
 
 #include "backends/cpu/executable.h"
-#include "backends/cpu/kernel_code.h"
+#include "backends/cpu/runtime/kernel_code.h"
 #include "backends/target.h"
 #include "passes/dump.h"
 

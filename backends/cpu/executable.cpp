@@ -5,7 +5,7 @@
 #include <mutex>
 #include <vector>
 
-#include "backends/cpu/pool.h"
+#include "backends/cpu/runtime/pool.h"
 #include "ir/fork.h"
 #include "ir/ops/total.h"
 #include "ir/rules.h"

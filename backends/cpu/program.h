@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "backends/buffer.h"
-#include "backends/cpu/kernel_code.h"
-#include "backends/cpu/routines.h"
+#include "backends/cpu/routines/routines.h"
+#include "backends/cpu/runtime/kernel_code.h"
 #include "ir/graph.h"
 
 namespace jot::cpu {

@@ -1,4 +1,4 @@
-#include "backends/cpu/blas.h"
+#include "backends/cpu/library/blas.h"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // What ends up in one kernel.
-#include "backends/cpu/cluster.h"
+#include "backends/cpu/cluster/cluster.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "backends/cpu/code_memory.h"
+#include "backends/cpu/runtime/code_memory.h"
 
 #include <doctest/doctest.h>
 #include <sys/wait.h>

@@ -6,7 +6,7 @@
 #include <array>
 #include <random>
 
-#include "backends/cpu/math.h"
+#include "backends/cpu/kernel/math.h"
 #include "tests/backends/kernel_run.h"
 
 namespace {

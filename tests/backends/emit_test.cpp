@@ -9,8 +9,8 @@
 #include <random>
 #include <thread>
 
-#include "backends/cpu/combine_gathers.h"
-#include "backends/cpu/math.h"
+#include "backends/cpu/kernel/combine_gathers.h"
+#include "backends/cpu/kernel/math.h"
 #include "tests/backends/kernel_run.h"
 
 using namespace jot;

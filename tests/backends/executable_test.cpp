@@ -9,8 +9,8 @@
 #include <set>
 #include <thread>
 
-#include "backends/cpu/blas.h"
-#include "backends/cpu/pool.h"
+#include "backends/cpu/library/blas.h"
+#include "backends/cpu/runtime/pool.h"
 #include "backends/target.h"
 #include "ir/env.h"
 #include "passes/pipeline.h"

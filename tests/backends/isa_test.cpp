@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/assembler.h"
+#include "backends/cpu/emit/assembler.h"
 #include "jot/error.h"
 
 namespace {

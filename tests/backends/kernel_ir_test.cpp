@@ -1,5 +1,5 @@
 // Kernel IR: verifier, text, builder (sharing, folding, simplification), interpreter.
-#include "backends/cpu/kernel_ir.h"
+#include "backends/cpu/kernel/kernel_ir.h"
 
 #include <doctest/doctest.h>
 
@@ -9,7 +9,7 @@
 #include <limits>
 #include <random>
 
-#include "backends/cpu/kernel_builder.h"
+#include "backends/cpu/kernel/kernel_builder.h"
 #include "jot/error.h"
 
 using namespace jot;

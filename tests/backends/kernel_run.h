@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/code_memory.h"
-#include "backends/cpu/emit.h"
-#include "backends/cpu/kernel_builder.h"
-#include "backends/cpu/kernel_code.h"
+#include "backends/cpu/emit/emit.h"
+#include "backends/cpu/kernel/kernel_builder.h"
+#include "backends/cpu/runtime/code_memory.h"
+#include "backends/cpu/runtime/kernel_code.h"
 
 namespace jot::cpu::testing {
 

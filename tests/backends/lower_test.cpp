@@ -1,5 +1,5 @@
 // What kernels look like.
-#include "backends/cpu/lower.h"
+#include "backends/cpu/lower/lower.h"
 
 #include <doctest/doctest.h>
 

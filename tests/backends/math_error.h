@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "backends/cpu/kernel_builder.h"
-#include "backends/cpu/kernel_code.h"
-#include "backends/cpu/math.h"
+#include "backends/cpu/kernel/kernel_builder.h"
+#include "backends/cpu/kernel/math.h"
+#include "backends/cpu/runtime/kernel_code.h"
 
 namespace jot::test {
 

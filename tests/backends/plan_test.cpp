@@ -1,4 +1,4 @@
-#include "backends/cpu/plan.h"
+#include "backends/cpu/runtime/plan.h"
 
 #include <doctest/doctest.h>
 

@@ -1,13 +1,13 @@
 // The allocator alone, with very few registers: what it asks for is recorded and then executed by a machine whose
 // registers hold tokens, loops any number of times. Every read must find the value that the program means.
-#include "backends/cpu/regalloc.h"
+#include "backends/cpu/kernel/regalloc.h"
 
 #include <doctest/doctest.h>
 
 #include <map>
 #include <random>
 
-#include "backends/cpu/kernel_builder.h"
+#include "backends/cpu/kernel/kernel_builder.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "backends/cpu/routines.h"
+#include "backends/cpu/routines/routines.h"
 #include "backends/reference/interpret.h"
 
 #include <doctest/doctest.h>
@@ -8,7 +8,7 @@
 #include <limits>
 #include <thread>
 
-#include "backends/cpu/pool.h"
+#include "backends/cpu/runtime/pool.h"
 #include "ir/rules.h"
 #include "tests/ops/rows.h"
 

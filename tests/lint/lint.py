@@ -15,7 +15,12 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LAYERS = ['ir', 'passes', 'backends', 'core']  # a lower one never includes a higher one
+LAYERS = ['ir', 'passes', 'backends', 'core']
+# The road, from below: a folder never includes a later one.
+FLOORS = ['ir/jot', 'ir', 'passes', 'backends',
+          'backends/reference', 'backends/cpu/cluster', 'backends/cpu/kernel', 'backends/cpu/emit', 'backends/cpu/runtime',
+          'backends/cpu/routines', 'backends/cpu/library', 'backends/cpu/lower', 'backends/cpu',
+          'core/jot', 'core']
 FOLDERS = LAYERS + ['tests', 'bench', 'docs']
 CLANG = next(filter(shutil.which, (f'clang++-{version}' for version in range(16, 31))), 'clang++-16 or newer')
 COMPILERS = ['g++', CLANG]
@@ -36,9 +41,10 @@ def public_headers():
     return {str(path.relative_to(ROOT / layer)): path for layer in LAYERS for path in (ROOT / layer / 'jot').rglob('*.h')}
 
 
-def layer_of(path):
-    top = path.relative_to(ROOT).parts[0]
-    return LAYERS.index(top) if top in LAYERS else len(LAYERS)
+def floor_of(path):
+    """The number of the innermost folder that the road names; beyond it: no part of the library."""
+    return next((FLOORS.index(str(folder)) for folder in path.relative_to(ROOT).parents if str(folder) in FLOORS),
+                len(FLOORS))
 
 
 def line_of(text, match):
@@ -46,7 +52,7 @@ def line_of(text, match):
 
 
 def check_layer(layer):
-    """Quoted includes name a file from the root or a public header, in this layer or a lower one."""
+    """Quoted includes name a file from the root or a public header, on this floor or a lower one."""
     headers = public_headers()
     for path in sorted((ROOT / layer).rglob('*')):
         if path.suffix not in ('.h', '.cpp', '.def'):
@@ -61,8 +67,8 @@ def check_layer(layer):
             target = headers.get(name, ROOT / name)
             if not target.is_file():
                 yield f'{path}:{line_of(text, match)}: no file "{name}" from the root, nor a public header'
-            elif layer_of(target) > LAYERS.index(layer):
-                yield f'{path}:{line_of(text, match)}: {layer} may not include "{name}"'
+            elif floor_of(target) > floor_of(path):
+                yield f'{path}:{line_of(text, match)}: {path.relative_to(ROOT).parent} may not include "{name}"'
 
 
 def check_public_header(name, path):

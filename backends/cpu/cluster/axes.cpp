@@ -1,0 +1,455 @@
+#include "backends/cpu/cluster/axes.h"
+
+#include <algorithm>
+
+namespace jot::cpu {
+
+using namespace ir;
+
+namespace {
+
+constexpr int64_t kSmall = 16;        // extents that are unrolled under a longer axis
+constexpr int64_t kShortSum = 4;      // products of any extents that sum so few terms are bound by memory
+constexpr int64_t kSmallSum = 32;     // the same, of reduced axes
+constexpr int64_t kTiny = 32;         // axes whose every value has at most so many elements are unrolled
+constexpr int64_t kMovedGroup = 128;  // extents that a concat, slice, ... may want unrolled
+constexpr int64_t kBudget = 1 << 22;  // unrolled elements of all values together, plus 8 a value
+
+bool contains(Ints list, size_t d) { return std::ranges::find(list, static_cast<int64_t>(d)) != list.end(); }
+
+// Which dims a slice leaves whole, a pad unpadded.
+class Untouched {
+ public:
+  Untouched(const Shape& operand, AttrView a) : op_(a.op()), operand_(operand) {
+    if (op_ == Op::slice_op)
+      x_ = a.ints(Key::start), y_ = a.ints(Key::limit), z_ = a.ints(Key::stride);
+    else
+      x_ = a.ints(Key::lo), y_ = a.ints(Key::hi), z_ = a.ints(Key::interior);
+  }
+  bool operator()(size_t d) const {
+    return op_ == Op::slice_op ? x_[d] == 0 && y_[d] == operand_[d] && z_[d] == 1
+                               : x_[d] == 0 && y_[d] == 0 && z_[d] == 0;
+  }
+
+ private:
+  Op op_;
+  const Shape& operand_;
+  Ints x_, y_, z_;
+};
+
+// Calls f(dim of operand i, dim of the result) for dims that run together across the edge.
+template <class F>
+void for_each_tie(const GraphData& g, Value v, size_t i, F f) {
+  const Shape& from = g.shape(g.operand(v, i));
+  AttrView a = g.attrs(v);
+  switch (g.op(v)) {
+    case Op::broadcast_op:
+      for (size_t d = 0; d < from.size(); ++d)
+        if (from[d] != 1) f(d, static_cast<size_t>(a.ints(Key::dims)[d]));
+      return;
+    case Op::permute_op:
+      for (size_t d = 0; d < from.size(); ++d) f(static_cast<size_t>(a.ints(Key::perm)[d]), d);
+      return;
+    case Op::reshape_op:
+      for (const ReshapeGroup& group : reshape_groups(from, g.shape(v)))
+        if (group.from_end - group.from_begin == 1 && group.to_end - group.to_begin == 1)
+          f(group.from_begin, group.to_begin);
+      return;
+    case Op::slice_op:
+    case Op::pad_op: {
+      if (i != 0) return;
+      Untouched untouched(from, a);
+      for (size_t d = 0; d < from.size(); ++d)
+        if (untouched(d)) f(d, d);
+      return;
+    }
+    case Op::concat_op:
+      for (size_t d = 0; d < from.size(); ++d)
+        if (static_cast<int64_t>(d) != a.integer(Key::dim)) f(d, d);
+      return;
+    case Op::rev_op:
+      for (size_t d = 0; d < from.size(); ++d)
+        if (!contains(a.ints(Key::dims), d)) f(d, d);
+      return;
+    case Op::diag_embed_op:
+      for (size_t d = 0; d < static_cast<size_t>(a.integer(Key::batch_dims)); ++d) f(d, d);
+      return;
+    case Op::reduce_sum_op:
+    case Op::reduce_max_op:
+    case Op::reduce_min_op:
+      for (size_t d = 0, kept = 0; d < from.size(); ++d)
+        if (!contains(a.ints(Key::dims), d)) f(d, kept++);
+      return;
+    case Op::dot_op: {
+      Ints batch = i == 0 ? a.first(Key::batch) : a.second(Key::batch);
+      for (size_t d = 0; d < batch.size(); ++d) f(static_cast<size_t>(batch[d]), d);
+      size_t at = batch.size() + (i == 0 ? 0 : free_dims(g, v, 0).size());
+      for (int64_t d : free_dims(g, v, i)) f(static_cast<size_t>(d), at++);
+      return;
+    }
+    case Op::gather_op:
+      if (i == 1)
+        for (size_t d = 0, batch = 0; d < g.shape(v).size(); ++d)
+          if (!contains(a.ints(Key::offset_dims), d)) f(batch++, d);
+      return;
+    default:
+      if (info(g.op(v)).op_class == OpClass::elementwise || g.op(v) == Op::copy_op || g.op(v) == Op::stop_gradient_op)
+        for (size_t d = 0; d < from.size(); ++d) f(d, d);
+  }
+}
+
+bool is_elementwise(Op op) { return info(op).op_class == OpClass::elementwise; }
+
+// A splat constant is shared by unrelated users and ties them to nothing, where its elements' positions do not matter.
+bool any_element_serves(const GraphData& g, Value v, Value operand) {
+  if (!is_splat(g, operand)) return false;
+  switch (g.op(v)) {
+    case Op::pad_op:
+    case Op::concat_op:
+    case Op::diag_embed_op:
+    case Op::reduce_sum_op:
+    case Op::reduce_max_op:
+    case Op::reduce_min_op:
+      return false;
+    default:
+      return true;
+  }
+}
+
+uint32_t find(std::vector<uint32_t>& parent, uint32_t x) {
+  while (parent[x] != x) x = parent[x] = parent[parent[x]];
+  return x;
+}
+
+}  // namespace
+
+bool is_splat(const GraphData& g, Value v) { return g.op(v) == Op::const_op && g.attrs(v).ints(Key::data).size() == 1; }
+
+std::vector<ReshapeGroup> reshape_groups(const Shape& from, const Shape& to) {
+  std::vector<ReshapeGroup> groups;
+  if (from.numel() == 0) return {{0, from.size(), 0, to.size()}};
+  size_t i = 0, j = 0;
+  auto skip_ones = [&] {
+    while (i < from.size() && from[i] == 1) ++i;
+    while (j < to.size() && to[j] == 1) ++j;
+  };
+  for (skip_ones(); i < from.size() && j < to.size(); skip_ones()) {
+    ReshapeGroup group{i, i + 1, j, j + 1};
+    int64_t x = from[i++], y = to[j++];
+    while (x != y) {
+      if (x < y) {
+        x *= from[i++];
+        group.from_end = i;
+      } else {
+        y *= to[j++];
+        group.to_end = j;
+      }
+    }
+    groups.push_back(group);
+  }
+  return groups;
+}
+
+std::vector<int64_t> free_dims(const GraphData& g, Value v, size_t i) {
+  AttrView a = g.attrs(v);
+  Ints contract = i == 0 ? a.first(Key::contract) : a.second(Key::contract);
+  Ints batch = i == 0 ? a.first(Key::batch) : a.second(Key::batch);
+  std::vector<int64_t> dims;
+  for (size_t d = 0; d < g.shape(g.operand(v, i)).size(); ++d)
+    if (!contains(contract, d) && !contains(batch, d)) dims.push_back(static_cast<int64_t>(d));
+  return dims;
+}
+
+bool is_small_dot(const GraphData& g, Value v) {
+  AttrView a = g.attrs(v);
+  int64_t contracted = 1, free[2] = {1, 1};
+  const Shape& lhs = g.shape(g.operand(v, 0));
+  for (int64_t d : a.first(Key::contract)) contracted *= lhs[static_cast<size_t>(d)];
+  for (size_t i = 0; i < 2; ++i)
+    for (int64_t d : free_dims(g, v, i)) free[i] *= g.shape(g.operand(v, i))[static_cast<size_t>(d)];
+  return contracted <= kShortSum || (contracted <= kSmall && std::min(free[0], free[1]) <= kSmall);
+}
+
+// ---- classes
+
+Axes::Axes(const GraphData& g) : g_(g), first_(g.size() + 1) {
+  for (Value v = 0; v < g.size(); ++v) first_[v + 1] = first_[v] + static_cast<uint32_t>(g.shape(v).size());
+  axis_.resize(first_[g.size()]);
+  std::vector<uint8_t> restricted(axis_.size(), 0);
+  relate(restricted);
+  choose_roles();
+  if (!find_repeated(restricted)) return;
+  relate(restricted);
+  choose_roles();
+}
+
+// One axis must not loop over two dims of a value (x - x^T would see only the diagonal). Dims of such axes are then
+// tied by elementwise ops alone, which keep positions.
+bool Axes::find_repeated(std::vector<uint8_t>& restricted) const {
+  std::vector<Value> seen(extents_.size(), kNoValue);
+  std::vector<uint8_t> repeated(extents_.size(), 0);
+  bool any = false;
+  for (Value v = 0; v < g_.size(); ++v)
+    for (Axis a : of(v)) {
+      if (!looped(a)) continue;
+      if (seen[a] == v) repeated[a] = 1;
+      any |= seen[a] == v;
+      seen[a] = v;
+    }
+  for (size_t d = 0; any && d < axis_.size(); ++d) restricted[d] = axis_[d] != kNoAxis && repeated[axis_[d]];
+  return any;
+}
+
+void Axes::relate(const std::vector<uint8_t>& restricted) {
+  std::vector<uint32_t> parent(axis_.size());
+  for (uint32_t d = 0; d < parent.size(); ++d) parent[d] = d;
+  for (Value v = 0; v < g_.size(); ++v) {
+    if (first_[v] == first_[v + 1] && is_elementwise(g_.op(v))) continue;
+    std::span<const Value> operands = g_.operands(v);
+    for (size_t i = 0; i < operands.size(); ++i) {
+      if (any_element_serves(g_, v, operands[i])) continue;
+      uint32_t from = first_[operands[i]], to = first_[v];
+      for_each_tie(g_, v, i, [&](size_t x, size_t y) {
+        uint32_t p = from + static_cast<uint32_t>(x), q = to + static_cast<uint32_t>(y);
+        if ((restricted[p] || restricted[q]) && !is_elementwise(g_.op(v))) return;
+        parent[find(parent, q)] = find(parent, p);  // v is new: the trees stay flat
+      });
+    }
+  }
+  extents_.clear();
+  std::fill(axis_.begin(), axis_.end(), kNoAxis);
+  std::vector<Axis> name(parent.size(), kNoAxis);
+  for (Value v = 0; v < g_.size(); ++v)
+    for (size_t d = 0; d < g_.shape(v).size(); ++d) {
+      int64_t extent = g_.shape(v)[d];
+      if (extent == 1) continue;
+      uint32_t at = first_[v] + static_cast<uint32_t>(d), root = find(parent, at);
+      if (name[root] == kNoAxis) {
+        name[root] = static_cast<Axis>(extents_.size());
+        extents_.push_back(extent);
+      }
+      axis_[at] = name[root];
+    }
+}
+
+bool Axes::has_loops(Value v) const {
+  return std::ranges::any_of(of(v), [this](Axis a) { return looped(a); });
+}
+
+int64_t Axes::elements(Value v) const {
+  int64_t n = 1;
+  for (Axis a : of(v))
+    if (a != kNoAxis && !looped(a)) n *= extents_[a];
+  return n;
+}
+
+// ---- loops or unrolled
+
+namespace {
+
+// Marks the axes that an op would rather have unrolled.
+class Wishes {
+ public:
+  Wishes(const GraphData& g, const Axes& axes, std::vector<uint8_t>& wanted) : g_(g), axes_(axes), wanted_(wanted) {}
+
+  void visit(Value v) {
+    AttrView a = g_.attrs(v);
+    switch (g_.op(v)) {
+      case Op::identity_op:
+        return want_all(v, 0, g_.shape(v).size());
+      case Op::diag_embed_op: {
+        auto batch = static_cast<size_t>(a.integer(Key::batch_dims));
+        want_all(g_.operand(v, 0), batch, g_.shape(g_.operand(v, 0)).size());
+        return want_all(v, batch, g_.shape(v).size());
+      }
+      case Op::slice_op:
+      case Op::pad_op: {
+        Untouched untouched(g_.shape(g_.operand(v, 0)), a);
+        return want_moved(v, [&](size_t d) { return !untouched(d); });
+      }
+      case Op::rev_op:
+        return want_moved(v, [&](size_t d) { return contains(a.ints(Key::dims), d); });
+      case Op::concat_op:
+        return want_moved(v, [&](size_t d) { return static_cast<int64_t>(d) == a.integer(Key::dim); });
+      case Op::reshape_op:
+        return visit_reshape(v);
+      case Op::broadcast_op:
+        return visit_broadcast(v);
+      case Op::reduce_sum_op:
+      case Op::reduce_max_op:
+      case Op::reduce_min_op:
+        return visit_reduction(v);
+      case Op::dot_op:
+        return visit_dot(v);
+      case Op::gather_op:
+        return visit_gather(v);
+      default:
+        return;
+    }
+  }
+
+ private:
+  int64_t extent(Axis a) const { return a == kNoAxis ? 1 : axes_.extent(a); }
+  void want(Axis a) {
+    if (a != kNoAxis) wanted_[a] = 1;
+  }
+  void want_all(Value v, size_t begin, size_t end) {
+    int64_t n = 1;
+    for (size_t d = begin; d < end; ++d) n *= g_.shape(v)[d];
+    if (n > kMaxUnrolled) return;
+    for (size_t d = begin; d < end; ++d) want(axes_.of(v)[d]);
+  }
+  template <class F>
+  void want_moved(Value v, F moved) {
+    for (Value o : g_.operands(v))
+      for (size_t d = 0; d < g_.shape(o).size(); ++d)
+        if (moved(d) && g_.shape(o)[d] <= kMovedGroup && g_.shape(v)[d] <= kMovedGroup) {
+          want(axes_.of(o)[d]);
+          want(axes_.of(v)[d]);
+        }
+  }
+  void visit_reshape(Value v) {
+    Value o = g_.operand(v, 0);
+    for (const ReshapeGroup& group : reshape_groups(g_.shape(o), g_.shape(v))) {
+      int64_t n = 1;
+      for (size_t d = group.from_begin; d < group.from_end; ++d) n *= g_.shape(o)[d];
+      if (n > kMovedGroup || (group.from_end - group.from_begin == 1 && group.to_end - group.to_begin == 1)) continue;
+      want_all(o, group.from_begin, group.from_end);
+      want_all(v, group.to_begin, group.to_end);
+    }
+  }
+  // A short axis under a longer one, where the operand has some axes of the result but not all.
+  void visit_broadcast(Value v) {
+    int64_t from = g_.shape(g_.operand(v, 0)).numel(), longest = 1;
+    if (from == 1 || from == g_.shape(v).numel()) return;
+    for (Axis a : axes_.of(v)) longest = std::max(longest, extent(a));
+    for (Axis a : axes_.of(v))
+      if (extent(a) <= kSmall && extent(a) < longest) want(a);
+  }
+  // Short reduced axes, and short axes that stay when a longer one goes.
+  void visit_reduction(Value v) {
+    Value o = g_.operand(v, 0);
+    Ints dims = g_.attrs(v).ints(Key::dims);
+    int64_t longest_kept = 1, longest_reduced = 1;
+    for (size_t d = 0; d < g_.shape(o).size(); ++d) {
+      int64_t& longest = contains(dims, d) ? longest_reduced : longest_kept;
+      longest = std::max(longest, g_.shape(o)[d]);
+    }
+    for (size_t d = 0; d < g_.shape(o).size(); ++d) {
+      int64_t n = g_.shape(o)[d];
+      bool reduced = contains(dims, d);
+      if (n <= kSmallSum && (reduced ? longest_kept > 1 : longest_reduced > n)) want(axes_.of(o)[d]);
+    }
+  }
+  void visit_dot(Value v) {
+    if (!is_small_dot(g_, v)) return;
+    AttrView a = g_.attrs(v);
+    int64_t free[2] = {1, 1};
+    for (size_t i = 0; i < 2; ++i) {
+      Value o = g_.operand(v, i);
+      for (int64_t d : i == 0 ? a.first(Key::contract) : a.second(Key::contract))
+        want(axes_.of(o)[static_cast<size_t>(d)]);
+      for (int64_t d : free_dims(g_, v, i)) free[i] *= g_.shape(o)[static_cast<size_t>(d)];
+    }
+    bool batched = false;
+    for (int64_t d : a.first(Key::batch)) batched |= g_.shape(g_.operand(v, 0))[static_cast<size_t>(d)] > 1;
+    for (size_t i = 0; i < 2; ++i)
+      if (free[i] <= kSmall && (batched || free[i] < free[1 - i]))
+        for (int64_t d : free_dims(g_, v, i)) want(axes_.of(g_.operand(v, i))[static_cast<size_t>(d)]);
+  }
+  void visit_gather(Value v) {
+    AttrView a = g_.attrs(v);
+    int64_t n = 1;
+    for (int64_t d : a.ints(Key::offset_dims)) n *= g_.shape(v)[static_cast<size_t>(d)];
+    want(axes_.of(g_.operand(v, 1)).back());
+    if (n > kMovedGroup) return;
+    for (int64_t d : a.ints(Key::offset_dims)) want(axes_.of(v)[static_cast<size_t>(d)]);
+  }
+
+  const GraphData& g_;
+  const Axes& axes_;
+  std::vector<uint8_t>& wanted_;
+};
+
+}  // namespace
+
+void Axes::choose_roles() {
+  std::vector<uint8_t> wanted(extents_.size(), 0);
+  std::vector<int64_t> largest(extents_.size(), 0);
+  loops_.assign(extents_.size(), 1);
+  if (extents_.empty()) return;
+  Wishes wishes(g_, *this, wanted);
+  for (Value v = 0; v < g_.size(); ++v) {
+    if (of(v).empty() && is_elementwise(g_.op(v))) continue;
+    wishes.visit(v);
+    int64_t n = g_.shape(v).numel();
+    for (Axis a : of(v))
+      if (a != kNoAxis) largest[a] = std::max(largest[a], n);
+  }
+  for (Axis a = 0; a < extents_.size(); ++a)
+    loops_[a] = extents_[a] > kMaxUnrolled || !(wanted[a] || largest[a] <= kTiny || extents_[a] == 0);
+  // Too much to unroll: the longest axis of the value becomes a loop.
+  int64_t total = 0;
+  for (int64_t limit = kMaxUnrolled; limit > 0; limit /= 8) {
+    total = 0;
+    for (Value v = 0; v < g_.size(); ++v) {
+      int64_t n = elements(v);
+      for (; n > limit; n = elements(v)) {
+        Axis longest = kNoAxis;
+        for (Axis a : of(v))
+          if (a != kNoAxis && !looped(a) && (longest == kNoAxis || extents_[a] > extents_[longest])) longest = a;
+        loops_[longest] = 1;
+      }
+      total += n;
+    }
+    if (total <= kBudget + 8 * static_cast<int64_t>(g_.size())) return;
+  }
+}
+
+// ---- edges
+
+// Both unrolled, or the same loop.
+bool Axes::same(Axis a, Axis b) const { return looped(a) || looped(b) ? a == b : true; }
+
+bool Axes::preserves_reshape(Value v) const {
+  Value o = g_.operand(v, 0);
+  for (const ReshapeGroup& group : reshape_groups(g_.shape(o), g_.shape(v))) {
+    if (group.from_end - group.from_begin == 1 && group.to_end - group.to_begin == 1) {
+      if (!same(of(o)[group.from_begin], of(v)[group.to_begin])) return false;
+      continue;
+    }
+    for (size_t d = group.from_begin; d < group.from_end; ++d)
+      if (looped(of(o)[d])) return false;
+    for (size_t d = group.to_begin; d < group.to_end; ++d)
+      if (looped(of(v)[d])) return false;
+  }
+  return true;
+}
+
+bool Axes::preserves(Value v, size_t i) const {
+  Value o = g_.operand(v, i);
+  Op op = g_.op(v);
+  if (any_element_serves(g_, v, o)) return true;
+  if (op == Op::reshape_op) return preserves_reshape(v);
+  if (op == Op::gather_op && i == 0) return false;
+  std::span<const Axis> from = of(o), to = of(v);
+  // Untied dims must be unrolled on both sides, but for reduced ones and the new dims of a broadcast.
+  uint8_t few[16] = {};
+  std::vector<uint8_t> many;
+  if (from.size() + to.size() > std::size(few)) many.resize(from.size() + to.size());
+  uint8_t* tied_from = many.empty() ? few : many.data();
+  uint8_t* tied_to = tied_from + from.size();
+  bool ok = true;
+  for_each_tie(g_, v, i, [&](size_t x, size_t y) {
+    tied_from[x] = tied_to[y] = 1;
+    ok &= same(from[x], to[y]);
+  });
+  if (info(op).op_class == OpClass::reduction) return ok;
+  for (size_t d = 0; d < from.size(); ++d) ok &= tied_from[d] || unrolled(from[d]);
+  bool grows = op == Op::broadcast_op || op == Op::dot_op || (op == Op::where_op && from.empty()) ||
+               (op == Op::pad_op && i == 1);
+  for (size_t d = 0; d < to.size() && !grows; ++d) ok &= tied_to[d] || unrolled(to[d]);
+  return ok;
+}
+
+}  // namespace jot::cpu

@@ -1,0 +1,589 @@
+#include "backends/cpu/cluster/cluster.h"
+
+#include <algorithm>
+#include <map>
+#include <queue>
+#include <unordered_map>
+
+namespace jot::cpu {
+
+using namespace ir;
+
+namespace {
+
+constexpr uint32_t kNothing = 0xffffffff;
+constexpr int64_t kSequential = 4096;     // iterations up to which a full reduction stays within its cluster
+constexpr int64_t kAccumulators = 128;    // most elements of a reduction over loops
+constexpr int64_t kInlineSize = 16;       // operations of a value that every user computes for itself
+constexpr int64_t kConstantBytes = 4096;  // splat constants in memory; longer ones are filled when they are needed
+
+class Clusterer {
+ public:
+  explicit Clusterer(const GraphData& g) : g_(g), c_(g) {
+    uint32_t n = g.size();
+    c_.role.resize(n);
+    c_.reduction.assign(n, Reduction::none);
+    c_.cluster.assign(n, kNothing);
+    c_.stored.assign(n, 0);
+    c_.points.assign(n, 0);
+    c_.follows.assign(n, 1);
+    root_.assign(n, kNoValue);
+    path_.assign(n, 1);
+    first_edge_.assign(n, 0);
+    edges_.reserve(2 * size_t{n});
+    set_.assign(n, 0);
+    home_.assign(n, 0);
+    level_.assign(n, 0);
+    size_.assign(n, 0);
+    ready_.assign(n, 0);
+    set_loops_.emplace_back();  // 0: none
+  }
+
+  Clustering run() {
+    assign_roles();
+    find_memory();
+    assign_levels();
+    sink();
+    find_needed();
+    collect();
+    order();
+    return std::move(c_);
+  }
+
+ private:
+  using Set = uint32_t;                                     // a set of loops
+  enum : uint8_t { kMemory = 1, kAffine = 2, kApart = 4 };  // contiguous; by strides; not where it is a slice of
+
+  // ---- roles
+
+  void assign_roles() {
+    for (Value v = 0; v < g_.size(); ++v) {
+      Op op = g_.op(v);
+      if (op == Op::param_op) {
+        c_.role[v] = Role::input;
+      } else if (op == Op::const_op || op == Op::iota_op || op == Op::identity_op) {
+        c_.role[v] = Role::source;
+      } else if (is_movement_of_one(op)) {
+        c_.role[v] = Role::view;
+        c_.follows[v] = c_.axes.preserves(v, 0);
+      } else {
+        c_.role[v] = fits_kernel(v) ? Role::kernel : Role::routine;
+      }
+    }
+  }
+
+  bool all_preserved(Value v, size_t first = 0) const {
+    for (size_t i = first; i < g_.operands(v).size(); ++i)
+      if (!c_.axes.preserves(v, i)) return false;
+    return true;
+  }
+
+  bool fits_kernel(Value v) {
+    Op op = g_.op(v);
+    switch (op) {
+      case Op::pad_op:
+      case Op::concat_op:
+      case Op::diag_embed_op:
+        return all_preserved(v);
+      case Op::dot_op:
+        return is_small_dot(g_, v) && all_preserved(v);
+      case Op::gather_op:
+        return all_preserved(v, 1) && fits_gather(v);
+      case Op::reduce_sum_op:
+      case Op::reduce_max_op:
+      case Op::reduce_min_op:
+        return all_preserved(v) && fits_reduction(v);
+      default:
+        return info(op).op_class == OpClass::elementwise;
+    }
+  }
+
+  // Modulo arithmetic wraps inside a slice, too: single elements only.
+  bool fits_gather(Value v) const {
+    if (g_.attrs(v).mode() != Mode::wrap) return true;
+    return std::ranges::all_of(g_.attrs(v).ints(Key::sizes), [](int64_t n) { return n == 1; });
+  }
+
+  bool fits_reduction(Value v) {
+    Value o = g_.operand(v, 0);
+    Ints dims = g_.attrs(v).ints(Key::dims);
+    int64_t iterations = 1;
+    size_t kept = 0, reduced = 0;
+    bool trailing = true;
+    for (size_t d = 0; d < g_.shape(o).size(); ++d) {
+      Axis a = c_.axes.of(o)[d];
+      if (!c_.axes.looped(a)) continue;
+      iterations *= c_.axes.extent(a);
+      if (std::ranges::find(dims, static_cast<int64_t>(d)) != dims.end()) {
+        ++reduced;
+      } else {
+        ++kept;
+        trailing &= reduced == 0;
+      }
+    }
+    if (reduced == 0) return true;
+    if (c_.axes.elements(v) > kAccumulators || (kept > 0 && !trailing)) return false;
+    c_.reduction[v] = kept > 0 || iterations <= kSequential ? Reduction::rows : Reduction::full;
+    return true;
+  }
+
+  // ---- memory
+
+  // What routines, outputs and movements that no loop nest can follow need in memory. Users come before operands.
+  void find_memory() {
+    std::vector<uint8_t> need(g_.size(), 0);
+    for (Value v : g_.outputs()) need[v] |= kMemory;
+    for (Value v = g_.size(); v-- > 0;) {
+      switch (c_.role[v]) {
+        case Role::input:
+          break;
+        case Role::source:
+          if (need[v] && !is_constant_memory(v)) c_.role[v] = Role::routine;
+          break;
+        case Role::view:
+          view_needs(v, need);
+          break;
+        case Role::kernel:
+          if (g_.op(v) == Op::gather_op) need[g_.operand(v, 0)] |= kAffine;
+          break;
+        case Role::routine:
+          if (g_.op(v) == Op::dynamic_slice_op) c_.points[v] = !(need[v] & kMemory) || is_block(v, need);
+          break;
+      }
+      if (c_.role[v] == Role::routine) routine_needs(v, need);
+    }
+    memory_ = std::move(need);
+  }
+
+  void routine_needs(Value v, std::vector<uint8_t>& need) const {
+    std::span<const Value> operands = g_.operands(v);
+    Op op = g_.op(v);
+    // What is written to a part of memory must not be another part of it.
+    bool updates = op == Op::dynamic_update_slice_op || op == Op::scatter_add_op || op == Op::scatter_set_op;
+    for (size_t i = 0; i < operands.size(); ++i) {
+      bool strided = reads_strided(op, i) && !(c_.points[v] && (need[v] & kMemory));
+      need[operands[i]] |= strided ? kAffine : updates && i > 0 ? kMemory | kApart : kMemory;
+    }
+  }
+
+  // Whether a slice of contiguous memory may stay there: before an axis that it cuts it shows one element of each.
+  bool is_block(Value v, const std::vector<uint8_t>& need) const {
+    if (need[v] & kApart) return false;
+    const Shape &from = g_.shape(g_.operand(v, 0)), &size = g_.shape(v);
+    if (g_.op(v) == Op::slice_op)
+      for (size_t d = 0; d < size.size(); ++d)
+        if (size[d] > 1 && g_.attrs(v).ints(Key::stride)[d] != 1) return false;
+    size_t d = size.size();
+    while (d > 0 && size[d - 1] == from[d - 1]) --d;
+    for (size_t i = 0; i + 1 < d; ++i)
+      if (size[i] != 1) return false;
+    return true;
+  }
+
+  bool is_constant_memory(Value v) const {
+    if (g_.op(v) != Op::const_op) return false;
+    return !is_splat(g_, v) || g_.shape(v).numel() * size_of(g_.dtype(v)) <= kConstantBytes;
+  }
+
+  void view_needs(Value v, std::vector<uint8_t>& need) {
+    Value o = g_.operand(v, 0);
+    if (need[v] & kMemory) {
+      if (is_alias(g_, v)) {
+        need[o] |= need[v] & (kMemory | kApart);
+        return;
+      }
+      c_.points[v] = g_.op(v) == Op::slice_op && !c_.follows[v] && is_block(v, need);
+      if (wants_tiles(v) || c_.points[v]) {
+        c_.role[v] = Role::routine;
+        return;
+      }
+      c_.role[v] = Role::kernel;
+    }
+    if (!c_.follows[v] || (c_.role[v] == Role::view && (need[v] & kAffine)))
+      need[o] |= g_.op(v) == Op::reshape_op && !splits_axes(g_, v) ? kMemory : kAffine;
+  }
+
+  // A transposition of loops: the routine works in tiles.
+  bool wants_tiles(Value v) const {
+    if (g_.op(v) != Op::permute_op || g_.shape(v).numel() < 1024) return false;
+    std::span<const Axis> axes = c_.axes.of(v);
+    if (axes.empty() || !c_.axes.looped(axes.back())) return false;
+    return g_.attrs(v).ints(Key::perm).back() != static_cast<int64_t>(axes.size()) - 1;
+  }
+
+  // ---- levels
+
+  Set loops_of(Value v) {
+    std::span<const Axis> axes = c_.axes.of(v);
+    if (axes.empty()) return 0;
+    loops_.clear();
+    for (Axis a : axes)
+      if (c_.axes.looped(a)) loops_.push_back(a);
+    if (loops_.empty()) return 0;
+    std::ranges::sort(loops_);
+    if (loops_ == set_loops_[last_set_]) return last_set_;
+    auto [it, fresh] = sets_.try_emplace(loops_, static_cast<Set>(set_loops_.size()));
+    if (fresh) set_loops_.push_back(loops_);
+    return last_set_ = it->second;
+  }
+
+  // The edge from an operand of a member or routine, seen through views: where the value comes from.
+  struct Edge {
+    Value root;      // kNoValue: a source
+    Role role;       // of the root
+    bool preserved;  // an element depends on the same loop indices of the root
+    bool in_kernel() const { return role == Role::kernel; }
+    bool is_memory() const { return role == Role::routine; }
+  };
+  Edge edge(Value root, bool preserved) const {
+    return {root, root == kNoValue ? Role::source : c_.role[root], preserved};
+  }
+  std::span<const Edge> edges(Value v) const { return {edges_.data() + first_edge_[v], g_.operands(v).size()}; }
+  void find_edges(Value v) {
+    first_edge_[v] = static_cast<uint32_t>(edges_.size());
+    bool routine = c_.role[v] == Role::routine, direct = !is_movement_of_one(g_.op(v)) || c_.follows[v];
+    for (Value o : g_.operands(v))
+      edges_.push_back(routine ? edge(c_.root(o), false) : edge(root_[o], direct && path_[o]));
+    if (!routine && g_.op(v) == Op::gather_op) edges_[first_edge_[v]] = edge(c_.root(g_.operand(v, 0)), false);
+  }
+  bool can_inline(Value root) const { return size_[root] != 0 && size_[root] <= kInlineSize; }
+
+  void assign_levels() {
+    for (Value v = 0; v < g_.size(); ++v) {
+      switch (c_.role[v]) {
+        case Role::input:
+          root_[v] = v;
+          break;
+        case Role::source:
+          break;
+        case Role::view:
+          root_[v] = root_[g_.operand(v, 0)];
+          path_[v] = path_[g_.operand(v, 0)] && c_.follows[v];
+          break;
+        case Role::kernel:
+          root_[v] = v;
+          find_edges(v);
+          place(v);
+          break;
+        case Role::routine:
+          if (!is_splat(g_, v)) root_[v] = v;  // kernels make splats anew
+          find_edges(v);
+          for (Edge e : edges(v))
+            if (e.in_kernel() || e.is_memory()) level_[v] = std::max(level_[v], level_[e.root] + 1);
+          break;
+      }
+    }
+  }
+
+  // The level of v as a member of the nest `home`.
+  uint32_t level_in(Value v, Set home) const {
+    uint32_t level = 0;
+    for (Edge e : edges(v)) {
+      if (e.is_memory()) level = std::max(level, level_[e.root] + 1);
+      if (!e.in_kernel()) continue;
+      bool fused = e.preserved && home_[e.root] == home && c_.reduction[e.root] != Reduction::full;
+      bool inlined = e.preserved && !fused && can_inline(e.root);
+      level = std::max(level, fused ? level_[e.root] : inlined ? ready_[e.root] : level_[e.root] + 1);
+    }
+    return level;
+  }
+
+  void place(Value v) {
+    set_[v] = loops_of(v);
+    Set home = c_.reduction[v] == Reduction::none ? set_[v] : loops_of(g_.operand(v, 0));
+    uint32_t level = level_in(v, home);
+    if (c_.reduction[v] == Reduction::none && g_.op(v) != Op::gather_op) {
+      // Values of the outer loops stay in the cluster of the reduction that they come from.
+      for (Edge e : edges(v)) {
+        if (!e.preserved || !e.in_kernel() || set_[e.root] != set_[v] || home_[e.root] == set_[v]) continue;
+        if (c_.reduction[e.root] == Reduction::full || home_[e.root] == home) continue;
+        uint32_t other = level_in(v, home_[e.root]);
+        if (other < level) {
+          home = home_[e.root];
+          level = other;
+        }
+      }
+    }
+    if (home != set_[v] && c_.reduction[v] != Reduction::full) level = level_with_split(home, level, set_[v]);
+    home_[v] = home;
+    level_[v] = level;
+    measure(v);
+  }
+
+  // The first level at which the nest `home` can be split below the loops `outer`.
+  uint32_t level_with_split(Set home, uint32_t level, Set outer) {
+    while (true) {
+      auto [it, fresh] = split_.try_emplace(key(home, level), outer);
+      if (it->second == outer) return level;
+      ++level;
+    }
+  }
+  static uint64_t key(Set home, uint32_t level) { return (uint64_t{home} << 32) | level; }
+
+  // What it costs to compute a value without loops anew, and the level from which that is possible.
+  void measure(Value v) {
+    if (set_[v] != 0 || home_[v] != 0) return;
+    if (g_.op(v) == Op::gather_op) {  // gathers stand in vector loops only
+      size_[v] = kInlineSize + 1;
+      return;
+    }
+    int64_t size = c_.axes.elements(v) * (info(g_.op(v)).family == "pointwise" ? 4 : 1);
+    uint32_t ready = 0;
+    for (Edge e : edges(v)) {
+      if (e.is_memory() || (e.in_kernel() && !(e.preserved && can_inline(e.root)))) {
+        ready = std::max(ready, level_[e.root] + 1);
+      } else if (e.in_kernel()) {
+        size += size_[e.root];
+        ready = std::max(ready, ready_[e.root]);
+      }
+    }
+    size_[v] = static_cast<uint8_t>(std::min<int64_t>(size, kInlineSize + 1));
+    ready_[v] = ready;
+  }
+
+  // ---- sinking
+
+  // Moves nodes down to the cluster of their first user where that saves memory traffic: what only a later cluster of
+  // the same nest uses need not be written.
+  void sink() {
+    std::vector<uint32_t> latest(g_.size(), kNothing);
+    uses_.assign(g_.size(), 0);
+    for (Value v = 0; v < g_.size(); ++v)
+      for (Value o : g_.operands(v)) ++uses_[o];
+    for (Value v = g_.size(); v-- > 0;) {
+      if (c_.role[v] != Role::kernel && c_.role[v] != Role::routine) continue;
+      if (c_.role[v] == Role::kernel && latest[v] != kNothing && latest[v] > level_[v] && may_sink(v))
+        level_[v] = latest[v];
+      for (Edge e : edges(v)) {
+        if (!e.in_kernel()) continue;
+        bool fused = c_.role[v] == Role::kernel && e.preserved && home_[e.root] == home_[v] &&
+                     c_.reduction[e.root] != Reduction::full;
+        uint32_t limit = fused ? level_[v] : level_[v] - 1;
+        if (size_[v] != 0) limit = level_[e.root];  // v may be computed anew by whoever uses it
+        latest[e.root] = std::min(latest[e.root], limit);
+      }
+    }
+  }
+  bool may_sink(Value v) const {
+    if ((memory_[v] & kMemory) || c_.reduction[v] != Reduction::none || set_[v] != home_[v] || set_[v] == 0)
+      return false;
+    // Values of this cluster that it alone keeps from sinking too would have to be written for it: at most one.
+    Value cut = kNoValue;
+    for (Edge e : edges(v)) {
+      if (!e.in_kernel() || home_[e.root] != home_[v] || level_[e.root] != level_[v]) continue;
+      if (uses_[e.root] == 1 || e.root == cut || (memory_[e.root] & kMemory)) continue;
+      if (cut != kNoValue) return false;
+      cut = e.root;
+    }
+    return true;
+  }
+
+  // ---- what is needed
+
+  bool same_cluster(Value u, Value v) const { return home_[u] == home_[v] && level_[u] == level_[v]; }
+
+  void find_needed() {
+    live_.assign(g_.size(), 0);
+    inlined_.assign(g_.size(), 0);
+    for (Value v : g_.outputs()) need_stored(c_.storage(v));
+    for (Value v = g_.size(); v-- > 0;) {
+      if (c_.role[v] == Role::routine && live_[v])
+        for (Edge e : edges(v)) need_stored(e.root);
+      if (c_.role[v] != Role::kernel) continue;
+      for (Edge e : edges(v)) {
+        if (live_[v]) need(e, v);
+        if (inlined_[v]) need_inlined(e);
+      }
+    }
+  }
+  void need_stored(Value root) {
+    if (root == kNoValue || (c_.role[root] != Role::kernel && c_.role[root] != Role::routine)) return;
+    c_.stored[root] = live_[root] = 1;
+  }
+  void need(Edge e, Value v) {
+    if (e.is_memory()) need_stored(e.root);
+    if (!e.in_kernel()) return;
+    if (e.preserved && same_cluster(e.root, v) && c_.reduction[e.root] != Reduction::full)
+      live_[e.root] = 1;
+    else if (inlines(e, v))
+      inlined_[e.root] = 1;
+    else
+      need_stored(e.root);
+  }
+  bool inlines(Edge e, Value v) const { return e.preserved && home_[e.root] != home_[v] && can_inline(e.root); }
+  void need_inlined(Edge e) {
+    if (e.in_kernel() && e.preserved && can_inline(e.root))
+      inlined_[e.root] = 1;
+    else
+      need_stored(e.root);
+  }
+
+  // ---- clusters
+
+  void collect() {
+    std::unordered_map<uint64_t, uint32_t> index;
+    Value last = kNoValue;
+    for (Value v = 0; v < g_.size(); ++v) {
+      if (c_.role[v] != Role::kernel || !live_[v]) continue;
+      if (last != kNoValue && same_cluster(v, last)) {  // as most neighbours
+        c_.cluster[v] = c_.cluster[last];
+      } else {
+        auto [it, fresh] = index.try_emplace(key(home_[v], level_[v]), static_cast<uint32_t>(c_.clusters.size()));
+        if (fresh) c_.clusters.emplace_back().loops = set_loops_[home_[v]];
+        c_.cluster[v] = it->second;
+      }
+      c_.clusters[c_.cluster[v]].members.push_back(v);
+      last = v;
+    }
+    for (Cluster& cluster : c_.clusters) {
+      collect_inlined(cluster);
+      order_loops(cluster);
+    }
+  }
+
+  void collect_inlined(Cluster& cluster) {
+    if (inline_of_.empty()) inline_of_.assign(g_.size(), kNothing);
+    auto mark = static_cast<uint32_t>(&cluster - c_.clusters.data());
+    std::vector<Value> pending;
+    auto visit = [&](Value v, Edge e, bool from_member) {
+      if (!e.in_kernel() || !e.preserved || !inlined_[e.root] || inline_of_[e.root] == mark) return;
+      if (from_member ? !inlines(e, v) : !can_inline(e.root)) return;
+      inline_of_[e.root] = mark;
+      pending.push_back(e.root);
+    };
+    for (Value v : cluster.members)
+      for (Edge e : edges(v)) visit(v, e, true);
+    for (size_t next = 0; next < pending.size(); ++next)
+      for (Value v = pending[next]; Edge e : edges(v)) visit(v, e, false);
+    std::ranges::sort(pending);
+    cluster.inlined = std::move(pending);
+  }
+
+  // In the order of the dims of the largest value in memory; the loops of rows are outermost.
+  void order_loops(Cluster& cluster) {
+    cluster.outer = cluster.loops.size();
+    Value model = kNoValue;
+    Set outer = 0;
+    for (Value v : cluster.members) {
+      if (c_.reduction[v] != Reduction::full && set_[v] != home_[v]) {
+        cluster.splits = true;
+        outer = set_[v];
+      }
+      Value candidate = c_.reduction[v] != Reduction::none ? g_.operand(v, 0) : v;
+      if (set_[v] != home_[v] && c_.reduction[v] == Reduction::none) continue;
+      if (model == kNoValue || (c_.stored[v] && c_.reduction[v] == Reduction::none && !c_.stored[model]))
+        model = candidate;
+    }
+    std::vector<Axis> sorted;
+    auto in_outer = [&](Axis a) { return !cluster.splits || std::ranges::binary_search(set_loops_[outer], a); };
+    for (bool want_outer : {true, false})
+      for (Axis a : c_.axes.of(model))
+        if (c_.axes.looped(a) && in_outer(a) == want_outer) sorted.push_back(a);
+    if (cluster.splits) cluster.outer = set_loops_[outer].size();
+    cluster.loops = std::move(sorted);
+  }
+
+  // Topological; of the units that are ready, the one that ends first in the graph.
+  void order() {
+    std::vector<Unit> units;
+    std::vector<uint32_t> unit_of(g_.size(), kNothing);
+    std::vector<Value> last;
+    for (uint32_t i = 0; i < c_.clusters.size(); ++i) {
+      for (Value v : c_.clusters[i].members) unit_of[v] = static_cast<uint32_t>(units.size());
+      units.push_back({true, i});
+      last.push_back(c_.clusters[i].members.back());
+    }
+    for (Value v = 0; v < g_.size(); ++v)
+      if (g_.op(v) == Op::result_op) {
+        unit_of[v] = unit_of[g_.operand(v, 0)];
+      } else if (c_.role[v] == Role::routine && live_[v]) {
+        unit_of[v] = static_cast<uint32_t>(units.size());
+        units.push_back({false, v});
+        last.push_back(v);
+      }
+    std::vector<std::pair<uint32_t, uint32_t>> before;  // unit, one that needs it
+    std::vector<uint32_t> waits(units.size(), 0);
+    auto depend = [&](uint32_t unit, Value v, Edge e, bool inlined) {
+      Value root = e.root;
+      if (root == kNoValue || unit_of[root] == kNothing || unit_of[root] == unit || !c_.stored[root]) return;
+      if (c_.role[v] == Role::kernel && e.in_kernel() && (inlined ? e.preserved && can_inline(root) : inlines(e, v)))
+        return;
+      before.emplace_back(unit_of[root], unit);
+      ++waits[unit];
+    };
+    for (uint32_t u = 0; u < units.size(); ++u) {
+      auto all_operands = [&](Value v, bool inlined) {
+        for (Edge e : edges(v)) depend(u, v, e, inlined);
+      };
+      if (!units[u].is_cluster) {
+        all_operands(units[u].index, false);
+        continue;
+      }
+      for (Value v : c_.clusters[units[u].index].members) all_operands(v, false);
+      for (Value v : c_.clusters[units[u].index].inlined) all_operands(v, true);
+    }
+    std::ranges::sort(before);
+    std::vector<uint32_t> first(units.size() + 1, 0);
+    for (auto [from, to] : before) ++first[from + 1];
+    for (size_t u = 0; u < units.size(); ++u) first[u + 1] += first[u];
+    auto later = [&](uint32_t a, uint32_t b) { return last[a] > last[b]; };
+    std::priority_queue<uint32_t, std::vector<uint32_t>, decltype(later)> ready(later);
+    for (uint32_t u = 0; u < units.size(); ++u)
+      if (waits[u] == 0) ready.push(u);
+    while (!ready.empty()) {
+      uint32_t u = ready.top();
+      ready.pop();
+      c_.units.push_back(units[u]);
+      for (uint32_t e = first[u]; e < first[u + 1]; ++e)
+        if (--waits[before[e].second] == 0) ready.push(before[e].second);
+    }
+    if (c_.units.size() != units.size()) internal_error("clusters are acyclic", g_.name());
+  }
+
+  const GraphData& g_;
+  Clustering c_;
+  std::vector<uint8_t> memory_;  // kMemory, kAffine
+  std::vector<Value> root_;      // the value behind a chain of views
+  std::vector<uint8_t> path_;    // all views of the chain keep the loop indices
+  std::vector<Edge> edges_;      // of members and routines
+  std::vector<uint32_t> first_edge_;
+  std::map<std::vector<Axis>, Set> sets_;
+  std::vector<std::vector<Axis>> set_loops_;
+  std::vector<Axis> loops_;
+  Set last_set_ = 0;
+  std::vector<Set> set_, home_;  // loops of a value, of its cluster
+  std::vector<uint32_t> level_;
+  std::vector<uint32_t> uses_;
+  std::vector<uint8_t> size_;  // 0: has loops
+  std::vector<uint32_t> ready_;
+  std::unordered_map<uint64_t, Set> split_;
+  std::vector<uint8_t> live_, inlined_;
+  std::vector<uint32_t> inline_of_;
+};
+
+}  // namespace
+
+Clustering cluster(const GraphData& g) { return Clusterer(g).run(); }
+
+std::string to_text(const Clustering& c) {
+  const GraphData& g = c.g;
+  auto name = [&](Value v) { return "%" + std::to_string(v) + " " + std::string(name_of(g.op(v))); };
+  std::string text;
+  for (const Unit& u : c.units) {
+    if (!u.is_cluster) {
+      text += "routine " + name(u.index) + "\n";
+      continue;
+    }
+    const Cluster& cluster = c.clusters[u.index];
+    text += "kernel";
+    for (size_t i = 0; i < cluster.loops.size(); ++i)
+      text +=
+          (i == cluster.outer ? " | " : " ") + std::string("loop ") + std::to_string(c.axes.extent(cluster.loops[i]));
+    text += "\n";
+    for (Value v : cluster.members)
+      text += "  " + name(v) + to_string(g.shape(v)) + (c.stored[v] ? " stored" : "") + "\n";
+  }
+  return text;
+}
+
+}  // namespace jot::cpu

@@ -1,0 +1,81 @@
+// Clustering: which nodes run together in one kernel, which are routines, and in what order.
+//
+// The nodes of a cluster share one loop nest. Sources and movements of one operand belong to no cluster: whoever uses
+// them makes their elements anew, from memory or from values of the same cluster. So do cheap values without loops.
+// Linear in nodes: levels rise along every edge that a cluster cannot hold, nodes of one nest and level form a cluster.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backends/cpu/cluster/axes.h"
+#include "ir/graph.h"
+
+namespace jot::cpu {
+
+enum class Role : uint8_t {
+  input,    // a parameter
+  source,   // const, iota, identity: made where it is used
+  view,     // movement of operand 0: made where it is used
+  kernel,   // a member of a cluster
+  routine,  // a step of its own, or a further result of one
+};
+
+enum class Reduction : uint8_t {
+  none,  // not a reduction, or of unrolled axes only
+  rows,  // of the inner loops: its result belongs to the outer ones, within the cluster
+  full,  // of all loops: known when the cluster has run
+};
+
+struct Cluster {
+  std::vector<ir::Value> members;  // those that are needed, ascending
+  std::vector<ir::Value> inlined;  // values without loops that it computes for itself, ascending
+  std::vector<Axis> loops;         // outermost first
+  size_t outer = 0;                // the first so many loops surround the rows; loops.size() without Reduction::rows
+  bool splits = false;             // has Reduction::rows
+};
+
+// A step of the program: a cluster or the node of a routine.
+struct Unit {
+  bool is_cluster;
+  uint32_t index;  // of the cluster, or the node
+};
+
+struct Clustering {
+  explicit Clustering(const ir::GraphData& graph) : g(graph), axes(graph) {}
+
+  const ir::GraphData& g;
+  Axes axes;
+  std::vector<Role> role;
+  std::vector<Reduction> reduction;
+  std::vector<uint8_t> follows;   // views: elements come from the same loop indices of the operand
+  std::vector<uint32_t> cluster;  // of each node with Role::kernel that is needed; kNone else
+  std::vector<uint8_t> stored;    // the value is in memory (inputs are not marked)
+  std::vector<uint8_t> points;    // a slice that is not copied, a routine: a pointer into what it is a slice of
+  std::vector<Cluster> clusters;
+  std::vector<Unit> units;  // in the order in which they run
+
+  // The node whose memory holds a view's elements unchanged (aliases: reshape, copy); the node itself otherwise.
+  ir::Value storage(ir::Value v) const;
+  // What a value's elements are read from, behind all views of it.
+  ir::Value root(ir::Value v) const;
+};
+
+Clustering cluster(const ir::GraphData& g);
+
+// Movements that a chain of views is made of.
+bool is_movement_of_one(ir::Op op);
+
+// Whether all that reads operand i of a routine or gather is told its strides: it may be a view of what is in memory.
+bool reads_strided(ir::Op op, size_t i);
+
+// A reshape that splits axes and adds or drops such of extent 1: right for any strides.
+bool splits_axes(const ir::GraphData& g, ir::Value v);
+
+// Whether a movement leaves the elements where they are in memory.
+bool is_alias(const ir::GraphData& g, ir::Value v);
+
+// A readable listing: for dumps and tests.
+std::string to_text(const Clustering& c);
+
+}  // namespace jot::cpu

@@ -1,0 +1,229 @@
+// Loads and stores: contiguous, one element, indexed.
+#include <bit>
+
+#include "backends/cpu/emit/emitter.h"
+
+namespace jot::cpu {
+namespace {
+
+x86::Mem sized(x86::Mem m, int bytes) {
+  m.setSize(static_cast<uint32_t>(bytes));
+  return m;
+}
+constexpr uint32_t shift_of(int bytes) { return static_cast<uint32_t>(std::countr_zero(static_cast<unsigned>(bytes))); }
+
+}  // namespace
+
+void Emitter::stop_at_tail(int lane, const asmjit::Label& done) {
+  if (!tail_ || lane == 0) return;
+  as_.emit(Isa::cmp, sized(spill(unit_.live_slot), 8), asmjit::Imm(lane));
+  as_.emit(Isa::jle, done);
+}
+
+x86::Mem Emitter::in_scratch(int area, int lane, int bytes) {
+  return sized(spill(unit_.scratch(area) + lane * bytes), bytes);
+}
+
+// ---- contiguous
+
+void Emitter::load_op(uint32_t i) {
+  const KInstr& d = in(i);
+  const KType t = d.type;
+  if (t == KType::mask) return load_mask(i);
+  const x86::Mem m = address(d);
+  if (d.op == KOp::load_one || single()) {
+    al_.release_operands();
+    return load_vector(al_.define(i), m, bytes_of(t));
+  }
+  if (tail_ && !avx512_) {
+    const int live = tail_mask(t), r = al_.define(i);
+    return as_.emit(pick(t, Isa::vmaskmovpd, Isa::vmaskmovps), V(r, t), V(live, t), m);
+  }
+  al_.release_operands();
+  const int r = al_.define(i);
+  if (tail_) as_.masked(K(kTailMask), true);
+  as_.emit(pick(t, Isa::vmovupd, Isa::vmovups), V(r, t), m);
+}
+
+void Emitter::store_op(uint32_t i) {
+  const KInstr& d = in(i);
+  const KType t = d.type;
+  if (t == KType::mask) return store_mask(i);
+  const x86::Mem m = address(d);
+  const int x = use(d.d);
+  if (d.op == KOp::store_one || single()) return store_vector(m, x, bytes_of(t));
+  if (!tail_) return as_.emit(pick(t, Isa::vmovupd, Isa::vmovups), m, V(x, t));
+  if (avx512_) return as_.masked(K(kTailMask), false).emit(pick(t, Isa::vmovupd, Isa::vmovups), m, V(x, t));
+  as_.emit(pick(t, Isa::vmaskmovpd, Isa::vmaskmovps), m, V(tail_mask(t), t), V(x, t));
+}
+
+void Emitter::load_bcast(uint32_t i) {
+  const KInstr& d = in(i);
+  const KType t = d.type;
+  const x86::Mem m = address(d);
+  if (t == KType::mask) {
+    const int x = temp();
+    as_.emit(Isa::vpbroadcastb, X(x), m);
+    return define_mask(i, X(x));
+  }
+  al_.release_operands();
+  const int r = al_.define(i);
+  if (single()) return load_vector(r, m, bytes_of(t));
+  as_.emit(pick(t, Isa::vbroadcastsd, Isa::vbroadcastss), V(r, t), m);
+}
+
+// ---- masks: bytes in memory
+
+// The mask i from the low bytes of a vector, or from memory as wide.
+void Emitter::define_mask(uint32_t i, const asmjit::Operand& bytes) {
+  if (avx512_) {
+    int x;
+    if (bytes.isMem()) {
+      x = temp();
+      if (lanes_ == 16)
+        as_.emit(Isa::vmovups, X(x), bytes);
+      else
+        as_.emit(lanes_ == 8 ? Isa::vmovq : Isa::vmovd, X(x), bytes);
+    } else {
+      x = static_cast<int>(bytes.id());
+    }
+    return as_.emit(Isa::vptestmb_k, K(al_.define(i)), X(x), X(x));
+  }
+  const int r = al_.define(i);
+  const x86::Vec m = V(r, KType::mask);
+  const bool wide = mask_bytes() == 8;
+  as_.emit(wide ? Isa::vpmovzxbq : Isa::vpmovzxbd, m, bytes);
+  as_.emit(wide ? Isa::vpcmpgtq : Isa::vpcmpgtd, m, m, unit_.repeated(0, 8, width(KType::mask)));
+}
+
+// A vector register whose low bytes are the lanes of a mask, 0 or 1.
+int Emitter::bytes_from_mask(int mask) {
+  const int x = temp();
+  if (avx512_) {
+    as_.masked(K(mask), true).emit(Isa::vmovdqu8, X(x), unit_.repeated(0x01010101, 4, 16));
+    return x;
+  }
+  if (single()) {
+    as_.emit(Isa::vpabsb, X(x), X(mask));
+    return x;
+  }
+  as_.emit(Isa::vextractf128, X(x), Y(mask), asmjit::Imm(1));
+  as_.emit(Isa::vpackssdw, X(x), X(mask), X(x));
+  if (mask_bytes() == 8) as_.emit(Isa::vpackssdw, X(x), X(x), X(x));
+  as_.emit(Isa::vpacksswb, X(x), X(x), X(x));
+  as_.emit(Isa::vpabsb, X(x), X(x));
+  return x;
+}
+
+void Emitter::load_mask(uint32_t i) {
+  const KInstr& d = in(i);
+  const x86::Mem m = sized(address(d), 1);
+  if (d.op == KOp::load_one || single()) {
+    const int g = temp_gpr(), x = temp();
+    as_.emit(Isa::movzx, E(g), m);
+    as_.emit(Isa::vmovd, X(x), E(g));
+    return define_mask(i, X(x));
+  }
+  if (!tail_) return define_mask(i, sized(m, lanes_));
+  if (avx512_) {
+    const int x = temp();
+    as_.masked(K(kTailMask), true).emit(Isa::vmovdqu8, X(x), sized(m, 16));
+    return define_mask(i, X(x));
+  }
+  load_mask_lanes(i);
+}
+
+void Emitter::store_mask(uint32_t i) {
+  const KInstr& d = in(i);
+  const x86::Mem m = address(d);
+  if (tail_ && !avx512_) return store_mask_lanes(i);
+  const int x = bytes_from_mask(use(d.d));
+  if (d.op == KOp::store_one || single()) {
+    const int g = temp_gpr();
+    as_.emit(Isa::vmovd, E(g), X(x));
+    if (avx512_) as_.emit(Isa::and_, E(g), asmjit::Imm(1));
+    return as_.emit(Isa::mov, sized(m, 1), B(g));
+  }
+  if (tail_) return as_.masked(K(kTailMask), false).emit(Isa::vmovdqu8, m, X(x));
+  if (lanes_ == 16) return as_.emit(Isa::vmovups, m, X(x));
+  as_.emit(lanes_ == 8 ? Isa::vmovq : Isa::vmovd, m, X(x));
+}
+
+// ---- indexed
+
+// The index of a lane of the vector in scratch area 1.
+void Emitter::index_of_lane(KType t, int lane, int to) {
+  const x86::Mem m = in_scratch(1, lane, bytes_of(t));
+  if (is_wide(t))
+    as_.emit(Isa::mov, G(to), m);
+  else
+    as_.emit(Isa::movsxd, G(to), m);
+}
+
+void Emitter::gather(uint32_t i) {
+  const KInstr& d = in(i);
+  const KType t = d.type, ti = type(d.c);
+  if (t == KType::mask) return load_mask_lanes(i);
+  const int index = use(d.c);
+  const x86::Mem first = pointer(d.a, d.imm);
+  const x86::Gp base = first.baseReg().as<x86::Gp>();
+  const uint32_t shift = shift_of(bytes_of(t));
+  const auto offset = static_cast<int32_t>(first.offset());
+  if (single()) {
+    const int g = temp_gpr();
+    if (is_wide(ti)) {
+      as_.emit(Isa::vmovq, G(g), X(index));
+    } else {
+      as_.emit(Isa::vmovd, E(g), X(index));
+      as_.emit(Isa::movsxd, G(g), E(g));
+    }
+    return load_vector(al_.define(i), x86::ptr(base, G(g), shift, offset), bytes_of(t));
+  }
+  const x86::Mem m = x86::ptr(base, V(index, ti), shift, offset);
+  const int r = al_.define(i);
+  zero(r, width(t));
+  if (avx512_) {
+    const int live = al_.temporary(kMask);
+    if (tail_)
+      as_.emit(Isa::kmovw, K(live), K(kTailMask));
+    else
+      as_.emit(Isa::kxnorw, K(live), K(live), K(live));
+    const Isa op =
+        is_wide(ti) ? pick(t, Isa::vgatherqpd_k, Isa::vgatherqps_k) : pick(t, Isa::vgatherdpd_k, Isa::vgatherdps_k);
+    return as_.masked(K(live), false).emit(op, V(r, t), m);
+  }
+  int live;
+  if (tail_) {
+    live = tail_mask(t);
+  } else {
+    live = temp();
+    as_.emit(Isa::vpcmpeqd, V(live, t), V(live, t), V(live, t));
+  }
+  const Isa op = is_wide(ti) ? pick(t, Isa::vgatherqpd, Isa::vgatherqps) : pick(t, Isa::vgatherdpd, Isa::vgatherdps);
+  as_.emit(op, V(r, t), m, V(live, t));
+}
+
+// Lane by lane on both targets: hardware scatters are no faster.
+void Emitter::scatter(uint32_t i) {
+  const KInstr& d = in(i);
+  const KType t = d.type, ti = type(d.c);
+  if (t == KType::mask) return store_mask_lanes(i);
+  const int bytes = bytes_of(t);
+  as_.emit(Isa::vmovups, spill(unit_.scratch(0)), V(use(d.d), t));
+  as_.emit(Isa::vmovups, spill(unit_.scratch(1)), V(use(d.c), ti));
+  const x86::Mem first = pointer(d.a, d.imm);
+  const x86::Gp base = first.baseReg().as<x86::Gp>();
+  const auto offset = static_cast<int32_t>(first.offset());
+  const int index = temp_gpr(), x = temp_gpr();
+  const asmjit::Label done = as_.label();
+  for (int l = 0; l < lanes_; ++l) {
+    stop_at_tail(l, done);
+    index_of_lane(ti, l, index);
+    const x86::Gp element = bytes == 8 ? G(x) : E(x);
+    as_.emit(Isa::mov, element, in_scratch(0, l, bytes));
+    as_.emit(Isa::mov, x86::ptr(base, G(index), shift_of(bytes), offset), element);
+  }
+  as_.bind(done);
+}
+
+}  // namespace jot::cpu

@@ -1,0 +1,13 @@
+#pragma once
+#include <optional>
+
+#include "backends/cpu/kernel/kernel_ir.h"
+
+namespace jot::cpu {
+
+// Gathers of neighbouring elements by one index become rows: a `load_rows` whose c is a vector, lane l reading
+// elements c[l] + j (only the emitter knows that form). Blocks of a row cost half of what hardware gathers do.
+// Memory that the kernel stores to is left alone. Nothing if nothing combines.
+std::optional<Kernel> combine_gathers(const Kernel& kernel);
+
+}  // namespace jot::cpu

@@ -1,0 +1,129 @@
+// Kernel IR: what clustering produces and the emitter turns into machine code.
+//
+// A kernel is one flat list of instructions: straight-line SSA with properly nested loops. The value of an
+// instruction is named by the instruction's index. There are three register classes:
+//
+//   scalar   64-bit integers and byte pointers, one per kernel call (general purpose registers)
+//   vector   `lanes` elements of one dtype (zmm / ymm / xmm, never two registers)
+//   mask     `lanes` booleans (k register on AVX-512, a full-width vector on AVX2)
+//
+// Lanes are fixed for a kernel: vector bytes / widest dtype in it, or 1 for a scalar program.
+//
+// Calling convention: void(const int64_t* args, int64_t begin, int64_t end, std::byte* spill). `args` is the argument
+// table (pointers, extents, strides), args[0] always the call's KernelError; [begin, end) is the share of the `range`
+// loop that this call runs. That loop is outermost and there is at most one.
+//
+// Vector loops (`vrange`, `vloop`) advance by `lanes`. The emitter writes their body twice: once for full vectors and
+// once for the remainder with a tail mask, under which `load`, `gather`, `store`, ... touch only live lanes (dead lanes
+// read as zero), `set` keeps the old value in dead lanes, and `fixup` / `check` ignore dead lanes. A vector loop holds
+// no other loop and no `reduce`. Outside a vector loop vector instructions work on all lanes, and memory ones may only
+// be `load`, `store`, `load_bcast`, `load_one` and `store_one` (in a kernel with one lane all memory instructions are
+// allowed everywhere).
+//
+// An operand that names a `var` reads what the variable holds when the instruction runs.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace jot::cpu {
+
+enum class KType : uint8_t { none, scalar, mask, i32, i64, f32, f64 };
+
+constexpr int bytes_of(KType t) { return t == KType::i32 || t == KType::f32 ? 4 : t == KType::mask ? 1 : 8; }
+
+// Operand letters: a, b, c, d are value indices (kNone where unused); imm and aux as said in the table.
+enum class KOp : uint8_t {
+#define KOP(name, type, operands, kind) name,
+#include "backends/cpu/kernel/kernel_ops.def"
+#undef KOP
+};
+
+enum class KCmp : uint8_t { eq, ne, lt, le, gt, ge };  // ordered; ne is true for NaN
+enum class KReduce : uint8_t { sum, min, max };        // min / max: a NaN if any is
+// Scalar functions behind `fixup` and `call`. idiv truncates, by zero is 0; irem is a - b * idiv(a, b).
+enum class KFn : uint8_t { exp, log, sin, cos, tanh, logistic, pow, idiv, irem };
+
+inline constexpr uint32_t kNone = 0xffffffff;
+
+struct KInstr {
+  KOp op;
+  KType type = KType::none;
+  uint16_t aux = 0;
+  uint32_t a = kNone, b = kNone, c = kNone, d = kNone;
+  int64_t imm = 0;
+  friend bool operator==(const KInstr&, const KInstr&) = default;
+};
+static_assert(sizeof(KInstr) == 32);
+
+// Repairs the lanes of a function's cold range, or records what a check found. `site` is data behind the code.
+void run_cold(void* saved_registers, const void* site) noexcept;
+
+// What a `check` found. Lies behind args[0] and is zero when a kernel starts. Code holds no address: it finds here the
+// one function that it calls.
+struct KernelError {
+  void (*cold)(void* saved_registers, const void* site) noexcept = run_cold;
+  std::atomic<int64_t> code{0};
+  int64_t index = 0, value = 0;  // written by who changed the code from 0
+  void record(int64_t error, int64_t at, int64_t offending) noexcept {
+    int64_t none = 0;
+    if (code.compare_exchange_strong(none, error, std::memory_order_relaxed)) index = at, value = offending;
+  }
+};
+
+// One kernel. Equality of two kernels is equality of all members: the code cache is keyed by it.
+struct Kernel {
+  int lanes = 1;
+  int num_args = 0;
+  std::vector<KInstr> instrs;
+  std::vector<uint32_t> lists;  // operands of store_rows: operand d is the offset, aux the count
+  friend bool operator==(const Kernel&, const Kernel&) = default;
+  uint64_t hash() const;
+};
+
+// A line of the table.
+enum class KKind : uint8_t { pure, load, value, effect, loop };
+struct KOpInfo {
+  std::string_view name;
+  char type;
+  std::string_view operands;
+  KKind kind;
+};
+const KOpInfo& info(KOp op);
+inline bool has_value(KOp op) { return info(op).kind != KKind::effect; }
+
+constexpr bool is_loop(KOp op) { return op == KOp::range || op == KOp::vrange || op == KOp::loop || op == KOp::vloop; }
+constexpr bool is_vector_loop(KOp op) { return op == KOp::vrange || op == KOp::vloop; }
+std::string_view name(KFn fn);
+std::string_view name(KType type);
+
+// Calls fn(value index) for every value that an instruction reads.
+template <class Fn>
+void for_each_operand(const Kernel& kernel, const KInstr& in, Fn fn) {
+  if (in.op == KOp::endloop) return;
+  if (in.a != kNone) fn(in.a);
+  if (in.b != kNone) fn(in.b);
+  if (in.c != kNone) fn(in.c);
+  if (in.op == KOp::store_rows)
+    for (uint32_t i = 0; i < in.aux; ++i) fn(kernel.lists[in.d + i]);
+  else if (in.d != kNone)
+    fn(in.d);
+}
+
+// Checks types, dominance, loop nesting and the rules above; throws InternalError. Run before emission when verifying.
+void verify(const Kernel& kernel);
+
+// One line an instruction: `%3 = f64 fma %1, %2, %0`. For dumps and tests.
+std::string to_text(const Kernel& kernel);
+
+// Runs a kernel in plain C++: the oracle of the emitter's tests. Slow.
+void interpret(const Kernel& kernel, const int64_t* args, int64_t begin, int64_t end);
+
+// One lane of a pure vector instruction, on the bits of its operands' lanes (masks: 0 or 1); `from` is the type of
+// operand a. The meaning of every such op.
+uint64_t evaluate(const KInstr& in, KType from, uint64_t a, uint64_t b, uint64_t c);
+
+}  // namespace jot::cpu

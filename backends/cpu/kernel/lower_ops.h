@@ -1,0 +1,35 @@
+// One element of an elementwise op, as kernel instructions.
+#pragma once
+#include <span>
+
+#include "backends/cpu/kernel/kernel_builder.h"
+#include "ir/graph.h"
+
+namespace jot::cpu {
+
+KType kernel_type(DType dtype);
+
+// Constants of a type from a word of Key::data (f64 bits for floats).
+uint32_t constant(KernelBuilder& b, DType dtype, int64_t word);
+uint32_t zero(KernelBuilder& b, KType t);
+
+// high + x is `whole` and, exactly, what rounding took: `lost` (two-sum, Knuth 1969).
+struct TwoSum {
+  uint32_t whole, lost;
+};
+TwoSum two_sum(KernelBuilder& b, uint32_t high, uint32_t x);
+// high + low, where low has collected what was lost: NaN of infinite sums.
+uint32_t whole_sum(KernelBuilder& b, uint32_t high, uint32_t low);
+
+// The result of node v from its operands' elements.
+uint32_t lower_element(KernelBuilder& b, const ir::GraphData& g, ir::Value v, std::span<const uint32_t> operands);
+
+// Extrema as the IR defines them: NaN if either is, the first of equal ones.
+uint32_t extremum(KernelBuilder& b, bool max, uint32_t x, uint32_t y);
+
+// What a reduction starts with, and one step of it.
+uint32_t reduction_start(KernelBuilder& b, ir::Op op, KType t);
+uint32_t reduction_step(KernelBuilder& b, ir::Op op, uint32_t accumulator, uint32_t x);
+KReduce reduction_kind(ir::Op op);
+
+}  // namespace jot::cpu

@@ -1,0 +1,489 @@
+// Products of matrices, by what is fastest:
+//
+//   few columns (`tiled`): our own tiles
+//   f32  On AVX-512: small products (at most 2^18 multiplications) BLAS, others oneDNN's matmul. On AVX2: BLAS from 128
+//        in each extent (oneDNN falls to a third of its speed in some sizes), others oneDNN's sgemm.
+//   f64  BLAS
+//   vectors: our own sums of columns; of rows, sums in kernels (prepare.cpp), a loop where they come here after all
+//   integers, empty sums, more than 2^31 - 1 elements: our own loop
+//
+// A dot is a stack of B products [M, K] x [K, N] -> [M, N], the result contiguous. An operand whose batch, free or
+// contracted axes are not one axis each, or that has no unit step, is packed first. Work is cut by batch, then by rows
+// or columns; the cut depends on sizes only. The library runs on one thread in each piece.
+#include <algorithm>
+#include <dnnl.hpp>
+#include <map>
+#include <mutex>
+#include <tuple>
+#include <vector>
+
+#include "backends/cpu/library/blas.h"
+#include "backends/cpu/routines/columns.h"
+#include "backends/cpu/routines/routines.h"
+#include "backends/cpu/routines/tiles.h"
+#include "backends/cpu/runtime/pool.h"
+#include "backends/target.h"
+#include "ir/fork.h"
+#include "ir/log.h"
+#include "ir/thread_object.h"
+
+// Of the OpenMP runtime that oneDNN brings along, if it does.
+extern "C" {
+[[gnu::weak]] void omp_set_num_threads(int);
+[[gnu::weak]] int omp_get_max_threads(void);
+}
+
+namespace jot::cpu {
+
+using ir::Ints;
+using ir::Key;
+
+namespace {
+
+// oneDNN's own threads are those of OpenMP: one while this lives.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads ? omp_get_max_threads() : 1) {
+    if (before_ != 1) omp_set_num_threads(1);
+  }
+  ~OneThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+// One operand as [batch, free, contracted]: extents and steps in elements.
+struct Operand {
+  int64_t batch = 0, free = 0, contracted = 0;  // steps
+  bool packed = false;
+  StridedCopy pack;  // to [B, free, contracted], row-major
+};
+
+// The one step of several axes, if they are as one.
+bool merged(const Shape& x, const std::vector<int64_t>& steps, Ints axes, int64_t* step) {
+  int64_t expected = -1;
+  *step = 0;
+  for (size_t i = axes.size(); i-- > 0;) {
+    auto d = static_cast<size_t>(axes[i]);
+    if (x[d] == 1) continue;
+    if (expected >= 0 && steps[d] != expected) return false;
+    if (expected < 0) *step = steps[d];
+    expected = steps[d] * x[d];
+  }
+  return true;
+}
+
+int64_t extent_of(const Shape& x, Ints axes) {
+  int64_t n = 1;
+  for (int64_t d : axes) n *= x[static_cast<size_t>(d)];
+  return n;
+}
+
+std::vector<int64_t> free_axes(const Shape& x, Ints batch, Ints contract) {
+  std::vector<int64_t> axes;
+  for (int64_t d = 0; d < static_cast<int64_t>(x.size()); ++d)
+    if (std::ranges::find(batch, d) == batch.end() && std::ranges::find(contract, d) == contract.end())
+      axes.push_back(d);
+  return axes;
+}
+
+Operand operand_of(const Shape& x, Ints batch, Ints free, Ints contract, int size) {
+  std::vector<int64_t> steps(x.size());
+  int64_t step = 1;
+  for (size_t i = x.size(); i-- > 0; step *= x[i]) steps[i] = step;
+  Operand o;
+  bool one =
+      merged(x, steps, batch, &o.batch) && merged(x, steps, free, &o.free) && merged(x, steps, contract, &o.contracted);
+  int64_t m = extent_of(x, free), k = extent_of(x, contract);
+  if (one && (o.contracted == 1 || o.free == 1 || m == 1 || k == 1)) return o;
+  o.packed = true;
+  o.pack.size = size;
+  int64_t to = m * k * extent_of(x, batch);
+  for (Ints axes : {batch, free, contract})
+    for (int64_t d : axes) {
+      auto i = static_cast<size_t>(d);
+      to = x[i] == 0 ? 0 : to / x[i];
+      o.pack.add(x[i], steps[i], to);
+    }
+  o.pack.normalise();
+  o.batch = m * k;
+  o.free = k;
+  o.contracted = 1;
+  return o;
+}
+
+// oneDNN matmul primitives by their sizes and steps: making one takes about 0.5 ms.
+struct Matmul {
+  dnnl::matmul primitive;
+  dnnl::memory::desc a, b, c, scratchpad;
+};
+using MatmulKey = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
+
+// Before the first use of oneDNN: confines it to the instructions of this process's target.
+void confine() {
+  [[maybe_unused]] static const bool done =
+      target() == Target::avx512 || dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2) == dnnl::status::success;
+}
+
+// "oneDNN 3.2 AVX-512": version and kernels.
+std::string onednn_title() {
+  confine();
+  const dnnl_version_t* v = dnnl_version();
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  auto has = [isa](dnnl::cpu_isa wanted) {
+    return (isa & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
+  };
+  const Target best = has(dnnl::cpu_isa::avx512_core) ? Target::avx512
+                      : has(dnnl::cpu_isa::avx2)      ? Target::avx2
+                                                      : Target::reference;
+  std::string title = "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor);
+  title += best == Target::avx512 ? " AVX-512" : best == Target::avx2 ? " AVX2" : " SSE";
+  [[maybe_unused]] static const bool said =
+      best >= target() || (log("onednn", title + " has no kernels for " + std::string(to_string(target())) +
+                                             " in use: products are slow; unset ONEDNN_MAX_CPU_ISA"),
+                           true);
+  return title;
+}
+
+dnnl::engine& engine() {
+  static auto* e = (confine(), new dnnl::engine(dnnl::engine::kind::cpu, 0));
+  return *e;
+}
+
+std::shared_ptr<const Matmul> matmul(const MatmulKey& key) {
+  constexpr size_t kCapacity = 1024;
+  static constinit std::mutex mutex;
+  static auto* table = new std::map<MatmulKey, std::shared_ptr<const Matmul>>;
+  ForkSafeLock lock(mutex);
+  if (auto it = table->find(key); it != table->end()) return it->second;
+  OneThread one;
+  auto [m, n, k, am, ak, bk, bn] = key;
+  using Desc = dnnl::memory::desc;
+  constexpr auto f32 = dnnl::memory::data_type::f32;
+  auto made = std::make_shared<Matmul>();
+  made->a = Desc({m, k}, f32, dnnl::memory::dims{am, ak});
+  made->b = Desc({k, n}, f32, dnnl::memory::dims{bk, bn});
+  made->c = Desc({m, n}, f32, dnnl::memory::dims{n, 1});
+  try {
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    dnnl::matmul::primitive_desc description(engine(), made->a, made->b, made->c, attributes);
+    made->scratchpad = description.scratchpad_desc();
+    made->primitive = dnnl::matmul(description);
+  } catch (const dnnl::error& e) {
+    internal_error("oneDNN makes a matmul", std::string(e.message));
+  }
+  if (table->size() >= kCapacity) table->erase(table->begin());
+  return table->emplace(key, std::move(made)).first->second;
+}
+
+// oneDNN wants a positive step even where an axis has extent 1.
+int64_t positive(int64_t step, int64_t least) { return step > 0 ? step : std::max<int64_t>(least, 1); }
+
+struct Sizes {
+  int64_t batch, m, n, k;
+};
+
+class Dot : public Routine {
+ public:
+  Sizes s{};
+  Operand a, b;
+  bool swapped = false;  // a is operand 1
+  int size = 4;
+
+  enum class Cut : uint8_t { rows, either };
+  // Pieces of at least 20 us, of extents that libraries like.
+  void plan(int element_size, double nanoseconds_per_term, Cut cut) {
+    size = element_size;
+    rows = s.m;
+    columns = s.n;
+    double product =
+        static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k) * nanoseconds_per_term;
+    int64_t most = s.batch >= 8 ? 1 : std::clamp<int64_t>(static_cast<int64_t>(product / 20'000), 1, 16);
+    int64_t& extent = cut == Cut::either && s.n >= s.m ? columns : rows;
+    auto share = [&](int64_t pieces) { return ((extent + pieces - 1) / pieces + 15) / 16 * 16; };
+    const int64_t liked = std::min(share(2), std::clamp<int64_t>(share(4), 128, 256));
+    extent = std::clamp<int64_t>(std::max(share(most), liked), 1, std::max<int64_t>(extent, 1));
+    row_blocks = blocks(s.m, rows);
+    column_blocks = blocks(s.n, columns);
+    nanoseconds = product / static_cast<double>(row_blocks * column_blocks) + 100;
+    for (Operand* o : {&a, &b})
+      if (o->packed) scratch_bytes += rounded(o->pack.count() * size);
+    piece_scratch = scratch_bytes;
+  }
+
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError&) const final {
+    if (s.batch * s.m * s.n == 0) return;
+    const void* x[2] = {operands[swapped], operands[!swapped]};
+    std::byte* at = scratch;
+    for (int i = 0; i < 2; ++i) {
+      const Operand& o = i ? b : a;
+      if (!o.packed) continue;
+      o.pack.run(x[i], at);
+      x[i] = at;
+      at += rounded(o.pack.count() * size);
+    }
+    int64_t tasks = s.batch * row_blocks * column_blocks;
+    int64_t chunks = chunks_for(tasks, nanoseconds), share = (tasks + chunks - 1) / chunks;
+    auto body = [&](int64_t c, int worker) {
+      OneThread one;
+      for (int64_t t = c * share; t < std::min((c + 1) * share, tasks); ++t) {
+        int64_t batch = t / (row_blocks * column_blocks), row = t / column_blocks % row_blocks * rows;
+        int64_t column = t % column_blocks * columns;
+        piece(static_cast<const std::byte*>(x[0]) + (batch * a.batch + row * a.free) * size,
+              static_cast<const std::byte*>(x[1]) + (batch * b.batch + column * b.free) * size,
+              static_cast<std::byte*>(out) + ((batch * s.m + row) * s.n + column) * size, std::min(rows, s.m - row),
+              std::min(columns, s.n - column), scratch + piece_scratch + worker * piece_bytes);
+      }
+    };
+    parallel_for(chunks, body);
+  }
+
+ protected:
+  static int64_t rounded(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+  static int64_t blocks(int64_t extent, int64_t piece) { return std::max<int64_t>(1, (extent + piece - 1) / piece); }
+  // out[m, n] of a matrix with s.n columns.
+  virtual void piece(const void* x, const void* y, void* out, int64_t m, int64_t n, std::byte* scratch) const = 0;
+  int64_t rows = 0, columns = 0, row_blocks = 0, column_blocks = 0;  // of a piece; pieces of a product
+  double nanoseconds = 0;
+  int64_t piece_scratch = 0, piece_bytes = 0;
+};
+
+struct Stream {
+  dnnl::stream stream{engine()};
+};
+
+class OneDnnDot final : public Dot {
+ public:
+  void prepare() {
+    library = onednn_title();
+    plan(4, 0.02, Cut::rows);
+    full_ = matmul(key(std::min(rows, s.m)));
+    last_ = s.m % rows ? matmul(key(s.m % rows)) : full_;
+    piece_bytes = rounded(static_cast<int64_t>(std::max(full_->scratchpad.get_size(), last_->scratchpad.get_size())));
+    scratch_bytes += piece_bytes * num_threads();
+  }
+
+ private:
+  MatmulKey key(int64_t m) const {
+    bool row_major = a.contracted == 1 || s.k == 1;
+    bool b_row_major = b.free == 1 || s.n == 1;  // b is [K, N]: its free axis is N
+    return {m,
+            s.n,
+            s.k,
+            row_major ? positive(a.free, s.k) : 1,
+            row_major ? 1 : positive(a.contracted, m),
+            b_row_major ? positive(b.contracted, s.n) : 1,
+            b_row_major ? 1 : positive(b.free, s.k)};
+  }
+  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte* scratch) const override {
+    const Matmul& p = m == std::min(rows, s.m) ? *full_ : *last_;
+    dnnl::stream& stream = ThreadObject<Stream>::get().stream;
+    auto memory = [](const dnnl::memory::desc& d, const void* data) {
+      return dnnl::memory(d, engine(), const_cast<void*>(data));
+    };
+    p.primitive.execute(stream, {{DNNL_ARG_SRC, memory(p.a, x)},
+                                 {DNNL_ARG_WEIGHTS, memory(p.b, y)},
+                                 {DNNL_ARG_DST, memory(p.c, out)},
+                                 {DNNL_ARG_SCRATCHPAD, memory(p.scratchpad, scratch)}});
+  }
+  std::shared_ptr<const Matmul> full_, last_;
+};
+
+// C = A B, row-major, either operand perhaps transposed.
+template <class T>
+struct Product {
+  bool ta, tb;
+  int64_t m, n, k;
+  const T* a;
+  int64_t lda;
+  const T* b;
+  int64_t ldb;
+  T* c;
+  int64_t ldc;
+};
+
+blasint narrow(int64_t n) { return static_cast<blasint>(n); }
+CBLAS_TRANSPOSE transposed(bool t) { return t ? CblasTrans : CblasNoTrans; }
+
+struct OpenBlas {
+  static std::string title() { return blas().title; }
+  static void gemm(const Product<float>& p) {
+    auto turn = blas().turn();
+    blas().cblas_sgemm(CblasRowMajor, transposed(p.ta), transposed(p.tb), narrow(p.m), narrow(p.n), narrow(p.k), 1, p.a,
+                       narrow(p.lda), p.b, narrow(p.ldb), 0, p.c, narrow(p.ldc));
+  }
+  static void gemm(const Product<double>& p) {
+    auto turn = blas().turn();
+    blas().cblas_dgemm(CblasRowMajor, transposed(p.ta), transposed(p.tb), narrow(p.m), narrow(p.n), narrow(p.k), 1, p.a,
+                       narrow(p.lda), p.b, narrow(p.ldb), 0, p.c, narrow(p.ldc));
+  }
+};
+
+struct OneDnn {
+  static std::string title() { return onednn_title(); }
+  // oneDNN keeps these kernels in static objects: it fails in destructors that run at exit after theirs. OpenBLAS ends
+  // after all of them.
+  static void gemm(const Product<float>& p) {
+    auto status =
+        dnnl::sgemm(p.ta ? 'T' : 'N', p.tb ? 'T' : 'N', p.m, p.n, p.k, 1, p.a, p.lda, p.b, p.ldb, 0, p.c, p.ldc);
+    if (status != dnnl::status::success) OpenBlas::gemm(p);
+  }
+};
+
+template <class T, class Library>
+class GemmDot final : public Dot {
+ public:
+  void prepare() {
+    library = Library::title();
+    plan(sizeof(T), 0.005 * sizeof(T), Cut::either);
+  }
+
+ private:
+  void piece(const void* x, const void* y, void* out, int64_t m, int64_t n, std::byte*) const override {
+    auto* A = static_cast<const T*>(x);
+    auto* B = static_cast<const T*>(y);
+    auto* C = static_cast<T*>(out);
+    const bool a_rows = a.contracted == 1 || s.k == 1, b_rows = b.free == 1 || s.n == 1;
+    const int64_t lda = a_rows ? std::max(a.free, s.k) : std::max(a.contracted, s.m);
+    const int64_t ldb = b_rows ? std::max(b.contracted, s.n) : std::max(b.free, s.k);
+    Library::gemm(Product<T>{!a_rows, !b_rows, m, n, s.k, A, lda, B, ldb, C, s.n});
+  }
+};
+
+// By our own tiles: B as it lies if its rows are contiguous, else packed for a piece.
+class TileDot final : public Dot {
+ public:
+  void prepare(DType dtype) {
+    plan(size_of(dtype), 0.005 * size_of(dtype), Cut::rows);
+    product_ = TileProduct(dtype, rows_lie(), {std::min(rows, s.m), s.m % rows}, s.n);
+    if (b.free == 1) return;
+    pack_.size = size;
+    pack_.add(s.k, b.contracted, s.n);
+    pack_.add(s.n, b.free, 1);
+    pack_.normalise();
+    piece_bytes = rounded(s.k * s.n * size);
+    scratch_bytes += piece_bytes * num_threads();
+  }
+
+ private:
+  bool rows_lie() const { return a.contracted == 1 || s.k == 1; }
+  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte* scratch) const override {
+    if (b.free != 1) pack_.run(y, scratch);
+    product_(
+        {x, b.free == 1 ? y : scratch, out, rows_lie() ? a.free : a.contracted, b.free == 1 ? b.contracted : s.n, s.n},
+        m, s.k);
+  }
+  TileProduct product_;
+  StridedCopy pack_;
+};
+
+// Whether tiles are faster than libraries: these pack their operands, which takes longer the fewer columns there are.
+bool tiled(const Sizes& s, const Operand& a, const Operand& b, DType dtype) {
+  const int64_t size = size_of(dtype), narrow = dtype == DType::f64 ? 512 : 128, wide = 2048;
+  constexpr int64_t kPacked = int64_t{1} << 20;
+  return s.n % TileProduct::lanes(dtype) == 0 && s.n * size <= (target() == Target::avx512 ? wide : narrow) &&
+         (a.contracted == 1 || s.m * size <= wide) && (b.free == 1 || s.k * s.n * size <= kPacked);
+}
+
+// A vector by matrices whose columns lie side by side: as sums of columns (docs/numerics.md).
+class ColumnsDot final : public Dot {
+ public:
+  void prepare(DType dtype) {
+    plan(size_of(dtype), 0.1 * size_of(dtype), Cut::rows);  // the matrix is read once, from memory
+    fold_ = ColumnFold(ir::Op::reduce_sum_op, dtype, true);
+  }
+
+ private:
+  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte*) const override {
+    const StridedCopy::Axis terms{s.k, a.contracted, b.contracted};
+    fold_(x, y, {&terms, 1}, out, m);
+  }
+  ColumnFold fold_;
+};
+
+// Integers, and what BLAS cannot index: row by row, so that neighbours in the result go together.
+template <class T>
+class LoopDot final : public Dot {
+ public:
+  void prepare() { plan(sizeof(T), 0.5, Cut::rows); }
+
+ private:
+  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte*) const override {
+    using U = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
+    auto* A = static_cast<const T*>(x);
+    auto* B = static_cast<const T*>(y);
+    auto* C = static_cast<U*>(out);
+    std::fill_n(C, m * s.n, U{});
+    for (int64_t r = 0; r < m; ++r, C += s.n)
+      for (int64_t k = 0; k < s.k; ++k) {
+        const U factor = static_cast<U>(A[r * a.free + k * a.contracted]);
+        const T* row = B + k * b.contracted;
+        if (b.free == 1)
+          for (int64_t c = 0; c < s.n; ++c) C[c] += factor * static_cast<U>(row[c]);
+        else
+          for (int64_t c = 0; c < s.n; ++c) C[c] += factor * static_cast<U>(row[c * b.free]);
+      }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v) {
+  const Shape &x = g.shape(g.operand(v, 0)), &y = g.shape(g.operand(v, 1));
+  ir::AttrView attrs = g.attrs(v);
+  Ints contract_x = attrs.first(Key::contract), contract_y = attrs.second(Key::contract);
+  Ints batch_x = attrs.first(Key::batch), batch_y = attrs.second(Key::batch);
+  std::vector<int64_t> free_x = free_axes(x, batch_x, contract_x), free_y = free_axes(y, batch_y, contract_y);
+  int size = size_of(g.dtype(v));
+  Sizes sizes{extent_of(x, batch_x), extent_of(x, free_x), extent_of(y, free_y), extent_of(x, contract_x)};
+  Operand left = operand_of(x, batch_x, free_x, contract_x, size);
+  Operand right = operand_of(y, batch_y, free_y, contract_y, size);
+  const bool swapped = sizes.m == 1 && sizes.n > 1;  // a vector goes right; the result is the same
+  if (swapped) {
+    std::swap(sizes.m, sizes.n);
+    std::swap(left, right);
+  }
+  auto made = [&](auto dot, auto... arguments) {
+    dot->s = sizes;
+    dot->a = left;
+    dot->b = right;
+    dot->swapped = swapped;
+    dot->prepare(arguments...);
+    return dot;
+  };
+  constexpr int64_t kBlasLimit = (int64_t{1} << 31) - 1, kSmall = int64_t{1} << 18, kLong = 128;
+  const bool empty = x.numel() == 0 || y.numel() == 0;  // libraries disagree about empty sums
+  const bool vector = sizes.n == 1, columns = vector && !left.packed && left.free == 1 && is_floating(g.dtype(v));
+  if (columns && !empty) return made(std::make_unique<ColumnsDot>(), g.dtype(v));
+  const bool blas = !empty && !vector && x.numel() <= kBlasLimit && y.numel() <= kBlasLimit;
+  if (blas && is_floating(g.dtype(v)) && tiled(sizes, left, right, g.dtype(v)))
+    return made(std::make_unique<TileDot>(), g.dtype(v));
+  using BlasF32 = GemmDot<float, OpenBlas>;
+  switch (g.dtype(v)) {
+    case DType::f32:
+      if (empty || vector) return made(std::make_unique<LoopDot<float>>());
+      confine();
+      if (target() == Target::avx512) {
+        if (blas && sizes.m * sizes.n * sizes.k <= kSmall) return made(std::make_unique<BlasF32>());
+        return made(std::make_unique<OneDnnDot>());
+      }
+      if (blas && std::min({sizes.m, sizes.n, sizes.k}) >= kLong) return made(std::make_unique<BlasF32>());
+      return made(std::make_unique<GemmDot<float, OneDnn>>());
+    case DType::f64:
+      if (blas) return made(std::make_unique<GemmDot<double, OpenBlas>>());
+      return made(std::make_unique<LoopDot<double>>());
+    case DType::i32:
+      return made(std::make_unique<LoopDot<int32_t>>());
+    case DType::i64:
+      return made(std::make_unique<LoopDot<int64_t>>());
+    default:
+      internal_error("dot of numbers", to_string(g.dtype(v)));
+  }
+}
+
+}  // namespace jot::cpu

@@ -1,0 +1,48 @@
+// Lowering: a cluster becomes a kernel and a description of its arguments.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "backends/cpu/cluster/cluster.h"
+#include "backends/cpu/kernel/kernel_ir.h"
+#include "backends/cpu/routines/routines.h"
+
+namespace jot::cpu {
+
+// args[0] is the KernelError; entry i of LoweredKernel::args describes args[i + 1].
+struct KernelArg {
+  enum class Kind : uint8_t {
+    memory,   // address of the memory of `value`, plus `number` bytes
+    number,   // `number`
+    partial,  // address where this chunk's share of the full reduction `value` goes
+    scratch,  // address of `number` bytes that the running thread alone uses
+  };
+  Kind kind;
+  ir::Value value = ir::kNoValue;
+  int64_t number = 0;
+};
+
+struct LoweredKernel {
+  Kernel kernel;
+  std::vector<KernelArg> args;
+  std::vector<Fault> faults;  // of its checks
+  bool parallel = false;      // has a range loop, over [0, extent)
+  int64_t extent = 1;
+  double nanoseconds = 0;  // of one iteration, about
+  bool empty() const { return kernel.instrs.empty(); }
+};
+
+// Lowers the clusters of one clustering, one after the other.
+class Lowering {
+ public:
+  Lowering(const Clustering& c, int vector_bytes);
+  ~Lowering();
+  LoweredKernel lower(uint32_t cluster);
+
+ private:
+  struct Shared;
+  std::unique_ptr<Shared> shared_;
+};
+
+}  // namespace jot::cpu

@@ -1,0 +1,290 @@
+// Values of a cluster, element by element.
+#include "backends/cpu/kernel/lower_ops.h"
+#include "backends/cpu/lower/lower_kernel.h"
+
+namespace jot::cpu {
+
+using namespace ir;
+
+namespace {
+
+bool is_reduction(Op op) { return info(op).op_class == OpClass::reduction; }
+
+}  // namespace
+
+void ClusterLowering::set_slot(uint32_t slot, uint32_t value) {
+  slots_[slot] = value;
+  if (inner_) inner_slots_.push_back(slot);
+}
+
+bool ClusterLowering::is_off_diagonal(Value v, uint32_t element) const {
+  if (g_.op(v) != Op::identity_op || c_.axes.has_loops(v)) return false;
+  auto rows = static_cast<uint32_t>(g_.shape(v).slice(0, g_.shape(v).size() / 2).numel());
+  return element / rows != element % rows;
+}
+
+ClusterLowering::Reference ClusterLowering::resolve(Value o, uint32_t element) {
+  while (true) {
+    bool mine = own(o);
+    if (!mine && (c_.role[o] == Role::source || is_splat(g_, o)))
+      return {is_off_diagonal(o, element) ? From::zero : From::source, o, element};
+    if (!mine && !(c_.role[o] == Role::view && c_.follows[o])) return {From::memory, o, element};
+    switch (g_.op(o)) {
+      case Op::broadcast_op:
+      case Op::permute_op:
+      case Op::slice_op:
+      case Op::rev_op:
+      case Op::reshape_op:
+      case Op::copy_op:
+      case Op::stop_gradient_op:
+        if (mine && copies_memory(o)) return {From::memory, o, element};
+        element = t_.maps.source(o, element);
+        o = g_.operand(o, 0);
+        break;
+      case Op::concat_op: {
+        uint32_t part = 0;
+        element = t_.maps.source(o, element, &part);
+        o = g_.operand(o, part);
+        break;
+      }
+      case Op::pad_op:
+      case Op::diag_embed_op: {
+        uint32_t from = t_.maps.source(o, element);
+        bool outside = from == kZeroElement;
+        if (outside && g_.op(o) == Op::diag_embed_op) return {From::zero, o, 0};
+        element = outside ? 0 : from;
+        o = g_.operand(o, outside ? 1 : 0);
+        break;
+      }
+      default:
+        return {From::own, o, element};
+    }
+  }
+}
+
+// The element if it is there; else it is missing_ and the result is false.
+bool ClusterLowering::get(const Reference& r, uint32_t& result) {
+  switch (r.from) {
+    case From::zero:
+      result = kAbsent;
+      return true;
+    case From::source:
+      result = source(r.value, r.element);
+      return true;
+    case From::memory:
+      result = load(r.value, r.element);
+      return true;
+    case From::own:
+      break;
+  }
+  result = slots_[t_.slot[r.value] + r.element];
+  if (result != kNone) return true;
+  if (is_kept(r.value)) {
+    result = load_kept(r.value, r.element);
+    return true;
+  }
+  if (c_.reduction[r.value] != Reduction::none) internal_error("a reduction is done before it is used", g_.name());
+  missing_ = {r.value, r.element};
+  return false;
+}
+
+bool ClusterLowering::get_number(const Reference& r, uint32_t& result) {
+  if (!get(r, result)) return false;
+  if (result == kAbsent) result = zero(*b_, kernel_type(g_.dtype(r.value)));
+  return true;
+}
+
+uint32_t ClusterLowering::make(Value o, uint32_t element) {
+  Reference r = resolve(o, element);
+  uint32_t result = kNone;
+  while (!get_number(r, result)) make_frame(missing_);
+  return result;
+}
+
+// And, before it, what it needs.
+void ClusterLowering::make_frame(const Frame& f) {
+  stack_.push_back(f);
+  while (!stack_.empty())
+    if (step(stack_.back()))
+      stack_.pop_back();
+    else
+      stack_.push_back(missing_);
+}
+
+// True: done.
+bool ClusterLowering::step(Frame& f) {
+  Op op = g_.op(f.value);
+  if (op == Op::dot_op || is_reduction(op)) return step_terms(f);
+  if (op == Op::gather_op) return step_gather(f);
+  return step_elementwise(f);
+}
+
+// Nothing to add in a sum of cotangents: absent, or a constant zero.
+bool ClusterLowering::is_nothing(uint32_t x) const {
+  return x == kAbsent || (b_->instr(x).op == KOp::constant && b_->instr(x).imm == 0);
+}
+
+bool ClusterLowering::is_unmade(const Reference& r, Op op) const {
+  return r.from == From::own && g_.op(r.value) == op && slots_[t_.slot[r.value] + r.element] == kNone &&
+         !is_kept(r.value);
+}
+
+// The element below negations that nothing else has made; whether their number is odd.
+bool ClusterLowering::strip_signs(Reference& r, bool only_use) {
+  bool negative = false;
+  while (is_unmade(r, Op::neg_op) && (!only_use || t_.uses[r.value] == 1)) {
+    r = resolve(g_.operand(r.value, 0), r.element);
+    negative = !negative;
+  }
+  return negative;
+}
+
+// A product of floats that is used once, here, and not made yet: it is contracted with the sum.
+bool ClusterLowering::find_product(Reference r, Product& p) {
+  if (r.from != From::own || !is_floating(g_.dtype(r.value))) return false;
+  p.negative = strip_signs(r, true);
+  if (!is_unmade(r, Op::mul_op) || t_.uses[r.value] != 1) return false;
+  for (size_t i = 0; i < 2; ++i) {
+    p.factor[i] = resolve(g_.operand(r.value, i), r.element);
+    p.negative ^= strip_signs(p.factor[i], false);
+  }
+  return true;
+}
+
+bool ClusterLowering::step_elementwise(Frame& f) {
+  Op op = g_.op(f.value);
+  if (op == Op::add_op || op == Op::add_any_op || op == Op::sub_op) return step_sum(f);
+  uint32_t slot = t_.slot[f.value] + f.element, x[3];
+  std::span<const Value> operands = g_.operands(f.value);
+  for (; f.resolved < operands.size(); ++f.resolved) {
+    bool single = f.resolved == 0 && op == Op::where_op && g_.shape(operands[0]).empty();
+    f.x[f.resolved] = resolve(operands[f.resolved], single ? 0 : f.element);
+  }
+  bool linear = op == Op::mul_op || op == Op::mul_no_nan_op || op == Op::neg_op;  // of an absent element: absent
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (linear ? !get(f.x[i], x[i]) : !get_number(f.x[i], x[i])) return false;
+    if (x[i] != kAbsent) continue;
+    set_slot(slot, kAbsent);
+    return true;
+  }
+  set_slot(slot, lower_element(*b_, g_, f.value, {x, operands.size()}));
+  return true;
+}
+
+// What a sum is made of: the factors of a product, which is operand `at`, and the other operand; or both operands.
+void ClusterLowering::resolve_sum(Frame& f) {
+  Reference x[2];
+  Product p, second;
+  for (size_t i = 0; i < 2; ++i) x[i] = resolve(g_.operand(f.value, i), f.element);
+  f.at = find_product(x[0], p) ? 0 : 2;
+  if ((f.at == 2 || !p.negative) && find_product(x[1], second) && (f.at == 2 || second.negative)) {
+    p = second;  // the negative one of two: saves a negation
+    f.at = 1;
+  }
+  f.resolved = 3;
+  f.negative = f.at < 2 && p.negative;
+  f.x[0] = f.at < 2 ? p.factor[0] : x[0];
+  f.x[1] = f.at < 2 ? p.factor[1] : x[1];
+  f.x[2] = x[f.at == 0 ? 1 : 0];
+}
+
+bool ClusterLowering::step_sum(Frame& f) {
+  if (f.resolved == 0) resolve_sum(f);
+  Op op = g_.op(f.value);
+  auto nothing = [&](uint32_t x) { return op == Op::add_any_op ? is_nothing(x) : x == kAbsent; };
+  uint32_t slot = t_.slot[f.value] + f.element, x[2], p[2];
+  bool negative[2] = {false, op == Op::sub_op};
+  if (f.at < 2) {
+    uint32_t& other = x[1 - f.at];
+    if (!get(f.x[2], other) || !get(f.x[0], p[0]) || !get(f.x[1], p[1])) return false;
+    negative[f.at] ^= f.negative;
+    bool present = p[0] != kAbsent && p[1] != kAbsent;
+    if (present && !nothing(other)) {
+      bool minus = negative[1 - f.at];
+      set_slot(slot, negative[f.at] ? b_->fnma(p[0], p[1], minus ? b_->neg(other) : other)
+                     : minus        ? b_->fms(p[0], p[1], other)
+                                    : b_->fma(p[0], p[1], other));
+      return true;
+    }
+    x[f.at] = present ? b_->mul(p[0], p[1]) : kAbsent;
+  } else if (!get(f.x[0], x[0]) || !get(f.x[1], x[1])) {
+    return false;
+  }
+  for (size_t i = 0; i < 2; ++i)
+    if (nothing(x[i])) {
+      uint32_t rest = x[1 - i];
+      set_slot(slot, negative[1 - i] && rest != kAbsent ? b_->neg(rest) : rest);
+      return true;
+    }
+  if (negative[0])
+    set_slot(slot, negative[1] ? b_->neg(b_->add(x[0], x[1])) : b_->sub(x[1], x[0]));
+  else
+    set_slot(slot, negative[1] ? b_->sub(x[0], x[1]) : b_->add(x[0], x[1]));
+  return true;
+}
+
+// ---- reductions and products
+
+void ClusterLowering::resolve_term(Frame& f) {
+  ElementMaps::Terms t = t_.maps.terms(f.value);  // until the next map is made
+  bool dot = g_.op(f.value) == Op::dot_op;
+  uint32_t element[2] = {};
+  for (size_t i = 0; i < (dot ? 2 : 1); ++i) element[i] = t.base[i][f.element] + t.offset[i][f.next];
+  Product p;
+  f.x[0] = resolve(g_.operand(f.value, 0), element[0]);
+  f.negative = false;
+  f.resolved = 1;
+  if (dot) {
+    f.x[1] = resolve(g_.operand(f.value, 1), element[1]);
+    f.resolved = 2;
+  } else if (g_.op(f.value) == Op::reduce_sum_op && find_product(f.x[0], p)) {
+    f.x[0] = p.factor[0];
+    f.x[1] = p.factor[1];
+    f.negative = p.negative;
+    f.resolved = 2;
+  }
+}
+
+// accumulator += x0 * x1
+bool ClusterLowering::add_product(Frame& f) {
+  uint32_t x[2];
+  for (size_t i = 0; i < 2; ++i) {
+    if (!get(f.x[i], x[i])) return false;
+    if (x[i] == kAbsent) return true;
+  }
+  if (f.accumulator == kNone)
+    f.accumulator = f.negative ? b_->neg(b_->mul(x[0], x[1])) : b_->mul(x[0], x[1]);
+  else if (!is_floating(g_.dtype(f.value)))
+    f.accumulator = b_->add(f.accumulator, b_->mul(x[0], x[1]));
+  else
+    f.accumulator = f.negative ? b_->fnma(x[0], x[1], f.accumulator) : b_->fma(x[0], x[1], f.accumulator);
+  return true;
+}
+
+bool ClusterLowering::step_terms(Frame& f) {
+  Op op = g_.op(f.value);
+  uint32_t count = t_.maps.terms(f.value).count;
+  for (; f.next < count; ++f.next, f.resolved = 0) {
+    if (f.resolved == 0) resolve_term(f);
+    if (f.resolved == 2) {
+      if (!add_product(f)) return false;
+      continue;
+    }
+    uint32_t term;
+    if (op == Op::reduce_sum_op ? !get(f.x[0], term) : !get_number(f.x[0], term)) return false;
+    if (term == kAbsent) continue;
+    f.accumulator = f.accumulator == kNone ? term : reduction_step(*b_, op, f.accumulator, term);
+  }
+  KType type = kernel_type(g_.dtype(f.value));
+  if (c_.reduction[f.value] != Reduction::none) {
+    uint32_t variable = variable_values_[variables_.at(f.value) + f.element];
+    if (f.accumulator != variable) b_->set(variable, f.accumulator);
+    return true;
+  }
+  if (f.accumulator == kNone && count > 0) f.accumulator = kAbsent;  // all terms are
+  if (f.accumulator == kNone) f.accumulator = op == Op::dot_op ? zero(*b_, type) : reduction_start(*b_, op, type);
+  set_slot(t_.slot[f.value] + f.element, f.accumulator);
+  return true;
+}
+
+}  // namespace jot::cpu

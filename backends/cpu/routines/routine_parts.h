@@ -1,0 +1,71 @@
+// What the files of routines share.
+#pragma once
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "backends/cpu/routines/routines.h"
+#include "backends/cpu/runtime/kernel_code.h"
+#include "backends/target.h"
+#include "jot/error.h"
+
+namespace jot::cpu {
+
+std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int64_t error_code, ir::Ints operand_steps);
+std::unique_ptr<Routine> make_reduce(const ir::GraphData& g, ir::Value v);
+std::unique_ptr<Routine> make_random_bits(const ir::GraphData& g, ir::Value v);
+std::unique_ptr<Routine> make_sort(const ir::GraphData& g, ir::Value v);
+std::unique_ptr<Routine> make_cond(const ir::GraphData& g, ir::Value v);
+
+// Calls f with a zero of the C++ type of an element.
+template <class F>
+decltype(auto) visit(DType dtype, F f) {
+  switch (dtype) {
+    case DType::boolean:
+    case DType::u8:
+      return f(uint8_t{});
+    case DType::i32:
+      return f(int32_t{});
+    case DType::i64:
+      return f(int64_t{});
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    default:
+      internal_error("dtype with arithmetic", to_string(dtype));
+  }
+}
+
+// Steps of the axes of a contiguous array.
+inline std::vector<int64_t> row_major(const Shape& shape) {
+  std::vector<int64_t> steps(shape.size());
+  int64_t step = 1;
+  for (size_t i = shape.size(); i-- > 0; step *= shape[i]) steps[i] = step;
+  return steps;
+}
+
+inline bool contains(ir::Ints list, int64_t x) { return std::ranges::find(list, x) != list.end(); }
+
+// A kernel that a routine runs in its inner loop. It spills little: its spill area is on the stack. Interpreted where
+// the target has no kernels.
+class InnerKernel {
+ public:
+  InnerKernel() = default;
+  explicit InnerKernel(Kernel kernel);
+  void operator()(const int64_t* args) const {
+    if (!code_) return interpret(*kernel_, args, 0, 0);
+    alignas(64) std::byte spill[kSpill];
+    code_->fn(args, 0, 0, spill);
+  }
+  static int lanes(int bytes) { return (target() == Target::avx512 ? 64 : 32) / bytes; }
+
+ private:
+  static constexpr int64_t kSpill = 4096;
+  std::shared_ptr<const Kernel> kernel_;
+  std::shared_ptr<const KernelCode> code_;
+};
+
+inline int64_t address(const void* p) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(p)); }
+
+}  // namespace jot::cpu

@@ -1,0 +1,54 @@
+// What kernels do not take: precompiled C++ and library calls, one object a node.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backends/cpu/kernel/kernel_ir.h"
+#include "backends/cpu/routines/strided_copy.h"
+#include "backends/engine.h"
+#include "ir/graph.h"
+
+namespace jot::cpu {
+
+// What error code i + 1 of a step stands for: a fault of a node's data, by the op's own code.
+struct Fault {
+  ir::Value node;
+  int64_t code;
+};
+
+// Immutable and thread-safe. Results do not depend on the number of threads.
+class Routine {
+ public:
+  virtual ~Routine() = default;
+  // Contiguous operands (but for operand_steps, below) and result. The result may be operand 0 itself for
+  // dynamic_update_slice and the scatters; it overlaps no other operand; it is not touched then if there is an error.
+  // `scratch`: scratch_bytes, aligned to 64 bytes. A fault of the data is recorded in `error` as error_code + the op's
+  // code, the element and what was found (ir/rules.h).
+  virtual void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const = 0;
+  // The same of an op of any number of results.
+  virtual void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
+                           KernelError& error) const {
+    run(operands, outs[0], scratch, error);
+  }
+
+  int64_t scratch_bytes = 0;
+  std::string library;                                 // that it calls: name, version and kernels; empty: none
+  std::vector<std::shared_ptr<const Engine>> regions;  // that it runs; each may raise the errors of its ops
+};
+
+// Takes sources, movement, indexing, reductions, dot and ops with regions; null for other ops. operand_steps: the
+// strides of operand 0 of a gather or dynamic_slice, where it is not row-major.
+std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code,
+                                            ir::Ints operand_steps = {});
+
+// Of a gather or scatter in mode check: that its indices are within bounds, nothing else.
+std::unique_ptr<const Routine> make_index_check(const ir::GraphData& g, ir::Value v, int64_t error_code);
+
+// The library's (library.cpp) or our own product of two matrices or stacks of them.
+std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v);
+
+}  // namespace jot::cpu

@@ -1,0 +1,34 @@
+// Ops with regions: each region is compiled to an engine of its own.
+#include <algorithm>
+
+#include "backends/cpu/routines/routine_parts.h"
+
+namespace jot::cpu {
+namespace {
+
+using ir::Key;
+
+class Cond final : public Routine {
+ public:
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
+    run_results(operands, {&out, 1}, scratch, error);
+  }
+  void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte*,
+                   KernelError&) const override {
+    auto last = static_cast<int64_t>(regions.size()) - 1;
+    int64_t index = std::clamp<int64_t>(*static_cast<const int64_t*>(operands[0]), 0, last);
+    regions[static_cast<size_t>(index)]->run(operands.subspan(1), outs);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Routine> make_cond(const ir::GraphData& g, ir::Value v) {
+  auto r = std::make_unique<Cond>();
+  ir::AttrView attrs = g.attrs(v);
+  for (size_t i = 0; i < attrs.num_regions(Key::branches); ++i)
+    r->regions.push_back(make_engine(attrs.region(Key::branches, i), {}));
+  return r;
+}
+
+}  // namespace jot::cpu

@@ -1,0 +1,159 @@
+#include "backends/cpu/runtime/pool.h"
+
+#include <sched.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "ir/env.h"
+#include "ir/fork.h"
+
+namespace jot::cpu {
+namespace {
+
+constexpr double kSerialNanoseconds = 20'000;  // work below this stays with the caller
+constexpr double kChunkNanoseconds = 10'000;   // of a chunk, at least
+constexpr int64_t kMaxChunks = 256;
+constexpr auto kSpin = std::chrono::microseconds(30);
+
+void pause() { __builtin_ia32_pause(); }
+
+int available_processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+class Pool {
+ public:
+  // As many helpers as the system grants. They take no signals.
+  explicit Pool(int threads) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+      for (int worker = 1; worker < threads; ++worker) std::thread([this, worker] { help(worker); }).detach();
+    } catch (const std::system_error&) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  void run(int64_t chunks, ChunkFn fn, void* context) {
+    // A second caller, or a chunk that calls: alone.
+    if (busy_.exchange(true, std::memory_order_acquire)) {
+      for (int64_t i = 0; i < chunks; ++i) fn(context, i, 0);
+      return;
+    }
+    fn_ = fn;
+    context_ = context;
+    chunks_ = chunks;
+    next_.store(0, std::memory_order_relaxed);
+    state_.store(kOpen, std::memory_order_seq_cst);
+    if (int sleepers = sleepers_.load(std::memory_order_seq_cst); sleepers > 0) {
+      wake_.fetch_add(1, std::memory_order_seq_cst);
+      if (chunks > sleepers)
+        wake_.notify_all();
+      else
+        for (int64_t i = 1; i < chunks; ++i) wake_.notify_one();
+    }
+    work(0);
+    state_.fetch_and(~kOpen, std::memory_order_acq_rel);  // nobody joins any more
+    // Who has joined is at its last chunk; if the system has taken its processor away, it may have ours.
+    for (int i = 0; state_.load(std::memory_order_acquire) != 0; ++i)
+      if (i < 2000)
+        pause();
+      else
+        std::this_thread::yield();
+    busy_.store(false, std::memory_order_release);
+  }
+
+ private:
+  // state_: the open flag and the number of helpers at work.
+  static constexpr uint32_t kOpen = 1u << 31;
+
+  void work(int worker) {
+    for (;;) {
+      int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
+      if (i >= chunks_) return;
+      fn_(context_, i, worker);
+    }
+  }
+
+  bool join() {
+    uint32_t s = state_.load(std::memory_order_acquire);
+    while (s & kOpen)
+      if (state_.compare_exchange_weak(s, s + 1, std::memory_order_acq_rel)) return true;
+    return false;
+  }
+
+  void help(int worker) {
+    NoFork::always_within_callers();
+    for (;;) {
+      auto until = std::chrono::steady_clock::now() + kSpin;
+      bool joined = join();
+      for (int i = 0; !joined; joined = join()) {
+        pause();
+        if (++i % 64 == 0 && std::chrono::steady_clock::now() > until) break;
+      }
+      if (joined) {
+        work(worker);
+        state_.fetch_sub(1, std::memory_order_acq_rel);
+        continue;
+      }
+      uint32_t seen = wake_.load(std::memory_order_seq_cst);
+      sleepers_.fetch_add(1, std::memory_order_seq_cst);
+      if (!(state_.load(std::memory_order_seq_cst) & kOpen)) wake_.wait(seen, std::memory_order_seq_cst);
+      sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+  }
+
+  std::atomic<bool> busy_{false};
+  ChunkFn fn_ = nullptr;
+  void* context_ = nullptr;
+  int64_t chunks_ = 0;
+  alignas(64) std::atomic<int64_t> next_{0};
+  alignas(64) std::atomic<uint32_t> state_{0};
+  alignas(64) std::atomic<uint32_t> wake_{0};
+  std::atomic<int> sleepers_{0};
+};
+
+// Never destroyed: its helpers run until the process ends. A forked child has none of them and makes another pool.
+constinit std::atomic<Pool*> made{nullptr};
+constinit std::mutex making;
+
+Pool& pool() {
+  if (Pool* p = made.load(std::memory_order_acquire)) return *p;
+  ForkSafeLock lock(making);
+  if (!made.load(std::memory_order_relaxed)) made.store(new Pool(num_threads()), std::memory_order_release);
+  return *made.load(std::memory_order_relaxed);
+}
+
+const ForkHandlers at_fork(nullptr, []() noexcept { made.store(nullptr, std::memory_order_relaxed); });
+
+}  // namespace
+
+int num_threads() {
+  static const int n = env().num_threads > 0 ? env().num_threads : available_processors();
+  return n;
+}
+
+void parallel_for(int64_t chunks, ChunkFn fn, void* context) {
+  if (chunks > 1 && num_threads() > 1) return pool().run(chunks, fn, context);
+  for (int64_t i = 0; i < chunks; ++i) fn(context, i, 0);
+}
+
+int64_t chunks_for(int64_t items, double nanoseconds) {
+  double total = static_cast<double>(items) * nanoseconds;
+  if (total < kSerialNanoseconds) return 1;
+  return std::clamp(static_cast<int64_t>(total / kChunkNanoseconds), int64_t{2},
+                    std::min(kMaxChunks, std::max<int64_t>(items, 2)));
+}
+
+}  // namespace jot::cpu
