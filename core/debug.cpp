@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "core/recorder.h"
-#include "core/writebacks.h"
+#include "passes/drop_writebacks.h"
 #include "passes/functionalize.h"
 #include "passes/rewrite.h"
 #include "passes/transforms.h"
@@ -31,7 +31,7 @@ ir::Graph graph_of(Trace& trace, ir::Value wanted) {
   passes::Rewriter rewriter(b, g);
   rewriter.take_params();
   rewriter.for_each_op([&](ir::Value v) { rewriter.copy(v); });
-  return drop_writebacks(passes::functionalize(b.finish({rewriter[wanted]})));
+  return passes::drop_writebacks(passes::functionalize(b.finish({rewriter[wanted]})));
 }
 
 // The graph for all lanes of a vmap; what has none stays without.

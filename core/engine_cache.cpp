@@ -5,10 +5,11 @@
 #include "backends/reference/interpret.h"
 #include "core/events.h"
 #include "core/lru.h"
-#include "core/writebacks.h"
 #include "ir/fork.h"
 #include "ir/hash.h"
 #include "passes/dce.h"
+#include "passes/drop_writebacks.h"
+#include "passes/dump.h"
 #include "passes/functionalize.h"
 #include "passes/pipeline.h"
 
@@ -74,11 +75,12 @@ std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, b
   auto made = std::make_shared<CompiledGraph>();
   made->recorded = key.recorded;
   auto start = std::chrono::steady_clock::now();
+  passes::dump_graph("recorded", recorded);
   made->optimised = passes::optimize(recorded);
   std::vector<int32_t> replaces;
   if (!writebacks) {
     replaces = replaced_inputs(made->optimised.data());
-    made->optimised = passes::dce(drop_writebacks(made->optimised));
+    made->optimised = passes::dce(passes::drop_writebacks(made->optimised));
   }
   made->pass_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   made->engine = make_engine(made->optimised, replaces);
@@ -101,7 +103,7 @@ void run_compiled(const CompiledGraph& compiled, const ir::Graph& recorded, std:
     if (&recorded.data() == &compiled.recorded.data()) throw;
     // Compiled for another recording of the same graph: find the line in this one.
     ir::Graph pure = passes::functionalize(recorded);
-    if (outputs.size() == pure.data().num_results()) pure = drop_writebacks(pure);
+    if (outputs.size() == pure.data().num_results()) pure = passes::drop_writebacks(pure);
     const ir::GraphData& g = pure.data();
     // The caller's outputs may be inputs that are updated in place.
     std::vector<Buffer> results;

@@ -1,19 +1,15 @@
 #include "core/expand.h"
 
-#include <algorithm>
-
 #include "core/events.h"
 #include "core/lru.h"
-#include "core/writebacks.h"
-#include "ir/build.h"
 #include "ir/fork.h"
 #include "ir/hash.h"
+#include "passes/chunk.h"
+#include "passes/dependence.h"
+#include "passes/drop_writebacks.h"
 #include "passes/functionalize.h"
-#include "passes/inline.h"
 #include "passes/pipeline.h"
-#include "passes/rewrite.h"
 #include "passes/transforms.h"
-#include "passes/transpose.h"
 
 namespace jot {
 
@@ -37,111 +33,47 @@ ir::RandomMode random_mode(Randomness r) {
   return ir::RandomMode::error;
 }
 
-Graph tidy(const Graph& g) {
-  Graph result = g;
-  for (const passes::Pass& pass : passes::optimization_pipeline()) result = passes::run_pass(pass, result);
-  return result;
-}
-
 // Which values of a jvp graph have a tangent that depends on no tangent input.
 std::vector<uint8_t> independent_values(const GraphData& g, size_t num_primals, size_t num_results, size_t num_values) {
-  std::vector<uint8_t> depends = passes::depends_on_inputs(g, num_primals), result;
+  std::vector<uint8_t> depends = passes::dependents_from(g, num_primals), result;
   for (size_t i = 0; i < num_values; ++i) result.push_back(!depends[g.outputs()[num_results + i]]);
   return result;
 }
 
-// A vmap in pieces of chunk_size lanes.
-class ChunkedVmap {
- public:
-  ChunkedVmap(const Graph& graph, const Expand& what) : graph_(graph), g_(graph.data()), what_(what), b_(g_.name()) {}
-
-  Graph run() {
-    for (size_t i = 0; i < g_.inputs().size(); ++i) {
-      ir::Type type = g_.type(g_.inputs()[i]);
-      if (what_.in_dims[i]) type.shape.insert(static_cast<size_t>(*what_.in_dims[i]), what_.lanes);
-      args_.push_back(b_.param(type, g_.input_name(i)));
-    }
-    std::vector<std::vector<Value>> parts(g_.outputs().size());
-    int64_t chunk = 0;
-    for (int64_t first = 0; first < what_.lanes; first += *what_.chunk_size, ++chunk) {
-      std::vector<Value> piece = run_piece(first, std::min(what_.lanes, first + *what_.chunk_size), chunk);
-      for (size_t i = 0; i < piece.size(); ++i) parts[i].push_back(piece[i]);
-    }
-    std::vector<Value> outputs;
-    for (size_t i = 0; i < parts.size(); ++i) {
-      std::optional<int64_t> dim =
-          i < g_.num_results() ? what_.out_dims[i] : what_.in_dims[g_.writebacks()[i - g_.num_results()]];
-      outputs.push_back(dim ? ir::build::concat(b_, parts[i], *dim) : parts[i].front());
-    }
-    return b_.finish(outputs, g_.writebacks());
-  }
-
- private:
-  std::vector<Value> run_piece(int64_t first, int64_t last, int64_t chunk) {
-    bool different = what_.random_offset && what_.randomness == Randomness::different;
-    Graph of_one = different && last - first < *what_.chunk_size ? drawing_for(last - first) : graph_;
-    Graph piece =
-        passes::vmap(of_one, what_.in_dims, what_.out_dims, last - first, random_mode(what_.randomness), first);
-    std::vector<Value> inputs = args_;
-    for (size_t i = 0; i < inputs.size(); ++i)
-      if (what_.in_dims[i]) inputs[i] = ir::build::slice_axis(b_, inputs[i], *what_.in_dims[i], first, last);
-    // 'different' goes on drawing; 'same' starts each chunk from the same draws.
-    if (different) {
-      Value& offset = inputs[*what_.random_offset];
-      offset = ir::build::add(b_, offset, ir::build::constant_int(b_, i64, {}, chunk * what_.random_draws));
-    }
-    return passes::inline_graph(b_, piece.data(), inputs);
-  }
-
-  // The function with the places of its draws, which count what a full chunk draws, counted in fewer lanes.
-  Graph drawing_for(int64_t lanes) {
-    ir::Builder b("main", ir::Builder::Sharing::off);
-    passes::Rewriter rewriter(b, g_);
-    rewriter.take_params();
-    auto number = [&](int64_t n) { return ir::build::constant_int(b, i64, {}, n); };
-    rewriter.for_each_op([&](Value v) {
-      std::span<const Value> operands = rewriter.operands(v);
-      if (g_.op(v) != ir::Op::random_bits_op) return rewriter.copy(v, operands);
-      Value base = rewriter[g_.inputs()[*what_.random_offset]], drawn = ir::build::sub(b, operands[1], base);
-      Value by_one_lane = ir::build::div(b, drawn, number(*what_.chunk_size));
-      Value offset = ir::build::add(b, base, ir::build::mul(b, by_one_lane, number(lanes)));
-      rewriter.copy(v, std::vector<Value>{operands[0], offset});
-    });
-    return rewriter.finish();
-  }
-
-  const Graph& graph_;
-  const GraphData& g_;
-  const Expand& what_;
-  ir::Builder b_;
-  std::vector<Value> args_;
-};
+Graph mapped(const Graph& g, const Expand& what) {
+  ir::RandomMode mode = random_mode(what.randomness);
+  if (!what.chunk_size || *what.chunk_size >= what.lanes)
+    return passes::vmap(g, what.in_dims, what.out_dims, what.lanes, mode);
+  return passes::vmap_in_chunks(g, what.in_dims, what.out_dims, what.lanes, mode,
+                                {*what.chunk_size, what.random_offset, what.random_draws});
+}
 
 Expansion make_expansion(const Graph& g, const Expand& what) {
   switch (what.kind) {
     case TransformKind::grad:
-      return {tidy(passes::grad(g, what.active, what.zeros)), {}};
+      return {passes::optimize(passes::grad(g, what.active, what.zeros)), {}};
     case TransformKind::vjp:
     case TransformKind::linearize: {
       passes::LinearSplit split = what.kind == TransformKind::vjp
                                       ? passes::split_vjp(g, what.active, what.num_values, what.zeros)
                                       : passes::split_jvp(g, what.active, what.num_values, what.zeros);
-      return {tidy(split.primal), tidy(split.map), split.num_residuals};
+      return {passes::optimize(split.primal), passes::optimize(split.map), split.num_residuals};
     }
     case TransformKind::jvp: {
-      Graph result = tidy(passes::jvp(g, what.active, what.num_values, what.zeros));
+      Graph result = passes::optimize(passes::jvp(g, what.active, what.num_values, what.zeros));
       return {result,
               {},
               0,
               independent_values(result.data(), g.data().inputs().size(), g.data().num_results(), what.num_values)};
     }
     case TransformKind::jacobian:
-      return {tidy(passes::jacobian(g, what.active, what.num_values, what.mode, what.chunk_size, what.zeros)), {}};
+      return {
+          passes::optimize(passes::jacobian(g, what.active, what.num_values, what.mode, what.chunk_size, what.zeros)),
+          {}};
     case TransformKind::vmap:
-      if (what.chunk_size && *what.chunk_size < what.lanes) return {tidy(ChunkedVmap(g, what).run()), {}};
-      return {tidy(passes::vmap(g, what.in_dims, what.out_dims, what.lanes, random_mode(what.randomness))), {}};
+      return {passes::optimize(mapped(g, what)), {}};
     case TransformKind::functionalize:
-      return {tidy(g), {}};
+      return {passes::optimize(g), {}};
   }
   internal_error("a transform", "");
 }
@@ -149,7 +81,7 @@ Expansion make_expansion(const Graph& g, const Expand& what) {
 // A differentiated argument that is written is a copy: its writes end with the function.
 Graph pure_form(const Graph& recorded, const Expand& what) {
   Graph pure = passes::functionalize(recorded);
-  return what.active.empty() ? pure : drop_writebacks(pure, what.active);
+  return what.active.empty() ? pure : passes::drop_writebacks(pure, what.active);
 }
 
 // Expansions keep the lines and calls of the graph they were made of: they serve only recordings of the same ones.

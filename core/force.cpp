@@ -4,7 +4,7 @@
 #include <unordered_set>
 
 #include "core/recorder.h"
-#include "core/writebacks.h"
+#include "passes/drop_writebacks.h"
 #include "passes/functionalize.h"
 #include "passes/inline.h"
 
@@ -267,7 +267,7 @@ Buffer force(Trace& trace, const Tensor& t, std::string_view what, Location at) 
 
   EnterTrace enter(*trace.parent());
   // What the function has written so far reaches its arguments when it has ended, not now.
-  ir::Graph pure = drop_writebacks(passes::functionalize(part->graph));
+  ir::Graph pure = passes::drop_writebacks(passes::functionalize(part->graph));
   // The trace's arguments stand for `arguments`, kept when recording began.
   std::vector<Tensor> results = splice(pure, part->bindings, trace.arguments, part->known, 0, at);
   for (size_t i = 0; i < targets.size(); ++i) trace.forced.insert_or_assign(targets[i], results[i]);

@@ -7,6 +7,7 @@
 #include "core/overlap.h"
 #include "core/recorder.h"
 #include "jot/detail.h"
+#include "passes/dependence.h"
 #include "passes/transforms.h"
 
 namespace jot::detail {
@@ -69,10 +70,10 @@ void check_overlap(const ir::GraphData& g, std::span<const Binding> bindings, st
 // The write that brings lanes to an input without: the first to it whose value depends on an input with lanes.
 ir::Value write_of_lanes(const ir::GraphData& g, size_t input, std::span<const std::optional<int64_t>> in_dims) {
   ir::Value found = g.inputs()[input];
-  std::vector<uint8_t> lanes(g.size(), 0);
-  for (size_t i = 0; i < in_dims.size(); ++i) lanes[g.inputs()[i]] = in_dims[i].has_value();
+  std::vector<uint8_t> mapped;
+  for (auto dim : in_dims) mapped.push_back(dim.has_value());
+  std::vector<uint8_t> lanes = passes::dependents(g, mapped);
   for (ir::Value v = 0; v < g.size(); ++v) {
-    for (ir::Value o : g.operands(v)) lanes[v] |= lanes[o];
     if (!g.in_place(v) || root_of(g, g.operand(v, 0)) != g.inputs()[input]) continue;
     found = v;
     if (lanes[v]) break;

@@ -26,7 +26,6 @@ ir::Graph optimize(const ir::Graph& g) {
 }
 
 ir::Graph optimize(const ir::Graph& g, const PassObserver& observer) {
-  dump_graph("recorded", g);
   ir::Graph result = g;
   for (const Pass& pass : optimization_pipeline()) {
     result = run_pass(pass, result);

@@ -4,20 +4,13 @@
 
 #include "ir/build.h"
 #include "ir/rules.h"
+#include "passes/dependence.h"
 #include "passes/regions.h"
 #include "passes/rewrite.h"
 
 namespace jot::passes {
 
 using namespace ir;
-
-std::vector<uint8_t> depends_on_inputs(const GraphData& g, size_t first) {
-  std::vector<uint8_t> depends(g.size(), 0);
-  for (size_t i = first; i < g.inputs().size(); ++i) depends[g.inputs()[i]] = 1;
-  for (Value v = 0; v < g.size(); ++v)
-    for (Value o : g.operands(v)) depends[v] |= depends[o];
-  return depends;
-}
 
 namespace {
 
@@ -85,7 +78,7 @@ Rewriter emit_known(Builder& b, const GraphData& g, const std::vector<uint8_t>& 
 std::vector<Value> transpose_into(Builder& b, const Linearized& l, std::span<const Value> args,
                                   std::span<const Value> cotangents, std::vector<Value>* values) {
   const GraphData& g = l.graph.data();
-  std::vector<uint8_t> linear = depends_on_inputs(g, l.num_primals);
+  std::vector<uint8_t> linear = dependents_from(g, l.num_primals);
   Rewriter primal = emit_known(b, g, linear, args);
   if (values)
     for (size_t i = 0; i < l.num_outputs; ++i) values->push_back(primal[g.outputs()[i]]);
@@ -105,10 +98,7 @@ std::vector<Value> transpose_into(Builder& b, const Linearized& l, std::span<con
 
 std::vector<Value> transpose_linear(Builder& b, const GraphData& g, std::span<const uint8_t> linear_inputs,
                                     std::span<const Value> known, std::span<const Value> cotangents) {
-  std::vector<uint8_t> linear(g.size(), 0);
-  for (size_t i = 0; i < linear_inputs.size(); ++i) linear[g.inputs()[i]] = linear_inputs[i];
-  for (Value v = 0; v < g.size(); ++v)
-    for (Value o : g.operands(v)) linear[v] |= linear[o];
+  std::vector<uint8_t> linear = dependents(g, linear_inputs);
   Rewriter primal = emit_known(b, g, linear, known);
   Sweep sweep(b, g, linear, primal);
   for (size_t i = 0; i < cotangents.size(); ++i)

@@ -18,7 +18,4 @@ std::vector<ir::Value> transpose_into(ir::Builder& b, const Linearized& l, std::
 std::vector<ir::Value> transpose_linear(ir::Builder& b, const ir::GraphData& g, std::span<const uint8_t> linear,
                                         std::span<const ir::Value> known, std::span<const ir::Value> cotangents);
 
-// Which nodes depend on an input at or after position `first` (of the nodes' graph).
-std::vector<uint8_t> depends_on_inputs(const ir::GraphData& g, size_t first);
-
 }  // namespace jot::passes

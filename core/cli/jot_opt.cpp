@@ -18,6 +18,7 @@
 #include "backends/target.h"
 #include "ir/hash.h"
 #include "ir/print.h"
+#include "passes/dump.h"
 #include "passes/functionalize.h"
 #include "passes/pipeline.h"
 #include "passes/registry.h"
@@ -228,6 +229,7 @@ void process(const Options& options) {
   if (emit == Emit::html) std::cout << to_html(graph);
   if (options.run == Run::interpreter) run(passes::functionalize(graph), options, nullptr);
   if (options.run != Run::engine && emit != Emit::assembly) return;
+  passes::dump_graph("recorded", graph);
   ir::Graph optimised = passes::optimize(graph);
   std::shared_ptr<const Engine> engine = make_engine(optimised);
   if (emit == Emit::assembly) std::cout << engine->disassembly();

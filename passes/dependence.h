@@ -1,0 +1,17 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace jot::passes {
+
+// Of each node whether it is an input that is flagged or depends on one. Inputs past the end of `flagged` are not.
+// O(nodes).
+std::vector<uint8_t> dependents(const ir::GraphData& g, std::span<const uint8_t> flagged);
+
+// The same of the inputs from position `first` on.
+std::vector<uint8_t> dependents_from(const ir::GraphData& g, size_t first);
+
+}  // namespace jot::passes
