@@ -5,9 +5,9 @@
 #include "ir/fork.h"
 #include "ir/hash.h"
 #include "passes/chunk.h"
+#include "passes/dce.h"
 #include "passes/dependence.h"
 #include "passes/drop_writebacks.h"
-#include "passes/functionalize.h"
 #include "passes/pipeline.h"
 #include "passes/transforms.h"
 
@@ -51,36 +51,36 @@ Graph mapped(const Graph& g, const Expand& what) {
 Expansion make_expansion(const Graph& g, const Expand& what) {
   switch (what.kind) {
     case TransformKind::grad:
-      return {passes::optimize(passes::grad(g, what.active, what.zeros)), {}};
+      return {passes::dce(passes::grad(g, what.active, what.zeros)), {}};
     case TransformKind::vjp:
     case TransformKind::linearize: {
       passes::LinearSplit split = what.kind == TransformKind::vjp
                                       ? passes::split_vjp(g, what.active, what.num_values, what.zeros)
                                       : passes::split_jvp(g, what.active, what.num_values, what.zeros);
-      return {passes::optimize(split.primal), passes::optimize(split.map), split.num_residuals};
+      return {passes::dce(split.primal), passes::dce(split.map), split.num_residuals};
     }
     case TransformKind::jvp: {
-      Graph result = passes::optimize(passes::jvp(g, what.active, what.num_values, what.zeros));
+      Graph result = passes::dce(passes::jvp(g, what.active, what.num_values, what.zeros));
       return {result,
               {},
               0,
               independent_values(result.data(), g.data().inputs().size(), g.data().num_results(), what.num_values)};
     }
     case TransformKind::jacobian:
-      return {
-          passes::optimize(passes::jacobian(g, what.active, what.num_values, what.mode, what.chunk_size, what.zeros)),
-          {}};
+      return {passes::dce(passes::jacobian(g, what.active, what.num_values, what.mode, what.chunk_size, what.zeros)),
+              {}};
     case TransformKind::vmap:
-      return {passes::optimize(mapped(g, what)), {}};
+      return {passes::dce(mapped(g, what)), {}};
     case TransformKind::functionalize:
-      return {passes::optimize(g), {}};
+      return {g, {}};
   }
   internal_error("a transform", "");
 }
 
-// A differentiated argument that is written is a copy: its writes end with the function.
+// What a transform starts from. What it makes of it is simplified by the next, or by the compiler: once. A
+// differentiated argument that is written is a copy: its writes end with the function.
 Graph pure_form(const Graph& recorded, const Expand& what) {
-  Graph pure = passes::functionalize(recorded);
+  Graph pure = passes::optimize(recorded);
   return what.active.empty() ? pure : passes::drop_writebacks(pure, what.active);
 }
 

@@ -39,7 +39,7 @@ struct Expansion {
   std::vector<uint8_t> independent{};  // jvp: values whose tangent is zero whatever the inputs' are
 };
 
-// The functionalized, transformed, simplified graph: pure, with writebacks.
+// The functionalized, simplified, transformed graph: pure, with writebacks, without dead nodes.
 std::shared_ptr<const Expansion> expand(const ir::Graph& recorded, const Expand& what);
 
 struct ExpansionCacheInfo {

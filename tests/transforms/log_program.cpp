@@ -22,4 +22,7 @@ int main() {
 
   auto advised = jit([](const Tensor& x, double k) { return x * k; });
   for (int i = 0; i < 10; ++i) advised(x, i + 0.25);
+
+  auto gradient = jit(grad([](const Tensor& x) { return sum(sin(x) * x); }));
+  gradient(x);
 }

@@ -58,6 +58,11 @@ both = run('compile,cache')
 check('a list', any('compile: ' in l for l in both) and any('cache: ' in l for l in both)
       and not any('record: ' in l for l in both), both)
 
+# A function is simplified before it is differentiated, its gradient before it is compiled, each once.
+gradient = both[next(i for i, l in enumerate(both) if f'jit at log_program.cpp:{line("auto gradient")}' in l):]
+runs = [match[1] for l in gradient if (match := re.match(r'\[jot\] compile: (simplify|grad): ', l))]
+check('passes of a jitted gradient', runs == ['simplify', 'grad', 'simplify'], gradient)
+
 print('\n'.join(failures))
 print(f'{checks - len(failures)} passed, {len(failures)} failed')
 sys.exit(bool(failures))
