@@ -38,27 +38,10 @@ template <class F>
 Tensor made(std::string_view op, const Shape& shape, DType dtype, Location at, F f) {
   Tensor t = allocated(op, shape, dtype, at);
   void* out = t.impl()->storage->buffer.data();
-  switch (dtype) {
-    case DType::f32:
-      f(static_cast<float*>(out));
-      break;
-    case DType::f64:
-      f(static_cast<double*>(out));
-      break;
-    case DType::i32:
-      f(static_cast<int32_t*>(out));
-      break;
-    case DType::i64:
-      f(static_cast<int64_t*>(out));
-      break;
-    case DType::boolean:
-      f(static_cast<bool*>(out));
-      break;
-    case DType::u8:
-    case DType::bf16:
-    case DType::f16:
-      internal_error("a dtype that tensors are made of", to_string(dtype));
-  }
+  if (dtype == DType::boolean)
+    f(static_cast<bool*>(out));
+  else
+    visit_dtype(dtype, [&](auto zero) { f(static_cast<decltype(zero)*>(out)); });
   return t;
 }
 
@@ -104,27 +87,7 @@ Tensor entered(std::string_view op, const Tensor& concrete, Location at) {
           is_floating(x.dtype()) ? std::bit_cast<int64_t>(static_cast<double>(from[i])) : static_cast<int64_t>(from[i]);
   };
   const void* p = x.storage->buffer.data();
-  switch (x.dtype()) {
-    case DType::f32:
-      fill(static_cast<const float*>(p));
-      break;
-    case DType::f64:
-      fill(static_cast<const double*>(p));
-      break;
-    case DType::i32:
-      fill(static_cast<const int32_t*>(p));
-      break;
-    case DType::i64:
-      fill(static_cast<const int64_t*>(p));
-      break;
-    case DType::boolean:
-      fill(static_cast<const uint8_t*>(p));
-      break;
-    case DType::u8:
-    case DType::bf16:
-    case DType::f16:
-      internal_error("a dtype that constants have", to_string(x.dtype()));
-  }
+  visit_dtype(x.dtype(), [&](auto zero) { fill(static_cast<const decltype(zero)*>(p)); });
   return e.result(build::constant_data(e.b, x.dtype(), x.shape, words));
 }
 

@@ -19,27 +19,12 @@ constinit std::mutex hand_over_mutex;
 
 const void* literal_bytes(const Binding& b, std::byte (&word)[8]) {
   const Number& n = b.number;
-  bool real = n.dtype == DType::f64;
-  auto put = [&](auto x) { std::memcpy(word, &x, sizeof x); };
-  switch (b.dtype) {
-    case DType::f64:
-      put(real ? n.real : static_cast<double>(n.integer));
-      break;
-    case DType::f32:
-      put(static_cast<float>(real ? n.real : static_cast<double>(n.integer)));
-      break;
-    case DType::i64:
-      put(real ? static_cast<int64_t>(n.real) : n.integer);
-      break;
-    case DType::i32:
-      put(real ? static_cast<int32_t>(n.real) : static_cast<int32_t>(n.integer));
-      break;
-    case DType::boolean:
-      put(static_cast<uint8_t>(n.real != 0));
-      break;
-    default:
-      internal_error("dtype of a literal", to_string(b.dtype));
-  }
+  visit_dtype(b.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    auto as = [](auto number) { return static_cast<T>(number); };
+    T x = b.dtype == DType::boolean ? as(n.real != 0) : n.dtype == DType::f64 ? as(n.real) : as(n.integer);
+    std::memcpy(word, &x, sizeof x);
+  });
   return word;
 }
 

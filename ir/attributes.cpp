@@ -47,10 +47,10 @@ constexpr Schema make_schema(K... keys) {
   return {{keys...}, {lists_in(keys)...}, sizeof...(K), (holds_regions(keys) || ...)};
 }
 constexpr Schema kSchemas[] = {
-#define OP(name, family, op_class, operands, dtypes, ...) \
-  [] {                                                    \
-    using enum Key;                                       \
-    return make_schema(__VA_ARGS__);                      \
+#define OP(name, family, op_class, operands, dtypes, traits, ...) \
+  [] {                                                            \
+    using enum Key;                                               \
+    return make_schema(__VA_ARGS__);                              \
   }(),
 #include "ir/ops.def"
 #undef OP

@@ -14,29 +14,14 @@ constexpr auto IB = [](DType d) { return is_integer(d) || d == DType::boolean; }
 }  // namespace
 
 constexpr OpInfo kOpInfo[] = {
-#define OP(name, family, op_class, operands, dtypes, ...) {#name, #family, OpClass::op_class, operands, dtypes},
+#define OP(name, family, op_class, operands, dtypes, traits, ...) \
+  {#name, #family, OpClass::op_class, operands, dtypes, [] {      \
+     using enum Trait;                                            \
+     return traits;                                               \
+   }()},
 #include "ir/ops.def"
 #undef OP
 };
-
-bool is_view(Op op) {
-  switch (op) {
-    case Op::reshape_op:
-    case Op::permute_op:
-    case Op::slice_op:
-    case Op::broadcast_op:
-    case Op::dynamic_slice_op:
-    case Op::gather_op:
-    case Op::stop_gradient_op:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool can_be_in_place(Op op) {
-  return info(op).op_class == OpClass::elementwise || op == Op::copy_op || op == Op::fill_op;
-}
 
 int num_ops() { return static_cast<int>(std::size(kOpInfo)); }
 

@@ -27,20 +27,36 @@ enum class OpClass : uint8_t {
   effect
 };
 
+// What ops are beside their class (ir/ops.def).
+enum class Trait : uint8_t {
+  plain = 0,
+  view = 1,
+  alias = 2,
+  overwrites = 4,
+  dear = 8,
+  zeros = 16,
+  keeps_zeros = 32,
+  kept = 64,
+};
+constexpr Trait operator|(Trait a, Trait b) { return static_cast<Trait>(static_cast<int>(a) | static_cast<int>(b)); }
+
 struct OpInfo {
   std::string_view name;
   std::string_view family;
   OpClass op_class;
   int operands;  // -1: a list
   bool (*allows)(DType);
+  Trait traits;
+  constexpr bool is(Trait t) const { return (static_cast<int>(traits) & static_cast<int>(t)) != 0; }
 };
 extern const OpInfo kOpInfo[];  // by op
 inline const OpInfo& info(Op op) { return kOpInfo[static_cast<size_t>(op)]; }
 inline std::string_view name_of(Op op) { return info(op).name; }
-// Its result shows elements of operand 0: where that is an address, so is the result (a view).
-bool is_view(Op op);
+inline bool is_elementwise(Op op) { return info(op).op_class == OpClass::elementwise; }
+inline bool is_reduction(Op op) { return info(op).op_class == OpClass::reduction; }
+inline bool is_view(Op op) { return info(op).is(Trait::view); }
 // May carry the flag in_place.
-bool can_be_in_place(Op op);
+inline bool can_be_in_place(Op op) { return is_elementwise(op) || info(op).is(Trait::overwrites); }
 std::optional<Op> op_named(std::string_view name);
 int num_ops();
 

@@ -18,18 +18,12 @@ constexpr int64_t kLimit = 64;
 
 bool is_splat(const GraphData& g, Value constant) { return g.attrs(constant).ints(Key::data).size() == 1; }
 
+// Not what draws, has effects or regions, is kept, makes structural zeros, or may raise: at run time, not now.
 bool foldable(Op op) {
-  switch (op) {
-    case Op::diag_embed_op:
-    case Op::random_bits_op:
-    case Op::stop_gradient_op:
-    case Op::gather_op:  // may raise: at run time, not now
-    case Op::scatter_add_op:
-    case Op::scatter_set_op:
-      return false;
-    default:
-      return info(op).op_class != OpClass::effect && info(op).op_class != OpClass::control;
-  }
+  const OpInfo& i = info(op);
+  bool value = !i.is(Trait::kept) && i.op_class != OpClass::source && i.op_class != OpClass::effect &&
+               i.op_class != OpClass::control;
+  return value && !i.is(Trait::zeros) && !rules(op).faults.kinds;
 }
 
 // A constant's contents as an array of `shape`: its own, or any shape for a splat.
@@ -59,22 +53,7 @@ std::vector<int64_t> words(const std::vector<std::byte>& bytes, int64_t n) {
 
 // A constant of this type whose contents are n elements, or one for all of them.
 Value constant_of(Builder& b, const Type& type, const std::vector<std::byte>& bytes, int64_t n) {
-  auto data = [&] {
-    switch (type.dtype) {
-      case DType::boolean:
-        return words<uint8_t>(bytes, n);
-      case DType::i32:
-        return words<int32_t>(bytes, n);
-      case DType::i64:
-        return words<int64_t>(bytes, n);
-      case DType::f32:
-        return words<float>(bytes, n);
-      case DType::f64:
-        return words<double>(bytes, n);
-      default:
-        internal_error("dtype of a constant", to_string(type));
-    }
-  }();
+  auto data = visit_dtype(type.dtype, [&](auto zero) { return words<decltype(zero)>(bytes, n); });
   return build::constant_data(b, type.dtype, type.shape, data);
 }
 

@@ -152,7 +152,7 @@ class Functionalizer {
                        "_] more than one element of the written-to tensor refers to a single memory location; write "
                        "to a clone() of it" +
                        at(g_.location(v)));
-    bool overwrites = g_.op(v) == Op::copy_op || g_.op(v) == Op::fill_op;
+    bool overwrites = info(g_.op(v)).is(Trait::overwrites);
     if (overwrites)
       reach(address);
     else

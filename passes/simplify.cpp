@@ -101,8 +101,7 @@ bool stays(const Builder& b, const GraphData& g, Value v, Value x) {
     case Op::slice_op:
       return g.shape(v) != b.shape(x);
     case Op::permute_op:
-      return below != Op::diag_embed_op && below != Op::identity_op &&
-             !std::ranges::is_sorted(g.attrs(v).ints(Key::perm));
+      return !info(below).is(Trait::zeros) && !std::ranges::is_sorted(g.attrs(v).ints(Key::perm));
     case Op::broadcast_op:
       return g.shape(v).numel() != b.shape(x).numel();
     default:

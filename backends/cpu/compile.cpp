@@ -318,7 +318,7 @@ class ProgramBuilder {
         bool reads = std::ranges::binary_search(made, root);
         if (!reads) for_each_memory(root, [&](Value m) { reads |= m == input; });
         if (!reads) continue;
-        if (info(g_.op(v)).op_class != OpClass::elementwise || g_.shape(v).numel() != g_.shape(input).numel() ||
+        if (!is_elementwise(g_.op(v)) || g_.shape(v).numel() != g_.shape(input).numel() ||
             clustering_->storage(o) != root || clustering_->points[root])
           return false;
         if (made.empty() || made.back() != v) made.push_back(v);

@@ -157,30 +157,11 @@ void append_elements(std::string& out, DType dtype, const std::byte* data, int64
   if (n > kPrinted) out += ",...";
 }
 
-// Calls fn with a value of the C++ type of a dtype.
-template <class Fn>
-void with_type(DType dtype, Fn fn) {
-  switch (dtype) {
-    case DType::boolean:
-      return fn(uint8_t{});
-    case DType::i32:
-      return fn(int32_t{});
-    case DType::i64:
-      return fn(int64_t{});
-    case DType::f32:
-      return fn(float{});
-    case DType::f64:
-      return fn(double{});
-    default:
-      throw DTypeError("[jot-opt] " + std::string(to_string(dtype)) + " is not supported yet");
-  }
-}
-
 Buffer allocate(const ir::Type& t) { return Buffer::allocate(t.shape.numel() * size_of(t.dtype), size_of(t.dtype)); }
 
 void print_tensor(const std::string& name, const ir::Type& t, const Buffer& buffer) {
   std::string text;
-  with_type(t.dtype, [&](auto zero) {
+  visit_dtype(t.dtype, [&](auto zero) {
     append_elements<decltype(zero)>(text, t.dtype, static_cast<const std::byte*>(buffer.data()), t.shape.numel());
   });
   std::cout << name << ": " << to_string(t) << " = [" << text << "]\n";
@@ -195,7 +176,7 @@ void run(const ir::Graph& graph, const Options& options, const std::shared_ptr<c
   for (ir::Value v : g.inputs()) {
     const ir::Type& t = g.type(v);
     buffers.push_back(allocate(t));
-    with_type(t.dtype, [&](auto zero) {
+    visit_dtype(t.dtype, [&](auto zero) {
       fill<decltype(zero)>(static_cast<std::byte*>(buffers.back().data()), t.shape.numel(), state);
     });
     inputs.push_back(buffers.back().data());

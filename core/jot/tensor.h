@@ -298,18 +298,7 @@ void convert_elements(const void* elements, DType dtype, int64_t n, void* out) {
       for (int64_t i = 0; i < n; ++i) static_cast<T*>(out)[i] = static_cast<T>(from[i]);
     }
   };
-  switch (dtype) {
-    case DType::f32:
-      return each(static_cast<const float*>(elements));
-    case DType::f64:
-      return each(static_cast<const double*>(elements));
-    case DType::i32:
-      return each(static_cast<const int32_t*>(elements));
-    case DType::i64:
-      return each(static_cast<const int64_t*>(elements));
-    default:
-      return each(static_cast<const uint8_t*>(elements));
-  }
+  visit_dtype(dtype, [&](auto zero) { each(static_cast<const decltype(zero)*>(elements)); });
 }
 
 }  // namespace detail

@@ -3,6 +3,8 @@
 #include <iosfwd>
 #include <string_view>
 
+#include "jot/error.h"
+
 namespace jot {
 
 // Element types. bf16, f16 and u8 are reserved: creating a tensor of one is a DTypeError until they land.
@@ -33,6 +35,28 @@ constexpr std::string_view to_string(DType d) {
 }
 
 std::ostream& operator<<(std::ostream& out, DType d);
+
+// Calls f with a zero of the C++ type of a dtype's elements; booleans are bytes 0 and 1.
+template <class F>
+decltype(auto) visit_dtype(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::boolean:
+    case DType::u8:
+      return f(uint8_t{});
+    case DType::i32:
+      return f(int32_t{});
+    case DType::i64:
+      return f(int64_t{});
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    case DType::bf16:
+    case DType::f16:
+      break;  // no C++ type
+  }
+  internal_error("a dtype with elements of a C++ type", to_string(dtype));
+}
 
 // The dtype of two tensors' sum (torch.promote_types).
 constexpr DType promote(DType a, DType b) {

@@ -11,25 +11,6 @@
 
 namespace jot::ir {
 
-// Calls f(T()) with the C++ type of the dtype's elements. Booleans are bytes 0 and 1.
-template <class F>
-void visit_dtype(DType dtype, F f) {
-  switch (dtype) {
-    case DType::boolean:
-    case DType::u8:
-      return f(uint8_t());
-    case DType::i32:
-      return f(int32_t());
-    case DType::i64:
-      return f(int64_t());
-    case DType::f32:
-      return f(float());
-    case DType::f64:
-      return f(double());
-    default:
-      internal_error("dtype has a reference evaluation", to_string(dtype));
-  }
-}
 template <class F>
 void visit_floating(DType dtype, F f) {
   visit_dtype(dtype, [&](auto zero) {

@@ -26,9 +26,16 @@ bool representable(DType dtype, int64_t word) {
       double x = std::bit_cast<double>(word);
       return std::isnan(x) || std::bit_cast<int64_t>(static_cast<double>(static_cast<float>(x))) == word;
     }
-    default:
+    case DType::u8:
+      return word == static_cast<uint8_t>(word);
+    case DType::i64:
+    case DType::f64:
       return true;
+    case DType::bf16:
+    case DType::f16:
+      break;
   }
+  internal_error("a dtype that constants have", to_string(dtype));
 }
 
 Type infer_const(const InferContext& c) {

@@ -21,7 +21,7 @@ HostTensor::HostTensor(DType dtype, const Shape& shape, std::vector<double> valu
 
 double HostTensor::number(int64_t i) const {
   double result = 0;
-  ir::visit_dtype(type.dtype, [&](auto x) {
+  visit_dtype(type.dtype, [&](auto x) {
     std::memcpy(&x, bytes.data() + static_cast<size_t>(i) * sizeof x, sizeof x);
     result = static_cast<double>(x);
   });
@@ -29,7 +29,7 @@ double HostTensor::number(int64_t i) const {
 }
 
 void HostTensor::set(int64_t i, double value) {
-  ir::visit_dtype(type.dtype, [&](auto x) {
+  visit_dtype(type.dtype, [&](auto x) {
     x = static_cast<decltype(x)>(value);
     std::memcpy(bytes.data() + static_cast<size_t>(i) * sizeof x, &x, sizeof x);
   });

@@ -74,12 +74,6 @@ void for_each_tie(const GraphData& g, Value v, size_t i, F f) {
     case Op::diag_embed_op:
       for (size_t d = 0; d < static_cast<size_t>(a.integer(Key::batch_dims)); ++d) f(d, d);
       return;
-    case Op::reduce_sum_op:
-    case Op::reduce_max_op:
-    case Op::reduce_min_op:
-      for (size_t d = 0, kept = 0; d < from.size(); ++d)
-        if (!contains(a.ints(Key::dims), d)) f(d, kept++);
-      return;
     case Op::dot_op: {
       Ints batch = i == 0 ? a.first(Key::batch) : a.second(Key::batch);
       for (size_t d = 0; d < batch.size(); ++d) f(static_cast<size_t>(batch[d]), d);
@@ -93,12 +87,14 @@ void for_each_tie(const GraphData& g, Value v, size_t i, F f) {
           if (!contains(a.ints(Key::offset_dims), d)) f(batch++, d);
       return;
     default:
-      if (info(g.op(v)).op_class == OpClass::elementwise || g.op(v) == Op::copy_op || g.op(v) == Op::stop_gradient_op)
+      if (is_reduction(g.op(v))) {
+        for (size_t d = 0, kept = 0; d < from.size(); ++d)
+          if (!contains(a.ints(Key::dims), d)) f(d, kept++);
+      } else if (is_elementwise(g.op(v)) || info(g.op(v)).is(Trait::alias)) {
         for (size_t d = 0; d < from.size(); ++d) f(d, d);
+      }
   }
 }
-
-bool is_elementwise(Op op) { return info(op).op_class == OpClass::elementwise; }
 
 // A splat constant is shared by unrelated users and ties them to nothing, where its elements' positions do not matter.
 bool any_element_serves(const GraphData& g, Value v, Value operand) {
@@ -107,12 +103,9 @@ bool any_element_serves(const GraphData& g, Value v, Value operand) {
     case Op::pad_op:
     case Op::concat_op:
     case Op::diag_embed_op:
-    case Op::reduce_sum_op:
-    case Op::reduce_max_op:
-    case Op::reduce_min_op:
       return false;
     default:
-      return true;
+      return !is_reduction(g.op(v));
   }
 }
 
@@ -275,16 +268,12 @@ class Wishes {
         return visit_reshape(v);
       case Op::broadcast_op:
         return visit_broadcast(v);
-      case Op::reduce_sum_op:
-      case Op::reduce_max_op:
-      case Op::reduce_min_op:
-        return visit_reduction(v);
       case Op::dot_op:
         return visit_dot(v);
       case Op::gather_op:
         return visit_gather(v);
       default:
-        return;
+        if (is_reduction(g_.op(v))) visit_reduction(v);
     }
   }
 
@@ -444,7 +433,7 @@ bool Axes::preserves(Value v, size_t i) const {
     tied_from[x] = tied_to[y] = 1;
     ok &= same(from[x], to[y]);
   });
-  if (info(op).op_class == OpClass::reduction) return ok;
+  if (is_reduction(op)) return ok;
   for (size_t d = 0; d < from.size(); ++d) ok &= tied_from[d] || unrolled(from[d]);
   bool grows = op == Op::broadcast_op || op == Op::dot_op || (op == Op::where_op && from.empty()) ||
                (op == Op::pad_op && i == 1);

@@ -61,7 +61,7 @@ class Clusterer {
       Op op = g_.op(v);
       if (op == Op::param_op) {
         c_.role[v] = Role::input;
-      } else if (op == Op::const_op || op == Op::iota_op || op == Op::identity_op) {
+      } else if (info(op).op_class == OpClass::source && g_.operands(v).empty()) {
         c_.role[v] = Role::source;
       } else if (is_movement_of_one(op)) {
         c_.role[v] = Role::view;
@@ -89,12 +89,8 @@ class Clusterer {
         return is_small_dot(g_, v) && all_preserved(v);
       case Op::gather_op:
         return all_preserved(v, 1) && fits_gather(v);
-      case Op::reduce_sum_op:
-      case Op::reduce_max_op:
-      case Op::reduce_min_op:
-        return all_preserved(v) && fits_reduction(v);
       default:
-        return info(op).op_class == OpClass::elementwise;
+        return is_elementwise(op) || (is_reduction(op) && all_preserved(v) && fits_reduction(v));
     }
   }
 
@@ -327,7 +323,7 @@ class Clusterer {
       size_[v] = kInlineSize + 1;
       return;
     }
-    int64_t size = c_.axes.elements(v) * (info(g_.op(v)).family == "pointwise" ? 4 : 1);
+    int64_t size = c_.axes.elements(v) * (info(g_.op(v)).is(Trait::dear) ? 4 : 1);
     uint32_t ready = 0;
     for (Edge e : edges(v)) {
       if (e.is_memory() || (e.in_kernel() && !(e.preserved && can_inline(e.root)))) {

@@ -65,7 +65,7 @@ class Preparation {
     any_layout_.assign(g_.size(), 1);
     for (Value v : g_.outputs()) any_layout_[v] = 0;
     for (Value v = g_.size(); v-- > 0;) {
-      any_layout_[v] &= info(g_.op(v)).op_class == OpClass::elementwise && g_.attrs(v).words().empty();
+      any_layout_[v] &= is_elementwise(g_.op(v)) && g_.attrs(v).words().empty();
       for (Value o : g_.operands(v)) any_layout_[o] &= any_layout_[v] || g_.op(v) == Op::dot_op;
     }
   }

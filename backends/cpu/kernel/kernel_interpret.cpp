@@ -35,9 +35,12 @@ uint64_t with_type(KType type, Fn fn) {
       return fn(float{});
     case KType::f64:
       return fn(double{});
-    default:
-      internal_error("not a vector type", name(type));
+    case KType::none:
+    case KType::scalar:
+    case KType::mask:
+      break;
   }
+  internal_error("not a vector type", name(type));
 }
 
 // As the x86 conversions: what does not fit gives the least integer.

@@ -112,9 +112,12 @@ KType kernel_type(DType dtype) {
       return KType::f32;
     case DType::f64:
       return KType::f64;
-    default:
-      internal_error("a dtype that kernels have", to_string(dtype));
+    case DType::u8:
+    case DType::bf16:
+    case DType::f16:
+      break;
   }
+  internal_error("a dtype that kernels have", to_string(dtype));
 }
 
 uint32_t zero(KernelBuilder& b, KType t) { return t == KType::mask ? b.mask_const(false) : b.constant(t, 0); }

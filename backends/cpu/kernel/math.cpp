@@ -319,9 +319,14 @@ uint64_t libm(KFn fn, KType type, uint64_t x, uint64_t y) {
       auto real = [](uint64_t bits) { return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits))); };
       return std::bit_cast<uint32_t>(static_cast<float>(libm_real(fn, real(x), real(y))));
     }
-    default:
+    case KType::f64:
       return std::bit_cast<uint64_t>(libm_real(fn, std::bit_cast<double>(x), std::bit_cast<double>(y)));
+    case KType::none:
+    case KType::scalar:
+    case KType::mask:
+      break;
   }
+  internal_error("a type of numbers", name(type));
 }
 
 }  // namespace jot::cpu

@@ -481,9 +481,13 @@ std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v) {
       return made(std::make_unique<LoopDot<int32_t>>());
     case DType::i64:
       return made(std::make_unique<LoopDot<int64_t>>());
-    default:
-      internal_error("dot of numbers", to_string(g.dtype(v)));
+    case DType::boolean:
+    case DType::u8:
+    case DType::bf16:
+    case DType::f16:
+      break;
   }
+  internal_error("a dtype with products", to_string(g.dtype(v)));
 }
 
 }  // namespace jot::cpu

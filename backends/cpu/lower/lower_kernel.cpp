@@ -242,7 +242,7 @@ void ClusterLowering::find_kept() {
   };
   for (Value v : cluster_.members) {
     Need& n = needs[v];
-    if (info(g_.op(v)).family == "pointwise") n.cost = 8;
+    if (info(g_.op(v)).is(Trait::dear)) n.cost = 8;
     for (Value o : g_.operands(v))
       if (Value s = source(o); s != kNoValue) n.cost = std::min(n.cost + needs.at(s).cost, kMost);
     if (c_.stored[v] || c_.reduction[v] != Reduction::none) n.first = n.last = phase_.at(v);

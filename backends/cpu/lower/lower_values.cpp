@@ -6,12 +6,6 @@ namespace jot::cpu {
 
 using namespace ir;
 
-namespace {
-
-bool is_reduction(Op op) { return info(op).op_class == OpClass::reduction; }
-
-}  // namespace
-
 void ClusterLowering::set_slot(uint32_t slot, uint32_t value) {
   slots_[slot] = value;
   if (inner_) inner_slots_.push_back(slot);
@@ -51,7 +45,7 @@ ClusterLowering::Reference ClusterLowering::resolve(Value o, uint32_t element) {
       case Op::diag_embed_op: {
         uint32_t from = t_.maps.source(o, element);
         bool outside = from == kZeroElement;
-        if (outside && g_.op(o) == Op::diag_embed_op) return {From::zero, o, 0};
+        if (outside && info(g_.op(o)).is(Trait::zeros)) return {From::zero, o, 0};
         element = outside ? 0 : from;
         o = g_.operand(o, outside ? 1 : 0);
         break;
@@ -160,7 +154,7 @@ bool ClusterLowering::step_elementwise(Frame& f) {
     bool single = f.resolved == 0 && op == Op::where_op && g_.shape(operands[0]).empty();
     f.x[f.resolved] = resolve(operands[f.resolved], single ? 0 : f.element);
   }
-  bool linear = op == Op::mul_op || op == Op::mul_no_nan_op || op == Op::neg_op;  // of an absent element: absent
+  bool linear = info(op).is(Trait::keeps_zeros);  // of an absent element: absent
   for (size_t i = 0; i < operands.size(); ++i) {
     if (linear ? !get(f.x[i], x[i]) : !get_number(f.x[i], x[i])) return false;
     if (x[i] != kAbsent) continue;

@@ -17,26 +17,6 @@ std::unique_ptr<Routine> make_random_bits(const ir::GraphData& g, ir::Value v);
 std::unique_ptr<Routine> make_sort(const ir::GraphData& g, ir::Value v);
 std::unique_ptr<Routine> make_cond(const ir::GraphData& g, ir::Value v);
 
-// Calls f with a zero of the C++ type of an element.
-template <class F>
-decltype(auto) visit(DType dtype, F f) {
-  switch (dtype) {
-    case DType::boolean:
-    case DType::u8:
-      return f(uint8_t{});
-    case DType::i32:
-      return f(int32_t{});
-    case DType::i64:
-      return f(int64_t{});
-    case DType::f32:
-      return f(float{});
-    case DType::f64:
-      return f(double{});
-    default:
-      internal_error("dtype with arithmetic", to_string(dtype));
-  }
-}
-
 // Steps of the axes of a contiguous array.
 inline std::vector<int64_t> row_major(const Shape& shape) {
   std::vector<int64_t> steps(shape.size());

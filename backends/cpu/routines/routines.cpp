@@ -194,7 +194,7 @@ std::unique_ptr<Stored> make_constant(const ir::GraphData& g, ir::Value v) {
   if (r->count == 0) return r;
   ir::Ints words = g.attrs(v).ints(Key::data);
   for (int64_t word : words)
-    visit(g.dtype(v), [&](auto zero) {
+    visit_dtype(g.dtype(v), [&](auto zero) {
       using T = decltype(zero);
       if constexpr (std::is_floating_point_v<T>)
         append(r->bytes, static_cast<T>(std::bit_cast<double>(word)));
@@ -209,7 +209,7 @@ class Iota final : public Routine {
   int64_t outer = 1, extent = 1, inner = 1;
   DType dtype = DType::i64;
   void run(std::span<const void* const>, void* out, std::byte*, KernelError&) const override {
-    visit(dtype, [&](auto zero) {
+    visit_dtype(dtype, [&](auto zero) {
       using T = decltype(zero);
       T* p = static_cast<T*>(out);
       for (int64_t o = 0; o < outer; ++o)
@@ -223,7 +223,7 @@ class Identity final : public Routine {
   int64_t n = 0;
   DType dtype = DType::f32;
   void run(std::span<const void* const>, void* out, std::byte*, KernelError&) const override {
-    visit(dtype, [&](auto zero) {
+    visit_dtype(dtype, [&](auto zero) {
       using T = decltype(zero);
       T* p = static_cast<T*>(out);
       fill(p, n * n, &zero, sizeof(T));

@@ -61,7 +61,7 @@ class Indexing final : public Routine {
       for (int64_t i = c * piece; i < end; i += kBlock) {
         const std::span<Place> block(places, static_cast<size_t>(std::min(kBlock, end - i)));
         locate(operands[1], cursor, i, block, error);
-        visit(dtype, [&](auto zero) {
+        visit_dtype(dtype, [&](auto zero) {
           using T = decltype(zero);
           if (kind == Kind::gather)
             read(static_cast<const T*>(operands[0]), static_cast<T*>(out), block);

@@ -93,7 +93,7 @@ class Reduce final : public Routine {
   }
 
   void run(std::span<const void* const> operands, void* out, std::byte*, KernelError&) const override {
-    visit(dtype, [&](auto zero) {
+    visit_dtype(dtype, [&](auto zero) {
       using T = decltype(zero);
       auto x = static_cast<const T*>(operands[0]);
       auto y = static_cast<T*>(out);
