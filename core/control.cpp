@@ -134,6 +134,16 @@ void check_index(std::string_view api, const Tensor& index, bool truth, Location
 
 }  // namespace
 
+OwnStream::OwnStream() : trace_(current_trace().shared_from_this()) {
+  ForkSafeLock lock(trace_->mutex());
+  trace_->enter_stream();
+}
+
+OwnStream::~OwnStream() {
+  ForkSafeLock lock(trace_->mutex());
+  trace_->leave_stream();
+}
+
 std::optional<size_t> known_choice(std::string_view api, const Arg& index, size_t count, bool truth) {
   auto clamped = [&](int64_t i) {
     return static_cast<size_t>(std::clamp<int64_t>(i, 0, static_cast<int64_t>(count) - 1));
@@ -154,18 +164,19 @@ Leaves choose(std::string_view api, const Arg& index, std::span<const Fn> branch
               bool truth) {
   Location at = index.at();
   Tensor position = position_of(api, index.tensor(), truth, at);
+  OwnStream stream;
   std::vector<Branch> recorded;
   Inputs inputs;
-  int64_t draws = 0;
+  bool draws = false;
   for (const Fn& fn : branches) {
     Branch b;
-    b.recording =
-        record_function(fn, operands, {.kind = TraceKind::functionalize, .scope = std::string(api), .at = at});
+    b.recording = record_function(
+        fn, operands, {.kind = TraceKind::functionalize, .scope = std::string(api), .at = at, .region = true});
     b.pure = passes::functionalize(b.recording.graph);
     const ir::GraphData& g = b.pure.data();
     for (size_t i = 0; i < g.inputs().size(); ++i)
       b.places.push_back(inputs.place(b.recording.bindings[i], g.type(g.inputs()[i])));
-    draws = std::max(draws, b.recording.random_draws);
+    draws |= b.recording.random_draws > 0;
     recorded.push_back(std::move(b));
   }
   check_results(api, recorded, branches[0], at);

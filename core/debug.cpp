@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/recorder.h"
+#include "passes/dependence.h"
 #include "passes/drop_writebacks.h"
 #include "passes/functionalize.h"
 #include "passes/rewrite.h"
@@ -37,7 +38,7 @@ ir::Graph graph_of(Trace& trace, ir::Value wanted) {
 // The graph for all lanes of a vmap; what has none stays without.
 ir::Graph for_all_lanes(const ir::Graph& graph, const Trace& trace) {
   const ir::GraphData& g = graph.data();
-  bool draws = trace.options().randomness == Randomness::different;
+  bool different = trace.options().randomness == Randomness::different;
   std::vector<std::optional<int64_t>> in_dims;
   for (const Binding& b : trace.bindings())
     in_dims.push_back(b.kind == Binding::Kind::argument ? trace.in_dims[b.argument] : std::nullopt);
@@ -45,12 +46,12 @@ ir::Graph for_all_lanes(const ir::Graph& graph, const Trace& trace) {
   for (size_t i = 0; i < in_dims.size(); ++i) lanes[g.inputs()[i]] = in_dims[i].has_value();
   for (ir::Value v = 0; v < g.size(); ++v) {
     for (ir::Value o : g.operands(v)) lanes[v] |= lanes[o];
-    lanes[v] |= draws && g.op(v) == ir::Op::random_bits_op;
+    lanes[v] |= different && passes::draws(g, v);
   }
   std::vector<std::optional<int64_t>> out_dims(1);
   if (lanes[g.outputs()[0]]) out_dims[0] = 0;
   return passes::vmap(graph, in_dims, out_dims, trace.options().lanes,
-                      draws ? ir::RandomMode::different : ir::RandomMode::same);
+                      different ? ir::RandomMode::different : ir::RandomMode::same);
 }
 
 Tensor unwrap_once(const Tensor& x, Trace& trace, Location at) {

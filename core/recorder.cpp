@@ -139,17 +139,14 @@ Emitter::~Emitter() {
 Tensor Emitter::result(Value v) { return trace.adopt(constant_without_grad(v)); }
 
 Value Emitter::random_bits(const Shape& shape, int width) {
-  int64_t lanes = 1;
-  for (const Trace* t = &trace; t; t = t->parent()) {
+  for (const Trace* t = &trace; t; t = t->parent())
     if (t->options().randomness == Randomness::error)  // of a vmap, or of jacfwd's columns
       throw TransformError(
           "[vmap] called random operation while in randomness error mode. Please either use the 'same' or 'different' "
           "randomness flags on vmap or perform the randomness operation out of vmap" +
           jot::at(b.location()));
-    if (t->options().randomness == Randomness::different) lanes *= t->options().lanes;  // 1 but in a vmap
-  }
   Value key = trace.rng_key(), offset = trace.rng_offset();
-  trace.drew(shape.numel() * lanes);
+  trace.drew(shape.numel() * trace.drawing_lanes());
   return b.emit(Op::random_bits_op, {key, offset}, ir::Attrs(shape, static_cast<int64_t>(width)));
 }
 

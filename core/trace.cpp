@@ -7,6 +7,7 @@
 #include "core/views.h"
 #include "ir/build.h"
 #include "ir/fork.h"
+#include "ir/ops/philox.h"
 #include "jot/jit.h"
 
 namespace jot {
@@ -127,27 +128,84 @@ Value Trace::rng_input(Binding::Kind kind, const Shape& shape) {
   return builder_.param({DType::i64, false, shape});
 }
 
-Value Trace::rng_key() {
+Value Trace::base_key() {
   if (rng_key_ != ir::kNoValue) return rng_key_;
   first_draw_ = generator.offset;
-  rng_offset_ = rng_input(Binding::Kind::rng_offset, {});
+  if (!options_.region) rng_offset_ = rng_input(Binding::Kind::rng_offset, {});
   return rng_key_ = rng_input(Binding::Kind::rng_key, {2});
 }
 
+Value Trace::rng_key() {
+  Value key = base_key();
+  if (options_.kind == TraceKind::lazy) return key;
+  for (size_t depth = 0; depth < streams_.size(); ++depth) {
+    Stream& s = streams_[depth];
+    if (s.key == ir::kNoValue) s.key = builder_.emit(ir::Op::fold_in_op, {key, place(depth)});
+    key = s.key;
+  }
+  return key;
+}
+
 Value Trace::rng_offset() {
-  rng_key();
+  base_key();
+  return place(options_.kind == TraceKind::lazy ? 0 : streams_.size());
+}
+
+// How far the stream at this depth has been drawn.
+Value Trace::place(size_t depth) {
+  auto number = [&](int64_t n) { return ir::build::constant_int(builder_, DType::i64, {}, n); };
+  if (depth > 0) return number(streams_[depth - 1].draws);
+  if (options_.region) return number(random_draws);
   int64_t drawn = options_.kind == TraceKind::lazy ? generator.offset - first_draw_ : random_draws;
-  return ir::build::add(builder_, rng_offset_, ir::build::constant_int(builder_, DType::i64, {}, drawn));
+  return ir::build::add(builder_, rng_offset_, number(drawn));
 }
 
 void Trace::drew(int64_t draws) {
-  random_draws += draws;
-  generator.offset += draws;
+  if (options_.kind == TraceKind::lazy)
+    generator.offset += draws;
+  else
+    (streams_.empty() ? random_draws : streams_.back().draws) += draws;
+}
+
+int64_t Trace::drawing_lanes() const {
+  int64_t lanes = 1;
+  for (const Trace* t = this; t; t = t->parent_)
+    if (t->options_.randomness == Randomness::different) lanes *= t->options_.lanes;  // 1 but in a vmap
+  return lanes;
 }
 
 void Trace::seed(const Generator& g) {
   generator = g;
   rng_key_ = rng_offset_ = ir::kNoValue;
+}
+
+void Trace::enter_stream() {
+  Stream& s = streams_.emplace_back();
+  if (options_.kind != TraceKind::lazy) return;
+  s.outside = s.own = generator;
+  s.key = rng_key_;
+  s.outside_offset = rng_offset_;
+  s.first_draw = first_draw_;
+  auto key = ir::folded_key(static_cast<uint64_t>(generator.key[0]), static_cast<uint64_t>(generator.key[1]),
+                            static_cast<uint64_t>(generator.offset));
+  std::ranges::copy(key, s.own.key);
+  s.own.offset = 0;
+  seed(s.own);
+}
+
+void Trace::leave_stream() {
+  Stream s = streams_.back();
+  streams_.pop_back();
+  if (options_.kind != TraceKind::lazy) {
+    if (s.draws > 0) drew(drawing_lanes());
+    return;
+  }
+  if (!std::ranges::equal(generator.key, s.own.key)) return;  // seeded meanwhile
+  if (generator.offset > 0) ++s.outside.offset;
+  generator = s.outside;
+  rng_key_ = s.key;
+  rng_offset_ = s.outside_offset;
+  first_draw_ = s.first_draw;
 }
 
 // ---- storages
@@ -388,6 +446,7 @@ Trace::Taken Trace::take(std::span<const Value> outputs) {
   checkpoint.clear();
   checkpoint_end = 0;
   rng_key_ = rng_offset_ = ir::kNoValue;
+  for (Stream& s : streams_) s.key = ir::kNoValue;
   num_arguments = 0;
   random_draws = 0;
   return taken;

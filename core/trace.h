@@ -156,6 +156,7 @@ struct TraceOptions {
   std::string scope{};                            // "grad", "vmap", ...
   Location at{};                                  // of its call, where known
   bool row_major = false;                         // the arguments are, whatever the strides of the examples
+  bool region = false;                            // of an op: it draws from the start of a stream of its own
 };
 
 // One graph under construction. Lazy traces are locked while they are recorded to or flushed; the others belong to the
@@ -178,7 +179,12 @@ class Trace : public std::enable_shared_from_this<Trace> {
   ir::Value rng_key();
   ir::Value rng_offset();  // of the next draw
   void drew(int64_t draws);
+  int64_t drawing_lanes() const;  // how many lanes of this trace and those around it draw for themselves
   void seed(const Generator& g);  // of a lazy trace
+  // Between these, draws are those of the stream that the present place of the stream names (fold_in); if there are
+  // any, they take one place for each lane, however many they are.
+  void enter_stream();
+  void leave_stream();
 
   // The value that shows t's elements: of a view, its address; read() gives the contents at the current version.
   ir::Value address(const Tensor& t);
@@ -265,6 +271,8 @@ class Trace : public std::enable_shared_from_this<Trace> {
   void own(detail::Storage& storage);
   ir::Graph finish(std::span<const ir::Value> outputs);
   ir::Value rng_input(Binding::Kind kind, const Shape& shape);
+  ir::Value base_key();
+  ir::Value place(size_t depth);
 
   const std::thread::id thread_ = std::this_thread::get_id();
   uint64_t id_;
@@ -284,6 +292,16 @@ class Trace : public std::enable_shared_from_this<Trace> {
   int64_t captured_bytes_ = 0, largest_capture_ = 0;  // of a lazy trace
   ir::Value rng_key_ = ir::kNoValue, rng_offset_ = ir::kNoValue;
   int64_t first_draw_ = 0;  // of the generator, when rng_offset_ was made
+  // A stream that was entered: its key, how much was drawn. Of a lazy trace: the generator in its place, the one
+  // outside with the values that stand for it.
+  struct Stream {
+    ir::Value key = ir::kNoValue;
+    int64_t draws = 0;
+    Generator own{}, outside{};
+    ir::Value outside_offset = ir::kNoValue;
+    int64_t first_draw = 0;
+  };
+  std::vector<Stream> streams_;
   std::recursive_mutex mutex_;
 };
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "ir/build.h"
+#include "passes/dependence.h"
 #include "passes/regions.h"
 #include "passes/rewrite.h"
 
@@ -31,7 +32,7 @@ Batched batch_into(Builder& b, const GraphData& g, std::span<const Value> args, 
   std::vector<const Type*> types;
   for (size_t i = 0; i < args.size(); ++i) is_batched[g.inputs()[i]] = batched[i];
   rewriter.for_each_op([&](Value v) {
-    bool any = g.op(v) == Op::random_bits_op && randomness != RandomMode::same;
+    bool any = randomness != RandomMode::same && draws(g, v);
     for (size_t i = 0; i < g.operands(v).size(); ++i) {
       flags[i] = is_batched[g.operand(v, i)] != 0;
       any |= flags[i];

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "ir/build.h"
+#include "passes/dependence.h"
 #include "passes/inline.h"
 #include "passes/rewrite.h"
 #include "passes/transforms.h"
@@ -14,15 +15,20 @@ using namespace ir;
 
 namespace {
 
-// The draws of a graph, whose places count what a whole piece draws, counted in fewer lanes.
+// The draws of a graph, whose places count what a whole piece draws, counted in fewer lanes. Regions count their own
+// from 0, in streams that the places of their ops name.
 Graph drawing_for(const GraphData& g, const Chunks& chunks, int64_t lanes) {
+  std::vector<uint8_t> is_base(g.inputs().size(), 0);
+  is_base[*chunks.random_offset] = 1;
+  const std::vector<uint8_t> placed = dependents(g, is_base);
   Builder b(g.name());
   Rewriter rewriter(b, g);
   rewriter.take_params();
   auto number = [&](int64_t n) { return build::constant_int(b, DType::i64, {}, n); };
   rewriter.for_each_op([&](Value v) {
     std::span<const Value> operands = rewriter.operands(v);
-    if (g.op(v) != Op::random_bits_op) return rewriter.copy(v, operands);
+    bool draws = g.op(v) == Op::random_bits_op || g.op(v) == Op::fold_in_op;
+    if (!draws || !placed[g.operand(v, 1)]) return rewriter.copy(v, operands);
     Value base = rewriter[g.inputs()[*chunks.random_offset]], drawn = build::sub(b, operands[1], base);
     Value by_one_lane = build::div(b, drawn, number(chunks.size));
     Value offset = build::add(b, base, build::mul(b, by_one_lane, number(lanes)));

@@ -18,4 +18,20 @@ std::vector<uint8_t> dependents_from(const GraphData& g, size_t first) {
   return dependents(g, flagged);
 }
 
+bool draws(const GraphData& g, Value v) {
+  if (g.op(v) == Op::random_bits_op) return true;
+  if (!has_regions(g.op(v))) return false;
+  std::vector<const GraphData*> regions;
+  for (size_t at : g.attrs(v).region_words())
+    regions.push_back(&g.regions()[static_cast<size_t>(g.words(v)[at])].data());
+  while (!regions.empty()) {
+    const GraphData& region = *regions.back();
+    regions.pop_back();
+    for (Value u = 0; u < region.size(); ++u)
+      if (region.op(u) == Op::random_bits_op) return true;
+    for (const Graph& inner : region.regions()) regions.push_back(&inner.data());
+  }
+  return false;
+}
+
 }  // namespace jot::passes

@@ -14,4 +14,7 @@ std::vector<uint8_t> dependents(const ir::GraphData& g, std::span<const uint8_t>
 // The same of the inputs from position `first` on.
 std::vector<uint8_t> dependents_from(const ir::GraphData& g, size_t first);
 
+// Whether the op at v draws random bits, itself or in its regions. O(nodes of its regions).
+bool draws(const ir::GraphData& g, ir::Value v);
+
 }  // namespace jot::passes

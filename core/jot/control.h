@@ -2,6 +2,7 @@
 // random numbers, choose again. All branches are recorded, the chosen one runs.
 #pragma once
 #include <array>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -11,6 +12,8 @@
 
 namespace jot {
 
+class Trace;
+
 namespace detail {
 
 // The position that a number chooses, or outside transforms and jit a tensor: clamped to [0, count). None where the
@@ -19,6 +22,19 @@ std::optional<size_t> known_choice(std::string_view api, const Arg& index, size_
 // Records all branches on the operands, and the choice: the results of the chosen one.
 Leaves choose(std::string_view api, const Arg& index, std::span<const Fn> branches, std::span<const Tensor> operands,
               bool truth);
+
+// While alive, draws in this thread's innermost trace are those of the stream that the present place of its own names:
+// what a branch draws, recorded or called.
+class OwnStream {
+ public:
+  OwnStream();
+  ~OwnStream();
+  OwnStream(const OwnStream&) = delete;
+  OwnStream& operator=(const OwnStream&) = delete;
+
+ private:
+  std::shared_ptr<Trace> trace_;
+};
 
 // A function that is one of several.
 template <class R, class... F>
@@ -50,6 +66,7 @@ auto choose_of(std::string_view api, const Arg& index, bool truth, std::tuple<F.
   OneOf<R, F...> branch{functions, 0};
   if (std::optional<size_t> known = known_choice(api, index, count, truth)) {
     branch.chosen = *known;
+    OwnStream stream;
     return branch(static_cast<const argument_t<A>&>(operands)...);
   }
   using Recorded = Call<false, OneOf<R, F...>, A...>;

@@ -27,4 +27,13 @@ inline uint64_t random_draw(uint64_t seed, uint64_t stream, uint64_t position, i
   return words[2 * (position % 2)] | uint64_t{words[2 * (position % 2) + 1]} << 32;
 }
 
+// The key (seed, stream) of the stream that number i of another key names. One to one in (stream, i) for each seed, and
+// of another Philox key than its draws.
+inline std::array<uint64_t, 2> folded_key(uint64_t seed, uint64_t stream, uint64_t i) {
+  auto low = [](uint64_t x) { return static_cast<uint32_t>(x); };
+  auto high = [](uint64_t x) { return static_cast<uint32_t>(x >> 32); };
+  auto words = philox4x32({low(i), high(i), low(stream), high(stream)}, {~low(seed), ~high(seed)});
+  return {words[0] | uint64_t{words[1]} << 32, words[2] | uint64_t{words[3]} << 32};
+}
+
 }  // namespace jot::ir

@@ -24,7 +24,7 @@ TEST_CASE("Every op has a rule in each slot, or the reason why not") {
     bool made_with_another = op == Op::param_op || op == Op::result_op;
     CHECK(static_cast<bool>(r.eval) == (!effect && !made_with_another));
     CHECK(static_cast<bool>(r.batch) ==
-          (!effect && (op == Op::random_bits_op || info(op).op_class != OpClass::source)));
+          (!effect && (op == Op::random_bits_op || op == Op::fold_in_op || info(op).op_class != OpClass::source)));
   }
 }
 

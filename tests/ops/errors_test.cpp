@@ -87,6 +87,7 @@ TEST_CASE("Shape errors") {
        "contract axes 1 and 0 must have one extent: expected 3, got 4"},
       {Op::dot_op, {f({2, 3}), f({3})}, Attrs(I{1}, I{}, I{}, I{}), "must name as many axes of either operand"},
       {Op::random_bits_op, {i({3}), i({})}, Attrs(Shape{2}, int64_t{32}), "the key must be [2]"},
+      {Op::fold_in_op, {i({2}), i({3})}, {}, "the key must be [3,2], two words for each number, got [2]"},
       {Op::random_bits_op,
        {i({3, 2}), i({3})},
        Attrs(Shape{2}, int64_t{32}),
@@ -114,6 +115,7 @@ TEST_CASE("DType errors") {
        "the indices must be i64 or i32, got f64"},
       {Op::dot_op, {f({2}), i({2})}, Attrs(I{0}, I{0}, I{}, I{}), "must have one dtype"},
       {Op::random_bits_op, {i({2}), i({})}, Attrs(Shape{2}, int64_t{16}), "width must be 32 or 64, got 16"},
+      {Op::fold_in_op, {i({2}), f({})}, {}, "operand 1: expected i64, got f64"},
       {Op::fill_op, {f({2}), f({})}, {}, "this op is in place only"},
   });
 }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <set>
 
 #include "ir/build.h"
@@ -90,6 +91,27 @@ TEST_CASE("vmap over keys: each lane draws from its own, in every mode; lanes ar
       interpret(passes::vmap(mapped, unmapped, out, 3, RandomMode::different), std::vector{keys, offset(3)})[0];
   for (int64_t o = 0; o < 3; ++o)
     CHECK(lane(outer, o) == interpret(mapped, std::vector{keys, offset(3 + 4 * static_cast<double>(o))})[0]);
+}
+
+TEST_CASE("fold_in names streams: one to one, apart from the draws; each lane's own") {
+  std::set<std::array<uint64_t, 2>> keys;
+  std::set<uint64_t> words;
+  for (uint64_t stream : {0, 1})
+    for (uint64_t i = 0; i < 64; ++i) {
+      auto key = folded_key(7, stream, i - 8);
+      keys.insert(key);
+      words.insert({key[0], key[1], random_draw(7, stream, 2 * i, 64), random_draw(7, stream, 2 * i + 1, 64)});
+    }
+  CHECK(keys.size() == 2 * 64);
+  CHECK(words.size() == 4 * 2 * 64);
+
+  Builder b;
+  Value key_ = b.param({DType::i64, false, {2}}), i = b.param({DType::i64, false, {}});
+  Graph g = b.finish({b.emit(Op::fold_in_op, {key_, i})});
+  Graph lanes = passes::vmap(g, Dims{std::nullopt, 0}, Dims{0}, 3, RandomMode::error);
+  HostTensor folded = interpret(lanes, std::vector{key(1, 2), HostTensor(DType::i64, {3}, {5, 6, -1})})[0];
+  for (int64_t l = 0; l < 3; ++l)
+    CHECK(lane(folded, l) == interpret(g, std::vector{key(1, 2), offset(std::array{5.0, 6.0, -1.0}[l])})[0]);
 }
 
 }  // namespace jot::test

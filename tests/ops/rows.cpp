@@ -85,6 +85,18 @@ void sources(Table& t) {
         },
         0);
   }
+  t.add(
+      Op::fold_in_op, "", {i64s({2}, 0, 1e9), i64s({}, -1e9, 1e9)},
+      [](Builder& b, Values x) {
+        return b.emit(Op::fold_in_op, {x[0], x[1]});
+      },
+      0);
+  t.add(
+      Op::fold_in_op, "keys", {i64s({3, 2}, 0, 1e9), i64s({3}, -1e9, 1e9)},
+      [](Builder& b, Values x) {
+        return b.emit(Op::fold_in_op, {x[0], x[1]});
+      },
+      0);
 }
 
 void structural(Table& t) {

@@ -2,9 +2,12 @@
 #include <doctest/doctest.h>
 #include <jot/jot.h>
 
+#include <array>
 #include <cmath>
+#include <set>
 
 #include "check.h"
+#include "ir/ops/philox.h"
 
 using namespace jot;
 
@@ -150,6 +153,76 @@ TEST_CASE("cond: draws are those of the chosen branch, and reproducible") {
   CHECK_SAME(f(tensor(false)), b);
   CHECK(all(a < 1).item<bool>());
   CHECK(all(b >= 1).item<bool>());
+}
+
+TEST_CASE("cond: a branch draws from a stream of its own, called or recorded; that takes one place") {
+  auto f = [](const Tensor& p) {
+    Tensor first = rand({2}, f64);
+    Tensor chosen = cond(
+        p,
+        [] {
+          Tensor outer = rand({3}, f64);
+          return cat({outer, cond(
+                                 outer[0] < 2, [] { return rand({2}, f64); }, [] { return zeros({2}, f64); })},
+                     0);
+        },
+        [] { return rand({5}, f64); });
+    return cat({first, chosen, rand({2}, f64)}, 0);
+  };
+  for (bool p : {true, false}) {
+    manual_seed(3);
+    Tensor called = cat({f(tensor(p)), f(tensor(p))}, 0), after = rand({2}, f64);
+    manual_seed(3);
+    auto g = jit(f);
+    CHECK_SAME(cat({g(tensor(p)), g(tensor(p))}, 0), called);
+    CHECK_SAME(rand({2}, f64), after);
+    manual_seed(3);
+    CHECK_SAME(cat({functionalize(f)(tensor(p)), vmap(f, {.randomness = Randomness::different})(tensor({p}))[0]}, 0),
+               called);
+    std::vector<double> drawn = called.to_vector<double>();
+    CHECK(std::set<double>(drawn.begin(), drawn.end()).size() == drawn.size());
+    std::array<uint64_t, 2> key = ir::folded_key(3, 0, 2);
+    for (size_t i = 0; i < 3; ++i)
+      CHECK(drawn[2 + i] == static_cast<double>(ir::random_draw(key[0], key[1], i, 64) >> 11) * 0x1p-53);
+    CHECK(drawn[7] == static_cast<double>(ir::random_draw(3, 0, 3, 64) >> 11) * 0x1p-53);
+  }
+  // A branch that seeds goes on with what it seeded, one that draws nothing takes no place.
+  manual_seed(3);
+  cond(
+      true, [] { return manual_seed(8), ones({}); }, [] { return ones({}); })
+      .eval();
+  Tensor seeded = rand({2}, f64);
+  manual_seed(8);
+  cond(
+      true, [] { return ones({}); }, [] { return rand({}); })
+      .eval();
+  CHECK_SAME(rand({2}, f64), seeded);
+}
+
+TEST_CASE("cond: lanes and chunks draw for themselves") {
+  Tensor captured = tensor(1.0, f64);
+  auto draw = [](const Tensor& p) {
+    return cond(
+        p, [] { return rand({3}, f64); }, [] { return rand({3}, f64) + 1; });
+  };
+  auto f = [&](const Tensor& x) { return cat({draw(x.sum() > -1), draw(captured > 0), rand({2}, f64)}, 0); };
+  Tensor lanes = ones({5, 2}, f64);
+  auto draws = [&](Randomness randomness, std::optional<int64_t> chunk, Tensor x) {
+    manual_seed(4);
+    Tensor all = vmap(f, {.randomness = randomness, .chunk_size = chunk})(x);
+    std::vector<double> values = all.to_vector<double>();
+    std::set<double> distinct(values.begin(), values.end());
+    Tensor next = rand({1}, f64);
+    if (distinct.contains(next.item<double>())) distinct.clear();
+    return distinct.size();
+  };
+  for (std::optional<int64_t> chunk :
+       {std::optional<int64_t>(), std::optional<int64_t>(2), std::optional<int64_t>(1)}) {
+    CHECK(draws(Randomness::different, chunk, lanes) == 40);
+    CHECK(draws(Randomness::same, chunk, lanes) == 8);
+    CHECK(draws(Randomness::different, chunk, arange(10, f64).reshape({5, 2}) - 5) == 40);
+  }
+  CHECK_THROWS_WITH_AS(vmap(f)(lanes), doctest::Contains("randomness error mode"), TransformError);
 }
 
 TEST_CASE("cond: the graph keeps regions; a known choice is no op; compiled, saved as text") {

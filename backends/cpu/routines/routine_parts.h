@@ -14,6 +14,7 @@ namespace jot::cpu {
 std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int64_t error_code, ir::Ints operand_steps);
 std::unique_ptr<Routine> make_reduce(const ir::GraphData& g, ir::Value v);
 std::unique_ptr<Routine> make_random_bits(const ir::GraphData& g, ir::Value v);
+std::unique_ptr<Routine> make_fold_in(const ir::GraphData& g, ir::Value v);
 std::unique_ptr<Routine> make_sort(const ir::GraphData& g, ir::Value v);
 std::unique_ptr<Routine> make_cond(const ir::GraphData& g, ir::Value v);
 

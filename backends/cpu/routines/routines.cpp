@@ -299,6 +299,8 @@ std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v,
     }
     case Op::random_bits_op:
       return make_random_bits(g, v);
+    case Op::fold_in_op:
+      return make_fold_in(g, v);
     case Op::reshape_op:
     case Op::copy_op:
     case Op::stop_gradient_op:

@@ -93,6 +93,19 @@ class RandomBits final : public Routine {
   }
 };
 
+// A key for each number.
+class FoldIn final : public Routine {
+ public:
+  int64_t keys = 1;
+
+  void run(std::span<const void* const> operands, void* out, std::byte*, KernelError&) const override {
+    auto key = static_cast<const uint64_t*>(operands[0]), number = static_cast<const uint64_t*>(operands[1]);
+    auto to = static_cast<uint64_t*>(out);
+    for (int64_t k = 0; k < keys; ++k)
+      std::ranges::copy(ir::folded_key(key[2 * k], key[2 * k + 1], number[k]), to + 2 * k);
+  }
+};
+
 }  // namespace
 
 std::unique_ptr<Routine> make_random_bits(const ir::GraphData& g, ir::Value v) {
@@ -103,6 +116,12 @@ std::unique_ptr<Routine> make_random_bits(const ir::GraphData& g, ir::Value v) {
   };
   if (g.attrs(v).integer(ir::Key::width) == 32) return made(std::make_unique<RandomBits<int32_t>>());
   return made(std::make_unique<RandomBits<int64_t>>());
+}
+
+std::unique_ptr<Routine> make_fold_in(const ir::GraphData& g, ir::Value v) {
+  auto r = std::make_unique<FoldIn>();
+  r->keys = g.shape(g.operand(v, 1)).numel();
+  return r;
 }
 
 }  // namespace jot::cpu
