@@ -10,6 +10,7 @@
 
 #include "ir/builder.h"
 #include "ir/graph.h"
+#include "ir/movement.h"
 
 namespace jot::ir {
 
@@ -221,6 +222,7 @@ struct Rules {
   Slot<TransposeRule> transpose;
   Slot<BatchRule> batch;
   FaultRules faults = {};
+  Slot<MovementRule> movement = {};  // of the class movement: which element goes where
 };
 const Rules& rules(Op op);
 

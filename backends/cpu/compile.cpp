@@ -456,11 +456,14 @@ class ProgramBuilder {
     std::vector<int64_t> strides;
     std::tie(p.whole, strides) = place_of(whole);
     int size = size_of(g_.dtype(whole));
+    if (moves_one(g_.op(p.node))) {
+      MovementReader movement;
+      p.whole.offset += located(movement(g_, p.node).runs(), strides, row_major_steps(g_.shape(p.node))).from * size;
+      return;
+    }
     for (size_t d = 0; d < strides.size(); ++d) {
       int64_t stride = strides[d] * size;
-      if (g_.op(p.node) == Op::slice_op)
-        p.whole.offset += g_.attrs(p.node).ints(Key::start)[d] * stride;
-      else if (int64_t limit = g_.shape(whole)[d] - g_.shape(p.node)[d]; limit > 0)
+      if (int64_t limit = g_.shape(whole)[d] - g_.shape(p.node)[d]; limit > 0)
         p.starts.push_back({place_of(g_.operand(p.node, d + 1)).first, limit, stride});
     }
   }

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include "ir/ops/evaluate.h"
+
 namespace jot::ir {
 
 std::string list(Ints values) { return to_string(Shape(values)); }
@@ -120,5 +122,24 @@ Shape with_front(int64_t front, Ints list) {
 }
 
 Shape batched_shape(int64_t size, const Shape& shape) { return Shape{size} + shape; }
+
+// ---- movement
+
+void evaluate_movement(const EvalContext& c) {
+  std::vector<const Shape*> shapes;
+  for (const Array& a : c.operands) shapes.push_back(&a.type->shape);
+  MovementReader read;
+  const Movement& m = read({c.attrs, shapes, c.type.shape});
+  Mover mover(c);
+  if (m.moves == Moves::regroup) return mover.copy_all(c.operands[0]);
+  for (int64_t i = 0; m.fill != Fill::none && i < c.type.shape.numel(); ++i)
+    m.fill == Fill::zero ? mover.zero(i) : mover.copy(i, c.operands[1], 0);
+  const Shape to_steps = row_major_steps(c.type.shape);
+  for (const Piece& p : m.pieces()) {
+    const Array& x = c.operands[p.operand];
+    for_each_point(located(m.runs(p), row_major_steps(x.type->shape), to_steps),
+                   [&](int64_t from, int64_t to) { mover.copy(to, x, from); });
+  }
+}
 
 }  // namespace jot::ir

@@ -57,5 +57,10 @@ inline Rules zero_derivative(EvalRule eval) { return unary(eval, jvp_zero); }
 inline Rules linear(InferRule infer, EvalRule eval, TransposeRule transpose, BatchRule batch) {
   return {infer, eval, jvp_linear, transpose, batch};
 }
+// Elements are moved, repeated or dropped: the map says which (ir/movement.h).
+void evaluate_movement(const EvalContext& c);
+inline Rules movement(InferRule infer, MovementRule map, TransposeRule transpose, BatchRule batch) {
+  return {infer, evaluate_movement, jvp_linear, transpose, batch, {}, map};
+}
 
 }  // namespace jot::ir

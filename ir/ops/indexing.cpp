@@ -464,8 +464,10 @@ Value batch_scatter(const BatchContext& c) {
 }  // namespace
 
 void define_indexing(RuleTable& table) {
-  table.define(Op::dynamic_slice_op,
-               linear(infer_dynamic_slice, evaluate_dynamic_slice, transpose_dynamic_slice, batch_dynamic_slice));
+  Rules dynamic_slice =
+      linear(infer_dynamic_slice, evaluate_dynamic_slice, transpose_dynamic_slice, batch_dynamic_slice);
+  dynamic_slice.movement = none("data tell where it starts");
+  table.define(Op::dynamic_slice_op, dynamic_slice);
   table.define(Op::dynamic_update_slice_op, linear(infer_dynamic_update_slice, evaluate_dynamic_update_slice,
                                                    transpose_dynamic_update_slice, batch_dynamic_update_slice));
   auto indexing = [&](Op op, Rules rules) {

@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include "ir/ops/classes.h"
-#include "ir/ops/evaluate.h"
 #include "ir/ops/structure.h"
 
 namespace jot::ir {
@@ -35,15 +34,18 @@ Type infer_broadcast(const InferContext& c) {
   return {c.dtype(0), false, shape};
 }
 
-void evaluate_broadcast(const EvalContext& c) {
-  Mover mover(c);
-  const Shape& from = c.operands[0].type->shape;
+void map_broadcast(const MoveContext& c, Movement& m) {
+  const Shape& from = *c.operands[0];
   Ints dims = c.attrs.ints(Key::dims);
-  Shape source = from;
-  for_each_index(c.type.shape, [&](const Shape& i, int64_t at) {
-    for (size_t d = 0; d < from.size(); ++d) source[d] = from[d] == 1 ? 0 : i[static_cast<size_t>(dims[d])];
-    mover.copy(at, c.operands[0], position(from, source));
-  });
+  m.begin(0);
+  for (size_t d = 0, i = 0; d < c.result.size(); ++d) {
+    bool has = i < dims.size() && dims[i] == static_cast<int64_t>(d);
+    if (has && from[i] == c.result[d])
+      m.keep(i, d, from[i]);
+    else
+      m.add({c.result[d], {}, {.dim = static_cast<uint32_t>(d)}});
+    i += has;
+  }
 }
 
 void transpose_broadcast(const TransposeContext& c) {
@@ -92,15 +94,10 @@ Type infer_permute(const InferContext& c) {
   return {c.dtype(0), false, shape};
 }
 
-void evaluate_permute(const EvalContext& c) {
-  Mover mover(c);
-  const Shape& from = c.operands[0].type->shape;
+void map_permute(const MoveContext& c, Movement& m) {
   Ints perm = c.attrs.ints(Key::perm);
-  Shape source = from;
-  for_each_index(c.type.shape, [&](const Shape& i, int64_t at) {
-    for (size_t d = 0; d < perm.size(); ++d) source[static_cast<size_t>(perm[d])] = i[d];
-    mover.copy(at, c.operands[0], position(from, source));
-  });
+  m.begin(0);
+  for (size_t d = 0; d < perm.size(); ++d) m.keep(static_cast<size_t>(perm[d]), d, c.result[d]);
 }
 
 void transpose_permute(const TransposeContext& c) {
@@ -131,15 +128,10 @@ Type infer_slice(const InferContext& c) {
   return {c.dtype(0), false, shape};
 }
 
-void evaluate_slice(const EvalContext& c) {
-  Mover mover(c);
-  const Shape& from = c.operands[0].type->shape;
+void map_slice(const MoveContext& c, Movement& m) {
   Ints start = c.attrs.ints(Key::start), stride = c.attrs.ints(Key::stride);
-  Shape source = from;
-  for_each_index(c.type.shape, [&](const Shape& i, int64_t at) {
-    for (size_t d = 0; d < from.size(); ++d) source[d] = start[d] + i[d] * stride[d];
-    mover.copy(at, c.operands[0], position(from, source));
-  });
+  m.begin(0);
+  for (uint32_t d = 0; d < start.size(); ++d) m.add({c.result[d], {d, start[d], stride[d]}, {d}});
 }
 
 void transpose_slice(const TransposeContext& c) {
@@ -180,20 +172,18 @@ Type infer_pad(const InferContext& c) {
   return {c.dtype(0), false, shape};
 }
 
-void evaluate_pad(const EvalContext& c) {
-  Mover mover(c);
-  const Shape& from = c.operands[0].type->shape;
+// Of each dim the indices that are not cropped.
+void map_pad(const MoveContext& c, Movement& m) {
+  const Shape& from = *c.operands[0];
   Ints lo = c.attrs.ints(Key::lo), interior = c.attrs.ints(Key::interior);
-  Shape source = from;
-  for_each_index(c.type.shape, [&](const Shape& i, int64_t at) {
-    bool inside = true;
-    for (size_t d = 0; d < from.size(); ++d) {
-      int64_t offset = i[d] - lo[d], step = interior[d] + 1;
-      source[d] = offset / step;
-      inside &= offset >= 0 && offset % step == 0 && source[d] < from[d];
-    }
-    mover.copy(at, c.operands[inside ? 0 : 1], inside ? position(from, source) : 0);
-  });
+  m.fill = Fill::operand1;
+  m.begin(0);
+  for (uint32_t d = 0; d < from.size(); ++d) {
+    int64_t step = interior[d] + 1, room = c.result[d] - 1 - lo[d];
+    int64_t first = lo[d] < 0 ? (-lo[d] + step - 1) / step : 0;
+    int64_t last = room < 0 ? -1 : std::min(from[d] - 1, room / step);
+    m.add({std::max<int64_t>(0, last - first + 1), {d, first}, {d, lo[d] + first * step, step}});
+  }
 }
 
 void transpose_pad(const TransposeContext& c) {
@@ -255,16 +245,15 @@ Type infer_concat(const InferContext& c) {
   return {c.dtype(0), false, shape};
 }
 
-void evaluate_concat(const EvalContext& c) {
-  Mover mover(c);
-  auto axis = static_cast<size_t>(c.attrs.integer(Key::dim));
-  for_each_index(c.type.shape, [&](const Shape& i, int64_t at) {
-    Shape source = i;
-    size_t part = 0;
-    for (; source[axis] >= c.operands[part].type->shape[axis]; ++part)
-      source[axis] -= c.operands[part].type->shape[axis];
-    mover.copy(at, c.operands[part], position(c.operands[part].type->shape, source));
-  });
+void map_concat(const MoveContext& c, Movement& m) {
+  auto dim = static_cast<uint32_t>(c.attrs.integer(Key::dim));
+  int64_t before = 0;
+  for (size_t i = 0; i < c.operands.size(); ++i) {
+    const Shape& part = *c.operands[i];
+    m.begin(i);
+    for (uint32_t d = 0; d < part.size(); ++d) m.add({part[d], {d}, {d, d == dim ? before : 0}});
+    before += part[dim];
+  }
 }
 
 void transpose_concat(const TransposeContext& c) {
@@ -289,16 +278,15 @@ Type infer_rev(const InferContext& c) {
   return *c.operands[0];
 }
 
-void evaluate_rev(const EvalContext& c) {
-  Mover mover(c);
-  for_each_index(c.type.shape, [&](const Shape& i, int64_t at) {
-    Shape source = i;
-    for (int64_t d : c.attrs.ints(Key::dims)) {
-      auto axis = static_cast<size_t>(d);
-      source[axis] = c.type.shape[axis] - 1 - i[axis];
-    }
-    mover.copy(at, c.operands[0], position(c.type.shape, source));
-  });
+void map_rev(const MoveContext& c, Movement& m) {
+  m.begin(0);
+  for (uint32_t d = 0; d < c.result.size(); ++d) {
+    int64_t n = c.result[d];
+    if (contains(c.attrs.ints(Key::dims), d))
+      m.add({n, {d, n - 1, -1}, {d}});
+    else
+      m.keep(d, d, n);
+  }
 }
 
 void transpose_rev(const TransposeContext& c) { c.cotangents[0] = build::rev(c.b, c.ct, c.attrs.ints(Key::dims)); }
@@ -317,15 +305,12 @@ Type infer_diag_embed(const InferContext& c) {
   return {c.dtype(0), false, x + x.slice(static_cast<size_t>(batch), x.size())};
 }
 
-void evaluate_diag_embed(const EvalContext& c) {
-  Mover mover(c);
-  const Shape& x = c.operands[0].type->shape;
-  int64_t n = x.slice(static_cast<size_t>(c.attrs.integer(Key::batch_dims)), x.size()).numel();
-  for (int64_t at = 0; at < x.numel(); ++at)
-    for (int64_t column = 0; column < n; ++column) {
-      int64_t to = at * n + column;
-      column == at % n ? mover.copy(to, c.operands[0], at) : mover.zero(to);
-    }
+void map_diag_embed(const MoveContext& c, Movement& m) {
+  const Shape& x = *c.operands[0];
+  auto batch = static_cast<uint32_t>(c.attrs.integer(Key::batch_dims)), rank = static_cast<uint32_t>(x.size());
+  m.fill = Fill::zero;
+  m.begin(0);
+  for (uint32_t d = 0; d < rank; ++d) m.add({x[d], {d}, {.dim = d, .also = d < batch ? kNoDim : d + rank - batch}});
 }
 
 // The diagonal: every (n + 1)-th element of the flattened blocks.
@@ -366,19 +351,26 @@ Type infer_read(const InferContext& c) {
 }  // namespace
 
 void define_structural(RuleTable& table) {
+  constexpr MovementRule regroup{Moves::regroup};
+  auto view = [](auto map) { return MovementRule{Moves::view, map}; };
+  auto assembled = [](auto map) { return MovementRule{Moves::assembled, map}; };
   table.define(Op::broadcast_op,
-               linear(infer_broadcast, evaluate_broadcast, transpose_broadcast, structured<batch_broadcast>));
-  table.define(Op::reshape_op, linear(infer_reshape, evaluate_copy, transpose_reshape, structured<batch_reshape>));
-  table.define(Op::permute_op, linear(infer_permute, evaluate_permute, transpose_permute, structured<batch_permute>));
-  table.define(Op::slice_op, linear(infer_slice, evaluate_slice, transpose_slice, structured<batch_slice>));
-  table.define(Op::pad_op, linear(infer_pad, evaluate_pad, transpose_pad, structured<batch_pad>));
-  table.define(Op::concat_op, linear(infer_concat, evaluate_concat, transpose_concat, structured<batch_concat>));
-  table.define(Op::rev_op, linear(infer_rev, evaluate_rev, transpose_rev, batch_rev));
+               movement(infer_broadcast, view(map_broadcast), transpose_broadcast, structured<batch_broadcast>));
+  table.define(Op::reshape_op, movement(infer_reshape, regroup, transpose_reshape, structured<batch_reshape>));
+  table.define(Op::permute_op,
+               movement(infer_permute, view(map_permute), transpose_permute, structured<batch_permute>));
+  table.define(Op::slice_op, movement(infer_slice, view(map_slice), transpose_slice, structured<batch_slice>));
+  table.define(Op::pad_op, movement(infer_pad, assembled(map_pad), transpose_pad, structured<batch_pad>));
+  table.define(Op::concat_op,
+               movement(infer_concat, assembled(map_concat), transpose_concat, structured<batch_concat>));
+  table.define(Op::rev_op, movement(infer_rev, view(map_rev), transpose_rev, batch_rev));
   table.define(Op::diag_embed_op,
-               linear(infer_diag_embed, evaluate_diag_embed, transpose_diag_embed, batch_diag_embed));
-  table.define(Op::copy_op, linear(infer_copy, evaluate_copy, transpose_copy, structured<batch_elementwise>));
-  table.define(Op::stop_gradient_op,
-               {infer_same, evaluate_copy, jvp_zero, none("its tangent is zero"), batch_elementwise});
+               movement(infer_diag_embed, assembled(map_diag_embed), transpose_diag_embed, batch_diag_embed));
+  table.define(Op::copy_op, movement(infer_copy, regroup, transpose_copy, structured<batch_elementwise>));
+  Rules stop = movement(infer_same, regroup, nullptr, batch_elementwise);
+  stop.jvp = jvp_zero;
+  stop.transpose = none("its tangent is zero");
+  table.define(Op::stop_gradient_op, stop);
   constexpr auto effect = none("an effect: functionalize first");
   table.define(Op::fill_op, {infer_fill, effect, effect, effect, effect});
   table.define(Op::read_op, {infer_read, effect, effect, effect, effect});

@@ -20,6 +20,9 @@ TEST_CASE("Every op has a rule in each slot, or the reason why not") {
     CHECK(filled(r.jvp));
     CHECK(filled(r.transpose));
     CHECK(filled(r.batch));
+    CHECK(filled(r.movement) == (info(op).op_class == OpClass::movement));
+    CHECK(info(op).is(Trait::alias) == (moves(op) == Moves::regroup));
+    CHECK((r.movement.fn.map == nullptr) == (moves(op) == Moves::nothing_known || moves(op) == Moves::regroup));
     bool effect = info(op).op_class == OpClass::effect;
     bool made_with_another = op == Op::param_op || op == Op::result_op;
     CHECK(static_cast<bool>(r.eval) == (!effect && !made_with_another));

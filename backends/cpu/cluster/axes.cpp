@@ -17,63 +17,27 @@ constexpr int64_t kBudget = 1 << 22;  // unrolled elements of all values togethe
 
 bool contains(Ints list, size_t d) { return std::ranges::find(list, static_cast<int64_t>(d)) != list.end(); }
 
-// Which dims a slice leaves whole, a pad unpadded.
-class Untouched {
- public:
-  Untouched(const Shape& operand, AttrView a) : op_(a.op()), operand_(operand) {
-    if (op_ == Op::slice_op)
-      x_ = a.ints(Key::start), y_ = a.ints(Key::limit), z_ = a.ints(Key::stride);
-    else
-      x_ = a.ints(Key::lo), y_ = a.ints(Key::hi), z_ = a.ints(Key::interior);
+// Calls f(dim of operand i, dim of the result) for dims that a movement keeps as they are.
+template <class F>
+void for_each_moved_tie(const GraphData& g, Value v, size_t i, const Movement& m, F f) {
+  const Shape &from = g.shape(g.operand(v, i)), &to = g.shape(v);
+  if (m.moves == Moves::regroup) {
+    for (const ReshapeGroup& group : reshape_groups(from, to))
+      if (group.single()) f(group.from_begin, group.to_begin);
+    return;
   }
-  bool operator()(size_t d) const {
-    return op_ == Op::slice_op ? x_[d] == 0 && y_[d] == operand_[d] && z_[d] == 1
-                               : x_[d] == 0 && y_[d] == 0 && z_[d] == 0;
-  }
-
- private:
-  Op op_;
-  const Shape& operand_;
-  Ints x_, y_, z_;
-};
+  if (i >= m.pieces().size()) return;  // what fills the rest
+  for (const Run& run : m.runs(m.pieces()[i]))
+    if (is_whole(run, from, to)) f(run.from.dim, run.to.dim);
+}
 
 // Calls f(dim of operand i, dim of the result) for dims that run together across the edge.
 template <class F>
-void for_each_tie(const GraphData& g, Value v, size_t i, F f) {
+void for_each_tie(const GraphData& g, Value v, size_t i, MovementReader& movement, F f) {
+  if (moves(g.op(v)) != Moves::nothing_known) return for_each_moved_tie(g, v, i, movement(g, v), f);
   const Shape& from = g.shape(g.operand(v, i));
   AttrView a = g.attrs(v);
   switch (g.op(v)) {
-    case Op::broadcast_op:
-      for (size_t d = 0; d < from.size(); ++d)
-        if (from[d] != 1) f(d, static_cast<size_t>(a.ints(Key::dims)[d]));
-      return;
-    case Op::permute_op:
-      for (size_t d = 0; d < from.size(); ++d) f(static_cast<size_t>(a.ints(Key::perm)[d]), d);
-      return;
-    case Op::reshape_op:
-      for (const ReshapeGroup& group : reshape_groups(from, g.shape(v)))
-        if (group.from_end - group.from_begin == 1 && group.to_end - group.to_begin == 1)
-          f(group.from_begin, group.to_begin);
-      return;
-    case Op::slice_op:
-    case Op::pad_op: {
-      if (i != 0) return;
-      Untouched untouched(from, a);
-      for (size_t d = 0; d < from.size(); ++d)
-        if (untouched(d)) f(d, d);
-      return;
-    }
-    case Op::concat_op:
-      for (size_t d = 0; d < from.size(); ++d)
-        if (static_cast<int64_t>(d) != a.integer(Key::dim)) f(d, d);
-      return;
-    case Op::rev_op:
-      for (size_t d = 0; d < from.size(); ++d)
-        if (!contains(a.ints(Key::dims), d)) f(d, d);
-      return;
-    case Op::diag_embed_op:
-      for (size_t d = 0; d < static_cast<size_t>(a.integer(Key::batch_dims)); ++d) f(d, d);
-      return;
     case Op::dot_op: {
       Ints batch = i == 0 ? a.first(Key::batch) : a.second(Key::batch);
       for (size_t d = 0; d < batch.size(); ++d) f(static_cast<size_t>(batch[d]), d);
@@ -90,7 +54,7 @@ void for_each_tie(const GraphData& g, Value v, size_t i, F f) {
       if (is_reduction(g.op(v))) {
         for (size_t d = 0, kept = 0; d < from.size(); ++d)
           if (!contains(a.ints(Key::dims), d)) f(d, kept++);
-      } else if (is_elementwise(g.op(v)) || info(g.op(v)).is(Trait::alias)) {
+      } else if (is_elementwise(g.op(v))) {
         for (size_t d = 0; d < from.size(); ++d) f(d, d);
       }
   }
@@ -98,15 +62,7 @@ void for_each_tie(const GraphData& g, Value v, size_t i, F f) {
 
 // A splat constant is shared by unrelated users and ties them to nothing, where its elements' positions do not matter.
 bool any_element_serves(const GraphData& g, Value v, Value operand) {
-  if (!is_splat(g, operand)) return false;
-  switch (g.op(v)) {
-    case Op::pad_op:
-    case Op::concat_op:
-    case Op::diag_embed_op:
-      return false;
-    default:
-      return !is_reduction(g.op(v));
-  }
+  return is_splat(g, operand) && moves(g.op(v)) != Moves::assembled && !is_reduction(g.op(v));
 }
 
 uint32_t find(std::vector<uint32_t>& parent, uint32_t x) {
@@ -117,31 +73,6 @@ uint32_t find(std::vector<uint32_t>& parent, uint32_t x) {
 }  // namespace
 
 bool is_splat(const GraphData& g, Value v) { return g.op(v) == Op::const_op && g.attrs(v).ints(Key::data).size() == 1; }
-
-std::vector<ReshapeGroup> reshape_groups(const Shape& from, const Shape& to) {
-  std::vector<ReshapeGroup> groups;
-  if (from.numel() == 0) return {{0, from.size(), 0, to.size()}};
-  size_t i = 0, j = 0;
-  auto skip_ones = [&] {
-    while (i < from.size() && from[i] == 1) ++i;
-    while (j < to.size() && to[j] == 1) ++j;
-  };
-  for (skip_ones(); i < from.size() && j < to.size(); skip_ones()) {
-    ReshapeGroup group{i, i + 1, j, j + 1};
-    int64_t x = from[i++], y = to[j++];
-    while (x != y) {
-      if (x < y) {
-        x *= from[i++];
-        group.from_end = i;
-      } else {
-        y *= to[j++];
-        group.to_end = j;
-      }
-    }
-    groups.push_back(group);
-  }
-  return groups;
-}
 
 std::vector<int64_t> free_dims(const GraphData& g, Value v, size_t i) {
   AttrView a = g.attrs(v);
@@ -202,7 +133,7 @@ void Axes::relate(const std::vector<uint8_t>& restricted) {
     for (size_t i = 0; i < operands.size(); ++i) {
       if (any_element_serves(g_, v, operands[i])) continue;
       uint32_t from = first_[operands[i]], to = first_[v];
-      for_each_tie(g_, v, i, [&](size_t x, size_t y) {
+      for_each_tie(g_, v, i, movement_, [&](size_t x, size_t y) {
         uint32_t p = from + static_cast<uint32_t>(x), q = to + static_cast<uint32_t>(y);
         if ((restricted[p] || restricted[q]) && !is_elementwise(g_.op(v))) return;
         parent[find(parent, q)] = find(parent, p);  // v is new: the trees stay flat
@@ -246,28 +177,10 @@ class Wishes {
   Wishes(const GraphData& g, const Axes& axes, std::vector<uint8_t>& wanted) : g_(g), axes_(axes), wanted_(wanted) {}
 
   void visit(Value v) {
-    AttrView a = g_.attrs(v);
+    if (moves(g_.op(v)) != Moves::nothing_known) return visit_movement(v);
     switch (g_.op(v)) {
       case Op::identity_op:
         return want_all(v, 0, g_.shape(v).size());
-      case Op::diag_embed_op: {
-        auto batch = static_cast<size_t>(a.integer(Key::batch_dims));
-        want_all(g_.operand(v, 0), batch, g_.shape(g_.operand(v, 0)).size());
-        return want_all(v, batch, g_.shape(v).size());
-      }
-      case Op::slice_op:
-      case Op::pad_op: {
-        Untouched untouched(g_.shape(g_.operand(v, 0)), a);
-        return want_moved(v, [&](size_t d) { return !untouched(d); });
-      }
-      case Op::rev_op:
-        return want_moved(v, [&](size_t d) { return contains(a.ints(Key::dims), d); });
-      case Op::concat_op:
-        return want_moved(v, [&](size_t d) { return static_cast<int64_t>(d) == a.integer(Key::dim); });
-      case Op::reshape_op:
-        return visit_reshape(v);
-      case Op::broadcast_op:
-        return visit_broadcast(v);
       case Op::dot_op:
         return visit_dot(v);
       case Op::gather_op:
@@ -288,21 +201,46 @@ class Wishes {
     if (n > kMaxUnrolled) return;
     for (size_t d = begin; d < end; ++d) want(axes_.of(v)[d]);
   }
-  template <class F>
-  void want_moved(Value v, F moved) {
-    for (Value o : g_.operands(v))
-      for (size_t d = 0; d < g_.shape(o).size(); ++d)
-        if (moved(d) && g_.shape(o)[d] <= kMovedGroup && g_.shape(v)[d] <= kMovedGroup) {
-          want(axes_.of(o)[d]);
-          want(axes_.of(v)[d]);
+  // Dims that do not stay as they are; those of a diagonal together.
+  void visit_movement(Value v) {
+    const Movement& m = movement_(g_, v);
+    if (m.moves == Moves::regroup) return visit_regroup(v);
+    std::vector<size_t> diagonal[2];
+    bool repeats = false;
+    for (const Piece& p : m.pieces()) {
+      Value o = g_.operand(v, p.operand);
+      for (const Run& run : m.runs(p)) {
+        repeats |= run.from.dim == kNoDim;
+        if (run.from.dim == kNoDim || is_whole(run, g_.shape(o), g_.shape(v))) continue;
+        if (run.from.also != kNoDim || run.to.also != kNoDim) {
+          for (uint32_t d : {run.from.dim, run.from.also})
+            if (d != kNoDim) diagonal[0].push_back(d);
+          for (uint32_t d : {run.to.dim, run.to.also})
+            if (d != kNoDim) diagonal[1].push_back(d);
+        } else if (g_.shape(o)[run.from.dim] <= kMovedGroup && g_.shape(v)[run.to.dim] <= kMovedGroup) {
+          want(axes_.of(o)[run.from.dim]);
+          want(axes_.of(v)[run.to.dim]);
         }
+      }
+    }
+    if (!diagonal[0].empty()) {
+      want_dims(g_.operand(v, 0), diagonal[0]);
+      want_dims(v, diagonal[1]);
+    }
+    if (repeats) visit_broadcast(v);
   }
-  void visit_reshape(Value v) {
+  void want_dims(Value v, const std::vector<size_t>& dims) {
+    int64_t n = 1;
+    for (size_t d : dims) n *= g_.shape(v)[d];
+    if (n > kMaxUnrolled) return;
+    for (size_t d : dims) want(axes_.of(v)[d]);
+  }
+  void visit_regroup(Value v) {
     Value o = g_.operand(v, 0);
     for (const ReshapeGroup& group : reshape_groups(g_.shape(o), g_.shape(v))) {
       int64_t n = 1;
       for (size_t d = group.from_begin; d < group.from_end; ++d) n *= g_.shape(o)[d];
-      if (n > kMovedGroup || (group.from_end - group.from_begin == 1 && group.to_end - group.to_begin == 1)) continue;
+      if (n > kMovedGroup || group.single()) continue;
       want_all(o, group.from_begin, group.from_end);
       want_all(v, group.to_begin, group.to_end);
     }
@@ -358,6 +296,7 @@ class Wishes {
   const GraphData& g_;
   const Axes& axes_;
   std::vector<uint8_t>& wanted_;
+  MovementReader movement_;
 };
 
 }  // namespace
@@ -400,10 +339,10 @@ void Axes::choose_roles() {
 // Both unrolled, or the same loop.
 bool Axes::same(Axis a, Axis b) const { return looped(a) || looped(b) ? a == b : true; }
 
-bool Axes::preserves_reshape(Value v) const {
+bool Axes::preserves_regroup(Value v) const {
   Value o = g_.operand(v, 0);
   for (const ReshapeGroup& group : reshape_groups(g_.shape(o), g_.shape(v))) {
-    if (group.from_end - group.from_begin == 1 && group.to_end - group.to_begin == 1) {
+    if (group.single()) {
       if (!same(of(o)[group.from_begin], of(v)[group.to_begin])) return false;
       continue;
     }
@@ -415,28 +354,35 @@ bool Axes::preserves_reshape(Value v) const {
   return true;
 }
 
-bool Axes::preserves(Value v, size_t i) const {
+bool Axes::preserves(Value v, size_t i) {
   Value o = g_.operand(v, i);
   Op op = g_.op(v);
   if (any_element_serves(g_, v, o)) return true;
-  if (op == Op::reshape_op) return preserves_reshape(v);
+  if (moves(op) == Moves::regroup) return preserves_regroup(v);
   if (op == Op::gather_op && i == 0) return false;
   std::span<const Axis> from = of(o), to = of(v);
-  // Untied dims must be unrolled on both sides, but for reduced ones and the new dims of a broadcast.
+  // Untied dims must be unrolled on both sides, but for reduced ones and those along which elements are repeated.
   uint8_t few[16] = {};
   std::vector<uint8_t> many;
   if (from.size() + to.size() > std::size(few)) many.resize(from.size() + to.size());
   uint8_t* tied_from = many.empty() ? few : many.data();
   uint8_t* tied_to = tied_from + from.size();
   bool ok = true;
-  for_each_tie(g_, v, i, [&](size_t x, size_t y) {
+  for_each_tie(g_, v, i, movement_, [&](size_t x, size_t y) {
     tied_from[x] = tied_to[y] = 1;
     ok &= same(from[x], to[y]);
   });
+  bool fills = false;
+  if (moves(op) != Moves::nothing_known) {
+    const Movement& m = movement_(g_, v);
+    fills = i >= m.pieces().size();
+    if (!fills)
+      for (const Run& run : m.runs(m.pieces()[i]))
+        if (run.from.dim == kNoDim && run.to.also == kNoDim) tied_to[run.to.dim] = 1;
+  }
   if (is_reduction(op)) return ok;
   for (size_t d = 0; d < from.size(); ++d) ok &= tied_from[d] || unrolled(from[d]);
-  bool grows = op == Op::broadcast_op || op == Op::dot_op || (op == Op::where_op && from.empty()) ||
-               (op == Op::pad_op && i == 1);
+  bool grows = fills || op == Op::dot_op || (op == Op::where_op && from.empty());
   for (size_t d = 0; d < to.size() && !grows; ++d) ok &= tied_to[d] || unrolled(to[d]);
   return ok;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "ir/movement.h"
 
 namespace jot::cpu {
 
@@ -28,7 +29,7 @@ class Axes {
 
   // Whether an element of v at some loop indices needs operand i at the same loop indices only (or, where v reduces a
   // looped axis, at all indices of that). Otherwise the operand has to be in memory.
-  bool preserves(ir::Value v, size_t i) const;
+  bool preserves(ir::Value v, size_t i);
 
  private:
   void relate(const std::vector<uint8_t>& restricted);
@@ -36,21 +37,15 @@ class Axes {
   bool find_repeated(std::vector<uint8_t>& restricted) const;
   bool same(Axis a, Axis b) const;
   bool unrolled(Axis a) const { return !looped(a); }
-  bool preserves_reshape(ir::Value v) const;
+  bool preserves_regroup(ir::Value v) const;
 
   const ir::GraphData& g_;
+  ir::MovementReader movement_;
   std::vector<uint32_t> first_;   // of each value, into axis_
   std::vector<Axis> axis_;        // of each dim of each value
   std::vector<uint8_t> loops_;    // by axis
   std::vector<int64_t> extents_;  // by axis
 };
-
-// Pairs of dim ranges of a reshape with equal products, as fine as possible; dims of extent 1 are left out of the
-// comparison but belong to some group.
-struct ReshapeGroup {
-  size_t from_begin, from_end, to_begin, to_end;
-};
-std::vector<ReshapeGroup> reshape_groups(const Shape& from, const Shape& to);
 
 // A constant whose elements are all equal.
 bool is_splat(const ir::GraphData& g, ir::Value v);

@@ -63,7 +63,7 @@ class Clusterer {
         c_.role[v] = Role::input;
       } else if (info(op).op_class == OpClass::source && g_.operands(v).empty()) {
         c_.role[v] = Role::source;
-      } else if (is_movement_of_one(op)) {
+      } else if (moves_one(op)) {
         c_.role[v] = Role::view;
         c_.follows[v] = c_.axes.preserves(v, 0);
       } else {
@@ -72,7 +72,7 @@ class Clusterer {
     }
   }
 
-  bool all_preserved(Value v, size_t first = 0) const {
+  bool all_preserved(Value v, size_t first = 0) {
     for (size_t i = first; i < g_.operands(v).size(); ++i)
       if (!c_.axes.preserves(v, i)) return false;
     return true;
@@ -80,11 +80,8 @@ class Clusterer {
 
   bool fits_kernel(Value v) {
     Op op = g_.op(v);
+    if (moves(op) == Moves::assembled) return all_preserved(v);
     switch (op) {
-      case Op::pad_op:
-      case Op::concat_op:
-      case Op::diag_embed_op:
-        return all_preserved(v);
       case Op::dot_op:
         return is_small_dot(g_, v) && all_preserved(v);
       case Op::gather_op:
@@ -166,9 +163,6 @@ class Clusterer {
   bool is_block(Value v, const std::vector<uint8_t>& need) const {
     if (need[v] & kApart) return false;
     const Shape &from = g_.shape(g_.operand(v, 0)), &size = g_.shape(v);
-    if (g_.op(v) == Op::slice_op)
-      for (size_t d = 0; d < size.size(); ++d)
-        if (size[d] > 1 && g_.attrs(v).ints(Key::stride)[d] != 1) return false;
     size_t d = size.size();
     while (d > 0 && size[d - 1] == from[d - 1]) --d;
     for (size_t i = 0; i + 1 < d; ++i)
@@ -188,7 +182,7 @@ class Clusterer {
         need[o] |= need[v] & (kMemory | kApart);
         return;
       }
-      c_.points[v] = g_.op(v) == Op::slice_op && !c_.follows[v] && is_block(v, need);
+      c_.points[v] = !c_.follows[v] && is_slice(v) && is_block(v, need);
       if (wants_tiles(v) || c_.points[v]) {
         c_.role[v] = Role::routine;
         return;
@@ -196,15 +190,29 @@ class Clusterer {
       c_.role[v] = Role::kernel;
     }
     if (!c_.follows[v] || (c_.role[v] == Role::view && (need[v] & kAffine)))
-      need[o] |= g_.op(v) == Op::reshape_op && !splits_axes(g_, v) ? kMemory : kAffine;
+      need[o] |= is_strided(g_, v) ? kAffine : kMemory;
+  }
+
+  // Whether a view takes of each dim neighbours.
+  bool is_slice(Value v) {
+    const Movement& m = movement_(g_, v);
+    return m.moves == Moves::view && std::ranges::all_of(m.runs(), [](const Run& run) {
+             return run.from.dim == run.to.dim && (run.from.step == 1 || run.extent <= 1);
+           });
   }
 
   // A transposition of loops: the routine works in tiles.
-  bool wants_tiles(Value v) const {
-    if (g_.op(v) != Op::permute_op || g_.shape(v).numel() < 1024) return false;
+  bool wants_tiles(Value v) {
     std::span<const Axis> axes = c_.axes.of(v);
-    if (axes.empty() || !c_.axes.looped(axes.back())) return false;
-    return g_.attrs(v).ints(Key::perm).back() != static_cast<int64_t>(axes.size()) - 1;
+    if (g_.shape(v).numel() < 1024 || axes.empty() || !c_.axes.looped(axes.back())) return false;
+    const Shape &from = g_.shape(g_.operand(v, 0)), &to = g_.shape(v);
+    const Movement& m = movement_(g_, v);
+    bool exchanges = false;
+    for (const Run& run : m.runs()) {
+      if (!is_whole(run, from, to)) return false;
+      exchanges |= run.to.dim + 1 == to.size() && run.from.dim + 1 != from.size();
+    }
+    return exchanges;
   }
 
   // ---- levels
@@ -237,7 +245,7 @@ class Clusterer {
   std::span<const Edge> edges(Value v) const { return {edges_.data() + first_edge_[v], g_.operands(v).size()}; }
   void find_edges(Value v) {
     first_edge_[v] = static_cast<uint32_t>(edges_.size());
-    bool routine = c_.role[v] == Role::routine, direct = !is_movement_of_one(g_.op(v)) || c_.follows[v];
+    bool routine = c_.role[v] == Role::routine, direct = !moves_one(g_.op(v)) || c_.follows[v];
     for (Value o : g_.operands(v))
       edges_.push_back(routine ? edge(c_.root(o), false) : edge(root_[o], direct && path_[o]));
     if (!routine && g_.op(v) == Op::gather_op) edges_[first_edge_[v]] = edge(c_.root(g_.operand(v, 0)), false);
@@ -537,6 +545,7 @@ class Clusterer {
   }
 
   const GraphData& g_;
+  MovementReader movement_;
   Clustering c_;
   std::vector<uint8_t> memory_;  // kMemory, kAffine
   std::vector<Value> root_;      // the value behind a chain of views

@@ -63,14 +63,12 @@ struct Clustering {
 
 Clustering cluster(const ir::GraphData& g);
 
-// Movements that a chain of views is made of.
-bool is_movement_of_one(ir::Op op);
-
 // Whether all that reads operand i of a routine or gather is told its strides: it may be a view of what is in memory.
 bool reads_strided(ir::Op op, size_t i);
 
-// A reshape that splits axes and adds or drops such of extent 1: right for any strides.
-bool splits_axes(const ir::GraphData& g, ir::Value v);
+// Whether a view's elements lie in strides wherever those of its operand do: a reshape only splits axes, and adds or
+// drops such of extent 1.
+bool is_strided(const ir::GraphData& g, ir::Value v);
 
 // Whether a movement leaves the elements where they are in memory.
 bool is_alias(const ir::GraphData& g, ir::Value v);

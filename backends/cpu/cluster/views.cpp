@@ -7,43 +7,18 @@ namespace jot::cpu {
 
 using namespace ir;
 
-bool is_movement_of_one(Op op) {
-  switch (op) {
-    case Op::broadcast_op:
-    case Op::permute_op:
-    case Op::slice_op:
-    case Op::rev_op:
-    case Op::reshape_op:
-    case Op::copy_op:
-    case Op::stop_gradient_op:
-      return true;
-    default:
-      return false;
-  }
-}
-
 bool reads_strided(Op op, size_t i) { return i == 0 && (op == Op::gather_op || op == Op::dynamic_slice_op); }
 
-bool splits_axes(const GraphData& g, Value v) {
-  return g.op(v) == Op::reshape_op &&
-         std::ranges::all_of(reshape_groups(g.shape(g.operand(v, 0)), g.shape(v)),
-                             [](const ReshapeGroup& group) { return group.from_end - group.from_begin == 1; });
+bool is_strided(const GraphData& g, Value v) {
+  auto one_source = [](const ReshapeGroup& group) { return group.from_end - group.from_begin == 1; };
+  return moves(g.op(v)) != Moves::regroup ||
+         std::ranges::all_of(reshape_groups(g.shape(g.operand(v, 0)), g.shape(v)), one_source);
 }
 
 bool is_alias(const GraphData& g, Value v) {
-  switch (g.op(v)) {
-    case Op::reshape_op:
-    case Op::copy_op:
-    case Op::stop_gradient_op:
-      return true;
-    case Op::broadcast_op:
-    case Op::permute_op:
-    case Op::slice_op:
-    case Op::rev_op:
-      return g.shape(v).numel() == g.shape(g.operand(v, 0)).numel() && g.shape(v).numel() <= 1;
-    default:
-      return false;
-  }
+  Moves how = moves(g.op(v));
+  return how == Moves::regroup ||
+         (how == Moves::view && g.shape(v).numel() <= 1 && g.shape(v).numel() == g.shape(g.operand(v, 0)).numel());
 }
 
 Value Clustering::storage(Value v) const {

@@ -24,44 +24,28 @@ int64_t value_of(const Axes& axes, const Stride& s) {
 }
 
 // The layout of a view from its operand's.
-void apply(const Clustering& c, Value v, Layout& l) {
-  AttrView a = c.g.attrs(v);
-  const Shape& from = c.g.shape(c.g.operand(v, 0));
-  std::vector<Stride> strides(c.g.shape(v).size());
-  auto move = [&](size_t d, int64_t start) { l.offset += start * value_of(c.axes, l.strides[d]); };
-  switch (c.g.op(v)) {
-    case Op::broadcast_op:
-      for (size_t d = 0; d < from.size(); ++d)
-        if (from[d] != 1) strides[static_cast<size_t>(a.ints(Key::dims)[d])] = l.strides[d];
-      break;
-    case Op::permute_op:
-      for (size_t d = 0; d < strides.size(); ++d) strides[d] = l.strides[static_cast<size_t>(a.ints(Key::perm)[d])];
-      break;
-    case Op::slice_op:
-      for (size_t d = 0; d < strides.size(); ++d) {
-        move(d, a.ints(Key::start)[d]);
-        strides[d] = times(l.strides[d], a.ints(Key::stride)[d]);
-      }
-      break;
-    case Op::rev_op:
-      strides = l.strides;
-      for (int64_t d : a.ints(Key::dims)) {
-        auto dim = static_cast<size_t>(d);
-        move(dim, from[dim] - 1);
-        strides[dim] = times(strides[dim], -1);
-      }
-      break;
-    case Op::reshape_op:  // that splits axes
-      for (const ReshapeGroup& group : reshape_groups(from, c.g.shape(v))) {
+void apply(const Clustering& c, Value v, const Movement& m, Layout& l) {
+  const Shape &from = c.g.shape(c.g.operand(v, 0)), &to = c.g.shape(v);
+  std::vector<Stride> strides(to.size());
+  switch (m.moves) {
+    case Moves::regroup:  // that splits axes
+      for (const ReshapeGroup& group : reshape_groups(from, to)) {
         Stride step = l.strides[group.from_begin];
         for (size_t d = group.to_end; d-- > group.to_begin;) {
           strides[d] = step;
           Axis axis = c.axes.of(v)[d];
-          step = c.axes.looped(axis) ? times_axis(std::move(step), axis) : times(std::move(step), c.g.shape(v)[d]);
+          step = c.axes.looped(axis) ? times_axis(std::move(step), axis) : times(std::move(step), to[d]);
         }
       }
       break;
-    default:  // copy, stop_gradient, dynamic_slice
+    case Moves::view:
+      for (const Run& run : m.runs()) {
+        if (run.from.dim == kNoDim) continue;
+        l.offset += run.from.start * value_of(c.axes, l.strides[run.from.dim]);
+        strides[run.to.dim] = times(l.strides[run.from.dim], run.from.step);
+      }
+      break;
+    default:  // dynamic_slice: its pointer says where
       strides = l.strides;
   }
   l.strides = std::move(strides);
@@ -80,12 +64,11 @@ Layout layout_of(const Clustering& c, Value v, bool through) {
     chain.push_back(v);
     base = c.g.operand(v, 0);
   }
-  auto passes = [&](Value o) {
-    return c.points[o] || (c.role[o] == Role::view && (c.g.op(o) != Op::reshape_op || splits_axes(c.g, o)));
-  };
+  auto passes = [&](Value o) { return c.points[o] || (c.role[o] == Role::view && is_strided(c.g, o)); };
   for (; passes(base); base = c.g.operand(base, 0)) chain.push_back(base);
   Layout l{c.storage(base), 0, row_major(c.axes, c.g.shape(base), c.axes.of(base))};
-  for (size_t i = chain.size(); i-- > 0;) apply(c, chain[i], l);
+  MovementReader movement;
+  for (size_t i = chain.size(); i-- > 0;) apply(c, chain[i], movement(c.g, chain[i]), l);
   return l;
 }
 

@@ -53,95 +53,39 @@ void ElementMaps::for_each_element(Value v, F f) const {
   }
 }
 
-uint32_t ElementMaps::source(Value v, uint32_t element, uint32_t* part) {
-  if (g_.op(v) == Op::reshape_op || g_.op(v) == Op::copy_op || g_.op(v) == Op::stop_gradient_op) return element;
-  if (g_.op(v) == Op::broadcast_op && axes_.elements(g_.operand(v, 0)) == 1) return 0;
+ElementMaps::Source ElementMaps::source(Value v, uint32_t element) {
+  Moves how = moves(g_.op(v));
+  if (how == Moves::regroup) return {0, element};
+  if (how == Moves::view && axes_.elements(g_.operand(v, 0)) == 1) return {0, 0};
   if (first_[v] == kUnknown) build_movement(v);
-  if (g_.op(v) != Op::concat_op) return pool_[first_[v] + element];
-  *part = pool_[first_[v] + 2 * element];
-  return pool_[first_[v] + 2 * element + 1];
+  if (how == Moves::view) return {0, pool_[first_[v] + element]};
+  const uint32_t* at = &pool_[first_[v] + 2 * element];
+  return {at[0], at[1]};
 }
 
+// What fills the rest, then the pieces. Loops have no step in either number and are left out.
 void ElementMaps::build_movement(Value v) {
   first_[v] = static_cast<uint32_t>(pool_.size());
-  AttrView a = g_.attrs(v);
-  Value o = g_.operand(v, 0);
-  const Shape steps = element_steps(axes_, g_, o);
-  const Shape& from = g_.shape(o);
-  // Position of a result index along each operand dim, as a sum over the operand's dims.
-  auto affine = [&](auto position) {
-    for_each_element(v, [&](std::span<const int64_t> i) {
-      int64_t at = 0;
-      for (size_t d = 0; d < from.size(); ++d)
-        if (steps[d] != 0) at += position(d, i) * steps[d];
-      pool_.push_back(static_cast<uint32_t>(at));
+  const Movement& m = movement_(g_, v);
+  bool one = m.moves == Moves::view;
+  auto n = static_cast<size_t>(axes_.elements(v));
+  pool_.resize(pool_.size() + n * (one ? 1 : 2), 0);
+  uint32_t* at = &pool_[first_[v]];
+  for (size_t i = 0; m.fill != Fill::none && i < n; ++i) {
+    at[2 * i] = m.fill == Fill::operand1 ? 1 : 0;
+    at[2 * i + 1] = m.fill == Fill::operand1 ? 0 : kZeroElement;
+  }
+  const Shape to_steps = element_steps(axes_, g_, v);
+  for (const Piece& p : m.pieces()) {
+    Located place = located(m.runs(p), element_steps(axes_, g_, g_.operand(v, p.operand)), to_steps);
+    for (size_t k = place.steps.size(); k-- > 0;)
+      if (axes_.looped(axes_.of(v)[m.runs(p)[k].to.dim]))
+        place.steps.erase(place.steps.begin() + static_cast<std::ptrdiff_t>(k));
+    for_each_point(place, [&](int64_t from, int64_t to) {
+      uint32_t* entry = at + (one ? to : 2 * to);
+      if (!one) *entry++ = p.operand;
+      *entry = static_cast<uint32_t>(from);
     });
-  };
-  switch (g_.op(v)) {
-    case Op::broadcast_op: {
-      Ints dims = a.ints(Key::dims);
-      return affine([&](size_t d, auto i) { return from[d] == 1 ? 0 : i[static_cast<size_t>(dims[d])]; });
-    }
-    case Op::permute_op: {
-      std::vector<size_t> result_dim(from.size());
-      for (size_t d = 0; d < from.size(); ++d) result_dim[static_cast<size_t>(a.ints(Key::perm)[d])] = d;
-      return affine([&](size_t d, auto i) { return i[result_dim[d]]; });
-    }
-    case Op::slice_op: {
-      Ints start = a.ints(Key::start), stride = a.ints(Key::stride);
-      return affine([&](size_t d, auto i) { return start[d] + i[d] * stride[d]; });
-    }
-    case Op::rev_op: {
-      Ints dims = a.ints(Key::dims);
-      return affine([&](size_t d, auto i) { return contains(dims, d) ? from[d] - 1 - i[d] : i[d]; });
-    }
-    case Op::pad_op: {
-      Ints lo = a.ints(Key::lo), interior = a.ints(Key::interior);
-      for_each_element(v, [&](std::span<const int64_t> i) {
-        int64_t at = 0;
-        bool inside = true;
-        for (size_t d = 0; d < from.size(); ++d) {
-          if (axes_.looped(axes_.of(v)[d])) continue;  // unpadded
-          int64_t offset = i[d] - lo[d], step = interior[d] + 1;
-          inside &= offset >= 0 && offset % step == 0 && offset / step < from[d];
-          at += offset / step * steps[d];
-        }
-        pool_.push_back(inside ? static_cast<uint32_t>(at) : kZeroElement);
-      });
-      return;
-    }
-    case Op::diag_embed_op: {
-      auto batch = static_cast<size_t>(a.integer(Key::batch_dims));
-      size_t n = from.size() - batch;
-      for_each_element(v, [&](std::span<const int64_t> i) {
-        int64_t at = 0;
-        bool diagonal = true;
-        for (size_t d = 0; d < from.size(); ++d) at += i[d] * steps[d];
-        for (size_t d = batch; d < from.size(); ++d) diagonal &= i[d] == i[d + n];
-        pool_.push_back(diagonal ? static_cast<uint32_t>(at) : kZeroElement);
-      });
-      return;
-    }
-    case Op::concat_op: {
-      auto dim = static_cast<size_t>(a.integer(Key::dim));
-      std::span<const Value> operands = g_.operands(v);
-      std::vector<Shape> part_steps;
-      std::vector<std::pair<uint32_t, int64_t>> place;  // of each index along dim: part, index within
-      for (uint32_t p = 0; p < operands.size(); ++p) {
-        part_steps.push_back(element_steps(axes_, g_, operands[p]));
-        for (int64_t i = 0; i < g_.shape(operands[p])[dim]; ++i) place.emplace_back(p, i);
-      }
-      for_each_element(v, [&](std::span<const int64_t> i) {
-        auto [p, within] = place[static_cast<size_t>(i[dim])];
-        int64_t at = 0;
-        for (size_t d = 0; d < i.size(); ++d) at += (d == dim ? within : i[d]) * part_steps[p][d];
-        pool_.push_back(p);
-        pool_.push_back(static_cast<uint32_t>(at));
-      });
-      return;
-    }
-    default:
-      internal_error("a movement", name_of(g_.op(v)));
   }
 }
 

@@ -10,7 +10,7 @@
 
 namespace jot::cpu {
 
-inline constexpr uint32_t kZeroElement = 0xffffffff;  // no element of the operand: a structural zero, or the padding
+inline constexpr uint32_t kZeroElement = 0xffffffff;  // no element of an operand
 
 // Steps between element numbers along each dim; 0 along loops.
 Shape element_steps(const Axes& axes, const ir::GraphData& g, ir::Value v);
@@ -19,8 +19,11 @@ class ElementMaps {
  public:
   ElementMaps(const ir::GraphData& g, const Axes& axes) : g_(g), axes_(axes), first_(g.size(), kUnknown) {}
 
-  // Movements: the operand's element behind each element of v. concat: the operand's position is in `part`.
-  uint32_t source(ir::Value v, uint32_t element, uint32_t* part = nullptr);
+  // Movements: which element of which operand an element of v is; kZeroElement: a structural zero.
+  struct Source {
+    uint32_t operand, element;
+  };
+  Source source(ir::Value v, uint32_t element);
 
   // Reductions and dots: result element j combines, for each term k, operand elements base(i, j) + offset(i, k).
   struct Terms {
@@ -37,6 +40,7 @@ class ElementMaps {
   void for_each_element(ir::Value v, F f) const;
 
   const ir::GraphData& g_;
+  ir::MovementReader movement_;
   const Axes& axes_;
   std::vector<uint32_t> first_;  // of each value, into pool_
   std::vector<uint32_t> pool_;

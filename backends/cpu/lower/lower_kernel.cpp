@@ -66,7 +66,7 @@ void ClusterLowering::survey() {
 }
 
 // A movement that no loop nest follows: its elements are read where its operand lies.
-bool ClusterLowering::copies_memory(Value v) const { return !c_.follows[v] && own(v) && is_movement_of_one(g_.op(v)); }
+bool ClusterLowering::copies_memory(Value v) const { return !c_.follows[v] && own(v) && moves_one(g_.op(v)); }
 
 void ClusterLowering::survey_operand(Value v, size_t i) {
   Value o = g_.operand(v, i);

@@ -23,36 +23,12 @@ ClusterLowering::Reference ClusterLowering::resolve(Value o, uint32_t element) {
     if (!mine && (c_.role[o] == Role::source || is_splat(g_, o)))
       return {is_off_diagonal(o, element) ? From::zero : From::source, o, element};
     if (!mine && !(c_.role[o] == Role::view && c_.follows[o])) return {From::memory, o, element};
-    switch (g_.op(o)) {
-      case Op::broadcast_op:
-      case Op::permute_op:
-      case Op::slice_op:
-      case Op::rev_op:
-      case Op::reshape_op:
-      case Op::copy_op:
-      case Op::stop_gradient_op:
-        if (mine && copies_memory(o)) return {From::memory, o, element};
-        element = t_.maps.source(o, element);
-        o = g_.operand(o, 0);
-        break;
-      case Op::concat_op: {
-        uint32_t part = 0;
-        element = t_.maps.source(o, element, &part);
-        o = g_.operand(o, part);
-        break;
-      }
-      case Op::pad_op:
-      case Op::diag_embed_op: {
-        uint32_t from = t_.maps.source(o, element);
-        bool outside = from == kZeroElement;
-        if (outside && info(g_.op(o)).is(Trait::zeros)) return {From::zero, o, 0};
-        element = outside ? 0 : from;
-        o = g_.operand(o, outside ? 1 : 0);
-        break;
-      }
-      default:
-        return {From::own, o, element};
-    }
+    if (moves(g_.op(o)) == Moves::nothing_known) return {From::own, o, element};
+    if (mine && copies_memory(o)) return {From::memory, o, element};
+    ElementMaps::Source from = t_.maps.source(o, element);
+    if (from.element == kZeroElement) return {From::zero, o, 0};
+    element = from.element;
+    o = g_.operand(o, from.operand);
   }
 }
 

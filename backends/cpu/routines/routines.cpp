@@ -7,6 +7,7 @@
 
 #include "backends/cpu/routines/routine_parts.h"
 #include "backends/cpu/runtime/pool.h"
+#include "ir/movement.h"
 
 namespace jot::cpu {
 
@@ -28,7 +29,7 @@ namespace {
 
 // ---- sources and movement
 
-void fill(void* out, int64_t count, const void* element, int size) {
+void fill_with(void* out, int64_t count, const void* element, int size) {
   StridedCopy c;
   c.size = size;
   c.add(count, 0, 1);
@@ -38,17 +39,14 @@ void fill(void* out, int64_t count, const void* element, int size) {
 
 class Copies final : public Routine {
  public:
-  // Before the copies the result is filled with operand `fill_operand`'s element, or zero bytes.
-  enum class Background : uint8_t { none, zeros, operand1 };
-  Background background = Background::none;
+  ir::Fill fill = ir::Fill::none;  // before the copies
   int64_t count = 0;
   int size = 4;
   std::vector<std::pair<size_t, StridedCopy>> parts;  // operand, copy
 
   void run(std::span<const void* const> operands, void* out, std::byte*, KernelError&) const override {
     constexpr uint64_t zero = 0;
-    if (background == Background::zeros) fill(out, count, &zero, size);
-    if (background == Background::operand1) fill(out, count, operands[1], size);
+    if (fill != ir::Fill::none) fill_with(out, count, fill == ir::Fill::zero ? &zero : operands[1], size);
     for (const auto& [operand, copy] : parts) copy.run(operands[operand], out);
   }
 };
@@ -60,110 +58,26 @@ StridedCopy strided(const Shape& extents, Ints src, Ints dst, int size) {
   return c;
 }
 
-// The part of a padded result that the operand covers: crops what negative padding takes away.
-StridedCopy padded(const Shape& x, const Shape& result, Ints lo, Ints interior, int size) {
-  StridedCopy c;
-  c.size = size;
-  std::vector<int64_t> src = row_major(x), dst = row_major(result);
-  for (size_t d = 0; d < x.size(); ++d) {
-    int64_t step = interior[d] + 1;
-    int64_t first = lo[d] < 0 ? (-lo[d] + step - 1) / step : 0;
-    int64_t last = result[d] - 1 < lo[d] ? -1 : std::min(x[d] - 1, (result[d] - 1 - lo[d]) / step);
-    c.add(std::max<int64_t>(0, last - first + 1), src[d], dst[d] * step);
-    c.src_offset += first * src[d];
-    c.dst_offset += (lo[d] + first * step) * dst[d];
-  }
-  return c;
-}
-
 std::unique_ptr<Copies> make_movement(const ir::GraphData& g, ir::Value v) {
   auto r = std::make_unique<Copies>();
-  const Shape& shape = g.shape(v);
-  int size = r->size = size_of(g.dtype(v));
-  r->count = shape.numel();
-  ir::AttrView a = g.attrs(v);
-  std::vector<int64_t> dst = row_major(shape), src;
-  if (!g.operands(v).empty()) src = row_major(g.shape(g.operand(v, 0)));
-  auto add = [&](size_t operand, StridedCopy c) {
+  ir::MovementReader movement;
+  const ir::Movement& m = movement(g, v);
+  r->count = g.shape(v).numel();
+  r->size = size_of(g.dtype(v));
+  r->fill = m.fill;
+  auto add = [&](size_t operand, const ir::Located& place) {
+    StridedCopy c;
+    c.size = r->size;
+    c.src_offset = place.from;
+    c.dst_offset = place.to;
+    for (const ir::Located::Step& s : place.steps) c.add(s.extent, s.from, s.to);
     c.normalise();
     r->parts.emplace_back(operand, c);
   };
-  switch (g.op(v)) {
-    case Op::reshape_op:
-    case Op::copy_op:
-    case Op::stop_gradient_op: {
-      StridedCopy c;
-      c.size = size;
-      c.add(r->count, 1, 1);
-      add(0, c);
-      break;
-    }
-    case Op::broadcast_op: {
-      std::vector<int64_t> steps(shape.size(), 0);
-      const Shape& x = g.shape(g.operand(v, 0));
-      Ints dims = a.ints(Key::dims);
-      for (size_t i = 0; i < dims.size(); ++i) steps[static_cast<size_t>(dims[i])] = x[i] == 1 ? 0 : src[i];
-      add(0, strided(shape, steps, dst, size));
-      break;
-    }
-    case Op::permute_op: {
-      std::vector<int64_t> steps;
-      for (int64_t d : a.ints(Key::perm)) steps.push_back(src[static_cast<size_t>(d)]);
-      add(0, strided(shape, steps, dst, size));
-      break;
-    }
-    case Op::slice_op: {
-      std::vector<int64_t> steps;
-      int64_t offset = 0;
-      for (size_t d = 0; d < shape.size(); ++d) {
-        steps.push_back(src[d] * a.ints(Key::stride)[d]);
-        offset += src[d] * a.ints(Key::start)[d];
-      }
-      StridedCopy c = strided(shape, steps, dst, size);
-      c.src_offset = offset;
-      add(0, c);
-      break;
-    }
-    case Op::rev_op: {
-      StridedCopy c = strided(shape, src, dst, size);
-      for (int64_t d : a.ints(Key::dims)) {
-        auto i = static_cast<size_t>(d);
-        c.src_offset += (shape[i] - 1) * src[i];
-        c.axes[i].src = -src[i];
-      }
-      add(0, c);
-      break;
-    }
-    case Op::pad_op:
-      r->background = Copies::Background::operand1;
-      add(0, padded(g.shape(g.operand(v, 0)), shape, a.ints(Key::lo), a.ints(Key::interior), size));
-      break;
-    case Op::concat_op: {
-      auto dim = static_cast<size_t>(a.integer(Key::dim));
-      int64_t offset = 0;
-      for (size_t i = 0; i < g.operands(v).size(); ++i) {
-        const Shape& x = g.shape(g.operand(v, i));
-        StridedCopy c = strided(x, row_major(x), dst, size);
-        c.dst_offset = offset * dst[dim];
-        offset += x[dim];
-        add(i, c);
-      }
-      break;
-    }
-    case Op::diag_embed_op: {
-      r->background = Copies::Background::zeros;
-      const Shape& x = g.shape(g.operand(v, 0));
-      auto batch = static_cast<size_t>(a.integer(Key::batch_dims));
-      StridedCopy c;
-      c.size = size;
-      for (size_t d = 0; d < x.size(); ++d)
-        c.add(x[d], src[d], d < batch ? dst[d] : dst[d] + dst[d + x.size() - batch]);
-      add(0, c);
-      break;
-    }
-    default:
-      internal_error("movement op", name_of(g.op(v)));
-  }
+  if (m.moves == ir::Moves::regroup) add(0, {0, 0, {{r->count, 1, 1}}});
+  const Shape to_steps = ir::row_major_steps(g.shape(v));
+  for (const ir::Piece& p : m.pieces())
+    add(p.operand, ir::located(m.runs(p), ir::row_major_steps(g.shape(g.operand(v, p.operand))), to_steps));
   return r;
 }
 
@@ -177,7 +91,7 @@ class Stored final : public Routine {
     if (static_cast<int64_t>(bytes.size()) == count * size) {
       if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());
     } else {
-      fill(out, count, bytes.data(), size);
+      fill_with(out, count, bytes.data(), size);
     }
   }
 };
@@ -226,7 +140,7 @@ class Identity final : public Routine {
     visit_dtype(dtype, [&](auto zero) {
       using T = decltype(zero);
       T* p = static_cast<T*>(out);
-      fill(p, n * n, &zero, sizeof(T));
+      fill_with(p, n * n, &zero, sizeof(T));
       for (int64_t i = 0; i < n; ++i) p[i * (n + 1)] = T{1};
     });
   }
@@ -278,6 +192,7 @@ std::unique_ptr<Routine> make_dynamic_slice(const ir::GraphData& g, ir::Value v,
 
 std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code,
                                             Ints operand_steps) {
+  if (ir::moves(g.op(v)) != ir::Moves::nothing_known) return make_movement(g, v);
   switch (g.op(v)) {
     case Op::const_op:
       return make_constant(g, v);
@@ -301,17 +216,6 @@ std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v,
       return make_random_bits(g, v);
     case Op::fold_in_op:
       return make_fold_in(g, v);
-    case Op::reshape_op:
-    case Op::copy_op:
-    case Op::stop_gradient_op:
-    case Op::broadcast_op:
-    case Op::permute_op:
-    case Op::slice_op:
-    case Op::rev_op:
-    case Op::pad_op:
-    case Op::concat_op:
-    case Op::diag_embed_op:
-      return make_movement(g, v);
     case Op::dynamic_slice_op:
     case Op::dynamic_update_slice_op:
       return make_dynamic_slice(g, v, operand_steps);
