@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <bit>
 #include <charconv>
 #include <mutex>
 #include <optional>
@@ -9,6 +8,7 @@
 #include "ir/builder.h"
 #include "ir/fork.h"
 #include "ir/print.h"
+#include "ir/reader.h"
 
 namespace jot::ir {
 namespace {
@@ -20,167 +20,6 @@ const char* keep_file_name(const std::string& name) {
   static auto* names = new std::unordered_set<std::string>;
   return names->insert(name).first->c_str();
 }
-
-// A text and a position in it. Every complaint names the line and column where the last token began.
-class Reader {
- public:
-  explicit Reader(std::string_view text) : text_(text) { skip_space(); }
-
-  [[noreturn]] void fail(const std::string& what) const { fail_at(at_, what); }
-  [[noreturn]] void fail_at(size_t position, const std::string& what) const {
-    size_t begin = 0, line = 1;
-    for (size_t i = 0; i < position; ++i)
-      if (text_[i] == '\n') {
-        begin = i + 1;
-        ++line;
-      }
-    size_t column = position - begin + 1;
-    std::string message = "[parse] line " + std::to_string(line) + ", column " + std::to_string(column) + ": " + what;
-    throw IrError(message + "\n" + excerpt(begin, position));
-  }
-  [[noreturn]] void expected(const std::string& what) const { expected_at(at_, what); }
-  [[noreturn]] void expected_at(size_t position, const std::string& what) const {
-    fail_at(position, "expected " + what + ", got " + got(position));
-  }
-
-  size_t position() const { return at_; }
-  bool done() const { return at_ == text_.size(); }
-  bool next_is(std::string_view token) const { return text_.substr(at_).starts_with(token); }
-  char peek() const { return done() ? '\0' : text_[at_]; }
-
-  bool accept(std::string_view token) {
-    if (!next_is(token)) return false;
-    at_ += token.size();
-    skip_space();
-    return true;
-  }
-  void expect(std::string_view token, std::string_view where) {
-    if (!accept(token)) expected("'" + std::string(token) + "' " + std::string(where));
-  }
-
-  // The longest run of characters of a word; empty if there is none.
-  std::string_view word() {
-    size_t begin = at_;
-    while (!done() && is_word(text_[at_])) ++at_;
-    std::string_view result = text_.substr(begin, at_ - begin);
-    skip_space();
-    return result;
-  }
-  bool accept_word(std::string_view wanted) {
-    if (!next_is(wanted) || (at_ + wanted.size() < text_.size() && is_word(text_[at_ + wanted.size()]))) return false;
-    return accept(wanted);
-  }
-
-  int64_t integer(const std::string& what) {
-    int64_t value = 0;
-    auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
-    if (error == std::errc::result_out_of_range) fail(what + " does not fit in 64 bits: " + got(at_));
-    if (error != std::errc()) expected(what);
-    at_ = static_cast<size_t>(end - text_.data());
-    skip_space();
-    return value;
-  }
-
-  // An element of a constant, as Key::data has it.
-  int64_t element(DType dtype) {
-    if (!is_floating(dtype)) return integer("an integer");
-    if (accept_word("nan")) return kNanBits;
-    if (accept_word("-nan")) return kNanBits | std::numeric_limits<int64_t>::min();
-    if (next_is("0x")) return bits();
-    return dtype == DType::f64 ? real<double>() : real<float>();
-  }
-
-  std::string quoted(const std::string& what) {
-    if (peek() != '"') expected(what);
-    size_t begin = at_++;
-    std::string result;
-    for (;; ++at_) {
-      if (done() || text_[at_] == '\n') fail_at(begin, "the quoted text does not end on its line");
-      char c = text_[at_];
-      if (c == '"') break;
-      result += c == '\\' ? escape() : c;
-    }
-    ++at_;
-    skip_space();
-    return result;
-  }
-
- private:
-  static bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-  }
-
-  void skip_space() {
-    while (!done()) {
-      char c = text_[at_];
-      if (c == ' ' || c == '\n' || c == '\t' || c == '\r')
-        ++at_;
-      else if (next_is("//"))
-        at_ = std::min(text_.find('\n', at_), text_.size());
-      else
-        break;
-    }
-  }
-
-  // What stands there, for a message.
-  std::string got(size_t position) const {
-    if (position == text_.size()) return "the end of the text";
-    size_t end = position;
-    while (end < text_.size() && is_word(text_[end]) && end - position < 40) ++end;
-    std::string token;
-    append_quoted(token, text_.substr(position, std::max<size_t>(end - position, 1)));
-    token.front() = token.back() = '\'';
-    return token;
-  }
-
-  // The line, cut to what surrounds the position, and a mark below it.
-  std::string excerpt(size_t begin, size_t position) const {
-    constexpr size_t kBefore = 100, kAfter = 60;
-    size_t end = std::min(text_.find('\n', position), text_.size());
-    size_t from = position - begin > kBefore ? position - kBefore : begin;
-    std::string line(text_.substr(from, std::min(end, position + kAfter) - from));
-    for (char& c : line)
-      if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-    return line + "\n" + std::string(position - from, ' ') + "^";
-  }
-
-  // Of "\x1f", "\"" and "\\": at_ is at the backslash, and at the last character afterwards.
-  char escape() {
-    size_t begin = at_++;
-    char c = done() ? '\0' : text_[at_];
-    if (c == '"' || c == '\\') return c;
-    unsigned value = 0;
-    const char* digits = text_.data() + at_ + 1;
-    if (c != 'x' || at_ + 3 > text_.size() || std::from_chars(digits, digits + 2, value, 16).ptr != digits + 2)
-      fail_at(begin, "unknown escape; expected \\\", \\\\ or \\x and two hexadecimal digits");
-    at_ += 2;
-    return static_cast<char>(value);
-  }
-
-  int64_t bits() {
-    uint64_t value = 0;
-    const char* begin = text_.data() + at_ + 2;
-    auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), value, 16);
-    if (error != std::errc()) expected("0x and up to 16 hexadecimal digits");
-    at_ = static_cast<size_t>(end - text_.data());
-    skip_space();
-    return static_cast<int64_t>(value);
-  }
-
-  template <class T>
-  int64_t real() {
-    T value{};
-    auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
-    if (error == std::errc::result_out_of_range) fail("the number is out of range of its type: " + got(at_));
-    if (error != std::errc()) expected("a number");
-    at_ = static_cast<size_t>(end - text_.data());
-    skip_space();
-    return std::bit_cast<int64_t>(static_cast<double>(value));
-  }
-
-  std::string_view text_;
-  size_t at_ = 0;
-};
 
 class Parser {
  public:

@@ -1,9 +1,11 @@
 #include "passes/dce.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <vector>
 
 #include "passes/rewrite.h"
+#include "passes/trim.h"
 
 namespace jot::passes {
 
@@ -21,16 +23,50 @@ std::vector<uint8_t> live_nodes(const GraphData& g) {
   return live;
 }
 
+namespace {
+
+// What outputs need, of a choice only the results that are used and the operands that these need.
+struct Liveness {
+  std::vector<uint8_t> used;                   // one a node; of an op some of its results
+  std::unordered_map<Value, Trimmed> choices;  // those that are needed
+};
+
+Liveness liveness(const GraphData& g) {
+  Liveness l{std::vector<uint8_t>(g.size(), 0), {}};
+  for (Value o : g.outputs()) l.used[o] = 1;
+  for (Value v = g.size(); v-- > 0;) {
+    if (g.op(v) == Op::result_op || g.op(v) == Op::param_op) continue;
+    std::span<const uint8_t> used(&l.used[v], g.results(v));
+    if (std::ranges::find(used, 1) == used.end()) continue;
+    const Trimmed* choice = nullptr;
+    if (g.op(v) == Op::cond_op) choice = &l.choices.emplace(v, trim(g, v, used)).first->second;
+    for (size_t i = 0; i < g.operands(v).size(); ++i)
+      if (!choice || choice->operands[i]) l.used[g.operand(v, i)] = 1;
+  }
+  return l;
+}
+
+}  // namespace
+
 Graph dce(const Graph& graph) {
   const GraphData& g = graph.data();
-  std::vector<uint8_t> live = live_nodes(g);
-  if (std::ranges::find(live, 0) == live.end() && g.regions().empty()) return graph;
+  if (g.regions().empty()) {
+    std::vector<uint8_t> live = live_nodes(g);
+    if (std::ranges::find(live, 0) == live.end()) return graph;
+  }
+  Liveness l = liveness(g);
   Builder b(g.name(), Builder::Sharing::off);
   b.reserve(g.size());
   Rewriter rewriter(b, g, dce);
   rewriter.take_params();
   rewriter.for_each_op([&](Value v) {
-    if (live[v]) rewriter.copy(v);
+    std::span<const uint8_t> used(&l.used[v], g.results(v));
+    if (std::ranges::find(used, 1) == used.end()) return;
+    auto choice = l.choices.find(v);
+    if (choice == l.choices.end()) return rewriter.copy(v);
+    Value next = emit_trimmed(b, g, v, choice->second, rewriter.operands(v));
+    for (Value i = 0; i < used.size(); ++i)
+      if (used[i]) rewriter.set(v + i, next++);
   });
   return rewriter.finish();
 }

@@ -6,7 +6,8 @@
 
 namespace jot::passes {
 
-// Drops nodes that no output needs; inputs stay. Pure graphs. O(nodes).
+// Drops nodes that no output needs, results of choices that nobody uses and operands that only these need; inputs stay.
+// Pure graphs. O(nodes).
 ir::Graph dce(const ir::Graph& g);
 
 // Of each node whether it is an input or some output needs it. Pure graphs. O(nodes).

@@ -229,6 +229,21 @@ TEST_CASE("errors of the text name line, column and what was expected") {
       {"  %0: f32[3] = cond(%n, %x) {branches=[]}\n  return %0", "[cond] expected at least one branch"},
       {"  %0: f32[3] = cond(%x, %x) {branches=[@b(%a: f32[3]) -> (f32[3]) {\n    return %a\n  }]}\n  return %0",
        "[cond] the index must be i64[], got f32[3]"},
+      {"  %0: f32[3], %1: f32[3] = cond(%n, %x) {branches=[@b(%a: f32[3]) -> (f32[3]) {\n    return %a\n  }]}\n  "
+       "return %0",
+       "line 2, column 3: cond has 1 result(s), declared are 2"},
+      {"  %0: f32[3] = cond(%n, %x) {branches=[@b(%a: f32[3]) -> (f32[3]) {\n    return %a\n  }]}\n  return %1",
+       "line 5, column 10: no value %1 is defined before its use"},
+      {"  %0: f32[3] = cond(%n, %x) {branches=[@b(%a: f32[3]) -> (f32[3], f32[3]) {\n    return %a\n  }]}\n  return %0",
+       "line 4, column 3: expected 2 result(s), got 1"},
+      {"  %0: f32[3] = cond(%n, %x) {branches=[@b(%a: f32[3]) -> (i64[]) {\n    return %a\n  }]}\n  return %0",
+       "line 3, column 12: expected the type of result 0, i64[], got f32[3]"},
+      {"  %0: f32[3] = cond(%n, %x) {branches=[@b() -> (f32[3]) {\n    return %0\n  }]}\n  return %0",
+       "line 3, column 12: no value %0 is defined before its use; a region sees only its own parameters and values"},
+      {"  %0: f32[3] = cond(%n, %x) {branches=[%x]}\n  return %0",
+       "line 2, column 40: expected '@' before the name of the function, got '%'"},
+      {"  %0: f32[3] = fold_in(%n, %n)\n  return %x",
+       "line 2, column 16: [fold_in] the key must be [2], two words for each number, got []"},
   };
   for (const Row& row : rows) {
     std::string error = parse_error(with_body(row.body));
@@ -240,6 +255,9 @@ TEST_CASE("errors of the text name line, column and what was expected") {
   CHECK(parse_error("") == "[parse] line 1, column 1: expected 'func', got the end of the text\n\n^");
   CHECK(parse_error("func @f() -> () {\n  return\n}\nfunc")
             .starts_with("[parse] line 4, column 1: expected the end of the text, got 'func'"));
+  std::string deep = "func @f(%n: i64[]) -> (i64[]) { ";
+  for (int i = 0; i < 200; ++i) deep += "%0: i64[] = cond(%n, %n) {branches=[@b(%n: i64[]) -> (i64[]) { ";
+  CHECK(parse_error(deep).find("regions are nested more than 100 deep") != std::string::npos);
   CHECK(parse_error("func @f(%x: token) -> () { return }")
             .starts_with("[parse] line 1, column 9: a parameter cannot be a token"));
 }

@@ -58,6 +58,26 @@ TEST_CASE("a wrong type is found by inferring again, and the node named") {
   CHECK(verify_error(corrupted(sum, {{boolean, false, {2, 3}}}, 1)).find("[reduce_sum]") != std::string::npos);
 }
 
+TEST_CASE("regions and results are verified with their op") {
+  Graph choice = parse(
+      "func @main(%n: i64[], %x: f32[3]) -> (f32[3], f32[3]) {\n"
+      "  %0: f32[3], %1: f32[3] = cond(%n, %x) {branches=[@b(%a: f32[3]) -> (f32[3], f32[3]) {\n"
+      "    return %a, %a\n  }]} loc(\"a.cpp\":7)\n  return %0, %1\n}");
+  const Type index{i64, false, {}};
+  std::string other = verify_error(corrupted(choice, {index, {f32, false, {4}}}, 2));
+  CHECK(other.find("[cond] parameters of branch 0: expected (f32[4]), got (f32[3])") != std::string::npos);
+  CHECK(other.ends_with("\n  at a.cpp:7"));
+  CHECK(verify_error(corrupted(choice, {{f32, false, {3}}, {f32, false, {3}}}, 2))
+            .find("[cond] the index must be i64[], got f32[3]") != std::string::npos);
+  CHECK(verify_error(corrupted(choice, {index}, 2)).find("[cond] parameters of branch 0: expected (), got (f32[3])") !=
+        std::string::npos);
+  // A further result of an op that has one only.
+  Builder b("bad");
+  Value sine = build::unary(b, Op::sin_op, b.param({f32, false, {3}}));
+  Value second = b.copy_node(choice.data(), 3, std::vector<Value>{sine});
+  CHECK(verify_error(b.finish({second})) == "[verify] @bad: an output is not a node");
+}
+
 TEST_CASE("versions: a read's token is the last write to the storage it reads") {
   const std::string head =
       "func @main(%x: f32[4], %y: f32[4]) -> (f32[2,2]) {\n"
