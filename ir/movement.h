@@ -8,7 +8,8 @@
 //   assembled pieces, each of an operand, that do not overlap; the rest is filled
 // A piece is a box of points. Each run of the box goes along a dim of the operand (or repeats what is there), and along
 // a dim of the result, from a start in steps; or along two dims at once, a diagonal. An index of a dim is the sum of
-// what the runs along it say; a dim without a run has index 0. Each dim of the result has exactly one run in a piece.
+// what the runs along it say; a dim without a run has index 0. Each dim of the result has exactly one run in a
+// piece; the runs of a view stand in the order of those dims.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,9 +1,11 @@
 #include "passes/functionalize.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "ir/build.h"
+#include "ir/movement.h"
 #include "passes/inline.h"
 
 namespace jot::passes {
@@ -62,8 +64,8 @@ class Functionalizer {
       bool view = shows_parent(v);
       base_[v] = view ? base_[parent(v)] : v;
       depth_[v] = view ? depth_[parent(v)] + 1 : 0;
-      repeats_[v] = view && (repeats_[parent(v)] ||
-                             (g_.op(v) == Op::broadcast_op && g_.shape(v).numel() > g_.shape(parent(v)).numel()));
+      repeats_[v] =
+          view && (repeats_[parent(v)] || (moves_one(g_.op(v)) && g_.shape(v).numel() > g_.shape(parent(v)).numel()));
       constant_[v] = view && (constant_[parent(v)] || g_.op(v) == Op::stop_gradient_op);
       front_[v] = v;
     }
@@ -176,18 +178,8 @@ class Functionalizer {
 
   // `parent` with the part that `view` shows replaced by `part`.
   Value put_back(Value view, Value parent, Value part) {
-    AttrView attrs = g_.attrs(view);
-    const Shape shape = b_.shape(parent);
+    if (moves_one(g_.op(view))) return put_moved(movement_(g_, view), parent, part);
     switch (g_.op(view)) {
-      case Op::reshape_op:
-      case Op::broadcast_op:  // repeats nothing
-        return build::reshape(b_, part, shape);
-      case Op::permute_op:
-        return build::permute(b_, part, build::inverse(attrs.ints(Key::perm)));
-      case Op::stop_gradient_op:
-        return part;
-      case Op::slice_op:
-        return put_slice(attrs, parent, part);
       case Op::dynamic_slice_op: {
         std::vector<Value> starts = mapped(view);
         starts.erase(starts.begin());
@@ -209,8 +201,32 @@ class Functionalizer {
     return build::scatter_set(b_, parent, map_[g_.operand(view, 1)], part, dims, attrs.mode(), false);
   }
 
-  Value put_slice(AttrView attrs, Value parent, Value part) {
-    Ints start = attrs.ints(Key::start), stride = attrs.ints(Key::stride);
+  // The map of the view backwards; it shows no element twice.
+  Value put_moved(const Movement& m, Value parent, Value part) {
+    const Shape shape = b_.shape(parent);
+    if (m.moves == Moves::regroup) return build::reshape(b_, part, shape);
+    Shape start = shape, stride = shape, covered = shape, kept;
+    std::vector<int64_t> perm(shape.size(), -1), reversed;  // of parent's dims: the dim of the part without those of 1
+    for (size_t d = 0; d < shape.size(); ++d) start[d] = 0, stride[d] = covered[d] = 1;
+    for (const Run& run : m.runs()) {  // in the order of the part's dims
+      if (run.from.dim == kNoDim) continue;
+      size_t d = run.from.dim;
+      if (run.from.also != kNoDim || perm[d] >= 0) internal_error("a view that is written is a part", to_string(shape));
+      bool back = run.from.step < 0;
+      perm[d] = static_cast<int64_t>(kept.size());
+      kept.push_back(run.extent);
+      covered[d] = run.extent;
+      start[d] = run.from.start + (back ? (run.extent - 1) * run.from.step : 0);
+      stride[d] = std::abs(run.from.step);
+      if (back) reversed.push_back(static_cast<int64_t>(d));
+    }
+    std::erase(perm, -1);
+    part = build::permute(b_, build::reshape(b_, part, kept), perm);
+    part = build::rev(b_, build::reshape(b_, part, covered), reversed);
+    return covered == shape ? part : put_slice(start, stride, parent, part);
+  }
+
+  Value put_slice(Ints start, Ints stride, Value parent, Value part) {
     const Shape shape = b_.shape(parent), size = b_.shape(part);
     if (std::ranges::all_of(stride, [](int64_t s) { return s == 1; })) {
       std::vector<Value> starts;
@@ -243,6 +259,7 @@ class Functionalizer {
 
   const GraphData& g_;
   Builder b_;
+  MovementReader movement_;
   std::vector<Value> map_;          // of each node that is used for its value: that value
   std::vector<Value> base_;         // of an address: the root of its tree, ...
   std::vector<uint32_t> depth_;     // ... and how far it is

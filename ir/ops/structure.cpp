@@ -1,6 +1,7 @@
 #include "ir/ops/structure.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ir/ops/classes.h"
 #include "ir/ops/selection.h"
@@ -27,38 +28,23 @@ void take(Builder& b, Selection& s, size_t axis, int64_t start, int64_t stride, 
   s.shape[axis] = n;
 }
 
-Result slice(const BatchContext& c, Selection s) {
-  Ints start = c.attrs.ints(Key::start), limit = c.attrs.ints(Key::limit), stride = c.attrs.ints(Key::stride);
-  for (size_t d = 0; d < s.rank(); ++d) {
-    Padding& p = s.lanes[d];
-    int64_t extent = p.padded(s.shape[d]), n = c.type.shape[d];
-    if (start[d] == 0 && stride[d] == 1 && limit[d] == extent) continue;
-    if (p.none()) {
-      take(c.b, s, d, start[d], stride[d], n);
-    } else {
-      int64_t from = std::max<int64_t>(0, start[d] - p.lo), to = std::min(s.shape[d], limit[d] - p.lo);
-      if (stride[d] != 1 || p.interior != 0 || from >= to) return {};
-      p.lo += from - start[d];
-      p.hi = n - p.lo - (to - from);
-      take(c.b, s, d, from, 1, to - from);
-    }
+// What a run takes of a lane axis. False where that is not a part of a padded axis.
+bool take_run(Builder& b, Selection& s, const Run& run) {
+  size_t d = run.from.dim;
+  Padding& p = s.lanes[d];
+  int64_t start = run.from.start, n = run.extent;
+  if (n == 0 || run.from.step < 1) return false;
+  if (start == 0 && run.from.step == 1 && n == p.padded(s.shape[d])) return true;
+  if (p.none()) {
+    take(b, s, d, start, run.from.step, n);
+    return true;
   }
-  return s;
-}
-
-Result pad(const BatchContext& c, Selection s) {
-  if (!is_zero_constant(c.b, c.operands[1])) return {};
-  Ints lo = c.attrs.ints(Key::lo), hi = c.attrs.ints(Key::hi), interior = c.attrs.ints(Key::interior);
-  for (size_t d = 0; d < s.rank(); ++d) {
-    if (lo[d] < 0 || hi[d] < 0) return {};
-    Padding& p = s.lanes[d];
-    int64_t step = interior[d] + 1;
-    p.lo = lo[d] + step * p.lo;
-    p.interior = step * p.step() - 1;
-    p.hi = 0;
-    p.hi = c.type.shape[d] - p.padded(s.shape[d]);
-  }
-  return s;
+  int64_t from = std::max<int64_t>(0, start - p.lo), to = std::min(s.shape[d], start + n - p.lo);
+  if (run.from.step != 1 || p.interior != 0 || from >= to) return false;
+  p.lo += from - start;
+  p.hi = n - p.lo - (to - from);
+  take(b, s, d, from, 1, to - from);
+  return true;
 }
 
 // Reorders the axes of values: the new axis d is the old order[d].
@@ -73,29 +59,47 @@ Selection reordered(Builder& b, const Selection& s, const std::vector<int64_t>& 
   return r;
 }
 
-Result permute(const BatchContext& c, const Selection& s) {
-  Ints perm = c.attrs.ints(Key::perm);
-  std::vector<int64_t> order(perm.begin(), perm.end());
-  std::vector<Padding> lanes;
-  for (int64_t d : perm) lanes.push_back(s.lanes[static_cast<size_t>(d)]);
-  for (size_t d = s.rank(); d < s.shape.size(); ++d) order.push_back(static_cast<int64_t>(d));
-  return reordered(c.b, s, order, lanes);
+// Drops the lane axes that `keeps` does not name: of extent 1, in no diagonal.
+void drop_axes(Builder& b, Selection& s, const std::vector<uint8_t>& keeps) {
+  for (size_t d = keeps.size(); d-- > 0;) {
+    if (keeps[d]) continue;
+    s.shape.erase(d);
+    s.lanes.erase(s.lanes.begin() + static_cast<std::ptrdiff_t>(d));
+    for (Selection::Seed& seed : s.seeds) seed.axis -= seed.axis > d;
+  }
+  if (s.values != kNoValue) s.values = build::reshape(b, s.values, s.shape);
 }
 
-Result broadcast(const BatchContext& c, const Selection& s) {
-  Ints dims = c.attrs.ints(Key::dims);
+// A piece of a movement (ir/movement.h): lane axes are taken, put among zeros, reordered; new ones repeat the elements.
+Result moved(const BatchContext& c, Selection s, std::span<const Run> runs) {
   const Shape& to = c.type.shape;
+  std::vector<uint8_t> keeps(s.rank(), 0);
+  std::vector<Padding> lanes(to.size());
+  std::vector<int64_t> positions(s.rank());
+  for (const Run& run : runs) {
+    if (run.from.also != kNoDim || run.to.also != kNoDim) return {};
+    if (run.from.dim == kNoDim) continue;
+    if (std::exchange(keeps[run.from.dim], 1) || !take_run(c.b, s, run)) return {};
+    Padding p = s.lanes[run.from.dim];
+    p.lo = run.to.start + run.to.step * p.lo;
+    p.interior = run.to.step * p.step() - 1;
+    p.hi = 0;
+    p.hi = to[run.to.dim] - p.padded(s.shape[run.from.dim]);
+    lanes[run.to.dim] = p;
+    positions[run.from.dim] = run.to.dim;
+  }
+  for (size_t d = 0; d < keeps.size(); ++d)
+    if (!keeps[d] && (s.diagonal(d) || s.lane_shape()[d] != 1)) return {};
+  size_t kept = 0;
+  for (size_t d = 0; d < keeps.size(); ++d)
+    if (keeps[d]) positions[kept++] = positions[d];
+  positions.resize(kept);
+  if (kept != keeps.size()) drop_axes(c.b, s, keeps);
   Selection r = s;
   r.shape = to;
-  r.lanes.assign(to.size(), {});
-  std::vector<int64_t> positions(dims.begin(), dims.end());
-  for (size_t d = 0; d < s.rank(); ++d) {
-    auto at = static_cast<size_t>(dims[d]);
-    if (s.lane_shape()[d] != to[at]) continue;  // of extent 1: repeated
-    r.shape[at] = s.shape[d];
-    r.lanes[at] = s.lanes[d];
-  }
-  for (size_t d = s.rank(); d < s.shape.size(); ++d) {
+  r.lanes = std::move(lanes);
+  for (size_t d = 0; d < kept; ++d) r.shape[static_cast<size_t>(positions[d])] = s.shape[d];
+  for (size_t d = kept; d < s.shape.size(); ++d) {
     positions.push_back(static_cast<int64_t>(r.shape.size()));
     r.shape.push_back(s.shape[d]);
   }
@@ -273,25 +277,37 @@ Result sum(const BatchContext& c, Selection s, const Selection& other) {
   return r ? r : merged(c.b, other, s);
 }
 
-// Of selections that go on from part to part, and constants 0.
-Result concat(const BatchContext& c) {
-  auto axis = static_cast<size_t>(c.attrs.integer(Key::dim));
-  int64_t before = 0, whole = c.type.shape[axis];
-  Result r;
+bool is_empty(std::span<const Run> runs) {
+  return std::ranges::any_of(runs, [](const Run& run) { return run.extent == 0; });
+}
+
+// A view; or pieces: selections that go on from one to the next, and constants 0. What fills the rest is 0.
+Result movement(const BatchContext& c) {
+  std::vector<Shape> shapes;
+  std::vector<const Shape*> at;
   for (size_t i = 0; i < c.operands.size(); ++i) {
-    int64_t extent = c.b.shape(c.operands[i])[axis + (c.batched[i] ? 1 : 0)];
-    if (extent == 0) continue;
-    if (c.batched[i]) {
-      Result part = recognise(c.b, c.operands[i]);
-      if (!part) return {};
-      part->lanes[axis].lo += before;
-      part->lanes[axis].hi += whole - before - extent;
-      r = r ? merged(c.b, *r, *part) : part;
+    const Shape shape = c.b.shape(c.operands[i]);
+    shapes.push_back(c.batched[i] ? shape.slice(1, shape.size()) : shape);
+  }
+  for (const Shape& shape : shapes) at.push_back(&shape);
+  MovementReader read;
+  const Movement& m = read({c.attrs, at, c.type.shape});
+  if (m.moves == Moves::regroup) {
+    Result s = recognise(c.b, c.operands[0]);
+    return s && shapes[0] != c.type.shape ? reshape(c, *s) : s;
+  }
+  if (m.fill == Fill::operand1 && (c.batched[1] || !is_zero_constant(c.b, c.operands[1]))) return {};
+  Result r;
+  for (const Piece& p : m.pieces()) {
+    if (is_empty(m.runs(p))) continue;
+    if (c.batched[p.operand]) {
+      Result part = recognise(c.b, c.operands[p.operand]);
+      if (part) part = moved(c, *part, m.runs(p));
+      r = r && part ? merged(c.b, *r, *part) : part;
       if (!r) return {};
-    } else if (!is_zero_constant(c.b, c.operands[i])) {
+    } else if (!is_zero_constant(c.b, c.operands[p.operand])) {
       return {};
     }
-    before += extent;
   }
   return r;
 }
@@ -444,18 +460,6 @@ class Dot {
 
 Result of_one(const BatchContext& c, const Selection& s, size_t operand) {
   switch (c.op) {
-    case Op::copy_op:
-      return s;
-    case Op::slice_op:
-      return slice(c, s);
-    case Op::pad_op:
-      return operand == 0 ? pad(c, s) : Result();
-    case Op::permute_op:
-      return permute(c, s);
-    case Op::broadcast_op:
-      return broadcast(c, s);
-    case Op::reshape_op:
-      return reshape(c, s);
     case Op::neg_op:
     case Op::convert_op:
       return is_floating(c.type.dtype) ? unary(c, s) : Result();
@@ -483,8 +487,8 @@ Value batch_structure(const BatchContext& c) {
   if (c.type.shape.numel() == 0) return kNoValue;
   size_t count = static_cast<size_t>(std::ranges::count(c.batched, true));
   Result result;
-  if (c.op == Op::concat_op) {
-    result = concat(c);
+  if (moves(c.op) != Moves::nothing_known) {
+    result = movement(c);
   } else if (count == 1) {
     auto operand = static_cast<size_t>(std::ranges::find(c.batched, true) - c.batched.begin());
     Result s = recognise(c.b, c.operands[operand]);

@@ -208,3 +208,25 @@ TEST_CASE("cluster: another length of the mapped axis gives the same kernel") {
   CHECK(kernel(5000) == kernel(5001));
   CHECK(kernel(5000) == kernel(1'000'000));
 }
+
+// A product of matrices stands between the members that the levels would put into one kernel.
+TEST_CASE("cluster: where sinking would make a cycle, nodes stay where they were") {
+  ir::Graph graph = ir::parse(
+      "func @main(%x: f64[64,64]) -> (f64[64,64]) {\n"
+      "  %0: f64[64,64] = exp(%x)\n"
+      "  %1: f64[64,64] = dot(%0, %x) {contract=[[1],[0]], batch=[[],[]]}\n"
+      "  %2: f64[64,64] = add(%1, %0)\n"
+      "  return %2\n}\n");
+  cpu::Clustering sound = cpu::cluster(graph.data());
+  CHECK(sound.sunk);
+  cpu::Clustering planted =
+      cpu::cluster(graph.data(), [](std::span<uint32_t> levels) { std::ranges::fill(levels, 7); });
+  CHECK(!planted.sunk);
+  CHECK(to_text(planted) == to_text(sound));
+  CHECK(to_text(planted) ==
+        "kernel loop 64 loop 64\n"
+        "  %1 exp[64,64] stored\n"
+        "routine %2 dot\n"
+        "kernel loop 64 loop 64\n"
+        "  %3 add[64,64] stored\n");
+}

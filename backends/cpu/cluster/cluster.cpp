@@ -1,3 +1,15 @@
+// Why the units of a clustering have no cycle. Members and routines have levels, and a unit has one: it is a routine,
+// or all members of one nest (`home_`) and level. From an operand to its user
+//   - the level rises, where a cluster cannot hold the edge: what comes from a routine or goes to one, from another
+//   nest,
+//     from other loop indices, from a reduction over all loops;
+//   - else it does not fall, and where it stays both are of one cluster;
+//   - there is no edge from a value without loops that the user computes for itself. What that needs from memory lies
+//     below ready_, and ready_ is at most the level of who computes it.
+// So between two units the level rises along every edge: no path leads back. Sinking raises a node to at most the
+// levels of those users that can hold it and below those of the others, in reverse order, so that users are final; and
+// never what a value without loops is made of, so ready_ stays true. If this ever fails the nodes stay where they were
+// before sinking: the program is right, with more traffic.
 #include "backends/cpu/cluster/cluster.h"
 
 #include <algorithm>
@@ -23,8 +35,6 @@ class Clusterer {
     uint32_t n = g.size();
     c_.role.resize(n);
     c_.reduction.assign(n, Reduction::none);
-    c_.cluster.assign(n, kNothing);
-    c_.stored.assign(n, 0);
     c_.points.assign(n, 0);
     c_.follows.assign(n, 1);
     root_.assign(n, kNoValue);
@@ -39,15 +49,31 @@ class Clusterer {
     set_loops_.emplace_back();  // 0: none
   }
 
-  Clustering run() {
+  Clustering run(void (*after_sinking)(std::span<uint32_t>)) {
     assign_roles();
     find_memory();
     assign_levels();
+    std::vector<uint32_t> levels = level_;
     sink();
+    if (after_sinking) after_sinking(level_);
+    if (!form_units()) {
+      level_ = std::move(levels);
+      c_.sunk = false;
+      if (!form_units()) internal_error("clusters that are not sunk are acyclic", g_.name());
+    }
+    return std::move(c_);
+  }
+
+  // From the levels; false if there is a cycle.
+  bool form_units() {
+    c_.cluster.assign(g_.size(), kNothing);
+    c_.stored.assign(g_.size(), 0);
+    c_.clusters.clear();
+    c_.units.clear();
+    inline_of_.clear();
     find_needed();
     collect();
-    order();
-    return std::move(c_);
+    return order();
   }
 
  private:
@@ -487,8 +513,8 @@ class Clusterer {
     cluster.loops = std::move(sorted);
   }
 
-  // Topological; of the units that are ready, the one that ends first in the graph.
-  void order() {
+  // Topological; of the units that are ready, the one that ends first in the graph. False if there is a cycle.
+  bool order() {
     std::vector<Unit> units;
     std::vector<uint32_t> unit_of(g_.size(), kNothing);
     std::vector<Value> last;
@@ -541,7 +567,7 @@ class Clusterer {
       for (uint32_t e = first[u]; e < first[u + 1]; ++e)
         if (--waits[before[e].second] == 0) ready.push(before[e].second);
     }
-    if (c_.units.size() != units.size()) internal_error("clusters are acyclic", g_.name());
+    return c_.units.size() == units.size();
   }
 
   const GraphData& g_;
@@ -568,7 +594,9 @@ class Clusterer {
 
 }  // namespace
 
-Clustering cluster(const GraphData& g) { return Clusterer(g).run(); }
+Clustering cluster(const GraphData& g, void (*after_sinking)(std::span<uint32_t> levels)) {
+  return Clusterer(g).run(after_sinking);
+}
 
 std::string to_text(const Clustering& c) {
   const GraphData& g = c.g;

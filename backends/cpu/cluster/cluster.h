@@ -54,6 +54,7 @@ struct Clustering {
   std::vector<uint8_t> points;    // a slice that is not copied, a routine: a pointer into what it is a slice of
   std::vector<Cluster> clusters;
   std::vector<Unit> units;  // in the order in which they run
+  bool sunk = true;         // false: sinking nodes would have made a cycle
 
   // The node whose memory holds a view's elements unchanged (aliases: reshape, copy); the node itself otherwise.
   ir::Value storage(ir::Value v) const;
@@ -61,7 +62,8 @@ struct Clustering {
   ir::Value root(ir::Value v) const;
 };
 
-Clustering cluster(const ir::GraphData& g);
+// after_sinking, for tests: changes the levels of all nodes, then.
+Clustering cluster(const ir::GraphData& g, void (*after_sinking)(std::span<uint32_t> levels) = nullptr);
 
 // Whether all that reads operand i of a routine or gather is told its strides: it may be a view of what is in memory.
 bool reads_strided(ir::Op op, size_t i);
