@@ -205,7 +205,9 @@ TEST_CASE("cond: lanes and chunks draw for themselves") {
     return cond(
         p, [] { return rand({3}, f64); }, [] { return rand({3}, f64) + 1; });
   };
-  auto f = [&](const Tensor& x) { return cat({draw(x.sum() > -1), draw(captured > 0), rand({2}, f64)}, 0); };
+  auto f = [&](const Tensor& x) {
+    return cat({draw(x.sum() > -1), draw(captured > 0), draw(ones({}) > 0), rand({2}, f64)}, 0);
+  };
   Tensor lanes = ones({5, 2}, f64);
   auto draws = [&](Randomness randomness, std::optional<int64_t> chunk, Tensor x) {
     manual_seed(4);
@@ -218,9 +220,9 @@ TEST_CASE("cond: lanes and chunks draw for themselves") {
   };
   for (std::optional<int64_t> chunk :
        {std::optional<int64_t>(), std::optional<int64_t>(2), std::optional<int64_t>(1)}) {
-    CHECK(draws(Randomness::different, chunk, lanes) == 40);
-    CHECK(draws(Randomness::same, chunk, lanes) == 8);
-    CHECK(draws(Randomness::different, chunk, arange(10, f64).reshape({5, 2}) - 5) == 40);
+    CHECK(draws(Randomness::different, chunk, lanes) == 55);
+    CHECK(draws(Randomness::same, chunk, lanes) == 11);
+    CHECK(draws(Randomness::different, chunk, arange(10, f64).reshape({5, 2}) - 5) == 55);
   }
   CHECK_THROWS_WITH_AS(vmap(f)(lanes), doctest::Contains("randomness error mode"), TransformError);
 }
