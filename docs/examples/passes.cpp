@@ -58,7 +58,7 @@ int main() {
   ir::Graph recorded = trace(writes, x);
   show("recorded", recorded);
   show_passes(recorded);
-  show("grad", trace(grad(writes), x));
+  show("grad, simplified", optimize(trace(grad(writes), x)));
 
   std::printf("== Bundle adjustment, five observations\n\n");
   Tensor cameras = ones({2, 11}, f64), points = ones({3, 3}, f64), weights = ones({5}, f64);
