@@ -37,6 +37,17 @@ Shape element_steps(const Axes& axes, const GraphData& g, Value v) {
   return steps;
 }
 
+std::vector<int64_t> element_index(const Axes& axes, const GraphData& g, Value v, uint32_t element) {
+  std::vector<int64_t> index(g.shape(v).size(), 0);
+  int64_t rest = element;
+  for (size_t d = index.size(); d-- > 0;) {
+    if (axes.looped(axes.of(v)[d])) continue;
+    index[d] = rest % g.shape(v)[d];
+    rest /= g.shape(v)[d];
+  }
+  return index;
+}
+
 // f(index of every dim; 0 along loops), row-major.
 template <class F>
 void ElementMaps::for_each_element(Value v, F f) const {

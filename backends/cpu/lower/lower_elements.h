@@ -15,6 +15,9 @@ inline constexpr uint32_t kZeroElement = 0xffffffff;  // no element of an operan
 // Steps between element numbers along each dim; 0 along loops.
 Shape element_steps(const Axes& axes, const ir::GraphData& g, ir::Value v);
 
+// Index of every dim of an element; 0 along loops.
+std::vector<int64_t> element_index(const Axes& axes, const ir::GraphData& g, ir::Value v, uint32_t element);
+
 class ElementMaps {
  public:
   ElementMaps(const ir::GraphData& g, const Axes& axes) : g_(g), axes_(axes), first_(g.size(), kUnknown) {}

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <climits>
 #include <cmath>
 
 #include "backends/cpu/kernel/lower_ops.h"
@@ -39,109 +38,13 @@ Lowering::Lowering(const Clustering& c, int vector_bytes) : shared_(std::make_un
 Lowering::~Lowering() = default;
 LoweredKernel Lowering::lower(uint32_t cluster) { return ClusterLowering(*shared_, cluster).run(); }
 
-ClusterLowering::ClusterLowering(LoweringTables& tables, uint32_t cluster)
+ClusterSurvey::ClusterSurvey(LoweringTables& tables, uint32_t cluster)
     : t_(tables), c_(tables.c), g_(tables.g), cluster_(tables.c.clusters[cluster]), mark_(cluster) {}
-
-// ---- survey: what is accessed, with which strides, and the widest element
-
-void ClusterLowering::survey() {
-  uint32_t slots = 0;
-  for (const std::vector<Value>* list : {&cluster_.members, &cluster_.inlined})
-    for (Value v : *list) {
-      t_.slot[v] = slots;
-      t_.slot_stamp[v] = mark_;
-      slots += static_cast<uint32_t>(c_.axes.elements(v));
-    }
-  slots_.assign(slots, kNone);
-  for (const std::vector<Value>* list : {&cluster_.members, &cluster_.inlined})
-    for (Value v : *list) {
-      see(g_.dtype(v));
-      bool plain = c_.follows[v] && g_.op(v) != Op::gather_op;
-      std::span<const Value> operands = g_.operands(v);
-      for (size_t i = 0; i < operands.size(); ++i)
-        if (!plain || !own(operands[i])) survey_operand(v, i);
-    }
-  for (Value v : cluster_.members)
-    if (c_.stored[v] && c_.reduction[v] != Reduction::full) find_access(v, false);
-}
-
-// A movement that no loop nest follows: its elements are read where its operand lies.
-bool ClusterLowering::copies_memory(Value v) const { return !c_.follows[v] && own(v) && moves_one(g_.op(v)); }
-
-void ClusterLowering::survey_operand(Value v, size_t i) {
-  Value o = g_.operand(v, i);
-  see(g_.dtype(o));
-  if (copies_memory(v)) return find_access(v, true);
-  if (g_.op(v) == Op::gather_op && i == 0) {
-    Ints batch = g_.attrs(v).ints(Key::index_batch);
-    for (int64_t d : batch)
-      if (Axis a = c_.axes.of(g_.operand(v, 1))[static_cast<size_t>(d)]; c_.axes.looped(a)) alone_.push_back(a);
-    int64_t reach = 0;
-    Placement from = placement_of(c_, o);
-    for (size_t d = 0; d < from.strides.size(); ++d) reach += (g_.shape(o)[d] - 1) * std::abs(from.strides[d]);
-    if (reach >= INT32_MAX) see(DType::i64);
-    return;
-  }
-  while (!own(o) && c_.role[o] == Role::view && c_.follows[o]) o = g_.operand(o, 0);
-  if (own(o) || is_splat(g_, o)) return;
-  if (c_.role[o] != Role::source) return find_access(o, false);
-  if (g_.op(o) == Op::const_op) {
-    if (c_.axes.has_loops(o)) find_access(o, false);
-    return;
-  }
-  for (Axis a : c_.axes.of(o))
-    if (c_.axes.looped(a)) {
-      alone_.push_back(a);
-      if (c_.axes.extent(a) > INT32_MAX) see(DType::i64);
-    }
-}
-
-void ClusterLowering::find_access(Value v, bool copied) {
-  if (copied) {
-    if (!copied_.emplace(v, found_.size()).second) return;
-  } else {
-    if (t_.access_stamp[v] == mark_) return;
-    t_.access_stamp[v] = mark_;
-    t_.access[v] = static_cast<uint32_t>(found_.size());
-  }
-  Found f{v, layout_of(c_, v, copied), std::vector<Stride>(cluster_.loops.size())};
-  for (size_t d = 0; d < f.layout.strides.size(); ++d) {
-    Axis a = c_.axes.of(v)[d];
-    if (!c_.axes.looped(a)) continue;
-    auto at = std::ranges::find(cluster_.loops, a);
-    if (at == cluster_.loops.end()) internal_error("the axes of an access are loops of its cluster", g_.name());
-    f.by_axis[static_cast<size_t>(at - cluster_.loops.begin())] = f.layout.strides[d];
-  }
-  found_.push_back(std::move(f));
-}
-
-bool ClusterLowering::in_all_loops(Value v) const {
-  size_t n = 0;
-  for (Axis a : c_.axes.of(v)) n += c_.axes.looped(a);
-  return n == cluster_.loops.size();
-}
-
-// Rows run in phases: a value that needs the result of a reduction of this row comes a phase after it. Values of the
-// outer loops: the phase after whose loops they are known, -1 if before all.
-void ClusterLowering::find_phases() {
-  for (Value v : cluster_.members) {
-    bool all = in_all_loops(v), reduces = c_.reduction[v] != Reduction::none;
-    int phase = all || reduces ? 0 : -1;
-    for (Value o : g_.operands(v)) {
-      while (!own(o) && c_.role[o] == Role::view && c_.follows[o]) o = g_.operand(o, 0);
-      auto at = phase_.find(o);
-      if (at == phase_.end()) continue;
-      bool from_row = !in_all_loops(o) || c_.reduction[o] == Reduction::rows;
-      phase = std::max(phase, at->second + (from_row && (all || reduces)));
-    }
-    phase_[v] = phase;
-  }
-}
 
 // ---- the kernel
 
-LoweredKernel ClusterLowering::run() {
-  survey();
+// The builder, its loops and accesses.
+void ClusterLowering::begin_kernel() {
   bool looped = !cluster_.loops.empty();
   int lanes = looped ? t_.vector_bytes / widest_ : 1;
   b_ = std::make_unique<KernelBuilder>(lanes, !looped);
@@ -166,6 +69,11 @@ LoweredKernel ClusterLowering::run() {
       operand_pointers_[v] = args_->memory(from.storage, from.offset * size_of(g_.dtype(v)));
       operand_strides_[v] = std::move(from.strides);
     }
+}
+
+LoweredKernel ClusterLowering::run() {
+  survey();
+  begin_kernel();
   for (Value v : cluster_.inlined) make_all(v);
   for (Value v : cluster_.members)
     if (c_.reduction[v] == Reduction::full) start_reduction(v);
@@ -178,6 +86,7 @@ LoweredKernel ClusterLowering::run() {
     for (Axis a : loops_[0].axes) result_.extent *= c_.axes.extent(a);
   if (result_.parallel && strip_loop_ == 0) result_.extent = (result_.extent + strip_ - 1) / strip_;
   result_.args = args_->take();
+  result_.faults = std::move(faults_);
   result_.kernel = std::move(*b_).finish();
   result_.kernel.num_args = static_cast<int>(result_.args.size()) + 1;
   return std::move(result_);
@@ -225,77 +134,6 @@ void ClusterLowering::make_milestones() {
     make(v, 0);
     waiting = 0;
   }
-}
-
-// Values that several phases need and that cost more than reading them again are kept in memory for a row, where the
-// row fits in a cache.
-void ClusterLowering::find_kept() {
-  constexpr int kCheap = 4, kMost = 100;
-  constexpr int64_t kRowBytes = int64_t{256} << 10;
-  struct Need {
-    int first = INT_MAX, last = -1, cost = 1;
-  };
-  std::map<Value, Need> needs;
-  auto source = [&](Value o) {
-    while (!own(o) && c_.role[o] == Role::view && c_.follows[o]) o = g_.operand(o, 0);
-    return phase_.contains(o) && in_all_loops(o) && c_.reduction[o] == Reduction::none ? o : kNoValue;
-  };
-  for (Value v : cluster_.members) {
-    Need& n = needs[v];
-    if (info(g_.op(v)).is(Trait::dear)) n.cost = 8;
-    for (Value o : g_.operands(v))
-      if (Value s = source(o); s != kNoValue) n.cost = std::min(n.cost + needs.at(s).cost, kMost);
-    if (c_.stored[v] || c_.reduction[v] != Reduction::none) n.first = n.last = phase_.at(v);
-  }
-  std::vector<Axis> inner;
-  for (size_t l = outer_; l < loops_.size(); ++l)
-    inner.insert(inner.end(), loops_[l].axes.begin(), loops_[l].axes.end());
-  std::ranges::sort(inner);
-  int64_t row = 1;
-  for (Axis a : inner) row *= c_.axes.extent(a);
-  for (size_t i = cluster_.members.size(); i-- > 0;) {
-    Value v = cluster_.members[i];
-    Need n = needs.at(v);
-    if (n.last < 0 || (!in_all_loops(v) && c_.reduction[v] == Reduction::none)) continue;
-    int64_t bytes = c_.axes.elements(v) * size_of(g_.dtype(v));
-    if (n.first < n.last && n.cost > kCheap && row * bytes <= kRowBytes) {
-      uint32_t pointer = args_->scratch(inner, bytes);
-      b_->read_write(pointer);
-      kept_[v] = {n.first, pointer};
-      n.last = n.first;
-    }
-    for (Value o : g_.operands(v))
-      if (Value s = source(o); s != kNoValue) {
-        Need& m = needs.at(s);
-        m.first = std::min(m.first, n.first);
-        m.last = std::max(m.last, n.last);
-      }
-  }
-  if (!kept_.empty()) args_->product(inner);  // before the loops
-}
-
-// Element-major: each element a row of its own.
-uint32_t ClusterLowering::kept_index(uint32_t element) {
-  std::vector<Axis> behind;
-  uint32_t index = kNone;
-  for (size_t l = loops_.size(); l-- > outer_;) {
-    uint32_t part = behind.empty() ? loops_[l].index : b_->imul(loops_[l].index, args_->product(behind));
-    index = index == kNone ? part : b_->iadd(index, part);
-    behind.insert(behind.end(), loops_[l].axes.begin(), loops_[l].axes.end());
-    std::ranges::sort(behind);
-  }
-  return element == 0 ? index : b_->iadd(index, b_->imuli(args_->product(behind), element));
-}
-
-void ClusterLowering::keep(Value v) {
-  auto n = static_cast<uint32_t>(c_.axes.elements(v));
-  for (uint32_t j = 0; j < n; ++j) b_->store(make(v, j), kept_.at(v).pointer, kept_index(j));
-}
-
-uint32_t ClusterLowering::load_kept(Value v, uint32_t element) {
-  uint32_t x = b_->load(kernel_type(g_.dtype(v)), kept_.at(v).pointer, kept_index(element));
-  set_slot(t_.slot[v] + element, x);
-  return x;
 }
 
 void ClusterLowering::emit_rows() {
@@ -402,92 +240,6 @@ void ClusterLowering::close_inner() {
   for (uint32_t s : inner_slots_) slots_[s] = kNone;
   inner_slots_.clear();
   starts_.clear();
-}
-
-void ClusterLowering::make_all(Value v) {
-  auto n = static_cast<uint32_t>(c_.axes.elements(v));
-  for (uint32_t j = 0; j < n; ++j) make(v, j);
-}
-
-// ---- stores
-
-void ClusterLowering::emit_store(Value v) {
-  const Access& a = accesses_[t_.access[v]];
-  auto n = static_cast<uint32_t>(c_.axes.elements(v));
-  bool vector = in_vector() && a.moves(vector_loop_), masks = g_.dtype(v) == DType::boolean;
-  bool rows = vector && n > 1 && a.dense() && !masks;
-  auto block = rows ? static_cast<uint32_t>(b_->lanes()) : 1;
-  std::vector<uint32_t> values;
-  for (uint32_t j = 0; j < n; j += block) {
-    values.clear();
-    for (uint32_t k = j; k < std::min(j + block, n); ++k) values.push_back(make(v, k));
-    Access::Address at = a.at(*b_, loops_, j);
-    if (!vector)
-      b_->store_one(values[0], a.pointer(), at.index, at.bytes);
-    else if (values.size() > 1)
-      b_->store_rows(values, a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes);
-    else if (a.unit(vector_loop_))
-      b_->store(values[0], a.pointer(), at.index, at.bytes);
-    else
-      b_->store_strided(values[0], a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes);
-  }
-}
-
-// ---- reductions over loops
-
-void ClusterLowering::start_reduction(Value v) {
-  auto n = static_cast<uint32_t>(c_.axes.elements(v));
-  KType t = kernel_type(g_.dtype(v));
-  bool folds = g_.op(v) == Op::reduce_sum_op && is_floating(g_.dtype(v)) &&
-               (strip_loop_ != SIZE_MAX || (cluster_.splits && c_.reduction[v] == Reduction::full));
-  variables_[v] = static_cast<uint32_t>(variable_values_.size());
-  for (uint32_t j = 0; j < n; ++j) {
-    variable_values_.push_back(b_->var(reduction_start(*b_, g_.op(v), t)));
-    if (folds) sums_[variable_values_.back()] = {b_->var(zero(*b_, t)), b_->var(zero(*b_, t))};
-  }
-  if (c_.reduction[v] == Reduction::full) partials_[v] = args_->partial(v);
-}
-
-void ClusterLowering::fold_sums() {
-  for (auto [accumulator, sum] : sums_) {
-    auto [whole, lost] = two_sum(*b_, sum.high, accumulator);
-    b_->set(sum.low, b_->add(sum.low, lost));
-    b_->set(sum.high, whole);
-    b_->set(accumulator, zero(*b_, b_->type(accumulator)));
-  }
-}
-
-void ClusterLowering::accumulate(Value v) {
-  auto n = static_cast<uint32_t>(c_.axes.elements(v));
-  for (uint32_t j = 0; j < n; ++j) {
-    Frame f;
-    f.value = v;
-    f.element = j;
-    f.accumulator = variable_values_[variables_.at(v) + j];
-    make_frame(f);
-  }
-}
-
-// What a reduction has come to, in all lanes together.
-uint32_t ClusterLowering::result_of(Value v, uint32_t element) {
-  uint32_t x = variable_values_[variables_.at(v) + element];
-  if (auto at = sums_.find(x); at != sums_.end()) {
-    x = whole_sum(*b_, at->second.high, at->second.low);
-    sums_.erase(at);
-  }
-  return b_->reduce(reduction_kind(g_.op(v)), x);
-}
-
-void ClusterLowering::finish_rows(Value v) {
-  auto n = static_cast<uint32_t>(c_.axes.elements(v));
-  for (uint32_t j = 0; j < n; ++j) slots_[t_.slot[v] + j] = result_of(v, j);
-  if (c_.stored[v]) emit_store(v);
-}
-
-void ClusterLowering::finish_full(Value v) {
-  auto n = static_cast<uint32_t>(c_.axes.elements(v));
-  for (uint32_t j = 0; j < n; ++j)
-    b_->store_one(result_of(v, j), partials_.at(v), kNone, int64_t{j} * size_of(g_.dtype(v)));
 }
 
 }  // namespace jot::cpu

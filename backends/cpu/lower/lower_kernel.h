@@ -31,120 +31,24 @@ struct LoweringTables {
   std::vector<uint32_t> slot, slot_stamp, access, access_stamp;
 };
 
-class ClusterLowering {
- public:
-  ClusterLowering(LoweringTables& tables, uint32_t cluster);
-  LoweredKernel run();
-
- private:
+// What a cluster accesses, with which strides, its widest element, and the phases in which its rows run.
+class ClusterSurvey {
+ protected:
   using Value = ir::Value;
+  ClusterSurvey(LoweringTables& tables, uint32_t cluster);
 
-  // Where an operand's element comes from, behind views.
-  enum class From : uint8_t { own, memory, source, zero };
-  struct Reference {
-    From from;
-    Value value;
-    uint32_t element;
-  };
-  struct Product {
-    Reference factor[2];
-    bool negative;
-  };
-  struct Frame {  // an element being made
-    Value value;
-    uint32_t element;
-    uint32_t next = 0;             // terms of a reduction or dot that are done
-    uint32_t accumulator = kNone;  // their sum
-    uint8_t resolved = 0;          // valid entries of x
-    uint8_t at = 2;                // a sum's operand that is a contracted product, 2: none
-    bool negative = false;         // of the product
-    Reference x[3];                // operands of the op, or of the current term
-  };
-  // An access found by the survey.
+  // An access.
   struct Found {
     Value value;
     Layout layout;
     std::vector<Stride> by_axis;
   };
-  struct Starts {  // of the slices of a gather
-    uint32_t elements, outside;
-  };
-  struct Element {  // of the batch of a gather, for errors: scalars, in lane 0 and from a lane to the next
-    uint32_t first = kNone, step = kNone;
-  };
 
-  // ---- survey
   void survey();
-  void survey_operand(Value v, size_t i);
+  void find_phases();
   bool copies_memory(Value v) const;
-  void find_access(Value v, bool copied);
-  void see(DType d) { widest_ = std::max(widest_, size_of(d)); }
   bool own(Value v) const { return t_.slot_stamp[v] == mark_; }
   bool in_all_loops(Value v) const;
-  void find_phases();
-  void find_kept();
-
-  // ---- loops
-  void emit_plain();
-  void make_milestones();
-  void emit_rows();
-  void emit_phase(std::span<const Value> members, std::span<const Value> kept);
-  void keep(Value v);
-  uint32_t load_kept(Value v, uint32_t element);
-  uint32_t kept_index(uint32_t element);
-  bool is_kept(Value v) const {
-    auto at = kept_.find(v);
-    return at != kept_.end() && at->second.phase < current_phase_;
-  }
-  void find_strips();
-  void open(size_t loop, bool range, bool vector);
-  void close(size_t loop);
-  double nanoseconds() const;
-  void close_inner();
-  void emit_store(Value v);
-  void make_all(Value v);
-  void start_reduction(Value v);
-  void accumulate(Value v);
-  void fold_sums();
-  uint32_t result_of(Value v, uint32_t element);
-  void finish_rows(Value v);
-  void finish_full(Value v);
-  bool in_vector() const { return vector_loop_ != kNone; }
-
-  // ---- elements
-  bool is_off_diagonal(Value v, uint32_t element) const;
-  Reference resolve(Value o, uint32_t element);
-  bool get(const Reference& r, uint32_t& result);         // may be kAbsent
-  bool get_number(const Reference& r, uint32_t& result);  // never is
-  uint32_t make(Value o, uint32_t element);
-  void make_frame(const Frame& f);
-  bool step(Frame& f);
-  bool step_elementwise(Frame& f);
-  void resolve_sum(Frame& f);
-  bool step_sum(Frame& f);
-  void resolve_term(Frame& f);
-  bool add_product(Frame& f);
-  bool step_terms(Frame& f);
-  bool step_gather(Frame& f);
-  bool is_unmade(const Reference& r, ir::Op op) const;
-  bool strip_signs(Reference& r, bool only_use);
-  bool find_product(Reference r, Product& p);
-  Starts& starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices, std::span<const int64_t> batch_index);
-  uint32_t start_along(Value v, size_t k, uint32_t index, uint32_t& outside, Element batch);
-  Element element_of_batch(Value indices, std::span<const int64_t> batch_index);
-  void set_slot(uint32_t slot, uint32_t value);
-  bool is_nothing(uint32_t x) const;
-
-  // ---- sources and memory
-  uint32_t source(Value v, uint32_t element);
-  uint32_t splat(Value v, int64_t word);
-  uint32_t position(Value v, size_t dim, uint32_t element);  // the index along a dim, of type index_type()
-  KType index_type() const { return b_->lanes() * 8 <= t_.vector_bytes || b_->lanes() == 1 ? KType::i64 : KType::i32; }
-  uint32_t vector_of(uint32_t scalar) { return b_->broadcast(index_type(), scalar); }
-  uint32_t integer(int64_t x);
-  uint32_t loop_index(Axis a);
-  uint32_t load(Value v, uint32_t element);
-  void load_rows(Access& a, KType t, uint32_t element);
 
   LoweringTables& t_;
   const Clustering& c_;
@@ -156,39 +60,180 @@ class ClusterLowering {
   std::map<Value, size_t> copied_;  // accesses of movements that copy memory
   std::vector<Axis> alone_;         // axes whose index is used
   std::map<Value, int> phase_;      // of members, in kernels of rows
-  struct Kept {                     // a value that later phases of a row read again instead of computing it
-    int phase;                      // in which it is computed
+  std::vector<uint32_t> slots_;     // of the elements of members and inlined values, then of what is loaded
+
+ private:
+  void survey_operand(Value v, size_t i);
+  void find_access(Value v, bool copied);
+  void see(DType d) { widest_ = std::max(widest_, size_of(d)); }
+};
+
+// Sources, what is loaded, and what later phases of a row read again instead of computing it.
+class ClusterMemory : protected ClusterSurvey {
+ protected:
+  using ClusterSurvey::ClusterSurvey;
+
+  uint32_t source(Value v, uint32_t element);
+  uint32_t load(Value v, uint32_t element);
+  void find_kept();
+  uint32_t load_kept(Value v, uint32_t element);
+  uint32_t kept_index(uint32_t element);
+  bool is_kept(Value v) const {
+    auto at = kept_.find(v);
+    return at != kept_.end() && at->second.phase < current_phase_;
+  }
+  void set_slot(uint32_t slot, uint32_t value);
+  bool in_vector() const { return vector_loop_ != kNone; }
+  KType index_type() const { return b_->lanes() * 8 <= t_.vector_bytes || b_->lanes() == 1 ? KType::i64 : KType::i32; }
+  uint32_t vector_of(uint32_t scalar) { return b_->broadcast(index_type(), scalar); }
+  uint32_t integer(int64_t x);
+  uint32_t loop_index(Axis a);
+
+  struct Kept {
+    int phase;  // in which it is computed
     uint32_t pointer;
   };
   std::map<Value, Kept> kept_;
   int current_phase_ = 0;
-
   std::unique_ptr<KernelBuilder> b_;
   std::unique_ptr<Arguments> args_;
   std::vector<Loop> loops_;
-  std::map<uint32_t, double> iterations_;  // of the loops made, of a range per iteration of the call
-  size_t outer_ = 0;                       // loops around the rows
+  size_t outer_ = 0;  // loops around the rows
   uint32_t vector_loop_ = kNone;
-  size_t strip_loop_ =
-      SIZE_MAX;  // the loop that runs in strips of strip_ iterations, after each of which sums are folded
-  int64_t strip_ = 1;
-  uint32_t strips_ = kNone;  // their number, a kernel value
   std::vector<Access> accesses_;
-  std::vector<uint32_t> slots_;
   std::vector<uint32_t> inner_slots_;  // those set within the loops of a row
   bool inner_ = false;
+
+ private:
+  uint32_t splat(Value v, int64_t word);
+  uint32_t position(Value v, size_t dim, uint32_t element);  // the index along a dim, of type index_type()
+  void load_rows(Access& a, KType t, uint32_t element);
+};
+
+// Where the slices of gathers start.
+class ClusterGathers : protected ClusterMemory {
+ protected:
+  using ClusterMemory::ClusterMemory;
+
+  struct Starts {
+    uint32_t elements, outside;
+  };
+  Starts& starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices, std::span<const int64_t> batch_index);
+
+  std::map<std::pair<Value, uint32_t>, Starts> starts_;
+  std::map<Value, uint32_t> operand_pointers_;
+  std::map<Value, std::vector<Stride>> operand_strides_;
+  std::vector<Fault> faults_;
+
+ private:
+  struct Element {  // of the batch, for errors: scalars, in lane 0 and from a lane to the next
+    uint32_t first = kNone, step = kNone;
+  };
+  uint32_t start_along(Value v, size_t k, uint32_t index, uint32_t& outside, Element batch);
+  Element element_of_batch(Value indices, std::span<const int64_t> batch_index);
+};
+
+// Elements, made from what they need, and stored.
+class ClusterElements : protected ClusterGathers {
+ protected:
+  using ClusterGathers::ClusterGathers;
+
+  // Where an operand's element comes from, behind views.
+  enum class From : uint8_t { own, memory, source, zero };
+  struct Reference {
+    From from;
+    Value value;
+    uint32_t element;
+  };
+  struct Frame {  // an element being made
+    Value value;
+    uint32_t element;
+    uint32_t next = 0;             // terms of a reduction or dot that are done
+    uint32_t accumulator = kNone;  // their sum
+    uint8_t resolved = 0;          // valid entries of x
+    uint8_t at = 2;                // a sum's operand that is a contracted product, 2: none
+    bool negative = false;         // of the product
+    Reference x[3];                // operands of the op, or of the current term
+  };
+  uint32_t make(Value o, uint32_t element);
+  void make_frame(const Frame& f);
+  void make_all(Value v);
+  void emit_store(Value v);
+  void keep(Value v);
+
   std::map<Value, uint32_t> variables_;  // of reductions over loops: their variables begin here
   std::vector<uint32_t> variable_values_;
+
+ private:
+  struct Product {
+    Reference factor[2];
+    bool negative;
+  };
+  bool is_off_diagonal(Value v, uint32_t element) const;
+  Reference resolve(Value o, uint32_t element);
+  bool get(const Reference& r, uint32_t& result);         // may be kAbsent
+  bool get_number(const Reference& r, uint32_t& result);  // never is
+  bool step(Frame& f);
+  bool step_elementwise(Frame& f);
+  void resolve_sum(Frame& f);
+  bool step_sum(Frame& f);
+  void resolve_term(Frame& f);
+  bool add_product(Frame& f);
+  bool step_terms(Frame& f);
+  bool step_gather(Frame& f);
+  bool is_unmade(const Reference& r, ir::Op op) const;
+  bool strip_signs(Reference& r, bool only_use);
+  bool find_product(Reference r, Product& p);
+  bool is_nothing(uint32_t x) const;
+
+  std::vector<Frame> stack_;  // each needs the next
+  Frame missing_;             // what the last step needs, untouched
+};
+
+// Reductions over loops. What an accumulator takes up is bounded: it is folded into a sum of twice the precision.
+class ClusterReductions : protected ClusterElements {
+ protected:
+  using ClusterElements::ClusterElements;
+
+  void start_reduction(Value v);
+  void accumulate(Value v);
+  void fold_sums();
+  void finish_rows(Value v);
+  void finish_full(Value v);
+
+  size_t strip_loop_ = SIZE_MAX;  // runs in strips of strip_ iterations, after each of which sums are folded
+  int64_t strip_ = 1;
+  uint32_t strips_ = kNone;  // their number, a kernel value
+
+ private:
+  uint32_t result_of(Value v, uint32_t element);
+
   struct Sum {  // variables: what was folded so far is high + low
     uint32_t high, low;
   };
   std::map<uint32_t, Sum> sums_;  // by accumulator
   std::map<Value, uint32_t> partials_;
-  std::map<std::pair<Value, uint32_t>, Starts> starts_;
-  std::map<Value, uint32_t> operand_pointers_;  // of gathers
-  std::map<Value, std::vector<Stride>> operand_strides_;
-  std::vector<Frame> stack_;  // each needs the next
-  Frame missing_;             // what the last step needs, untouched
+};
+
+// The loops of the kernel, and what stands in them. Of the classes above each knows those before it.
+class ClusterLowering : ClusterReductions {
+ public:
+  ClusterLowering(LoweringTables& tables, uint32_t cluster) : ClusterReductions(tables, cluster) {}
+  LoweredKernel run();
+
+ private:
+  void begin_kernel();
+  void emit_plain();
+  void make_milestones();
+  void emit_rows();
+  void emit_phase(std::span<const Value> members, std::span<const Value> kept);
+  void find_strips();
+  void open(size_t loop, bool range, bool vector);
+  void close(size_t loop);
+  void close_inner();
+  double nanoseconds() const;
+
+  std::map<uint32_t, double> iterations_;  // of the loops made, of a range per iteration of the call
   LoweredKernel result_;
 };
 

@@ -1,5 +1,6 @@
-// Sources, loads and gathers of a cluster.
+// Sources of a cluster, what it loads, and what it keeps for a row.
 #include <algorithm>
+#include <climits>
 
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/lower/lower_kernel.h"
@@ -8,34 +9,14 @@ namespace jot::cpu {
 
 using namespace ir;
 
-namespace {
-
-size_t position_of(Ints list, size_t d) {
-  return static_cast<size_t>(std::ranges::find(list, static_cast<int64_t>(d)) - list.begin());
-}
-
-// Index of every dim of an element; 0 along loops.
-std::vector<int64_t> index_of(const Axes& axes, const GraphData& g, Value v, uint32_t element) {
-  std::vector<int64_t> index(g.shape(v).size(), 0);
-  int64_t rest = element;
-  for (size_t d = index.size(); d-- > 0;) {
-    if (axes.looped(axes.of(v)[d])) continue;
-    index[d] = rest % g.shape(v)[d];
-    rest /= g.shape(v)[d];
-  }
-  return index;
-}
-
-}  // namespace
-
 // ---- sources
 
-uint32_t ClusterLowering::integer(int64_t x) {
+uint32_t ClusterMemory::integer(int64_t x) {
   KType t = index_type();
   return b_->constant(t, static_cast<uint64_t>(x));
 }
 
-uint32_t ClusterLowering::loop_index(Axis a) {
+uint32_t ClusterMemory::loop_index(Axis a) {
   for (size_t l = 0; l < loops_.size(); ++l) {
     if (loops_[l].axes.back() != a) continue;
     uint32_t first = vector_of(loops_[l].index);
@@ -44,13 +25,13 @@ uint32_t ClusterLowering::loop_index(Axis a) {
   internal_error("an axis whose index is used has a loop", g_.name());
 }
 
-uint32_t ClusterLowering::position(Value v, size_t dim, uint32_t element) {
+uint32_t ClusterMemory::position(Value v, size_t dim, uint32_t element) {
   Axis a = c_.axes.of(v)[dim];
-  return c_.axes.looped(a) ? loop_index(a) : integer(index_of(c_.axes, g_, v, element)[dim]);
+  return c_.axes.looped(a) ? loop_index(a) : integer(element_index(c_.axes, g_, v, element)[dim]);
 }
 
 // Kept like the elements of members: most are used often.
-uint32_t ClusterLowering::splat(Value v, int64_t word) {
+uint32_t ClusterMemory::splat(Value v, int64_t word) {
   if (t_.access_stamp[v] != mark_) {
     t_.access_stamp[v] = mark_;
     t_.access[v] = static_cast<uint32_t>(slots_.size());
@@ -61,7 +42,7 @@ uint32_t ClusterLowering::splat(Value v, int64_t word) {
   return slots_[slot];
 }
 
-uint32_t ClusterLowering::source(Value v, uint32_t element) {
+uint32_t ClusterMemory::source(Value v, uint32_t element) {
   AttrView a = g_.attrs(v);
   KType t = kernel_type(g_.dtype(v));
   if (g_.op(v) == Op::const_op) {
@@ -86,7 +67,7 @@ uint32_t ClusterLowering::source(Value v, uint32_t element) {
 
 // ---- loads
 
-uint32_t ClusterLowering::load(Value v, uint32_t element) {
+uint32_t ClusterMemory::load(Value v, uint32_t element) {
   Access& a = accesses_[copies_memory(v) ? copied_.at(v) : t_.access[v]];
   uint32_t slot = a.slots + element;
   if (slots_[slot] != kNone) return slots_[slot];
@@ -110,7 +91,7 @@ uint32_t ClusterLowering::load(Value v, uint32_t element) {
 }
 
 // The elements around one that lie behind each other, transposed in registers.
-void ClusterLowering::load_rows(Access& a, KType t, uint32_t element) {
+void ClusterMemory::load_rows(Access& a, KType t, uint32_t element) {
   auto block = static_cast<uint32_t>(b_->lanes());
   uint32_t first = element / block * block, count = std::min(block, a.elements() - first);
   Access::Address at = a.at(*b_, loops_, first);
@@ -120,124 +101,77 @@ void ClusterLowering::load_rows(Access& a, KType t, uint32_t element) {
   for (uint32_t j = 0; j < count; ++j) set_slot(a.slots + first + j, row + j);
 }
 
-// ---- gathers
+// ---- memory of the thread
 
-// The start of the slices along entry k of index_map, within bounds. `outside`: lanes that are out of them.
-uint32_t ClusterLowering::start_along(Value v, size_t k, uint32_t index, uint32_t& outside, Element batch) {
-  AttrView a = g_.attrs(v);
-  Value o = g_.operand(v, 0);
-  auto d = static_cast<size_t>(a.ints(Key::index_map)[k]);
-  int64_t size = a.ints(Key::sizes)[d];
-  Axis axis = c_.axes.of(o)[d];
-  uint32_t extent = c_.axes.looped(axis) ? vector_of(args_->product({axis})) : integer(g_.shape(o)[d]);
-  if (b_->type(index) != index_type()) index = b_->convert(index_type(), index);
-  uint32_t none = integer(0), last = b_->sub(extent, integer(size));
-  auto is_outside = [&](uint32_t i) { return b_->mor(b_->cmp(KCmp::lt, i, none), b_->cmp(KCmp::gt, i, last)); };
-  switch (a.mode()) {
-    case Mode::clip:
-      return b_->max(b_->min(index, last), none);
-    case Mode::wrap: {
-      uint32_t rest = b_->fixup(KFn::irem, index, index, b_->mask_const(true), extent);
-      return b_->select(b_->cmp(KCmp::lt, rest, none), b_->add(rest, extent), rest);
-    }
-    case Mode::fill: {
-      uint32_t out = is_outside(index);
-      outside = outside == kNone ? out : b_->mor(outside, out);
-      return b_->select(out, none, index);
-    }
-    case Mode::check:
-      break;
-  }
-  uint32_t from_front = b_->select(b_->cmp(KCmp::lt, index, none), b_->add(index, extent), index);
-  uint32_t out = is_outside(from_front);
-  result_.faults.push_back({v, static_cast<int64_t>(k)});
-  b_->check(static_cast<int64_t>(result_.faults.size()), out, index, batch.first, batch.step);
-  return b_->select(out, none, from_front);
+void ClusterMemory::set_slot(uint32_t slot, uint32_t value) {
+  slots_[slot] = value;
+  if (inner_) inner_slots_.push_back(slot);
 }
 
-ClusterLowering::Element ClusterLowering::element_of_batch(Value indices, std::span<const int64_t> batch_index) {
-  std::span<const Axis> axes = c_.axes.of(indices).subspan(0, batch_index.size());
-  std::vector<Stride> strides = row_major(c_.axes, g_.shape(indices).slice(0, axes.size()), axes);
-  Element e{b_->iconst(0), b_->iconst(0)};
-  for (size_t d = 0; d < axes.size(); ++d) {
-    if (!c_.axes.looped(axes[d])) {
-      if (batch_index[d] != 0) e.first = b_->iadd(e.first, args_->scalar(times(strides[d], batch_index[d])));
-      continue;
-    }
-    for (size_t l = 0; l < loops_.size(); ++l) {
-      if (loops_[l].axes.back() != axes[d] || loops_[l].index == kNone) continue;
-      uint32_t step = args_->scalar(strides[d]);
-      e.first = b_->iadd(e.first, b_->imul(loops_[l].index, step));
-      if (l == vector_loop_) e.step = step;
-    }
-  }
-  return e;
-}
-
-// Position of the slices, in elements of the operand.
-ClusterLowering::Starts& ClusterLowering::starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices,
-                                                    std::span<const int64_t> batch_index) {
-  auto [it, fresh] = starts_.try_emplace({v, batch}, Starts{kNone, kNone});
-  if (!fresh) return it->second;
-  AttrView a = g_.attrs(v);
-  Value from = g_.operand(v, 1);
-  const std::vector<Stride>& strides = operand_strides_.at(v);
-  Starts& s = it->second;
-  auto add = [&](uint32_t start, const Stride& stride) {
-    if (!stride.fixed())
-      start = b_->mul(start, vector_of(args_->scalar(stride)));
-    else if (stride.factor != 1)
-      start = b_->mul(start, integer(stride.factor));
-    s.elements = s.elements == kNone ? start : b_->add(s.elements, start);
+// Values that several phases need and that cost more than reading them again are kept in memory for a row, where the
+// row fits in a cache.
+void ClusterMemory::find_kept() {
+  constexpr int kCheap = 4, kMost = 100;
+  constexpr int64_t kRowBytes = int64_t{256} << 10;
+  struct Need {
+    int first = INT_MAX, last = -1, cost = 1;
   };
-  std::span<const Axis> index_axes = c_.axes.of(from);
-  Element element = a.mode() == Mode::check ? element_of_batch(from, batch_index) : Element();
-  for (size_t k = 0; k < indices.size(); ++k)
-    add(start_along(v, k, indices[k], s.outside, element), strides[static_cast<size_t>(a.ints(Key::index_map)[k])]);
-  for (size_t k = 0; k < a.ints(Key::operand_batch).size(); ++k) {
-    auto d = static_cast<size_t>(a.ints(Key::index_batch)[k]);
-    Axis axis = index_axes[d];
-    add(c_.axes.looped(axis) ? loop_index(axis) : integer(batch_index[d]),
-        strides[static_cast<size_t>(a.ints(Key::operand_batch)[k])]);
+  std::map<Value, Need> needs;
+  auto source = [&](Value o) {
+    while (!own(o) && c_.role[o] == Role::view && c_.follows[o]) o = g_.operand(o, 0);
+    return phase_.contains(o) && in_all_loops(o) && c_.reduction[o] == Reduction::none ? o : kNoValue;
+  };
+  for (Value v : cluster_.members) {
+    Need& n = needs[v];
+    if (info(g_.op(v)).is(Trait::dear)) n.cost = 8;
+    for (Value o : g_.operands(v))
+      if (Value s = source(o); s != kNoValue) n.cost = std::min(n.cost + needs.at(s).cost, kMost);
+    if (c_.stored[v] || c_.reduction[v] != Reduction::none) n.first = n.last = phase_.at(v);
   }
-  if (s.elements == kNone) s.elements = integer(0);
-  return s;
+  std::vector<Axis> inner;
+  for (size_t l = outer_; l < loops_.size(); ++l)
+    inner.insert(inner.end(), loops_[l].axes.begin(), loops_[l].axes.end());
+  std::ranges::sort(inner);
+  int64_t row = 1;
+  for (Axis a : inner) row *= c_.axes.extent(a);
+  for (size_t i = cluster_.members.size(); i-- > 0;) {
+    Value v = cluster_.members[i];
+    Need n = needs.at(v);
+    if (n.last < 0 || (!in_all_loops(v) && c_.reduction[v] == Reduction::none)) continue;
+    int64_t bytes = c_.axes.elements(v) * size_of(g_.dtype(v));
+    if (n.first < n.last && n.cost > kCheap && row * bytes <= kRowBytes) {
+      uint32_t pointer = args_->scratch(inner, bytes);
+      b_->read_write(pointer);
+      kept_[v] = {n.first, pointer};
+      n.last = n.first;
+    }
+    for (Value o : g_.operands(v))
+      if (Value s = source(o); s != kNoValue) {
+        Need& m = needs.at(s);
+        m.first = std::min(m.first, n.first);
+        m.last = std::max(m.last, n.last);
+      }
+  }
+  if (!kept_.empty()) args_->product(inner);  // before the loops
 }
 
-bool ClusterLowering::step_gather(Frame& f) {
-  Value v = f.value, from = g_.operand(v, 1);
-  AttrView a = g_.attrs(v);
-  std::vector<int64_t> index = index_of(c_.axes, g_, v, f.element), batch_index;
-  for (size_t d = 0; d < index.size(); ++d)
-    if (position_of(a.ints(Key::offset_dims), d) == a.ints(Key::offset_dims).size()) batch_index.push_back(index[d]);
-  const Shape index_steps = element_steps(c_.axes, g_, from);
-  int64_t batch = 0;
-  for (size_t d = 0; d < batch_index.size(); ++d) batch += batch_index[d] * index_steps[d];
-  std::vector<uint32_t> indices(a.ints(Key::index_map).size());
-  for (size_t k = 0; k < indices.size(); ++k) {
-    int64_t element = batch + static_cast<int64_t>(k) * index_steps.back();
-    if (!get_number(resolve(from, static_cast<uint32_t>(element)), indices[k])) return false;
+// Element-major: each element a row of its own.
+uint32_t ClusterMemory::kept_index(uint32_t element) {
+  std::vector<Axis> behind;
+  uint32_t index = kNone;
+  for (size_t l = loops_.size(); l-- > outer_;) {
+    uint32_t part = behind.empty() ? loops_[l].index : b_->imul(loops_[l].index, args_->product(behind));
+    index = index == kNone ? part : b_->iadd(index, part);
+    behind.insert(behind.end(), loops_[l].axes.begin(), loops_[l].axes.end());
+    std::ranges::sort(behind);
   }
-  Starts s = starts_of(v, static_cast<uint32_t>(batch), indices, batch_index);
-  // Within the slice.
-  const std::vector<Stride>& strides = operand_strides_.at(v);
-  int64_t fixed = 0;
-  size_t window = 0;
-  for (size_t d = 0; d < strides.size(); ++d) {
-    if (position_of(a.ints(Key::collapsed), d) != a.ints(Key::collapsed).size()) continue;
-    if (position_of(a.ints(Key::operand_batch), d) != a.ints(Key::operand_batch).size()) continue;
-    int64_t i = index[static_cast<size_t>(a.ints(Key::offset_dims)[window++])];
-    if (i == 0) continue;
-    if (strides[d].fixed())
-      fixed += i * strides[d].factor;
-    else
-      s.elements = b_->add(s.elements, vector_of(args_->scalar(times(strides[d], i))));
-  }
-  KType t = kernel_type(g_.dtype(v));
-  uint32_t result = b_->gather(t, operand_pointers_.at(v), s.elements, fixed * size_of(g_.dtype(v)));
-  if (s.outside != kNone) result = b_->select(s.outside, zero(*b_, t), result);
-  set_slot(t_.slot[v] + f.element, result);
-  return true;
+  return element == 0 ? index : b_->iadd(index, b_->imuli(args_->product(behind), element));
+}
+
+uint32_t ClusterMemory::load_kept(Value v, uint32_t element) {
+  uint32_t x = b_->load(kernel_type(g_.dtype(v)), kept_.at(v).pointer, kept_index(element));
+  set_slot(t_.slot[v] + element, x);
+  return x;
 }
 
 }  // namespace jot::cpu

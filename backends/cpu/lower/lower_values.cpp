@@ -6,18 +6,13 @@ namespace jot::cpu {
 
 using namespace ir;
 
-void ClusterLowering::set_slot(uint32_t slot, uint32_t value) {
-  slots_[slot] = value;
-  if (inner_) inner_slots_.push_back(slot);
-}
-
-bool ClusterLowering::is_off_diagonal(Value v, uint32_t element) const {
+bool ClusterElements::is_off_diagonal(Value v, uint32_t element) const {
   if (g_.op(v) != Op::identity_op || c_.axes.has_loops(v)) return false;
   auto rows = static_cast<uint32_t>(g_.shape(v).slice(0, g_.shape(v).size() / 2).numel());
   return element / rows != element % rows;
 }
 
-ClusterLowering::Reference ClusterLowering::resolve(Value o, uint32_t element) {
+ClusterElements::Reference ClusterElements::resolve(Value o, uint32_t element) {
   while (true) {
     bool mine = own(o);
     if (!mine && (c_.role[o] == Role::source || is_splat(g_, o)))
@@ -33,7 +28,7 @@ ClusterLowering::Reference ClusterLowering::resolve(Value o, uint32_t element) {
 }
 
 // The element if it is there; else it is missing_ and the result is false.
-bool ClusterLowering::get(const Reference& r, uint32_t& result) {
+bool ClusterElements::get(const Reference& r, uint32_t& result) {
   switch (r.from) {
     case From::zero:
       result = kAbsent;
@@ -58,13 +53,13 @@ bool ClusterLowering::get(const Reference& r, uint32_t& result) {
   return false;
 }
 
-bool ClusterLowering::get_number(const Reference& r, uint32_t& result) {
+bool ClusterElements::get_number(const Reference& r, uint32_t& result) {
   if (!get(r, result)) return false;
   if (result == kAbsent) result = zero(*b_, kernel_type(g_.dtype(r.value)));
   return true;
 }
 
-uint32_t ClusterLowering::make(Value o, uint32_t element) {
+uint32_t ClusterElements::make(Value o, uint32_t element) {
   Reference r = resolve(o, element);
   uint32_t result = kNone;
   while (!get_number(r, result)) make_frame(missing_);
@@ -72,7 +67,7 @@ uint32_t ClusterLowering::make(Value o, uint32_t element) {
 }
 
 // And, before it, what it needs.
-void ClusterLowering::make_frame(const Frame& f) {
+void ClusterElements::make_frame(const Frame& f) {
   stack_.push_back(f);
   while (!stack_.empty())
     if (step(stack_.back()))
@@ -82,7 +77,7 @@ void ClusterLowering::make_frame(const Frame& f) {
 }
 
 // True: done.
-bool ClusterLowering::step(Frame& f) {
+bool ClusterElements::step(Frame& f) {
   Op op = g_.op(f.value);
   if (op == Op::dot_op || is_reduction(op)) return step_terms(f);
   if (op == Op::gather_op) return step_gather(f);
@@ -90,17 +85,17 @@ bool ClusterLowering::step(Frame& f) {
 }
 
 // Nothing to add in a sum of cotangents: absent, or a constant zero.
-bool ClusterLowering::is_nothing(uint32_t x) const {
+bool ClusterElements::is_nothing(uint32_t x) const {
   return x == kAbsent || (b_->instr(x).op == KOp::constant && b_->instr(x).imm == 0);
 }
 
-bool ClusterLowering::is_unmade(const Reference& r, Op op) const {
+bool ClusterElements::is_unmade(const Reference& r, Op op) const {
   return r.from == From::own && g_.op(r.value) == op && slots_[t_.slot[r.value] + r.element] == kNone &&
          !is_kept(r.value);
 }
 
 // The element below negations that nothing else has made; whether their number is odd.
-bool ClusterLowering::strip_signs(Reference& r, bool only_use) {
+bool ClusterElements::strip_signs(Reference& r, bool only_use) {
   bool negative = false;
   while (is_unmade(r, Op::neg_op) && (!only_use || t_.uses[r.value] == 1)) {
     r = resolve(g_.operand(r.value, 0), r.element);
@@ -110,7 +105,7 @@ bool ClusterLowering::strip_signs(Reference& r, bool only_use) {
 }
 
 // A product of floats that is used once, here, and not made yet: it is contracted with the sum.
-bool ClusterLowering::find_product(Reference r, Product& p) {
+bool ClusterElements::find_product(Reference r, Product& p) {
   if (r.from != From::own || !is_floating(g_.dtype(r.value))) return false;
   p.negative = strip_signs(r, true);
   if (!is_unmade(r, Op::mul_op) || t_.uses[r.value] != 1) return false;
@@ -121,7 +116,7 @@ bool ClusterLowering::find_product(Reference r, Product& p) {
   return true;
 }
 
-bool ClusterLowering::step_elementwise(Frame& f) {
+bool ClusterElements::step_elementwise(Frame& f) {
   Op op = g_.op(f.value);
   if (op == Op::add_op || op == Op::add_any_op || op == Op::sub_op) return step_sum(f);
   uint32_t slot = t_.slot[f.value] + f.element, x[3];
@@ -142,7 +137,7 @@ bool ClusterLowering::step_elementwise(Frame& f) {
 }
 
 // What a sum is made of: the factors of a product, which is operand `at`, and the other operand; or both operands.
-void ClusterLowering::resolve_sum(Frame& f) {
+void ClusterElements::resolve_sum(Frame& f) {
   Reference x[2];
   Product p, second;
   for (size_t i = 0; i < 2; ++i) x[i] = resolve(g_.operand(f.value, i), f.element);
@@ -158,7 +153,7 @@ void ClusterLowering::resolve_sum(Frame& f) {
   f.x[2] = x[f.at == 0 ? 1 : 0];
 }
 
-bool ClusterLowering::step_sum(Frame& f) {
+bool ClusterElements::step_sum(Frame& f) {
   if (f.resolved == 0) resolve_sum(f);
   Op op = g_.op(f.value);
   auto nothing = [&](uint32_t x) { return op == Op::add_any_op ? is_nothing(x) : x == kAbsent; };
@@ -195,7 +190,7 @@ bool ClusterLowering::step_sum(Frame& f) {
 
 // ---- reductions and products
 
-void ClusterLowering::resolve_term(Frame& f) {
+void ClusterElements::resolve_term(Frame& f) {
   ElementMaps::Terms t = t_.maps.terms(f.value);  // until the next map is made
   bool dot = g_.op(f.value) == Op::dot_op;
   uint32_t element[2] = {};
@@ -216,7 +211,7 @@ void ClusterLowering::resolve_term(Frame& f) {
 }
 
 // accumulator += x0 * x1
-bool ClusterLowering::add_product(Frame& f) {
+bool ClusterElements::add_product(Frame& f) {
   uint32_t x[2];
   for (size_t i = 0; i < 2; ++i) {
     if (!get(f.x[i], x[i])) return false;
@@ -231,7 +226,7 @@ bool ClusterLowering::add_product(Frame& f) {
   return true;
 }
 
-bool ClusterLowering::step_terms(Frame& f) {
+bool ClusterElements::step_terms(Frame& f) {
   Op op = g_.op(f.value);
   uint32_t count = t_.maps.terms(f.value).count;
   for (; f.next < count; ++f.next, f.resolved = 0) {
@@ -255,6 +250,40 @@ bool ClusterLowering::step_terms(Frame& f) {
   if (f.accumulator == kNone) f.accumulator = op == Op::dot_op ? zero(*b_, type) : reduction_start(*b_, op, type);
   set_slot(t_.slot[f.value] + f.element, f.accumulator);
   return true;
+}
+
+// ---- all elements of a value
+
+void ClusterElements::make_all(Value v) {
+  auto n = static_cast<uint32_t>(c_.axes.elements(v));
+  for (uint32_t j = 0; j < n; ++j) make(v, j);
+}
+
+void ClusterElements::emit_store(Value v) {
+  const Access& a = accesses_[t_.access[v]];
+  auto n = static_cast<uint32_t>(c_.axes.elements(v));
+  bool vector = in_vector() && a.moves(vector_loop_), masks = g_.dtype(v) == DType::boolean;
+  bool rows = vector && n > 1 && a.dense() && !masks;
+  auto block = rows ? static_cast<uint32_t>(b_->lanes()) : 1;
+  std::vector<uint32_t> values;
+  for (uint32_t j = 0; j < n; j += block) {
+    values.clear();
+    for (uint32_t k = j; k < std::min(j + block, n); ++k) values.push_back(make(v, k));
+    Access::Address at = a.at(*b_, loops_, j);
+    if (!vector)
+      b_->store_one(values[0], a.pointer(), at.index, at.bytes);
+    else if (values.size() > 1)
+      b_->store_rows(values, a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes);
+    else if (a.unit(vector_loop_))
+      b_->store(values[0], a.pointer(), at.index, at.bytes);
+    else
+      b_->store_strided(values[0], a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes);
+  }
+}
+
+void ClusterElements::keep(Value v) {
+  auto n = static_cast<uint32_t>(c_.axes.elements(v));
+  for (uint32_t j = 0; j < n; ++j) b_->store(make(v, j), kept_.at(v).pointer, kept_index(j));
 }
 
 }  // namespace jot::cpu

@@ -1,0 +1,137 @@
+// Where the slices of gathers start, and what is within.
+#include <algorithm>
+
+#include "backends/cpu/kernel/lower_ops.h"
+#include "backends/cpu/lower/lower_kernel.h"
+
+namespace jot::cpu {
+
+using namespace ir;
+
+namespace {
+
+size_t position_of(Ints list, size_t d) {
+  return static_cast<size_t>(std::ranges::find(list, static_cast<int64_t>(d)) - list.begin());
+}
+
+}  // namespace
+
+// The start of the slices along entry k of index_map, within bounds. `outside`: lanes that are out of them.
+uint32_t ClusterGathers::start_along(Value v, size_t k, uint32_t index, uint32_t& outside, Element batch) {
+  AttrView a = g_.attrs(v);
+  Value o = g_.operand(v, 0);
+  auto d = static_cast<size_t>(a.ints(Key::index_map)[k]);
+  int64_t size = a.ints(Key::sizes)[d];
+  Axis axis = c_.axes.of(o)[d];
+  uint32_t extent = c_.axes.looped(axis) ? vector_of(args_->product({axis})) : integer(g_.shape(o)[d]);
+  if (b_->type(index) != index_type()) index = b_->convert(index_type(), index);
+  uint32_t none = integer(0), last = b_->sub(extent, integer(size));
+  auto is_outside = [&](uint32_t i) { return b_->mor(b_->cmp(KCmp::lt, i, none), b_->cmp(KCmp::gt, i, last)); };
+  switch (a.mode()) {
+    case Mode::clip:
+      return b_->max(b_->min(index, last), none);
+    case Mode::wrap: {
+      uint32_t rest = b_->fixup(KFn::irem, index, index, b_->mask_const(true), extent);
+      return b_->select(b_->cmp(KCmp::lt, rest, none), b_->add(rest, extent), rest);
+    }
+    case Mode::fill: {
+      uint32_t out = is_outside(index);
+      outside = outside == kNone ? out : b_->mor(outside, out);
+      return b_->select(out, none, index);
+    }
+    case Mode::check:
+      break;
+  }
+  uint32_t from_front = b_->select(b_->cmp(KCmp::lt, index, none), b_->add(index, extent), index);
+  uint32_t out = is_outside(from_front);
+  faults_.push_back({v, static_cast<int64_t>(k)});
+  b_->check(static_cast<int64_t>(faults_.size()), out, index, batch.first, batch.step);
+  return b_->select(out, none, from_front);
+}
+
+ClusterGathers::Element ClusterGathers::element_of_batch(Value indices, std::span<const int64_t> batch_index) {
+  std::span<const Axis> axes = c_.axes.of(indices).subspan(0, batch_index.size());
+  std::vector<Stride> strides = row_major(c_.axes, g_.shape(indices).slice(0, axes.size()), axes);
+  Element e{b_->iconst(0), b_->iconst(0)};
+  for (size_t d = 0; d < axes.size(); ++d) {
+    if (!c_.axes.looped(axes[d])) {
+      if (batch_index[d] != 0) e.first = b_->iadd(e.first, args_->scalar(times(strides[d], batch_index[d])));
+      continue;
+    }
+    for (size_t l = 0; l < loops_.size(); ++l) {
+      if (loops_[l].axes.back() != axes[d] || loops_[l].index == kNone) continue;
+      uint32_t step = args_->scalar(strides[d]);
+      e.first = b_->iadd(e.first, b_->imul(loops_[l].index, step));
+      if (l == vector_loop_) e.step = step;
+    }
+  }
+  return e;
+}
+
+// Position of the slices, in elements of the operand.
+ClusterGathers::Starts& ClusterGathers::starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices,
+                                                  std::span<const int64_t> batch_index) {
+  auto [it, fresh] = starts_.try_emplace({v, batch}, Starts{kNone, kNone});
+  if (!fresh) return it->second;
+  AttrView a = g_.attrs(v);
+  Value from = g_.operand(v, 1);
+  const std::vector<Stride>& strides = operand_strides_.at(v);
+  Starts& s = it->second;
+  auto add = [&](uint32_t start, const Stride& stride) {
+    if (!stride.fixed())
+      start = b_->mul(start, vector_of(args_->scalar(stride)));
+    else if (stride.factor != 1)
+      start = b_->mul(start, integer(stride.factor));
+    s.elements = s.elements == kNone ? start : b_->add(s.elements, start);
+  };
+  std::span<const Axis> index_axes = c_.axes.of(from);
+  Element element = a.mode() == Mode::check ? element_of_batch(from, batch_index) : Element();
+  for (size_t k = 0; k < indices.size(); ++k)
+    add(start_along(v, k, indices[k], s.outside, element), strides[static_cast<size_t>(a.ints(Key::index_map)[k])]);
+  for (size_t k = 0; k < a.ints(Key::operand_batch).size(); ++k) {
+    auto d = static_cast<size_t>(a.ints(Key::index_batch)[k]);
+    Axis axis = index_axes[d];
+    add(c_.axes.looped(axis) ? loop_index(axis) : integer(batch_index[d]),
+        strides[static_cast<size_t>(a.ints(Key::operand_batch)[k])]);
+  }
+  if (s.elements == kNone) s.elements = integer(0);
+  return s;
+}
+
+bool ClusterElements::step_gather(Frame& f) {
+  Value v = f.value, from = g_.operand(v, 1);
+  AttrView a = g_.attrs(v);
+  std::vector<int64_t> index = element_index(c_.axes, g_, v, f.element), batch_index;
+  for (size_t d = 0; d < index.size(); ++d)
+    if (position_of(a.ints(Key::offset_dims), d) == a.ints(Key::offset_dims).size()) batch_index.push_back(index[d]);
+  const Shape index_steps = element_steps(c_.axes, g_, from);
+  int64_t batch = 0;
+  for (size_t d = 0; d < batch_index.size(); ++d) batch += batch_index[d] * index_steps[d];
+  std::vector<uint32_t> indices(a.ints(Key::index_map).size());
+  for (size_t k = 0; k < indices.size(); ++k) {
+    int64_t element = batch + static_cast<int64_t>(k) * index_steps.back();
+    if (!get_number(resolve(from, static_cast<uint32_t>(element)), indices[k])) return false;
+  }
+  Starts s = starts_of(v, static_cast<uint32_t>(batch), indices, batch_index);
+  // Within the slice.
+  const std::vector<Stride>& strides = operand_strides_.at(v);
+  int64_t fixed = 0;
+  size_t window = 0;
+  for (size_t d = 0; d < strides.size(); ++d) {
+    if (position_of(a.ints(Key::collapsed), d) != a.ints(Key::collapsed).size()) continue;
+    if (position_of(a.ints(Key::operand_batch), d) != a.ints(Key::operand_batch).size()) continue;
+    int64_t i = index[static_cast<size_t>(a.ints(Key::offset_dims)[window++])];
+    if (i == 0) continue;
+    if (strides[d].fixed())
+      fixed += i * strides[d].factor;
+    else
+      s.elements = b_->add(s.elements, vector_of(args_->scalar(times(strides[d], i))));
+  }
+  KType t = kernel_type(g_.dtype(v));
+  uint32_t result = b_->gather(t, operand_pointers_.at(v), s.elements, fixed * size_of(g_.dtype(v)));
+  if (s.outside != kNone) result = b_->select(s.outside, zero(*b_, t), result);
+  set_slot(t_.slot[v] + f.element, result);
+  return true;
+}
+
+}  // namespace jot::cpu
