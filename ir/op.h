@@ -31,12 +31,11 @@ enum class OpClass : uint8_t {
 enum class Trait : uint8_t {
   plain = 0,
   view = 1,
-  alias = 2,
-  overwrites = 4,
-  dear = 8,
-  zeros = 16,
-  keeps_zeros = 32,
-  kept = 64,
+  overwrites = 2,
+  dear = 4,
+  zeros = 8,
+  keeps_zeros = 16,
+  kept = 32,
 };
 constexpr Trait operator|(Trait a, Trait b) { return static_cast<Trait>(static_cast<int>(a) | static_cast<int>(b)); }
 

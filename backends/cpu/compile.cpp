@@ -11,6 +11,7 @@
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/lower/lower.h"
 #include "backends/cpu/lower/lower_access.h"
+#include "backends/cpu/ops/cpu_ops.h"
 #include "backends/cpu/runtime/plan.h"
 #include "backends/cpu/runtime/pool.h"
 #include "ir/env.h"
@@ -115,8 +116,8 @@ class ProgramBuilder {
         Partial p;
         p.arg = static_cast<uint32_t>(i + 1);
         p.count = g_.shape(a.value).numel();
-        p.type = kernel_type(g_.dtype(a.value));
-        p.kind = reduction_kind(g_.op(a.value));
+        p.op = g_.op(a.value);
+        p.dtype = g_.dtype(a.value);
         k.partials.push_back(p);
         partial_values_.push_back(a.value);
       }
@@ -138,10 +139,10 @@ class ProgramBuilder {
     }
     Ints strides;
     Placement from;
-    if (reads_strided(g_.op(v), 0)) strides = (from = placement_of(*clustering_, g_.operand(v, 0))).strides;
-    std::unique_ptr<const Routine> routine = make_routine(g_, v, 1, strides);
+    if (cpu_op(g_.op(v)).strided) strides = (from = placement_of(*clustering_, g_.operand(v, 0))).strides;
+    RoutineRule routine = cpu_op(g_.op(v)).routine;
     if (!routine) internal_error("a routine for every op that kernels do not take", name_of(g_.op(v)));
-    steps().push_back(routine_step(v, std::move(routine)));
+    steps().push_back(routine_step(v, routine({g_, v, 1, strides})));
   }
   Step routine_step(Value v, std::unique_ptr<const Routine> routine) const {
     Step step;
@@ -149,9 +150,6 @@ class ProgramBuilder {
     step.may_fail = !step.faults.empty() || !routine->regions.empty();
     step.what = RoutineStep{v, std::move(routine), {}, {}, {}};
     return step;
-  }
-  bool is_indexing(Value v) const {
-    return g_.op(v) == Op::gather_op || g_.op(v) == Op::scatter_add_op || g_.op(v) == Op::scatter_set_op;
   }
 
   void emit_kernels() {
@@ -267,7 +265,7 @@ class ProgramBuilder {
       for (auto it = first; it != last; ++it)
         for (std::set<Value> checked; const Fault& f : steps()[it->second].faults) {
           if (!checked.insert(f.node).second) continue;  // a check is of all positions
-          all.push_back(routine_step(f.node, make_index_check(g_, f.node, 1)));
+          all.push_back(routine_step(f.node, cpu_op(g_.op(f.node)).check({g_, f.node})));
           arguments.emplace_back();
         }
       all.push_back(std::move(steps()[s]));
@@ -289,7 +287,7 @@ class ProgramBuilder {
   bool can_check_before(size_t s, size_t t) const {
     const std::vector<Fault>& faults = result_.program.steps[t].faults;
     return !faults.empty() && std::ranges::all_of(faults, [&](const Fault& f) {
-      if (!is_indexing(f.node)) return false;
+      if (!cpu_op(g_.op(f.node)).check) return false;
       Value indices = g_.operand(f.node, 1), m = memory(indices);
       return clustering_->storage(indices) == m &&
              (clustering_->role[m] == Role::input || (computed(m) && clustering_->stored[m] && first_[m] < s));
@@ -374,8 +372,7 @@ class ProgramBuilder {
   bool updates_operand(size_t s) {
     auto* r = std::get_if<RoutineStep>(&steps()[s].what);
     if (!r) return false;
-    Op op = g_.op(r->node);
-    if (op != Op::scatter_add_op && op != Op::scatter_set_op && op != Op::dynamic_update_slice_op) return false;
+    if (!cpu_op(g_.op(r->node)).updates) return false;
     Value operand = clustering_->storage(g_.operand(r->node, 0));
     bool input = clustering_->role[operand] == Role::input;
     if ((!computed(operand) && !input) || output_of_[operand] != kNowhere || last_[operand] != s) return false;

@@ -62,45 +62,18 @@ struct Call {
   }
 };
 
-template <class Fold, class T>
-void combine(const Partial& p, int64_t chunks, const T* x, T* out) {
-  for (int64_t j = 0; j < p.count; ++j) {
-    Fold fold;
-    for (int64_t c = 0; c < chunks; ++c) fold.add(x[c * p.count + j]);
-    out[j] = fold.value();
-  }
-}
-
-template <class T>
 void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte* to) {
-  const T* x = reinterpret_cast<const T*>(from);
-  T* out = reinterpret_cast<T*>(to);
-  switch (p.kind) {
-    case KReduce::sum:
-      return combine<ir::Total<T>>(p, chunks, x, out);
-    case KReduce::max:
-      return combine<ir::Largest<T>>(p, chunks, x, out);
-    case KReduce::min:
-      return combine<ir::Least<T>>(p, chunks, x, out);
-  }
-}
-
-void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte* to) {
-  switch (p.type) {
-    case KType::i32:
-      return combine<int32_t>(p, chunks, from, to);
-    case KType::i64:
-      return combine<int64_t>(p, chunks, from, to);
-    case KType::f32:
-      return combine<float>(p, chunks, from, to);
-    case KType::f64:
-      return combine<double>(p, chunks, from, to);
-    case KType::none:
-    case KType::scalar:
-    case KType::mask:
-      break;
-  }
-  internal_error("partial results have an element type", std::to_string(static_cast<int>(p.type)));
+  ir::visit_reduction(p.op, [&](auto reduction) {
+    visit_dtype(p.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      auto* x = reinterpret_cast<const T*>(from);
+      for (int64_t j = 0; j < p.count; ++j) {
+        typename decltype(reduction)::template Fold<T> fold;
+        for (int64_t c = 0; c < chunks; ++c) fold.add(x[c * p.count + j]);
+        reinterpret_cast<T*>(to)[j] = fold.value();
+      }
+    });
+  });
 }
 
 class Executable : public Engine {

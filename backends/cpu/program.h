@@ -30,10 +30,10 @@ struct Partial {
   uint32_t arg;  // of the kernel
   Place chunks;  // one after the other; where there is one chunk: the result itself
   Place result;
-  KType type;
-  KReduce kind;
+  ir::Op op;
+  DType dtype;
   int64_t count;  // elements of a share
-  int64_t bytes() const { return count * bytes_of(type); }
+  int64_t bytes() const { return count * size_of(dtype); }
 };
 
 // Memory that each worker has for itself.

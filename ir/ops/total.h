@@ -1,9 +1,12 @@
-// What reductions of many elements come to.
+// Reductions: what many elements come to.
 #pragma once
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
+
+#include "ir/op.h"
+#include "jot/error.h"
 
 namespace jot::ir {
 
@@ -26,6 +29,7 @@ T plus(T x, T y) {
 template <class T>
 class Total {
  public:
+  static T combine(T x, T y) { return plus(x, y); }
   void add(T x) {
     if constexpr (std::is_same_v<T, double>) {
       double sum = sum_ + x;
@@ -61,6 +65,7 @@ T extremum(T x, T y) {
 template <class T, bool kMax>
 class Extreme {
  public:
+  static T combine(T x, T y) { return extremum<kMax>(x, y); }
   void add(T y) { value_ = extremum<kMax>(value_, y); }
   T value() const { return value_; }
 
@@ -74,5 +79,65 @@ template <class T>
 using Largest = Extreme<T, true>;
 template <class T>
 using Least = Extreme<T, false>;
+
+// ---- of each reduction: its fold, whose value of nothing is the start, and the op that combines two results
+
+template <Op op>
+struct Reduction;
+template <>
+struct Reduction<Op::reduce_sum_op> {
+  template <class T>
+  using Fold = Total<T>;
+  static constexpr Op combine = Op::add_op;
+};
+template <>
+struct Reduction<Op::reduce_max_op> {
+  template <class T>
+  using Fold = Largest<T>;
+  static constexpr Op combine = Op::max_op;
+};
+template <>
+struct Reduction<Op::reduce_min_op> {
+  template <class T>
+  using Fold = Least<T>;
+  static constexpr Op combine = Op::min_op;
+};
+
+// Calls f with the description of a reduction.
+template <class F>
+decltype(auto) visit_reduction(Op op, F&& f) {
+#define JOT_reduction(name) \
+  case Op::name##_op:       \
+    return f(Reduction<Op::name##_op>{});
+#define JOT_source(name)
+#define JOT_elementwise(name)
+#define JOT_movement(name)
+#define JOT_contraction(name)
+#define JOT_indexing(name)
+#define JOT_order(name)
+#define JOT_control(name)
+#define JOT_effect(name)
+#define OP(name, family, op_class, ...) JOT_##op_class(name)
+  switch (op) {
+#include "ir/ops.def"
+    default:
+      break;  // of another class
+  }
+#undef OP
+#undef JOT_reduction
+#undef JOT_source
+#undef JOT_elementwise
+#undef JOT_movement
+#undef JOT_contraction
+#undef JOT_indexing
+#undef JOT_order
+#undef JOT_control
+#undef JOT_effect
+  internal_error("a reduction", name_of(op));
+}
+
+inline Op combining(Op reduction) {
+  return visit_reduction(reduction, [](auto r) { return decltype(r)::combine; });
+}
 
 }  // namespace jot::ir

@@ -54,9 +54,8 @@ class RandomKernel {
         }
       }
       statements(3);
-      if (b_.lanes() > 1 && !of(KType::f64).empty() && wide_)
-        add(KType::f64, b_.reduce(KReduce::sum, pick(KType::f64)));
-      if (b_.lanes() > 1 && !of(KType::i32).empty()) add(KType::i32, b_.reduce(KReduce::max, pick(KType::i32)));
+      if (b_.lanes() > 1 && !of(KType::f64).empty() && wide_) add(KType::f64, b_.reduce(KOp::add, pick(KType::f64)));
+      if (b_.lanes() > 1 && !of(KType::i32).empty()) add(KType::i32, b_.reduce(KOp::max, pick(KType::i32)));
       for (KType t : kTypes)
         if (usable(t)) b_.store_one(pick(t), out(t), row, (kElements - 50) * bytes_of(t));
       leave();
@@ -215,7 +214,7 @@ class RandomKernel {
       case 10:
         return add(t, b_.round(x(), KernelBuilder::floor));
       case 11:
-        return add(t, b_.fixup(KFn::exp, x(), x(), pick(KType::mask)));
+        return add(t, b_.fixup(function(ir::Op::exp_op), x(), x(), pick(KType::mask)));
       case 12:
         return add(t, b_.fixup(KFn::pow, x(), x(), pick(KType::mask), x()));
       default:

@@ -11,6 +11,7 @@
 
 #include "backends/cpu/kernel/combine_gathers.h"
 #include "backends/cpu/kernel/math.h"
+#include "backends/cpu/ops/cpu_ops.h"
 #include "tests/backends/kernel_run.h"
 
 using namespace jot;
@@ -63,8 +64,9 @@ std::vector<Op> all_ops() {
     ops.push_back({"is_nan", {t}, mask, [](B& b, V x) { return b.is_nan(x[0]); }});
     ops.push_back(
         {"bitcast", {t}, t == f64 ? i64 : i32, [t](B& b, V x) { return b.bitcast(t == f64 ? i64 : i32, x[0]); }});
-    for (auto fn : {exp, log, sin, cos, tanh, logistic, rsqrt})
-      ops.push_back({"math", {t}, t, [fn](B& b, V x) { return fn(b, x[0]); }});
+    using M = ir::Op;
+    for (M fn : {M::exp_op, M::log_op, M::sin_op, M::cos_op, M::tanh_op, M::logistic_op, M::rsqrt_op})
+      ops.push_back({"math", {t}, t, [fn](B& b, V x) { return cpu_op(fn).element({b, fn, x}); }});
   }
   for (KType t : {i64, i32}) {
     ops.push_back({"add", {t, t}, t, [](B& b, V x) { return b.add(x[0], x[1]); }});
@@ -233,15 +235,18 @@ TEST_CASE("emit: loops, variables, reductions, broadcast, checks") {
   using enum KType;
   for (Target t : targets())
     for (KType type : {f64, f32, i64, i32})
-      for (KReduce how : {KReduce::sum, KReduce::min, KReduce::max})
+      for (KOp how : {KOp::add, KOp::mul, KOp::min, KOp::max})
         for (int64_t n : {0, 1, 5, 8, 16, 37}) {
           KernelBuilder b(lanes_for(t, bytes_of(type)));
           Value from = b.arg(1), to = b.arg(2), columns = b.arg(3);
           Value row = b.range(), start = b.imul(row, columns);
-          Value total = b.var(b.number(type, how == KReduce::sum ? 0 : 1)), factor = b.load_bcast(type, from);
+          Value total = b.var(b.number(type, how == KOp::add ? 0 : 1)), factor = b.load_bcast(type, from);
           Value j = b.vloop(columns);
           Value x = b.load(type, from, b.iadd(start, j));
-          b.set(total, how == KReduce::sum ? b.add(total, x) : how == KReduce::min ? b.min(x, total) : b.max(x, total));
+          b.set(total, how == KOp::add   ? b.add(total, x)
+                       : how == KOp::mul ? b.mul(total, x)
+                       : how == KOp::min ? b.min(x, total)
+                                         : b.max(x, total));
           b.endloop();
           Value sum = b.reduce(how, total);
           Value k = b.vloop(columns);
@@ -296,7 +301,7 @@ TEST_CASE("emit: register pressure") {
             xs.push_back(b.select(m(), x(), x()));
             break;
           case 6:
-            xs.push_back(sin(b, x()));
+            xs.push_back(elementary(b, ir::Op::sin_op, x()));
             break;
           case 7:
             xs.push_back(b.max(x(), b.neg(x())));
@@ -376,7 +381,7 @@ TEST_CASE("code holds no address: the same bytes run wherever they are mapped") 
   for (Target t : targets()) {
     KernelBuilder b(lanes_for(t, 8));
     const Value i = b.vrange();
-    b.store(sin(b, b.load(KType::f64, b.arg(1), i)), b.arg(2), i);
+    b.store(elementary(b, ir::Op::sin_op, b.load(KType::f64, b.arg(1), i)), b.arg(2), i);
     b.endloop();
     const Kernel kernel = std::move(b).finish();
     const EmittedCode code = emit(kernel, t, false);

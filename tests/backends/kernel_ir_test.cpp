@@ -30,7 +30,7 @@ Kernel example() {
   b.store(b.fma(v, v, b.number(KType::f64, 1)), y, i);
   b.set(total, b.add(total, v));
   b.endloop();
-  b.store_one(b.reduce(KReduce::sum, total), sum);
+  b.store_one(b.reduce(KOp::add, total), sum);
   return std::move(b).finish();
 }
 
@@ -66,7 +66,7 @@ TEST_CASE("kernel ir: text") {
     %10 = f64 add %4, %6
     f64 set %4, %10
   endloop %5
-  %13 = f64 reduce.sum %4
+  %13 = f64 reduce.add %4
   f64 store_one [%2] = %13
 )");
 }
@@ -135,7 +135,10 @@ TEST_CASE("kernel ir: the verifier names the instruction and the fault") {
       {"does not close the innermost loop", [](Kernel& k) { k.instrs[12].a = 0; }},
       {"a loop is not closed", [](Kernel& k) { k.instrs.pop_back(), k.instrs.pop_back(), k.instrs.pop_back(); }},
       {"outside a vector loop", [](Kernel& k) { k.instrs[14].op = KOp::store_strided, k.instrs[14].c = 0; }},
-      {"inside a vector loop", [](Kernel& k) { k.instrs[10] = {.op = KOp::reduce, .type = KType::f64, .a = 6}; }},
+      {"inside a vector loop",
+       [](Kernel& k) {
+         k.instrs[10] = {.op = KOp::reduce, .type = KType::f64, .aux = static_cast<uint16_t>(KOp::add), .a = 6};
+       }},
       {"bad reduction", [](Kernel& k) { k.instrs[13].aux = 3; }},
       {"bad shift",
        [](Kernel& k) {
@@ -149,7 +152,11 @@ TEST_CASE("kernel ir: the verifier names the instruction and the fault") {
          k.instrs[8] = {
              .op = KOp::fixup, .type = KType::f64, .aux = static_cast<uint16_t>(KFn::pow), .a = 6, .b = 6, .c = 7};
        }},
-      {"call needs one lane", [](Kernel& k) { k.instrs[8] = {.op = KOp::call, .type = KType::f64, .a = 6}; }},
+      {"call needs one lane",
+       [](Kernel& k) {
+         const auto fn = static_cast<uint16_t>(function(ir::Op::exp_op));
+         k.instrs[8] = {.op = KOp::call, .type = KType::f64, .aux = fn, .a = 6};
+       }},
       {"error code 0",
        [](Kernel& k) {
          k.instrs[7] = {.op = KOp::is_nan, .type = KType::mask, .a = 6};

@@ -11,9 +11,17 @@
 
 #include "backends/cpu/kernel/kernel_builder.h"
 #include "backends/cpu/kernel/math.h"
+#include "backends/cpu/ops/cpu_ops.h"
 #include "backends/cpu/runtime/kernel_code.h"
 
 namespace jot::test {
+
+// An op of one argument, as kernels make it.
+template <ir::Op op>
+uint32_t elementary(cpu::KernelBuilder& b, uint32_t x) {
+  const uint32_t operands[] = {x};
+  return cpu::cpu_op(op).element({b, op, operands});
+}
 
 struct MathFunction {
   std::string_view name;
@@ -26,13 +34,14 @@ inline long double true_logistic(long double x) { return x >= 0 ? 1 / (1 + expl(
 inline double true_logistic32(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
 
 inline const MathFunction kMathFunctions[] = {
-    {"exp", cpu::exp, expl, std::exp},
-    {"log", cpu::log, logl, std::log},
-    {"sin", cpu::sin, sinl, std::sin},
-    {"cos", cpu::cos, cosl, std::cos},
-    {"tanh", cpu::tanh, tanhl, std::tanh},
-    {"logistic", cpu::logistic, true_logistic, true_logistic32},
-    {"rsqrt", cpu::rsqrt, [](long double x) { return 1 / sqrtl(x); }, [](double x) { return 1 / std::sqrt(x); }},
+    {"exp", elementary<ir::Op::exp_op>, expl, std::exp},
+    {"log", elementary<ir::Op::log_op>, logl, std::log},
+    {"sin", elementary<ir::Op::sin_op>, sinl, std::sin},
+    {"cos", elementary<ir::Op::cos_op>, cosl, std::cos},
+    {"tanh", elementary<ir::Op::tanh_op>, tanhl, std::tanh},
+    {"logistic", elementary<ir::Op::logistic_op>, true_logistic, true_logistic32},
+    {"rsqrt", elementary<ir::Op::rsqrt_op>, [](long double x) { return 1 / sqrtl(x); },
+     [](double x) { return 1 / std::sqrt(x); }},
 };
 
 template <class T>

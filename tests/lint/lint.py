@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAYERS = ['ir', 'passes', 'backends', 'core']
 # The road, from below: a folder never includes a later one.
 FLOORS = ['ir/jot', 'ir', 'passes', 'backends',
-          'backends/reference', 'backends/cpu/cluster', 'backends/cpu/kernel', 'backends/cpu/emit', 'backends/cpu/runtime',
+          'backends/reference', 'backends/cpu/ops', 'backends/cpu/cluster', 'backends/cpu/kernel', 'backends/cpu/emit', 'backends/cpu/runtime',
           'backends/cpu/routines', 'backends/cpu/library', 'backends/cpu/lower', 'backends/cpu',
           'core/jot', 'core']
 FOLDERS = LAYERS + ['tests', 'bench', 'docs']

@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "backends/cpu/ops/cpu_ops.h"
+#include "ir/ops/total.h"
 #include "ir/rules.h"
 #include "tests/ops/rows.h"
 
@@ -21,13 +23,30 @@ TEST_CASE("Every op has a rule in each slot, or the reason why not") {
     CHECK(filled(r.transpose));
     CHECK(filled(r.batch));
     CHECK(filled(r.movement) == (info(op).op_class == OpClass::movement));
-    CHECK(info(op).is(Trait::alias) == (moves(op) == Moves::regroup));
     CHECK((r.movement.fn.map == nullptr) == (moves(op) == Moves::nothing_known || moves(op) == Moves::regroup));
     bool effect = info(op).op_class == OpClass::effect;
     bool made_with_another = op == Op::param_op || op == Op::result_op;
     CHECK(static_cast<bool>(r.eval) == (!effect && !made_with_another));
     CHECK(static_cast<bool>(r.batch) ==
           (!effect && (op == Op::random_bits_op || op == Op::fold_in_op || info(op).op_class != OpClass::source)));
+  }
+}
+
+TEST_CASE("Every op runs on the CPU in some way, or there is a reason why not") {
+  using cpu::InKernel;
+  for (int i = 0; i < num_ops(); ++i) {
+    Op op = static_cast<Op>(i);
+    CAPTURE(name_of(op));
+    const cpu::CpuOp& way = cpu::cpu_op(op);
+    const bool element = way.element != nullptr, routine = way.routine != nullptr, kernel = way.kernel != InKernel::no;
+    CHECK((kernel || routine) == way.why.empty());
+    CHECK(element == (way.kernel == InKernel::element));
+    CHECK(element == is_elementwise(op));
+    CHECK((element || routine) == way.why.empty());  // of other ops kernels take some only
+    if (way.function) CHECK(element);
+    if (way.strided || way.updates) CHECK(routine);
+    CHECK((way.check != nullptr) == (rules(op).faults.kinds != nullptr));
+    if (is_reduction(op)) CHECK(static_cast<bool>(cpu::cpu_op(combining(op)).element));
   }
 }
 

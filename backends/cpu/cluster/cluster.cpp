@@ -17,6 +17,8 @@
 #include <queue>
 #include <unordered_map>
 
+#include "backends/cpu/ops/cpu_ops.h"
+
 namespace jot::cpu {
 
 using namespace ir;
@@ -106,15 +108,19 @@ class Clusterer {
 
   bool fits_kernel(Value v) {
     Op op = g_.op(v);
-    if (moves(op) == Moves::assembled) return all_preserved(v);
-    switch (op) {
-      case Op::dot_op:
-        return is_small_dot(g_, v) && all_preserved(v);
-      case Op::gather_op:
+    switch (cpu_op(op).kernel) {
+      case InKernel::no:
+        return false;
+      case InKernel::element:
+        return true;
+      case InKernel::moved:
+        return all_preserved(v);
+      case InKernel::terms:
+        return is_reduction(op) ? all_preserved(v) && fits_reduction(v) : is_small_dot(g_, v) && all_preserved(v);
+      case InKernel::gathered:
         return all_preserved(v, 1) && fits_gather(v);
-      default:
-        return is_elementwise(op) || (is_reduction(op) && all_preserved(v) && fits_reduction(v));
     }
+    return false;
   }
 
   // Modulo arithmetic wraps inside a slice, too: single elements only.
@@ -178,7 +184,7 @@ class Clusterer {
     std::span<const Value> operands = g_.operands(v);
     Op op = g_.op(v);
     // What is written to a part of memory must not be another part of it.
-    bool updates = op == Op::dynamic_update_slice_op || op == Op::scatter_add_op || op == Op::scatter_set_op;
+    bool updates = cpu_op(op).updates;
     for (size_t i = 0; i < operands.size(); ++i) {
       bool strided = reads_strided(op, i) && !(c_.points[v] && (need[v] & kMemory));
       need[operands[i]] |= strided ? kAffine : updates && i > 0 ? kMemory | kApart : kMemory;

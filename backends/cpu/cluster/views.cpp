@@ -2,12 +2,13 @@
 #include <algorithm>
 
 #include "backends/cpu/cluster/cluster.h"
+#include "backends/cpu/ops/cpu_ops.h"
 
 namespace jot::cpu {
 
 using namespace ir;
 
-bool reads_strided(Op op, size_t i) { return i == 0 && (op == Op::gather_op || op == Op::dynamic_slice_op); }
+bool reads_strided(Op op, size_t i) { return i == 0 && cpu_op(op).strided; }
 
 bool is_strided(const GraphData& g, Value v) {
   auto one_source = [](const ReshapeGroup& group) { return group.from_end - group.from_begin == 1; };

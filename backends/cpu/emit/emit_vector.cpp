@@ -97,10 +97,9 @@ void Emitter::binary(uint32_t i) {
   const KInstr& d = in(i);
   const KType t = d.type;
   if (!avx512_ && t == KType::i64) {
-    if (d.op == KOp::mul) return multiply_i64(i);
-    if (d.op == KOp::min || d.op == KOp::max) {
+    if (d.op == KOp::mul || d.op == KOp::min || d.op == KOp::max) {
       const int a = use(d.a), b = use(d.b), r = temp();
-      combine(d.op, t, width(t), r, a, b);
+      combine(d.op, t, width(t), r, a, b, d.op == KOp::mul ? temp() : -1);
       return al_.adopt(i, r);
     }
   }
@@ -121,31 +120,30 @@ void Emitter::binary(uint32_t i) {
   as_.emit(op, V(al_.define(i), t), V(a, t), b);
 }
 
-// to = a op b for sums, minima and maxima of any width. AVX2 has no 64-bit minimum: then `to` is neither a nor b.
-void Emitter::combine(KOp op, KType t, int bytes, int to, int a, int b) {
+// to = a op b of any width. AVX2 has no 64-bit minimum and product: then `to` is neither a nor b, and a product needs a
+// spare register.
+void Emitter::combine(KOp op, KType t, int bytes, int to, int a, int b, int spare) {
   auto R = [&](int r) { return vector_register(r, bytes); };
   if (is_float(t)) return as_.emit(pick(t, float_op(op).pd, float_op(op).ps), R(to), R(a), R(b));
   if (avx512_ || t == KType::i32 || op == KOp::add)
     return as_.emit(pick(t, integer_op(op).q, integer_op(op).d), R(to), R(a), R(b));
+  if (op == KOp::mul) return multiply_i64(bytes, to, a, b, spare);
   as_.emit(Isa::vpcmpgtq, R(to), R(a), R(b));
   const bool least = op == KOp::min;
   as_.emit(Isa::vblendvpd, R(to), R(least ? a : b), R(least ? b : a), R(to));
 }
 
 // AVX2 has 32 x 32 -> 64 bit products only: low * low + (high * low + low * high) << 32.
-void Emitter::multiply_i64(uint32_t i) {
-  const KInstr& d = in(i);
-  const int a = use(d.a), b = use(d.b), t = temp(), u = temp();
-  auto R = [&](int r) { return V(r, KType::i64); };
-  as_.emit(Isa::vpsrlq, R(t), R(a), asmjit::Imm(32));
-  as_.emit(Isa::vpmuludq, R(t), R(t), R(b));
-  as_.emit(Isa::vpsrlq, R(u), R(b), asmjit::Imm(32));
-  as_.emit(Isa::vpmuludq, R(u), R(u), R(a));
-  as_.emit(Isa::vpaddq, R(t), R(t), R(u));
-  as_.emit(Isa::vpsllq, R(t), R(t), asmjit::Imm(32));
-  as_.emit(Isa::vpmuludq, R(u), R(a), R(b));
-  as_.emit(Isa::vpaddq, R(t), R(t), R(u));
-  al_.adopt(i, t);
+void Emitter::multiply_i64(int bytes, int to, int a, int b, int spare) {
+  auto R = [&](int r) { return vector_register(r, bytes); };
+  as_.emit(Isa::vpsrlq, R(to), R(a), asmjit::Imm(32));
+  as_.emit(Isa::vpmuludq, R(to), R(to), R(b));
+  as_.emit(Isa::vpsrlq, R(spare), R(b), asmjit::Imm(32));
+  as_.emit(Isa::vpmuludq, R(spare), R(spare), R(a));
+  as_.emit(Isa::vpaddq, R(to), R(to), R(spare));
+  as_.emit(Isa::vpsllq, R(to), R(to), asmjit::Imm(32));
+  as_.emit(Isa::vpmuludq, R(spare), R(a), R(b));
+  as_.emit(Isa::vpaddq, R(to), R(to), R(spare));
 }
 
 // The result overwrites one factor or the addend: one that dies, else one that is loaded or copied for it.
@@ -296,14 +294,14 @@ void Emitter::broadcast(uint32_t i) {
 void Emitter::reduce(uint32_t i) {
   const KInstr& d = in(i);
   const KType t = d.type;
-  const auto how = static_cast<KReduce>(d.aux);
-  const KOp op = how == KReduce::sum ? KOp::add : how == KReduce::min ? KOp::min : KOp::max;
+  const auto op = static_cast<KOp>(d.aux);
   if (single()) {
     al_.define_from(i, al_.root(d.a));
     return;
   }
   int x = use(d.a);
   const int upper = temp();
+  const int spare = op == KOp::mul ? temp() : -1;
   int y = temp(), z = temp();
   for (int bytes = width(t); bytes > bytes_of(t); bytes /= 2) {
     const int half = std::max(bytes / 2, 16);
@@ -313,7 +311,7 @@ void Emitter::reduce(uint32_t i) {
       as_.emit(Isa::vpermilpd, X(upper), X(x), asmjit::Imm(1));
     else
       as_.emit(Isa::vpermilps, X(upper), X(x), asmjit::Imm(1));
-    combine(op, t, half, y, x, upper);
+    combine(op, t, half, y, x, upper, spare);
     if (op == KOp::min && is_float(t)) {  // the two minima are NaN, or -0, where either operand is
       auto R = [&](int r) { return vector_register(r, half); };
       combine(op, t, half, upper, upper, x);

@@ -72,12 +72,12 @@ class Emitter final : private SpillCode {
 
   // ---- vectors (emit_vector.cpp)
   void binary(uint32_t i);
-  void combine(KOp op, KType t, int bytes, int to, int a, int b);  // sum, minimum or maximum of `bytes`
+  void combine(KOp op, KType t, int bytes, int to, int a, int b, int spare = -1);  // what `reduces`, on `bytes`
   void fma(uint32_t i);
   void unary(uint32_t i);
   void shift(uint32_t i);
   void popcnt(uint32_t i);
-  void multiply_i64(uint32_t i);
+  void multiply_i64(int bytes, int to, int a, int b, int spare);
   void broadcast(uint32_t i);
   void reduce(uint32_t i);
   void extract_half(int to, int from, int bytes);

@@ -442,9 +442,9 @@ KernelBuilder::Value KernelBuilder::bitcast(KType t, Value a) {
   return append({.op = KOp::bitcast, .type = t, .a = a});
 }
 
-KernelBuilder::Value KernelBuilder::reduce(KReduce how, Value a) {
+KernelBuilder::Value KernelBuilder::reduce(KOp how, Value a) {
   if (lanes() == 1 && !is(a, KOp::var)) return a;
-  if (how == KReduce::max && is_float(type(a))) return neg(reduce(KReduce::min, neg(a)));
+  if (how == KOp::max && is_float(type(a))) return neg(reduce(KOp::min, neg(a)));
   return append({.op = KOp::reduce, .type = type(a), .aux = static_cast<uint16_t>(how), .a = a});
 }
 

@@ -91,7 +91,7 @@ class KernelBuilder {
   Value popcnt(Value a) { return unary(KOp::popcnt, a); }
   Value convert(KType t, Value a);
   Value bitcast(KType t, Value a);
-  Value reduce(KReduce how, Value a);
+  Value reduce(KOp how, Value a);  // add, mul, min or max
 
   // ---- masks
   Value cmp(KCmp how, Value a, Value b);

@@ -160,24 +160,18 @@ uint64_t evaluate_int(const KInstr& in, T sa, T sb) {
   }
 }
 
+uint64_t combine_lanes(const KInstr& in, uint64_t x, uint64_t y) {
+  const auto how = static_cast<KOp>(in.aux);
+  if (how != KOp::min && how != KOp::max) return evaluate({.op = how, .type = in.type}, in.type, x, y, 0);
+  return with_type(in.type, [&]<class T>(T) {
+    const T a = from_bits<T>(x), b = from_bits<T>(y);
+    return to_bits<T>(how == KOp::min ? ir::extremum<false>(a, b) : ir::extremum<true>(a, b));
+  });
+}
+
 uint64_t reduce(const KInstr& in, std::vector<uint64_t> x) {
   for (size_t n = x.size() / 2; n > 0; n /= 2)
-    for (size_t i = 0; i < n; ++i)
-      x[i] = with_type(in.type, [&]<class T>(T) {
-        T a = from_bits<T>(x[i]), b = from_bits<T>(x[i + n]);
-        switch (static_cast<KReduce>(in.aux)) {
-          case KReduce::sum:
-            if constexpr (std::is_integral_v<T>)
-              return to_bits<T>(static_cast<T>(Bits<T>(a) + Bits<T>(b)));
-            else
-              return to_bits<T>(a + b);
-          case KReduce::min:
-            return to_bits<T>(ir::extremum<false>(a, b));
-          case KReduce::max:
-            return to_bits<T>(ir::extremum<true>(a, b));
-        }
-        return uint64_t{0};
-      });
+    for (size_t i = 0; i < n; ++i) x[i] = combine_lanes(in, x[i], x[i + n]);
   return x[0];
 }
 

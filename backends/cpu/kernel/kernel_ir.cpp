@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "backends/cpu/kernel/math.h"
 #include "ir/hash.h"
 #include "jot/error.h"
 
@@ -122,7 +123,7 @@ class Verifier {
       case KOp::cmp:
         return require(in.aux <= static_cast<int>(KCmp::ge), "bad comparison");
       case KOp::reduce:
-        return require(in.aux <= static_cast<int>(KReduce::max), "bad reduction");
+        return require(reduces(static_cast<KOp>(in.aux)), "bad reduction");
       case KOp::mask_const:
         return require(in.imm == 0 || in.imm == 1, "bad constant");
       case KOp::mulu32:
@@ -145,9 +146,9 @@ class Verifier {
                        "not a row of its load");
       case KOp::fixup:
       case KOp::call: {
-        bool integer = in.aux == static_cast<int>(KFn::idiv) || in.aux == static_cast<int>(KFn::irem);
-        bool two = integer || in.aux == static_cast<int>(KFn::pow);
-        require(in.aux <= static_cast<int>(KFn::irem) && matches(integer ? i : f, in.type) &&
+        const auto fn = static_cast<KFn>(in.aux);
+        const bool integer = fn == KFn::idiv || fn == KFn::irem, two = operands_of(fn) == 2;
+        require(operands_of(fn) > 0 && matches(integer ? i : f, in.type) &&
                     (in.op == KOp::call ? !two : two == (in.d != kNone)),
                 "bad function");
         return require(in.op == KOp::fixup || k_.lanes == 1, "call needs one lane");
@@ -198,8 +199,9 @@ class Verifier {
 const KOpInfo& info(KOp op) { return kTable[static_cast<size_t>(op)]; }
 
 std::string_view name(KFn fn) {
-  constexpr std::string_view names[] = {"exp", "log", "sin", "cos", "tanh", "logistic", "pow", "idiv", "irem"};
-  return names[static_cast<size_t>(fn)];
+  constexpr std::string_view names[] = {"pow", "idiv", "irem"};
+  if (fn >= KFn::pow) return names[static_cast<size_t>(fn) - static_cast<size_t>(KFn::pow)];
+  return ir::name_of(static_cast<ir::Op>(fn));
 }
 
 std::string_view name(KType type) {

@@ -29,6 +29,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ir/op.h"
+
 namespace jot::cpu {
 
 enum class KType : uint8_t { none, scalar, mask, i32, i64, f32, f64 };
@@ -43,9 +45,12 @@ enum class KOp : uint8_t {
 };
 
 enum class KCmp : uint8_t { eq, ne, lt, le, gt, ge };  // ordered; ne is true for NaN
-enum class KReduce : uint8_t { sum, min, max };        // min / max: a NaN if any is
-// Scalar functions behind `fixup` and `call`. idiv truncates, by zero is 0; irem is a - b * idiv(a, b).
-enum class KFn : uint8_t { exp, log, sin, cos, tanh, logistic, pow, idiv, irem };
+// What `reduce` combines lanes with: add, mul, min or max, the latter as the IR's (a NaN if any is).
+constexpr bool reduces(KOp op) { return op == KOp::add || op == KOp::mul || op == KOp::min || op == KOp::max; }
+// Scalar functions behind `fixup` and `call`: those of the IR's ops (kernel/math.h), and of two arguments pow, idiv,
+// which truncates and by zero is 0, and irem, a - b * idiv(a, b).
+enum class KFn : uint16_t { pow = 0xff00, idiv, irem };
+constexpr KFn function(ir::Op op) { return static_cast<KFn>(op); }
 
 inline constexpr uint32_t kNone = 0xffffffff;
 

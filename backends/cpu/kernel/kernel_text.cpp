@@ -24,13 +24,12 @@ std::string constant_text(KType type, int64_t bits) {
 
 std::string_view aux_text(const KInstr& in) {
   constexpr std::string_view compares[] = {"eq", "ne", "lt", "le", "gt", "ge"};
-  constexpr std::string_view reductions[] = {"sum", "min", "max"};
   constexpr std::string_view roundings[] = {"even", "floor", "ceil", "trunc"};
   switch (in.op) {
     case KOp::cmp:
       return compares[in.aux];
     case KOp::reduce:
-      return reductions[in.aux];
+      return info(static_cast<KOp>(in.aux)).name;
     case KOp::round:
       return roundings[in.aux];
     case KOp::fixup:

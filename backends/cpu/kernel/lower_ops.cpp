@@ -1,9 +1,11 @@
 #include "backends/cpu/kernel/lower_ops.h"
 
 #include <bit>
+#include <cstring>
 #include <limits>
 
-#include "backends/cpu/kernel/math.h"
+#include "backends/cpu/ops/cpu_ops.h"
+#include "ir/ops/total.h"
 
 namespace jot::cpu {
 
@@ -12,9 +14,6 @@ using namespace ir;
 namespace {
 
 bool is_float(KType t) { return t == KType::f32 || t == KType::f64; }
-int64_t least(KType t) {
-  return t == KType::i32 ? std::numeric_limits<int32_t>::min() : std::numeric_limits<int64_t>::min();
-}
 int64_t greatest(KType t) {
   return t == KType::i32 ? std::numeric_limits<int32_t>::max() : std::numeric_limits<int64_t>::max();
 }
@@ -145,95 +144,78 @@ uint32_t whole_sum(KernelBuilder& b, uint32_t high, uint32_t low) {
   return b.select(b.cmp(KCmp::eq, low, low), b.add(high, low), high);
 }
 
-uint32_t reduction_start(KernelBuilder& b, Op op, KType t) {
-  if (op == Op::reduce_sum_op) return zero(b, t);
-  bool max = op == Op::reduce_max_op;
-  if (!is_float(t)) return integer(b, t, max ? least(t) : greatest(t));
-  double infinity = std::numeric_limits<double>::infinity();
-  return b.number(t, max ? -infinity : infinity);
+uint32_t reduction_start(KernelBuilder& b, Op op, DType dtype) {
+  return visit_reduction(op, [&](auto reduction) {
+    return visit_dtype(dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const T start = typename decltype(reduction)::template Fold<T>().value();
+      uint64_t bits = 0;
+      std::memcpy(&bits, &start, sizeof start);
+      return b.constant(kernel_type(dtype), bits);
+    });
+  });
 }
 
 uint32_t reduction_step(KernelBuilder& b, Op op, uint32_t accumulator, uint32_t x) {
-  if (op == Op::reduce_sum_op) return b.add(accumulator, x);
-  return extremum(b, op == Op::reduce_max_op, accumulator, x);
+  const uint32_t operands[] = {accumulator, x};
+  return cpu_op(combining(op)).element({b, combining(op), operands});
 }
 
-KReduce reduction_kind(Op op) {
-  return op == Op::reduce_sum_op ? KReduce::sum : op == Op::reduce_max_op ? KReduce::max : KReduce::min;
+KOp reduction_of_lanes(Op op) {
+  switch (combining(op)) {
+    case Op::add_op:
+      return KOp::add;
+    case Op::mul_op:
+      return KOp::mul;
+    case Op::max_op:
+      return KOp::max;
+    case Op::min_op:
+      return KOp::min;
+    default:
+      internal_error("a reduction of lanes", name_of(op));
+  }
 }
+
+bool adds(Op op) { return op == Op::dot_op || (is_reduction(op) && combining(op) == Op::add_op); }
 
 uint32_t lower_element(KernelBuilder& b, const GraphData& g, Value v, std::span<const uint32_t> x) {
-  switch (g.op(v)) {
-    case Op::where_op:
-      return b.select(x[0], x[1], x[2]);
-    case Op::convert_op:
-      return converted(b, kernel_type(g.dtype(v)), x[0]);
-    case Op::add_op:
-    case Op::add_any_op:
-      return b.add(x[0], x[1]);
-    case Op::sub_op:
-      return b.sub(x[0], x[1]);
-    case Op::neg_op:
-      return b.neg(x[0]);
-    case Op::mul_op:
-      return b.mul(x[0], x[1]);
-    case Op::mul_no_nan_op:
-      return b.select(b.cmp(KCmp::eq, x[0], zero(b, b.type(x[0]))), x[0], b.mul(x[0], x[1]));
-    case Op::div_op:
-      return quotient(b, x[0], x[1]);
-    case Op::integer_pow_op:
-      return power(b, x[0], g.attrs(v).integer(Key::n));
-    case Op::max_op:
-      return extremum(b, true, x[0], x[1]);
-    case Op::min_op:
-      return extremum(b, false, x[0], x[1]);
-    case Op::exp_op:
-      return exp(b, x[0]);
-    case Op::log_op:
-      return log(b, x[0]);
-    case Op::sqrt_op:
-      return b.sqrt(x[0]);
-    case Op::rsqrt_op:
-      return rsqrt(b, x[0]);
-    case Op::sin_op:
-      return sin(b, x[0]);
-    case Op::cos_op:
-      return cos(b, x[0]);
-    case Op::tanh_op:
-      return tanh(b, x[0]);
-    case Op::logistic_op:
-      return logistic(b, x[0]);
-    case Op::abs_op:
-      return b.abs(x[0]);
-    case Op::sign_op:
-      return sign(b, x[0]);
-    case Op::floor_op:
-      return b.round(x[0], KernelBuilder::floor);
-    case Op::ceil_op:
-      return b.round(x[0], KernelBuilder::ceil);
-    case Op::round_even_op:
-      return b.round(x[0], KernelBuilder::even);
-    case Op::trunc_op:
-      return b.round(x[0], KernelBuilder::trunc);
-    case Op::compare_op:
-      return compare(b, g.attrs(v).direction(), x[0], x[1]);
-    case Op::and_op:
-    case Op::or_op:
-    case Op::xor_op:
-      return bits(b, g.op(v), x[0], x[1]);
-    case Op::not_op:
-      return b.type(x[0]) == KType::mask ? b.mnot(x[0]) : b.bit_xor(x[0], integer(b, b.type(x[0]), -1));
-    case Op::shl_op:
-      return b.shlv(x[0], x[1]);
-    case Op::shr_op:
-      return b.shrv(x[0], x[1]);
-    case Op::sar_op:
-      return b.sarv(x[0], x[1]);
-    case Op::popcnt_op:
-      return b.popcnt(x[0]);
-    default:
-      internal_error("an elementwise op", name_of(g.op(v)));
-  }
+  return cpu_op(g.op(v)).element({b, g.op(v), x, &g, v});
+}
+
+void define_elements(CpuTable& table) {
+  using C = const ElementContext&;
+  table.element(Op::where_op, [](C c) { return c.b.select(c.x[0], c.x[1], c.x[2]); });
+  table.element(Op::convert_op, [](C c) { return converted(c.b, kernel_type(c.g->dtype(c.v)), c.x[0]); });
+  for (Op op : {Op::add_op, Op::add_any_op}) table.element(op, [](C c) { return c.b.add(c.x[0], c.x[1]); });
+  table.element(Op::sub_op, [](C c) { return c.b.sub(c.x[0], c.x[1]); });
+  table.element(Op::neg_op, [](C c) { return c.b.neg(c.x[0]); });
+  table.element(Op::mul_op, [](C c) { return c.b.mul(c.x[0], c.x[1]); });
+  table.element(Op::mul_no_nan_op, [](C c) {
+    return c.b.select(c.b.cmp(KCmp::eq, c.x[0], zero(c.b, c.b.type(c.x[0]))), c.x[0], c.b.mul(c.x[0], c.x[1]));
+  });
+  table.element(Op::div_op, [](C c) { return quotient(c.b, c.x[0], c.x[1]); });
+  table.element(Op::integer_pow_op, [](C c) { return power(c.b, c.x[0], c.g->attrs(c.v).integer(Key::n)); });
+  table.element(Op::max_op, [](C c) { return extremum(c.b, true, c.x[0], c.x[1]); });
+  table.element(Op::min_op, [](C c) { return extremum(c.b, false, c.x[0], c.x[1]); });
+  table.element(Op::sqrt_op, [](C c) { return c.b.sqrt(c.x[0]); });
+  table.element(Op::rsqrt_op, [](C c) { return c.b.div(c.b.number(c.b.type(c.x[0]), 1), c.b.sqrt(c.x[0])); });
+  table.element(Op::abs_op, [](C c) { return c.b.abs(c.x[0]); });
+  table.element(Op::sign_op, [](C c) { return sign(c.b, c.x[0]); });
+  table.element(Op::floor_op, [](C c) { return c.b.round(c.x[0], KernelBuilder::floor); });
+  table.element(Op::ceil_op, [](C c) { return c.b.round(c.x[0], KernelBuilder::ceil); });
+  table.element(Op::round_even_op, [](C c) { return c.b.round(c.x[0], KernelBuilder::even); });
+  table.element(Op::trunc_op, [](C c) { return c.b.round(c.x[0], KernelBuilder::trunc); });
+  table.element(Op::compare_op, [](C c) { return compare(c.b, c.g->attrs(c.v).direction(), c.x[0], c.x[1]); });
+  for (Op op : {Op::and_op, Op::or_op, Op::xor_op})
+    table.element(op, [](C c) { return bits(c.b, c.op, c.x[0], c.x[1]); });
+  table.element(Op::not_op, [](C c) {
+    KType t = c.b.type(c.x[0]);
+    return t == KType::mask ? c.b.mnot(c.x[0]) : c.b.bit_xor(c.x[0], integer(c.b, t, -1));
+  });
+  table.element(Op::shl_op, [](C c) { return c.b.shlv(c.x[0], c.x[1]); });
+  table.element(Op::shr_op, [](C c) { return c.b.shrv(c.x[0], c.x[1]); });
+  table.element(Op::sar_op, [](C c) { return c.b.sarv(c.x[0], c.x[1]); });
+  table.element(Op::popcnt_op, [](C c) { return c.b.popcnt(c.x[0]); });
 }
 
 }  // namespace jot::cpu

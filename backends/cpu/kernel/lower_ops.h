@@ -27,9 +27,13 @@ uint32_t lower_element(KernelBuilder& b, const ir::GraphData& g, ir::Value v, st
 // Extrema as the IR defines them: NaN if either is, the first of equal ones.
 uint32_t extremum(KernelBuilder& b, bool max, uint32_t x, uint32_t y);
 
-// What a reduction starts with, and one step of it.
-uint32_t reduction_start(KernelBuilder& b, ir::Op op, KType t);
+// What a reduction starts with, one step of it, and what combines lanes.
+uint32_t reduction_start(KernelBuilder& b, ir::Op op, DType dtype);
 uint32_t reduction_step(KernelBuilder& b, ir::Op op, uint32_t accumulator, uint32_t x);
-KReduce reduction_kind(ir::Op op);
+KOp reduction_of_lanes(ir::Op op);
+// A sum: a term that is a structural zero adds nothing, a product is contracted with it, and of floats what rounding
+// loses is kept.
+bool adds(ir::Op op);
+inline bool keeps_losses(ir::Op reduction, DType dtype) { return adds(reduction) && is_floating(dtype); }
 
 }  // namespace jot::cpu

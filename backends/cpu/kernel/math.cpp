@@ -1,15 +1,19 @@
 #include "backends/cpu/kernel/math.h"
 
-#include <array>
 #include <cmath>
 #include <limits>
+#include <map>
+
+#include "backends/cpu/ops/cpu_ops.h"
 
 #include "jot/error.h"
 
 namespace jot::cpu {
-namespace {
 
 using Value = uint32_t;
+using ir::Op;
+
+namespace {
 
 // Coefficients by bench/math_coefficients.py (minimax, lowest order first). hi, lo, ...: a number as a sum of floats.
 struct Constants {
@@ -89,162 +93,155 @@ constexpr Constants kF64 = {.type = KType::f64,
                             .trig_safe = 1e9,
                             .tanh_one = 20};
 
-// Emits the expansions for one builder and type.
+}  // namespace
+
+// What expansions for one builder and type share.
 class Expansion {
  public:
-  Expansion(KernelBuilder& b, KType type) : b_(b), k_(type == KType::f64 ? kF64 : kF32) {}
+  Expansion(KernelBuilder& builder, KType type) : b(builder), k(type == KType::f64 ? kF64 : kF32) {}
+  KernelBuilder& b;
+  const Constants& k;
 
-  Value exp(Value x) {
-    auto [t, n, high, r] = reduce(x);
-    Value p = b_.fma(b_.fma(polynomial(k_.exp, r), r, number(1)), r, number(1));
-    Value y = b_.mul(p, power_of_two(t));
-    y = b_.select(b_.cmp(KCmp::le, x, number(-k_.exp_zero)), number(0), y);
-    Value cold = b_.mand(b_.cmp(KCmp::gt, b_.abs(x), number(k_.exp_safe)), b_.cmp(KCmp::gt, x, number(-k_.exp_zero)));
-    return b_.fixup(KFn::exp, y, x, cold);
-  }
+  Value number(double x) const { return b.number(k.type, x); }
 
-  // x = m * 2^k with m in [sqrt(1/2), sqrt(2)); log(x) = k * ln2 + log(1 + f), f = m - 1.
-  Value log(Value x) {
-    const bool wide = k_.type == KType::f64;
-    const int64_t one = k_.bias << k_.mantissa, root_half = wide ? 0x3fe6a09e667f3bcd : 0x3f3504f3;
-    Value shifted = b_.add(b_.bitcast(k_.bits, x), integer(one - root_half));
-    // The biased exponent as the low bits of a float 2^mantissa + exponent.
-    const double offset = std::ldexp(1.0, k_.mantissa);
-    Value biased = b_.bit_or(b_.shr(shifted, k_.mantissa), b_.bitcast(k_.bits, number(offset)));
-    Value k = b_.sub(b_.bitcast(k_.type, biased), number(offset + static_cast<double>(k_.bias)));
-    Value m = b_.add(b_.bit_and(shifted, integer((int64_t{1} << k_.mantissa) - 1)), integer(root_half));
-    Value f = b_.sub(b_.bitcast(k_.type, m), number(1));
-    Value square = b_.mul(f, f), rest;  // log(1 + f) = f + rest
-    if (wide) {
-      // With s = f / (2 + f), z = s^2: log(1 + f) = f - f^2 / 2 + s * (f^2 / 2 + z * P(z)).
-      Value s = b_.div(f, b_.add(f, number(2))), z = b_.mul(s, s), half = b_.mul(square, number(0.5));
-      rest = b_.fms(s, b_.fma(polynomial(k_.log, z), z, half), half);
-    } else {
-      rest = b_.mul(b_.fma(polynomial(k_.log, f), f, number(-0.5)), square);
-    }
-    Value y = b_.fma(k, number(k_.ln2[0]), b_.add(f, b_.fma(k, number(k_.ln2[1]), rest)));
-    Value normal = b_.mand(b_.cmp(KCmp::ge, x, number(std::ldexp(1.0, 1 - static_cast<int>(k_.bias)))),
-                           b_.cmp(KCmp::lt, x, number(std::numeric_limits<double>::infinity())));
-    return b_.fixup(KFn::log, y, x, b_.mnot(normal));
-  }
-
-  // |x| = n * pi/2 + r. The polynomials are those of sin(r) and cos(r); n modulo 4 chooses and signs.
-  Value sine(Value x, bool cosine) {
-    Value a = b_.abs(x);
-    Value t = b_.fma(a, number(kTwoOverPi), number(k_.magic));
-    Value n = b_.sub(t, number(k_.magic));
-    Value r = b_.fnma(n, number(k_.half_pi[0]), a);
-    r = b_.fnma(n, number(k_.half_pi[1]), r);
-    r = b_.fnma(n, number(k_.half_pi[2]), r);
-    Value z = b_.mul(r, r);
-    Value s = b_.fma(b_.mul(z, r), polynomial(k_.sin, z), r);
-    Value c = b_.fma(b_.fma(polynomial(k_.cos, z), z, number(-0.5)), z, number(1));
-    Value quadrant = b_.bitcast(k_.bits, t);
-    Value odd = b_.cmp(KCmp::ne, b_.bit_and(quadrant, integer(1)), integer(0));
-    const int width = 8 * bytes_of(k_.type);
-    Value y, sign;
-    if (cosine) {
-      y = b_.select(odd, s, c);
-      sign = b_.shl(b_.add(quadrant, integer(1)), width - 2);  // quadrants 1 and 2
-    } else {
-      y = b_.select(odd, c, s);
-      sign = b_.bit_xor(b_.shl(quadrant, width - 2), b_.bitcast(k_.bits, x));  // 2 and 3, and x < 0
-    }
-    sign = b_.bit_and(sign, integer(sign_bit()));
-    y = b_.bit_xor(y, b_.bitcast(k_.type, sign));
-    return b_.fixup(cosine ? KFn::cos : KFn::sin, y, x, b_.cmp(KCmp::gt, a, number(k_.trig_safe)));
-  }
-
-  // u / (2 - u), u = 1 - exp(-2 |x|) = (1 - 2^n) - 2^n (exp(r) - 1). What rounding takes from r and u is kept.
-  Value tanh(Value x) {
-    Value a = b_.min(number(k_.tanh_one), b_.abs(x));  // NaN stays
-    Value y = b_.mul(a, number(-2));
-    auto [t, n, high, r] = reduce(y);
-    Value tail = b_.fnma(n, number(k_.ln2[1]), b_.sub(high, r));
-    Value scale = power_of_two(t), whole = b_.sub(number(1), scale);
-    Value linear = b_.fnma(scale, r, whole), lost = b_.fnma(scale, r, b_.sub(whole, linear));
-    Value curved = b_.fma(b_.mul(r, r), polynomial(k_.expm1, r), tail);
-    Value lesser = b_.fnma(scale, curved, lost), u = b_.add(linear, lesser);
-    Value q = b_.div(u, b_.sub(number(2), u));
-    // The derivative is 2 / (2 - u)^2 = (1 + q)^2 / 2.
-    Value root = b_.fma(q, number(0.70710678), number(0.70710678));
-    q = b_.fma(b_.mul(root, root), b_.add(b_.sub(linear, u), lesser), q);
-    Value sign = b_.bit_and(b_.bitcast(k_.bits, x), integer(sign_bit()));
-    return b_.bit_or(q, b_.bitcast(k_.type, sign));
-  }
-
-  // By e = exp(-|x|), so that nothing overflows: 1 / (1 + e) or e / (1 + e). What rounding takes from e, 1 + e and the
-  // quotient is kept.
-  Value logistic(Value x) {
-    Value y = b_.neg(b_.min(number(k_.exp_safe), b_.abs(x)));  // NaN stays
-    auto [t, n, high, r] = reduce(y);
-    Value less_one = b_.mul(b_.fma(polynomial(k_.exp, r), r, number(1)), r), p = b_.add(less_one, number(1));
-    Value scale = power_of_two(t), e = b_.mul(p, scale);
-    Value e_lost = b_.mul(b_.sub(less_one, b_.sub(p, number(1))), scale);
-    Value below = b_.add(e, number(1)), below_lost = b_.add(b_.sub(e, b_.sub(below, number(1))), e_lost);
-    Value right = b_.cmp(KCmp::ge, x, number(0));
-    Value above = b_.select(right, number(1), e), above_lost = b_.select(right, number(0), e_lost);
-    Value inverse = b_.div(number(1), below), q = b_.mul(above, inverse);
-    Value lost = b_.add(b_.fnma(q, below, above), b_.fnma(q, below_lost, above_lost));
-    q = b_.fma(lost, inverse, q);
-    q = b_.select(b_.cmp(KCmp::le, x, number(-k_.exp_zero)), number(0), q);
-    Value cold = b_.mand(b_.cmp(KCmp::lt, x, number(-k_.exp_safe)), b_.cmp(KCmp::gt, x, number(-k_.exp_zero)));
-    return b_.fixup(KFn::logistic, q, x, cold);
-  }
-
-  Value number(double x) { return b_.number(k_.type, x); }
-
- private:
   static constexpr double kLog2e = 1.4426950408889634, kTwoOverPi = 0.6366197723675814;
 
-  Value integer(int64_t x) { return b_.constant(k_.bits, static_cast<uint64_t>(x)); }
-  int64_t sign_bit() const { return std::bit_cast<int64_t>(uint64_t{1} << (8 * bytes_of(k_.type) - 1)); }
+  Value integer(int64_t x) const { return b.constant(k.bits, static_cast<uint64_t>(x)); }
+  int64_t sign_bit() const { return std::bit_cast<int64_t>(uint64_t{1} << (8 * bytes_of(k.type) - 1)); }
 
   // x = n * ln2 + r, where high lacks the lower part of n * ln2; t = magic + bias + n.
   struct Reduced {
     Value t, n, high, r;
   };
-  Reduced reduce(Value x) {
-    Value shift = number(k_.magic + static_cast<double>(k_.bias));
-    Value t = b_.fma(x, number(kLog2e), shift), n = b_.sub(t, shift);
-    Value high = b_.fnma(n, number(k_.ln2[0]), x);
-    return {t, n, high, b_.fnma(n, number(k_.ln2[1]), high)};
+  Reduced reduce(Value x) const {
+    Value shift = number(k.magic + static_cast<double>(k.bias));
+    Value t = b.fma(x, number(kLog2e), shift), n = b.sub(t, shift);
+    Value high = b.fnma(n, number(k.ln2[0]), x);
+    return {t, n, high, b.fnma(n, number(k.ln2[1]), high)};
   }
 
   // 2^n for t = magic + bias + n: the low bits of t become the exponent.
-  Value power_of_two(Value t) { return b_.bitcast(k_.type, b_.shl(b_.bitcast(k_.bits, t), k_.mantissa)); }
+  Value power_of_two(Value t) const { return b.bitcast(k.type, b.shl(b.bitcast(k.bits, t), k.mantissa)); }
 
-  Value polynomial(std::span<const double> c, Value x) {
+  Value polynomial(std::span<const double> c, Value x) const {
     Value y = number(c.back());
-    for (size_t i = c.size() - 1; i-- > 0;) y = b_.fma(y, x, number(c[i]));
+    for (size_t i = c.size() - 1; i-- > 0;) y = b.fma(y, x, number(c[i]));
     return y;
   }
-
-  KernelBuilder& b_;
-  const Constants& k_;
 };
 
-Value expand(KernelBuilder& b, KFn fn, Value x) {
-  Expansion e(b, b.type(x));
-  switch (fn) {
-    case KFn::exp:
-      return e.exp(x);
-    case KFn::log:
-      return e.log(x);
-    case KFn::sin:
-      return e.sine(x, false);
-    case KFn::cos:
-      return e.sine(x, true);
-    case KFn::tanh:
-      return e.tanh(x);
-    case KFn::logistic:
-      return e.logistic(x);
-    default:
-      internal_error("no expansion", name(fn));
-  }
+namespace {
+
+Value exp(const Expansion& make, Value x) {
+  auto& [b, k] = make;
+  auto [t, n, high, r] = make.reduce(x);
+  Value p = b.fma(b.fma(make.polynomial(k.exp, r), r, make.number(1)), r, make.number(1));
+  Value y = b.mul(p, make.power_of_two(t));
+  y = b.select(b.cmp(KCmp::le, x, make.number(-k.exp_zero)), make.number(0), y);
+  Value cold = b.mand(b.cmp(KCmp::gt, b.abs(x), make.number(k.exp_safe)), b.cmp(KCmp::gt, x, make.number(-k.exp_zero)));
+  return b.fixup(function(Op::exp_op), y, x, cold);
 }
 
-Value apply(KernelBuilder& b, KFn fn, Value x) { return b.out_of_line_math() ? b.call(fn, x) : expand(b, fn, x); }
+// x = m * 2^k with m in [sqrt(1/2), sqrt(2)); log(x) = k * ln2 + log(1 + f), f = m - 1.
+Value log(const Expansion& make, Value x) {
+  auto& [b, k] = make;
+  const bool wide = k.type == KType::f64;
+  const int64_t one = k.bias << k.mantissa, root_half = wide ? 0x3fe6a09e667f3bcd : 0x3f3504f3;
+  Value shifted = b.add(b.bitcast(k.bits, x), make.integer(one - root_half));
+  // The biased exponent as the low bits of a float 2^mantissa + exponent.
+  const double offset = std::ldexp(1.0, k.mantissa);
+  Value biased = b.bit_or(b.shr(shifted, k.mantissa), b.bitcast(k.bits, make.number(offset)));
+  Value power = b.sub(b.bitcast(k.type, biased), make.number(offset + static_cast<double>(k.bias)));
+  Value m = b.add(b.bit_and(shifted, make.integer((int64_t{1} << k.mantissa) - 1)), make.integer(root_half));
+  Value f = b.sub(b.bitcast(k.type, m), make.number(1));
+  Value square = b.mul(f, f), rest;  // log(1 + f) = f + rest
+  if (wide) {
+    // With s = f / (2 + f), z = s^2: log(1 + f) = f - f^2 / 2 + s * (f^2 / 2 + z * P(z)).
+    Value s = b.div(f, b.add(f, make.number(2))), z = b.mul(s, s), half = b.mul(square, make.number(0.5));
+    rest = b.fms(s, b.fma(make.polynomial(k.log, z), z, half), half);
+  } else {
+    rest = b.mul(b.fma(make.polynomial(k.log, f), f, make.number(-0.5)), square);
+  }
+  Value y = b.fma(power, make.number(k.ln2[0]), b.add(f, b.fma(power, make.number(k.ln2[1]), rest)));
+  Value normal = b.mand(b.cmp(KCmp::ge, x, make.number(std::ldexp(1.0, 1 - static_cast<int>(k.bias)))),
+                        b.cmp(KCmp::lt, x, make.number(std::numeric_limits<double>::infinity())));
+  return b.fixup(function(Op::log_op), y, x, b.mnot(normal));
+}
+
+// |x| = n * pi/2 + r. The polynomials are those of sin(r) and cos(r); n modulo 4 chooses and signs.
+Value sine(const Expansion& make, Value x, bool cosine) {
+  auto& [b, k] = make;
+  Value a = b.abs(x);
+  Value t = b.fma(a, make.number(Expansion::kTwoOverPi), make.number(k.magic));
+  Value n = b.sub(t, make.number(k.magic));
+  Value r = b.fnma(n, make.number(k.half_pi[0]), a);
+  r = b.fnma(n, make.number(k.half_pi[1]), r);
+  r = b.fnma(n, make.number(k.half_pi[2]), r);
+  Value z = b.mul(r, r);
+  Value s = b.fma(b.mul(z, r), make.polynomial(k.sin, z), r);
+  Value c = b.fma(b.fma(make.polynomial(k.cos, z), z, make.number(-0.5)), z, make.number(1));
+  Value quadrant = b.bitcast(k.bits, t);
+  Value odd = b.cmp(KCmp::ne, b.bit_and(quadrant, make.integer(1)), make.integer(0));
+  const int width = 8 * bytes_of(k.type);
+  Value y, sign;
+  if (cosine) {
+    y = b.select(odd, s, c);
+    sign = b.shl(b.add(quadrant, make.integer(1)), width - 2);  // quadrants 1 and 2
+  } else {
+    y = b.select(odd, c, s);
+    sign = b.bit_xor(b.shl(quadrant, width - 2), b.bitcast(k.bits, x));  // 2 and 3, and x < 0
+  }
+  sign = b.bit_and(sign, make.integer(make.sign_bit()));
+  y = b.bit_xor(y, b.bitcast(k.type, sign));
+  return b.fixup(cosine ? function(Op::cos_op) : function(Op::sin_op), y, x,
+                 b.cmp(KCmp::gt, a, make.number(k.trig_safe)));
+}
+
+// u / (2 - u), u = 1 - exp(-2 |x|) = (1 - 2^n) - 2^n (exp(r) - 1). What rounding takes from r and u is kept.
+Value tanh(const Expansion& make, Value x) {
+  auto& [b, k] = make;
+  Value a = b.min(make.number(k.tanh_one), b.abs(x));  // NaN stays
+  Value y = b.mul(a, make.number(-2));
+  auto [t, n, high, r] = make.reduce(y);
+  Value tail = b.fnma(n, make.number(k.ln2[1]), b.sub(high, r));
+  Value scale = make.power_of_two(t), whole = b.sub(make.number(1), scale);
+  Value linear = b.fnma(scale, r, whole), lost = b.fnma(scale, r, b.sub(whole, linear));
+  Value curved = b.fma(b.mul(r, r), make.polynomial(k.expm1, r), tail);
+  Value lesser = b.fnma(scale, curved, lost), u = b.add(linear, lesser);
+  Value q = b.div(u, b.sub(make.number(2), u));
+  // The derivative is 2 / (2 - u)^2 = (1 + q)^2 / 2.
+  Value root = b.fma(q, make.number(0.70710678), make.number(0.70710678));
+  q = b.fma(b.mul(root, root), b.add(b.sub(linear, u), lesser), q);
+  Value sign = b.bit_and(b.bitcast(k.bits, x), make.integer(make.sign_bit()));
+  return b.bit_or(q, b.bitcast(k.type, sign));
+}
+
+// By e = exp(-|x|), so that nothing overflows: 1 / (1 + e) or e / (1 + e). What rounding takes from e, 1 + e and the
+// quotient is kept.
+Value logistic(const Expansion& make, Value x) {
+  auto& [b, k] = make;
+  Value y = b.neg(b.min(make.number(k.exp_safe), b.abs(x)));  // NaN stays
+  auto [t, n, high, r] = make.reduce(y);
+  Value less_one = b.mul(b.fma(make.polynomial(k.exp, r), r, make.number(1)), r), p = b.add(less_one, make.number(1));
+  Value scale = make.power_of_two(t), e = b.mul(p, scale);
+  Value e_lost = b.mul(b.sub(less_one, b.sub(p, make.number(1))), scale);
+  Value below = b.add(e, make.number(1)), below_lost = b.add(b.sub(e, b.sub(below, make.number(1))), e_lost);
+  Value right = b.cmp(KCmp::ge, x, make.number(0));
+  Value above = b.select(right, make.number(1), e), above_lost = b.select(right, make.number(0), e_lost);
+  Value inverse = b.div(make.number(1), below), q = b.mul(above, inverse);
+  Value lost = b.add(b.fnma(q, below, above), b.fnma(q, below_lost, above_lost));
+  q = b.fma(lost, inverse, q);
+  q = b.select(b.cmp(KCmp::le, x, make.number(-k.exp_zero)), make.number(0), q);
+  Value cold = b.mand(b.cmp(KCmp::lt, x, make.number(-k.exp_safe)), b.cmp(KCmp::gt, x, make.number(-k.exp_zero)));
+  return b.fixup(function(Op::logistic_op), q, x, cold);
+}
+
+const Function* function_of(KFn fn) { return cpu_op(static_cast<Op>(fn)).function.get(); }
+
+// y: of functions of two arguments.
+Value expand(KernelBuilder& b, Op op, Value x, Value y = kNone) {
+  return cpu_op(op).function->expand(Expansion(b, b.type(x)), x, y);
+}
 
 template <class Int>
 Int quotient(Int a, Int b) {
@@ -253,26 +250,8 @@ Int quotient(Int a, Int b) {
 }
 
 double libm_real(KFn fn, double x, double y) {
-  switch (fn) {
-    case KFn::exp:
-      return std::exp(x);
-    case KFn::log:
-      return std::log(x);
-    case KFn::sin:
-      return std::sin(x);
-    case KFn::cos:
-      return std::cos(x);
-    case KFn::tanh:
-      return std::tanh(x);
-    case KFn::logistic: {
-      double e = std::exp(-std::abs(x));
-      return (x >= 0 ? 1 : e) / (1 + e);
-    }
-    case KFn::pow:
-      return std::pow(x, y);
-    default:
-      internal_error("not a function on floats", name(fn));
-  }
+  if (fn == KFn::pow) return std::pow(x, y);
+  return function_of(fn)->libm(x, y);
 }
 
 template <class Int>
@@ -284,29 +263,34 @@ Int libm_integer(KFn fn, Int a, Int b) {
 
 }  // namespace
 
-Value exp(KernelBuilder& b, Value x) { return apply(b, KFn::exp, x); }
-Value log(KernelBuilder& b, Value x) { return apply(b, KFn::log, x); }
-Value sin(KernelBuilder& b, Value x) { return apply(b, KFn::sin, x); }
-Value cos(KernelBuilder& b, Value x) { return apply(b, KFn::cos, x); }
-Value tanh(KernelBuilder& b, Value x) { return apply(b, KFn::tanh, x); }
-Value logistic(KernelBuilder& b, Value x) { return apply(b, KFn::logistic, x); }
+int operands_of(KFn fn) {
+  if (fn >= KFn::pow) return fn <= KFn::irem ? 2 : 0;
+  const Function* f = static_cast<int>(fn) < ir::num_ops() ? function_of(fn) : nullptr;
+  return f ? f->operands : 0;
+}
 
-Value rsqrt(KernelBuilder& b, Value x) { return b.div(b.number(b.type(x), 1), b.sqrt(x)); }
+Value elementary(KernelBuilder& b, Op op, Value x, Value y) {
+  return b.out_of_line_math() && y == kNone ? b.call(function(op), x) : expand(b, op, x, y);
+}
 
 const Kernel& routine_body(KFn fn, KType type) {
-  constexpr size_t count = static_cast<size_t>(KFn::logistic) + 1;
+  using Bodies = std::map<std::pair<KFn, KType>, Kernel>;
   static const auto* bodies = [] {
-    auto* all = new std::array<std::array<Kernel, 2>, count>;
-    for (size_t i = 0; i < count; ++i)
+    auto* all = new Bodies;
+    for (int i = 0; i < ir::num_ops(); ++i) {
+      Op op = static_cast<Op>(i);
+      if (operands_of(function(op)) != 1) continue;
       for (KType t : {KType::f32, KType::f64}) {
         KernelBuilder b(1);
-        b.output(expand(b, static_cast<KFn>(i), b.input(t)));
-        (*all)[i][t == KType::f64] = std::move(b).finish();
+        b.output(expand(b, op, b.input(t)));
+        all->emplace(std::pair(function(op), t), std::move(b).finish());
       }
+    }
     return all;
   }();
-  if (static_cast<size_t>(fn) >= count) internal_error("no routine", name(fn));
-  return (*bodies)[static_cast<size_t>(fn)][type == KType::f64];
+  auto at = bodies->find({fn, type});
+  if (at == bodies->end()) internal_error("no routine", name(fn));
+  return at->second;
 }
 
 uint64_t libm(KFn fn, KType type, uint64_t x, uint64_t y) {
@@ -327,6 +311,32 @@ uint64_t libm(KFn fn, KType type, uint64_t x, uint64_t y) {
       break;
   }
   internal_error("a type of numbers", name(type));
+}
+
+void define_functions(CpuTable& table) {
+  auto define = [&](Op op, const Function& f) {
+    table[op].function = std::make_shared<Function>(f);
+    table.element(
+        op, [](const ElementContext& c) { return elementary(c.b, c.op, c.x[0], c.x.size() == 2 ? c.x[1] : kNone); });
+  };
+  auto unary = [&](Op op, Function::Expand expand, double (*libm)(double, double)) { define(op, {1, expand, libm}); };
+  using E = const Expansion&;
+  unary(
+      Op::exp_op, [](E e, Value x, Value) { return exp(e, x); }, [](double x, double) { return std::exp(x); });
+  unary(
+      Op::log_op, [](E e, Value x, Value) { return log(e, x); }, [](double x, double) { return std::log(x); });
+  unary(
+      Op::sin_op, [](E e, Value x, Value) { return sine(e, x, false); }, [](double x, double) { return std::sin(x); });
+  unary(
+      Op::cos_op, [](E e, Value x, Value) { return sine(e, x, true); }, [](double x, double) { return std::cos(x); });
+  unary(
+      Op::tanh_op, [](E e, Value x, Value) { return tanh(e, x); }, [](double x, double) { return std::tanh(x); });
+  unary(
+      Op::logistic_op, [](E e, Value x, Value) { return logistic(e, x); },
+      [](double x, double) {
+        double t = std::exp(-std::abs(x));
+        return (x >= 0 ? 1 : t) / (1 + t);
+      });
 }
 
 }  // namespace jot::cpu

@@ -6,14 +6,18 @@
 
 namespace jot::cpu {
 
-// x is f32 or f64. In a builder with out-of-line math these are calls.
-uint32_t exp(KernelBuilder& b, uint32_t x);
-uint32_t log(KernelBuilder& b, uint32_t x);
-uint32_t sin(KernelBuilder& b, uint32_t x);
-uint32_t cos(KernelBuilder& b, uint32_t x);
-uint32_t tanh(KernelBuilder& b, uint32_t x);
-uint32_t logistic(KernelBuilder& b, uint32_t x);  // 1 / (1 + exp(-x))
-uint32_t rsqrt(KernelBuilder& b, uint32_t x);     // 1 / sqrt(x)
+// An elementary function as the op that it is: its instructions (y: of two arguments), and one element by libm.
+class Expansion;
+struct Function {
+  using Expand = uint32_t (*)(const Expansion& e, uint32_t x, uint32_t y);
+  int operands;
+  Expand expand;
+  double (*libm)(double x, double y);
+};
+// The op of x, and y, of f32 or f64. In a builder with out-of-line math a call, if it has one argument.
+uint32_t elementary(KernelBuilder& b, ir::Op op, uint32_t x, uint32_t y = kNone);
+// 1 or 2; 0 if it is no function.
+int operands_of(KFn fn);
 
 // What `call` runs: input, straight line, output.
 const Kernel& routine_body(KFn fn, KType type);

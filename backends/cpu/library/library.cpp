@@ -433,7 +433,9 @@ class LoopDot final : public Dot {
 
 }  // namespace
 
-std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v) {
+std::unique_ptr<const Routine> make_dot(const RoutineContext& context) {
+  const ir::GraphData& g = context.g;
+  const ir::Value v = context.v;
   const Shape &x = g.shape(g.operand(v, 0)), &y = g.shape(g.operand(v, 1));
   ir::AttrView attrs = g.attrs(v);
   Ints contract_x = attrs.first(Key::contract), contract_y = attrs.second(Key::contract);

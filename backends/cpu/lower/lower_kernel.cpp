@@ -179,7 +179,7 @@ void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const
 void ClusterLowering::find_strips() {
   constexpr int64_t kMost = 32;
   bool sums = std::ranges::any_of(cluster_.members, [&](Value v) {
-    return c_.reduction[v] != Reduction::none && g_.op(v) == Op::reduce_sum_op && is_floating(g_.dtype(v));
+    return c_.reduction[v] != Reduction::none && keeps_losses(g_.op(v), g_.dtype(v));
   });
   if (!sums) return;
   int64_t below = 1;  // iterations of the loops inside

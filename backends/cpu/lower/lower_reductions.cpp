@@ -8,12 +8,13 @@ using namespace ir;
 
 void ClusterReductions::start_reduction(Value v) {
   auto n = static_cast<uint32_t>(c_.axes.elements(v));
-  KType t = kernel_type(g_.dtype(v));
-  bool folds = g_.op(v) == Op::reduce_sum_op && is_floating(g_.dtype(v)) &&
+  DType dtype = g_.dtype(v);
+  KType t = kernel_type(dtype);
+  bool folds = keeps_losses(g_.op(v), dtype) &&
                (strip_loop_ != SIZE_MAX || (cluster_.splits && c_.reduction[v] == Reduction::full));
   variables_[v] = static_cast<uint32_t>(variable_values_.size());
   for (uint32_t j = 0; j < n; ++j) {
-    variable_values_.push_back(b_->var(reduction_start(*b_, g_.op(v), t)));
+    variable_values_.push_back(b_->var(reduction_start(*b_, g_.op(v), dtype)));
     if (folds) sums_[variable_values_.back()] = {b_->var(zero(*b_, t)), b_->var(zero(*b_, t))};
   }
   if (c_.reduction[v] == Reduction::full) partials_[v] = args_->partial(v);
@@ -46,7 +47,7 @@ uint32_t ClusterReductions::result_of(Value v, uint32_t element) {
     x = whole_sum(*b_, at->second.high, at->second.low);
     sums_.erase(at);
   }
-  return b_->reduce(reduction_kind(g_.op(v)), x);
+  return b_->reduce(reduction_of_lanes(g_.op(v)), x);
 }
 
 void ClusterReductions::finish_rows(Value v) {

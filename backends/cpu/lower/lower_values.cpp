@@ -1,6 +1,7 @@
 // Values of a cluster, element by element.
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/lower/lower_kernel.h"
+#include "backends/cpu/ops/cpu_ops.h"
 
 namespace jot::cpu {
 
@@ -78,10 +79,18 @@ void ClusterElements::make_frame(const Frame& f) {
 
 // True: done.
 bool ClusterElements::step(Frame& f) {
-  Op op = g_.op(f.value);
-  if (op == Op::dot_op || is_reduction(op)) return step_terms(f);
-  if (op == Op::gather_op) return step_gather(f);
-  return step_elementwise(f);
+  switch (cpu_op(g_.op(f.value)).kernel) {
+    case InKernel::terms:
+      return step_terms(f);
+    case InKernel::gathered:
+      return step_gather(f);
+    case InKernel::element:
+      return step_elementwise(f);
+    case InKernel::moved:
+    case InKernel::no:
+      break;
+  }
+  internal_error("a value that kernels compute", name_of(g_.op(f.value)));
 }
 
 // Nothing to add in a sum of cotangents: absent, or a constant zero.
@@ -202,7 +211,7 @@ void ClusterElements::resolve_term(Frame& f) {
   if (dot) {
     f.x[1] = resolve(g_.operand(f.value, 1), element[1]);
     f.resolved = 2;
-  } else if (g_.op(f.value) == Op::reduce_sum_op && find_product(f.x[0], p)) {
+  } else if (adds(g_.op(f.value)) && find_product(f.x[0], p)) {
     f.x[0] = p.factor[0];
     f.x[1] = p.factor[1];
     f.negative = p.negative;
@@ -228,6 +237,7 @@ bool ClusterElements::add_product(Frame& f) {
 
 bool ClusterElements::step_terms(Frame& f) {
   Op op = g_.op(f.value);
+  const bool sums = adds(op);
   uint32_t count = t_.maps.terms(f.value).count;
   for (; f.next < count; ++f.next, f.resolved = 0) {
     if (f.resolved == 0) resolve_term(f);
@@ -236,18 +246,18 @@ bool ClusterElements::step_terms(Frame& f) {
       continue;
     }
     uint32_t term;
-    if (op == Op::reduce_sum_op ? !get(f.x[0], term) : !get_number(f.x[0], term)) return false;
+    if (sums ? !get(f.x[0], term) : !get_number(f.x[0], term)) return false;
     if (term == kAbsent) continue;
     f.accumulator = f.accumulator == kNone ? term : reduction_step(*b_, op, f.accumulator, term);
   }
-  KType type = kernel_type(g_.dtype(f.value));
   if (c_.reduction[f.value] != Reduction::none) {
     uint32_t variable = variable_values_[variables_.at(f.value) + f.element];
     if (f.accumulator != variable) b_->set(variable, f.accumulator);
     return true;
   }
   if (f.accumulator == kNone && count > 0) f.accumulator = kAbsent;  // all terms are
-  if (f.accumulator == kNone) f.accumulator = op == Op::dot_op ? zero(*b_, type) : reduction_start(*b_, op, type);
+  DType dtype = g_.dtype(f.value);
+  if (f.accumulator == kNone) f.accumulator = sums ? zero(*b_, kernel_type(dtype)) : reduction_start(*b_, op, dtype);
   set_slot(t_.slot[f.value] + f.element, f.accumulator);
   return true;
 }

@@ -55,13 +55,13 @@ Kernel fold_kernel(KType t, int lanes, bool last) {
 // The result of a reduction of nothing.
 uint64_t start_bits(Op op, DType dtype) {
   KernelBuilder b(1);
-  return static_cast<uint64_t>(b.instr(reduction_start(b, op, kernel_type(dtype))).imm);
+  return static_cast<uint64_t>(b.instr(reduction_start(b, op, dtype)).imm);
 }
 
 }  // namespace
 
 ColumnFold::ColumnFold(Op op, DType dtype, bool weighted)
-    : dtype_(dtype), start_(start_bits(op, dtype)), compensated_(op == Op::reduce_sum_op && is_floating(dtype)) {
+    : dtype_(dtype), start_(start_bits(op, dtype)), compensated_(keeps_losses(op, dtype)) {
   const KType t = kernel_type(dtype);
   const int lanes = InnerKernel::lanes(bytes_of(t));
   column_ = InnerKernel(columns_kernel(op, t, lanes, 1, weighted));

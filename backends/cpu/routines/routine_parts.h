@@ -11,12 +11,14 @@
 
 namespace jot::cpu {
 
-std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int64_t error_code, ir::Ints operand_steps);
-std::unique_ptr<Routine> make_reduce(const ir::GraphData& g, ir::Value v);
-std::unique_ptr<Routine> make_random_bits(const ir::GraphData& g, ir::Value v);
-std::unique_ptr<Routine> make_fold_in(const ir::GraphData& g, ir::Value v);
-std::unique_ptr<Routine> make_sort(const ir::GraphData& g, ir::Value v);
-std::unique_ptr<Routine> make_cond(const ir::GraphData& g, ir::Value v);
+std::unique_ptr<const Routine> make_indexing(const RoutineContext& c);
+std::unique_ptr<const Routine> make_index_check(const RoutineContext& c);
+std::unique_ptr<const Routine> make_reduce(const RoutineContext& c);
+std::unique_ptr<const Routine> make_random_bits(const RoutineContext& c);
+std::unique_ptr<const Routine> make_fold_in(const RoutineContext& c);
+std::unique_ptr<const Routine> make_sort(const RoutineContext& c);
+std::unique_ptr<const Routine> make_cond(const RoutineContext& c);
+std::unique_ptr<const Routine> make_dot(const RoutineContext& c);  // library.cpp: the library's, or our own
 
 // Steps of the axes of a contiguous array.
 inline std::vector<int64_t> row_major(const Shape& shape) {

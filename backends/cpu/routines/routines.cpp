@@ -58,7 +58,9 @@ StridedCopy strided(const Shape& extents, Ints src, Ints dst, int size) {
   return c;
 }
 
-std::unique_ptr<Copies> make_movement(const ir::GraphData& g, ir::Value v) {
+std::unique_ptr<const Routine> make_movement(const RoutineContext& context) {
+  const ir::GraphData& g = context.g;
+  const ir::Value v = context.v;
   auto r = std::make_unique<Copies>();
   ir::MovementReader movement;
   const ir::Movement& m = movement(g, v);
@@ -101,7 +103,9 @@ void append(std::vector<std::byte>& bytes, T x) {
   bytes.insert(bytes.end(), reinterpret_cast<std::byte*>(&x), reinterpret_cast<std::byte*>(&x) + sizeof x);
 }
 
-std::unique_ptr<Stored> make_constant(const ir::GraphData& g, ir::Value v) {
+std::unique_ptr<const Routine> make_constant(const RoutineContext& c) {
+  const ir::GraphData& g = c.g;
+  const ir::Value v = c.v;
   auto r = std::make_unique<Stored>();
   r->count = g.shape(v).numel();
   r->size = size_of(g.dtype(v));
@@ -172,14 +176,16 @@ class DynamicSlice final : public Routine {
   }
 };
 
-std::unique_ptr<Routine> make_dynamic_slice(const ir::GraphData& g, ir::Value v, Ints operand_steps) {
+std::unique_ptr<const Routine> make_dynamic_slice(const RoutineContext& c) {
+  const ir::GraphData& g = c.g;
+  const ir::Value v = c.v;
   auto r = std::make_unique<DynamicSlice>();
   r->update = g.op(v) == Op::dynamic_update_slice_op;
   const Shape& whole = g.shape(g.operand(v, 0));
   const Shape& part = r->update ? g.shape(g.operand(v, 1)) : g.shape(v);
   int size = size_of(g.dtype(v));
   r->steps = row_major(whole);
-  if (!operand_steps.empty()) r->steps.assign(operand_steps.begin(), operand_steps.end());
+  if (!c.operand_steps.empty()) r->steps.assign(c.operand_steps.begin(), c.operand_steps.end());
   for (size_t d = 0; d < whole.size(); ++d) r->limit.push_back(whole[d] - part[d]);
   r->copy = r->update ? strided(part, row_major(part), r->steps, size) : strided(part, r->steps, row_major(part), size);
   r->copy.normalise();
@@ -188,54 +194,50 @@ std::unique_ptr<Routine> make_dynamic_slice(const ir::GraphData& g, ir::Value v,
   return r;
 }
 
+std::unique_ptr<const Routine> make_iota(const RoutineContext& c) {
+  auto r = std::make_unique<Iota>();
+  auto dim = static_cast<size_t>(c.g.attrs(c.v).integer(Key::dim));
+  const Shape& shape = c.g.shape(c.v);
+  r->outer = shape.slice(0, dim).numel();
+  r->extent = shape[dim];
+  r->inner = shape.slice(dim + 1, shape.size()).numel();
+  r->dtype = c.g.dtype(c.v);
+  return r;
+}
+
+std::unique_ptr<const Routine> make_identity(const RoutineContext& c) {
+  auto r = std::make_unique<Identity>();
+  r->n = c.g.attrs(c.v).shape().numel();
+  r->dtype = c.g.dtype(c.v);
+  return r;
+}
+
 }  // namespace
 
-std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code,
-                                            Ints operand_steps) {
-  if (ir::moves(g.op(v)) != ir::Moves::nothing_known) return make_movement(g, v);
-  switch (g.op(v)) {
-    case Op::const_op:
-      return make_constant(g, v);
-    case Op::iota_op: {
-      auto r = std::make_unique<Iota>();
-      auto dim = static_cast<size_t>(g.attrs(v).integer(Key::dim));
-      const Shape& shape = g.shape(v);
-      r->outer = shape.slice(0, dim).numel();
-      r->extent = shape[dim];
-      r->inner = shape.slice(dim + 1, shape.size()).numel();
-      r->dtype = g.dtype(v);
-      return r;
-    }
-    case Op::identity_op: {
-      auto r = std::make_unique<Identity>();
-      r->n = g.attrs(v).shape().numel();
-      r->dtype = g.dtype(v);
-      return r;
-    }
-    case Op::random_bits_op:
-      return make_random_bits(g, v);
-    case Op::fold_in_op:
-      return make_fold_in(g, v);
-    case Op::dynamic_slice_op:
-    case Op::dynamic_update_slice_op:
-      return make_dynamic_slice(g, v, operand_steps);
-    case Op::gather_op:
-    case Op::scatter_add_op:
-    case Op::scatter_set_op:
-      return make_indexing(g, v, error_code, operand_steps);
-    case Op::reduce_sum_op:
-    case Op::reduce_max_op:
-    case Op::reduce_min_op:
-      return make_reduce(g, v);
-    case Op::dot_op:
-      return make_dot(g, v);
-    case Op::sort_op:
-      return make_sort(g, v);
-    case Op::cond_op:
-      return make_cond(g, v);
-    default:
-      return nullptr;
+void define_routines(CpuTable& table) {
+  table[Op::const_op].routine = make_constant;
+  table[Op::iota_op].routine = make_iota;
+  table[Op::identity_op].routine = make_identity;
+  table[Op::random_bits_op].routine = make_random_bits;
+  table[Op::fold_in_op].routine = make_fold_in;
+  auto is_movement = [](Op op) { return ir::moves(op) != ir::Moves::nothing_known; };
+  table.each(is_movement, [](CpuOp& op) { op.routine = make_movement; });
+  table[Op::dynamic_slice_op].routine = table[Op::dynamic_update_slice_op].routine = make_dynamic_slice;
+  for (Op op : {Op::gather_op, Op::scatter_add_op, Op::scatter_set_op}) {
+    table[op].routine = make_indexing;
+    table[op].check = make_index_check;
   }
+  table[Op::gather_op].strided = table[Op::dynamic_slice_op].strided = true;
+  for (Op op : {Op::scatter_add_op, Op::scatter_set_op, Op::dynamic_update_slice_op}) table[op].updates = true;
+  table.each(ir::is_reduction, [](CpuOp& op) { op.routine = make_reduce; });
+  table[Op::dot_op].routine = make_dot;
+  table[Op::sort_op].routine = make_sort;
+  table[Op::cond_op].routine = make_cond;
+}
+
+std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code) {
+  RoutineRule make = cpu_op(g.op(v)).routine;
+  return make ? make({g, v, error_code}) : nullptr;
 }
 
 }  // namespace jot::cpu

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/cpu/kernel/kernel_ir.h"
+#include "backends/cpu/ops/cpu_ops.h"
 #include "backends/cpu/routines/strided_copy.h"
 #include "backends/engine.h"
 #include "ir/graph.h"
@@ -24,8 +25,8 @@ struct Fault {
 class Routine {
  public:
   virtual ~Routine() = default;
-  // Contiguous operands (but for operand_steps, below) and result. The result may be operand 0 itself for
-  // dynamic_update_slice and the scatters; it overlaps no other operand; it is not touched then if there is an error.
+  // Contiguous operands (but for RoutineContext::operand_steps) and result. The result may be operand 0 itself
+  // where the table says `updates`; it overlaps no other operand; it is not touched then if there is an error.
   // `scratch`: scratch_bytes, aligned to 64 bytes. A fault of the data is recorded in `error` as error_code + the op's
   // code, the element and what was found (ir/rules.h).
   virtual void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const = 0;
@@ -40,15 +41,7 @@ class Routine {
   std::vector<std::shared_ptr<const Engine>> regions;  // that it runs; each may raise the errors of its ops
 };
 
-// Takes sources, movement, indexing, reductions, dot and ops with regions; null for other ops. operand_steps: the
-// strides of operand 0 of a gather or dynamic_slice, where it is not row-major.
-std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code,
-                                            ir::Ints operand_steps = {});
-
-// Of a gather or scatter in mode check: that its indices are within bounds, nothing else.
-std::unique_ptr<const Routine> make_index_check(const ir::GraphData& g, ir::Value v, int64_t error_code);
-
-// The library's (library.cpp) or our own product of two matrices or stacks of them.
-std::unique_ptr<const Routine> make_dot(const ir::GraphData& g, ir::Value v);
+// By the table (ops/cpu_ops.h); null for ops without a routine.
+std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code);
 
 }  // namespace jot::cpu

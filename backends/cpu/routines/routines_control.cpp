@@ -23,9 +23,9 @@ class Cond final : public Routine {
 
 }  // namespace
 
-std::unique_ptr<Routine> make_cond(const ir::GraphData& g, ir::Value v) {
+std::unique_ptr<const Routine> make_cond(const RoutineContext& c) {
   auto r = std::make_unique<Cond>();
-  ir::AttrView attrs = g.attrs(v);
+  ir::AttrView attrs = c.g.attrs(c.v);
   for (size_t i = 0; i < attrs.num_regions(Key::branches); ++i)
     r->regions.push_back(make_engine(attrs.region(Key::branches, i), {}));
   return r;

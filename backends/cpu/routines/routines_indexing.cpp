@@ -259,12 +259,12 @@ std::unique_ptr<Indexing> indexing(const ir::GraphData& g, ir::Value v, int64_t 
 
 }  // namespace
 
-std::unique_ptr<Routine> make_indexing(const ir::GraphData& g, ir::Value v, int64_t error_code, Ints operand_steps) {
-  return indexing(g, v, error_code, operand_steps);
+std::unique_ptr<const Routine> make_indexing(const RoutineContext& c) {
+  return indexing(c.g, c.v, c.error_code, c.operand_steps);
 }
 
-std::unique_ptr<const Routine> make_index_check(const ir::GraphData& g, ir::Value v, int64_t error_code) {
-  std::unique_ptr<Indexing> r = indexing(g, v, error_code, {});
+std::unique_ptr<const Routine> make_index_check(const RoutineContext& c) {
+  std::unique_ptr<Indexing> r = indexing(c.g, c.v, c.error_code, {});
   r->only_checks = true;
   return r;
 }

@@ -96,7 +96,9 @@ class Sort final : public Routine {
 
 }  // namespace
 
-std::unique_ptr<Routine> make_sort(const ir::GraphData& g, ir::Value v) {
+std::unique_ptr<const Routine> make_sort(const RoutineContext& c) {
+  const ir::GraphData& g = c.g;
+  const ir::Value v = c.v;
   auto r = std::make_unique<Sort>();
   const Shape& shape = g.shape(v);
   auto dim = static_cast<size_t>(g.attrs(v).integer(Key::dim));

@@ -108,8 +108,10 @@ class FoldIn final : public Routine {
 
 }  // namespace
 
-std::unique_ptr<Routine> make_random_bits(const ir::GraphData& g, ir::Value v) {
-  auto made = [&](auto r) -> std::unique_ptr<Routine> {
+std::unique_ptr<const Routine> make_random_bits(const RoutineContext& c) {
+  const ir::GraphData& g = c.g;
+  const ir::Value v = c.v;
+  auto made = [&](auto r) -> std::unique_ptr<const Routine> {
     r->lanes = g.shape(g.operand(v, 1)).numel();
     r->draws = r->lanes ? g.shape(v).numel() / r->lanes : 0;
     return r;
@@ -118,7 +120,9 @@ std::unique_ptr<Routine> make_random_bits(const ir::GraphData& g, ir::Value v) {
   return made(std::make_unique<RandomBits<int64_t>>());
 }
 
-std::unique_ptr<Routine> make_fold_in(const ir::GraphData& g, ir::Value v) {
+std::unique_ptr<const Routine> make_fold_in(const RoutineContext& c) {
+  const ir::GraphData& g = c.g;
+  const ir::Value v = c.v;
   auto r = std::make_unique<FoldIn>();
   r->keys = g.shape(g.operand(v, 1)).numel();
   return r;

@@ -18,54 +18,41 @@ namespace {
 
 using Axis = StridedCopy::Axis;
 
-enum class Fold : uint8_t { sum, max, min };
+// Many parts, by the description R of the reduction (ir/ops/total.h).
+template <class R, class T>
+using Whole = typename R::template Fold<T>;
 
-template <Fold fold, class T>
-T combine(T a, T b) {
-  if constexpr (fold == Fold::sum) {
-    if constexpr (std::is_integral_v<T>)
-      return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-    else
-      return a + b;
-  } else {
-    return ir::extremum<fold == Fold::max>(a, b);
-  }
-}
-
-// Many parts.
-template <Fold fold, class T>
-using Whole = std::conditional_t<fold == Fold::sum, ir::Total<T>,
-                                 std::conditional_t<fold == Fold::max, ir::Largest<T>, ir::Least<T>>>;
-
-template <Fold fold, class T>
+template <class R, class T>
 T neutral() {
-  return Whole<fold, T>().value();
+  return Whole<R, T>().value();
 }
 
 // A row in blocks of 512, each in 16 lanes.
-template <Fold fold, class T>
+template <class R, class T>
 T fold_row(const T* x, int64_t n, int64_t step) {
   constexpr int64_t kLanes = 16, kBlock = 512;
-  Whole<fold, T> whole;
+  Whole<R, T> whole;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const int64_t end = std::min(n, begin + kBlock);
     T lanes[kLanes];
-    std::fill_n(lanes, kLanes, neutral<fold, T>());
-    for (int64_t i = begin, l = 0; i < end; ++i, l = (l + 1) % kLanes) lanes[l] = combine<fold>(lanes[l], x[i * step]);
+    std::fill_n(lanes, kLanes, neutral<R, T>());
+    for (int64_t i = begin, l = 0; i < end; ++i, l = (l + 1) % kLanes)
+      lanes[l] = Whole<R, T>::combine(lanes[l], x[i * step]);
     for (int64_t width = kLanes / 2; width > 0; width /= 2)
-      for (int64_t l = 0; l < width; ++l) lanes[l] = combine<fold>(lanes[l], lanes[l + width]);
+      for (int64_t l = 0; l < width; ++l) lanes[l] = Whole<R, T>::combine(lanes[l], lanes[l + width]);
     whole.add(lanes[0]);
   }
   return whole.value();
 }
 
 // All of x[0 .. 4 quarter + rest) into *y, quarter by quarter beside each other. Arguments: x, y, quarter, rest.
-Kernel row_kernel(Op op, KType t, int lanes) {
+Kernel row_kernel(Op op, DType dtype, int lanes) {
+  const KType t = kernel_type(dtype);
   KernelBuilder b(lanes);
   uint32_t y = b.arg(2), quarter = b.arg(3), rest = b.arg(4), bytes = b.imuli(quarter, bytes_of(t));
   uint32_t x[5] = {b.arg(1)}, total[4];
   for (size_t q = 1; q < 5; ++q) x[q] = b.iadd(x[q - 1], bytes);
-  for (uint32_t& v : total) v = b.var(reduction_start(b, op, t));
+  for (uint32_t& v : total) v = b.var(reduction_start(b, op, dtype));
   uint32_t j = b.vloop(quarter);
   for (size_t q = 0; q < 4; ++q) b.set(total[q], reduction_step(b, op, total[q], b.load(t, x[q], j)));
   b.endloop();
@@ -73,53 +60,46 @@ Kernel row_kernel(Op op, KType t, int lanes) {
   b.set(total[0], reduction_step(b, op, total[0], b.load(t, x[4], j)));
   b.endloop();
   uint32_t left = reduction_step(b, op, total[0], total[1]), right = reduction_step(b, op, total[2], total[3]);
-  b.store_one(b.reduce(reduction_kind(op), reduction_step(b, op, left, right)), y);
+  b.store_one(b.reduce(reduction_of_lanes(op), reduction_step(b, op, left, right)), y);
   return std::move(b).finish();
 }
 
 // Result axes and reduced axes of the operand, each with its step.
 class Reduce final : public Routine {
  public:
-  Fold fold = Fold::sum;
+  Op op = Op::reduce_sum_op;
   DType dtype = DType::f32;
   StridedCopy kept, reduced;  // src: step in the operand; dst: in the result
 
-  void make_kernels(Op op) {
+  void make_kernels() {
     if (dtype == DType::u8) return;
     const KType t = kernel_type(dtype);
     lanes_ = InnerKernel::lanes(bytes_of(t));
-    row_ = InnerKernel(row_kernel(op, t, lanes_));
+    row_ = InnerKernel(row_kernel(op, dtype, lanes_));
     columns_ = ColumnFold(op, dtype, false);
   }
 
   void run(std::span<const void* const> operands, void* out, std::byte*, KernelError&) const override {
-    visit_dtype(dtype, [&](auto zero) {
-      using T = decltype(zero);
-      auto x = static_cast<const T*>(operands[0]);
-      auto y = static_cast<T*>(out);
-      switch (fold) {
-        case Fold::sum:
-          return all<Fold::sum>(x, y);
-        case Fold::max:
-          return all<Fold::max>(x, y);
-        case Fold::min:
-          return all<Fold::min>(x, y);
-      }
+    ir::visit_reduction(op, [&](auto reduction) {
+      visit_dtype(dtype, [&](auto zero) {
+        using T = decltype(zero);
+        all<decltype(reduction)>(static_cast<const T*>(operands[0]), static_cast<T*>(out));
+      });
     });
   }
 
  private:
   static constexpr int64_t kWidth = 512, kPieces = 256;
 
-  template <Fold f, class T>
+  template <class R, class T>
   void all(const T* x, T* y) const {
     const int64_t results = kept.count(), terms = reduced.count();
     if (results == 0) return;
     if (terms == 0) {
-      std::fill_n(y, results, neutral<f, T>());
+      std::fill_n(y, results, neutral<R, T>());
       return;
     }
-    if (results == 1 && reduced.rank() == 1) return one<f>(x, y);
+    if (results == 1 && reduced.rank() == 1) return one<R>(x, y);
     const bool columns = lanes_ && kept.rank() > 0 && kept.axes.back().src == 1 && kept.axes.back().extent >= lanes_;
     const int64_t width = columns ? kept.axes.back().extent : 1, block = std::min<int64_t>(width, kWidth);
     const int64_t blocks = (width + block - 1) / block, tasks = results / width * blocks;
@@ -134,14 +114,14 @@ class Reduce final : public Routine {
           columns_(x + o.src + first, nullptr, std::span<const Axis>(reduced.axes), y + o.dst + first,
                    std::min(block, width - first));
         else
-          y[o.dst] = fold_rows<f>(x + o.src);
+          y[o.dst] = fold_rows<R>(x + o.src);
       }
     };
     parallel_for(chunks, body);
   }
 
   // Everything to one element: partial results of fixed pieces, then those in order.
-  template <Fold f, class T>
+  template <class R, class T>
   void one(const T* x, T* y) const {
     constexpr int64_t kLeast = 16384;
     const Axis& row = reduced.axes[0];
@@ -149,18 +129,18 @@ class Reduce final : public Routine {
     const int64_t pieces = (row.extent + piece - 1) / piece;
     T partial[kPieces];
     auto body = [&](int64_t c, int) {
-      partial[c] = fold_one<f>(x + c * piece * row.src, std::min(piece, row.extent - c * piece), row.src);
+      partial[c] = fold_one<R>(x + c * piece * row.src, std::min(piece, row.extent - c * piece), row.src);
     };
     parallel_for(pieces, body);
-    *y = fold_row<f>(partial, pieces, 1);
+    *y = fold_row<R>(partial, pieces, 1);
   }
 
   // One row: by the kernel, in blocks that bound the length of its sums.
-  template <Fold f, class T>
+  template <class R, class T>
   T fold_one(const T* x, int64_t n, int64_t step) const {
     const int64_t block = int64_t{32} * 4 * lanes_;
-    if (step != 1 || lanes_ == 0 || n < 2 * lanes_) return fold_row<f>(x, n, step);
-    Whole<f, T> whole;
+    if (step != 1 || lanes_ == 0 || n < 2 * lanes_) return fold_row<R>(x, n, step);
+    Whole<R, T> whole;
     T part{};
     for (int64_t begin = 0; begin < n; begin += block) {
       const int64_t count = std::min(block, n - begin), quarter = count / (4 * lanes_) * lanes_;
@@ -171,14 +151,14 @@ class Reduce final : public Routine {
     return whole.value();
   }
 
-  template <Fold f, class T>
+  template <class R, class T>
   T fold_rows(const T* x) const {
     if (reduced.rank() == 0) return *x;
     const Axis& row = reduced.axes.back();
     std::span<const Axis> outer(reduced.axes.data(), reduced.rank() - 1);
     const int64_t rows = reduced.count() / row.extent;
-    Whole<f, T> whole;
-    for (int64_t r = 0; r < rows; ++r) whole.add(fold_one<f>(x + offsets_of(outer, r).src, row.extent, row.src));
+    Whole<R, T> whole;
+    for (int64_t r = 0; r < rows; ++r) whole.add(fold_one<R>(x + offsets_of(outer, r).src, row.extent, row.src));
     return whole.value();
   }
 
@@ -189,9 +169,11 @@ class Reduce final : public Routine {
 
 }  // namespace
 
-std::unique_ptr<Routine> make_reduce(const ir::GraphData& g, ir::Value v) {
+std::unique_ptr<const Routine> make_reduce(const RoutineContext& c) {
+  const ir::GraphData& g = c.g;
+  const ir::Value v = c.v;
   auto r = std::make_unique<Reduce>();
-  r->fold = g.op(v) == Op::reduce_sum_op ? Fold::sum : g.op(v) == Op::reduce_max_op ? Fold::max : Fold::min;
+  r->op = g.op(v);
   r->dtype = g.dtype(v);
   const Shape& x = g.shape(g.operand(v, 0));
   std::vector<int64_t> src = row_major(x), dst = row_major(g.shape(v));
@@ -204,7 +186,7 @@ std::unique_ptr<Routine> make_reduce(const ir::GraphData& g, ir::Value v) {
       r->kept.add(x[d], src[d], dst[next++]);
   r->kept.normalise();
   r->reduced.normalise();
-  r->make_kernels(g.op(v));
+  r->make_kernels();
   return r;
 }
 

@@ -1,0 +1,33 @@
+#include "backends/cpu/ops/cpu_ops.h"
+
+#include "ir/movement.h"
+
+namespace jot::cpu {
+
+using ir::Op;
+
+CpuTable::CpuTable() : ops_(static_cast<size_t>(ir::num_ops())) {
+  define_clustered(*this);
+  define_elements(*this);
+  define_functions(*this);
+  define_routines(*this);
+}
+
+void define_clustered(CpuTable& table) {
+  auto is_movement = [](Op op) { return ir::moves(op) != ir::Moves::nothing_known; };
+  auto is_effect = [](Op op) { return ir::info(op).op_class == ir::OpClass::effect; };
+  table.each(is_movement, [](CpuOp& op) { op.kernel = InKernel::moved; });
+  table.each(ir::is_reduction, [](CpuOp& op) { op.kernel = InKernel::terms; });
+  table[Op::dot_op].kernel = InKernel::terms;
+  table[Op::gather_op].kernel = InKernel::gathered;
+  table.each(is_effect, [](CpuOp& op) { op.why = "functionalize gives it meaning"; });
+  table[Op::param_op].why = "it is there when a call begins";
+  table[Op::result_op].why = "made with the result before it";
+}
+
+const CpuOp& cpu_op(Op op) {
+  static const auto* table = new CpuTable;
+  return static_cast<const CpuTable&>(*table)[op];
+}
+
+}  // namespace jot::cpu
