@@ -67,39 +67,26 @@ Value composed_relu(Emitter& e, Value x) {
   return build::where(e.b, build::compare(e.b, x, zero, Direction::le), zero, x);
 }
 
-const Unary kUnary_abs{"abs", "abs_", Domain::numeric, Op::abs_op, nullptr};
-const Unary kUnary_neg{"neg", "neg_", Domain::numeric, Op::neg_op, nullptr};
-const Unary kUnary_sign{"sign", "sign_", Domain::numeric, Op::sign_op, nullptr};
-const Unary kUnary_floor{"floor", "floor_", Domain::rounding, Op::floor_op, nullptr};
-const Unary kUnary_ceil{"ceil", "ceil_", Domain::rounding, Op::ceil_op, nullptr};
-const Unary kUnary_round{"round", "round_", Domain::rounding, Op::round_even_op, nullptr};
-const Unary kUnary_trunc{"trunc", "trunc_", Domain::rounding, Op::trunc_op, nullptr};
-const Unary kUnary_exp{"exp", "exp_", Domain::floating, Op::exp_op, nullptr};
-const Unary kUnary_log{"log", "log_", Domain::floating, Op::log_op, nullptr};
-const Unary kUnary_sqrt{"sqrt", "sqrt_", Domain::floating, Op::sqrt_op, nullptr};
-const Unary kUnary_rsqrt{"rsqrt", "rsqrt_", Domain::floating, Op::rsqrt_op, nullptr};
-const Unary kUnary_sin{"sin", "sin_", Domain::floating, Op::sin_op, nullptr};
-const Unary kUnary_cos{"cos", "cos_", Domain::floating, Op::cos_op, nullptr};
-const Unary kUnary_tanh{"tanh", "tanh_", Domain::floating, Op::tanh_op, nullptr};
-const Unary kUnary_sigmoid{"sigmoid", "sigmoid_", Domain::floating, Op::logistic_op, nullptr};
-const Unary kUnary_square{"square", "square_", Domain::numeric, Op::mul_op, composed_square};
-const Unary kUnary_reciprocal{"reciprocal", "reciprocal_", Domain::floating, Op::div_op, composed_reciprocal};
-const Unary kUnary_relu{"relu", "relu_", Domain::numeric, Op::where_op, composed_relu};
+#define JOT_DEFINE(name, domain, op) const Unary kUnary_##name{#name, #name "_", Domain::domain, Op::op, nullptr};
+JOT_UNARY_OP(JOT_DEFINE)
+#undef JOT_DEFINE
+#define JOT_DEFINE(name, domain) \
+  const Unary kUnary_##name{#name, #name "_", Domain::domain, Op::copy_op, composed_##name};
+JOT_UNARY_COMPOSED(JOT_DEFINE)
+#undef JOT_DEFINE
 
 // ---- of two, of which one may be a number
 
 struct Binary {
   std::string_view name, in_place;
+  Domain domain;
   Op op;
   Op of_booleans;  // op itself: none
-  bool divides = false;
 };
-constexpr Binary kBinary_add{"add", "add_", Op::add_op, Op::or_op};
-constexpr Binary kBinary_sub{"sub", "sub_", Op::sub_op, Op::sub_op};
-constexpr Binary kBinary_mul{"mul", "mul_", Op::mul_op, Op::and_op};
-constexpr Binary kBinary_div{"div", "div_", Op::div_op, Op::div_op, true};
-constexpr Binary kBinary_maximum{"maximum", "maximum_", Op::max_op, Op::or_op};
-constexpr Binary kBinary_minimum{"minimum", "minimum_", Op::min_op, Op::and_op};
+#define JOT_DEFINE(name, domain, op, of_booleans) \
+  constexpr Binary kBinary_##name{#name, #name "_", Domain::domain, Op::op, Op::of_booleans};
+JOT_BINARY_OP(JOT_DEFINE)
+#undef JOT_DEFINE
 
 struct Typed {
   Op op;
@@ -107,7 +94,7 @@ struct Typed {
 };
 Typed typed(const Emitter& e, const Binary& f, const Arg& a, const Arg& b) {
   DType dtype = promoted({&a, &b});
-  if (f.divides) dtype = floating(dtype);
+  if (f.domain == Domain::floating) dtype = floating(dtype);
   if (dtype != DType::boolean) return {f.op, dtype};
   if (f.of_booleans == f.op)
     e.fail<DTypeError>("not defined for two booleans: use logical_xor, or convert with to(i64)");
@@ -195,7 +182,7 @@ Value inverted(Emitter& e, const Tensor& x) {
 
 }  // namespace
 
-#define JOT_DEFINE(name)                                                             \
+#define JOT_DEFINE(name, ...)                                                        \
   Tensor name(const Tensor& x, Location at) { return apply(kUnary_##name, x, at); }  \
   Tensor Tensor::name(Location at) const { return apply(kUnary_##name, *this, at); } \
   const Tensor& Tensor::name##_(Location at) const {                                 \
@@ -205,19 +192,14 @@ Value inverted(Emitter& e, const Tensor& x) {
 JOT_UNARY(JOT_DEFINE)
 #undef JOT_DEFINE
 
-#define JOT_DEFINE(name)                                                                           \
+#define JOT_DEFINE(name, ...)                                                                      \
   Tensor name(const Arg& a, const Arg& b) { return apply(kBinary_##name, a, b); }                  \
   Tensor Tensor::name(const Arg& b) const { return apply(kBinary_##name, Arg(*this, b.at()), b); } \
   const Tensor& Tensor::name##_(const Arg& b) const {                                              \
     apply_in_place(kBinary_##name, *this, b);                                                      \
     return *this;                                                                                  \
   }
-JOT_DEFINE(add)
-JOT_DEFINE(sub)
-JOT_DEFINE(mul)
-JOT_DEFINE(div)
-JOT_DEFINE(maximum)
-JOT_DEFINE(minimum)
+JOT_BINARY_OP(JOT_DEFINE)
 #undef JOT_DEFINE
 
 #define JOT_DEFINE(name, compute)                                                      \
@@ -231,19 +213,7 @@ JOT_DEFINE(minimum)
     store(e, *this, compute(e, *this, b));                                             \
     return *this;                                                                      \
   }
-JOT_DEFINE(pow, compute_pow)
-JOT_DEFINE(eq, compared<Direction::eq>)
-JOT_DEFINE(ne, compared<Direction::ne>)
-JOT_DEFINE(lt, compared<Direction::lt>)
-JOT_DEFINE(le, compared<Direction::le>)
-JOT_DEFINE(gt, compared<Direction::gt>)
-JOT_DEFINE(ge, compared<Direction::ge>)
-JOT_DEFINE(logical_and, logical<Op::and_op>)
-JOT_DEFINE(logical_or, logical<Op::or_op>)
-JOT_DEFINE(logical_xor, logical<Op::xor_op>)
-JOT_DEFINE(bitwise_and, bitwise<Op::and_op>)
-JOT_DEFINE(bitwise_or, bitwise<Op::or_op>)
-JOT_DEFINE(bitwise_xor, bitwise<Op::xor_op>)
+JOT_BINARY_COMPOSED(JOT_DEFINE)
 #undef JOT_DEFINE
 
 #define JOT_DEFINE(name, compute)                                         \
@@ -257,8 +227,7 @@ JOT_DEFINE(bitwise_xor, bitwise<Op::xor_op>)
     store(e, *this, compute(e, *this));                                   \
     return *this;                                                         \
   }
-JOT_DEFINE(logical_not, negated)
-JOT_DEFINE(bitwise_not, inverted)
+JOT_NOT(JOT_DEFINE)
 #undef JOT_DEFINE
 
 // ---- operators

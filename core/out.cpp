@@ -29,14 +29,14 @@ Location line(const Arg& a, const Arg& b) { return a.at().line ? a.at() : b.at()
 
 }  // namespace
 
-#define JOT_DEFINE(name)                                               \
+#define JOT_DEFINE(name, ...)                                          \
   Tensor name##_out(const Tensor& out, const Tensor& x, Location at) { \
     return into(#name "_out", out, name(x, at), at);                   \
   }
 JOT_UNARY(JOT_DEFINE)
 JOT_NOT(JOT_DEFINE)
 #undef JOT_DEFINE
-#define JOT_DEFINE(name)                                             \
+#define JOT_DEFINE(name, ...)                                        \
   Tensor name##_out(const Tensor& out, const Arg& a, const Arg& b) { \
     return into(#name "_out", out, name(a, b), line(a, b));          \
   }

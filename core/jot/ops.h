@@ -12,11 +12,11 @@ namespace jot {
 #define JOT_FN(name) \
   [](const auto&... jot_args_) -> decltype(::jot::name(jot_args_...)) { return ::jot::name(jot_args_...); }
 
-#define JOT_FREE(name) Tensor name(const Tensor& x, Location at = JOT_HERE);
+#define JOT_FREE(name, ...) Tensor name(const Tensor& x, Location at = JOT_HERE);
 JOT_UNARY(JOT_FREE)
 JOT_NOT(JOT_FREE)
 #undef JOT_FREE
-#define JOT_FREE(name) Tensor name(const Arg& a, const Arg& b);
+#define JOT_FREE(name, ...) Tensor name(const Arg& a, const Arg& b);
 JOT_BINARY(JOT_FREE)
 #undef JOT_FREE
 Tensor clamp(const Tensor& x, const Bound& low, const Bound& high);
@@ -28,19 +28,16 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, const Arg& value);
 Tensor stop_gradient(const Tensor& x, Location at = JOT_HERE);  // constant to every derivative
 
 // Reductions.
-Tensor sum(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
-Tensor mean(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
+#define JOT_FREE(name) \
+  Tensor name(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
+JOT_REDUCTION(JOT_FREE)
+#undef JOT_FREE
 Tensor var(const Tensor& x, const Axes& dims = {}, int64_t correction = 1, bool keepdim = false,
            Location at = JOT_HERE);
 Tensor std(const Tensor& x, const Axes& dims = {}, int64_t correction = 1, bool keepdim = false,
            Location at = JOT_HERE);
-Tensor amax(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
-Tensor amin(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 Tensor max(const Tensor& x, Location at = JOT_HERE);
 Tensor min(const Tensor& x, Location at = JOT_HERE);
-Tensor all(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
-Tensor any(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
-Tensor logsumexp(const Tensor& x, const Axes& dims, bool keepdim = false, Location at = JOT_HERE);
 Tensor softmax(const Tensor& x, int64_t dim, Location at = JOT_HERE);
 Tensor log_softmax(const Tensor& x, int64_t dim, Location at = JOT_HERE);
 

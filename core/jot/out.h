@@ -8,11 +8,11 @@
 
 namespace jot {
 
-#define JOT_OUT(name) Tensor name##_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
+#define JOT_OUT(name, ...) Tensor name##_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 JOT_UNARY(JOT_OUT)
 JOT_NOT(JOT_OUT)
 #undef JOT_OUT
-#define JOT_OUT(name) Tensor name##_out(const Tensor& out, const Arg& a, const Arg& b);
+#define JOT_OUT(name, ...) Tensor name##_out(const Tensor& out, const Arg& a, const Arg& b);
 JOT_BINARY(JOT_OUT)
 #undef JOT_OUT
 #define JOT_OUT(name) Tensor name##_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);

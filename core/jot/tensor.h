@@ -31,19 +31,30 @@ int64_t numel_of(const Tensor& t, const char* what, Location at);
 // clang-format off
 // Elementwise functions of one tensor: each is a member, a member that writes (name_), a free function, and one that
 // writes its result to a given tensor (name_out).
-#define JOT_UNARY(X) \
-  X(abs) X(neg) X(sign) X(floor) X(ceil) X(round) X(trunc) X(exp) X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) \
-  X(sin) X(cos) X(tanh) X(sigmoid) X(relu)
+// name, dtypes that are taken (floating: others are converted; rounding: integers stay), op. The composed ones have none.
+#define JOT_UNARY_OP(X) \
+  X(abs, numeric, abs_op) X(neg, numeric, neg_op) X(sign, numeric, sign_op) \
+  X(floor, rounding, floor_op) X(ceil, rounding, ceil_op) X(round, rounding, round_even_op) X(trunc, rounding, trunc_op) \
+  X(exp, floating, exp_op) X(log, floating, log_op) X(sqrt, floating, sqrt_op) X(rsqrt, floating, rsqrt_op) \
+  X(sin, floating, sin_op) X(cos, floating, cos_op) X(tanh, floating, tanh_op) X(sigmoid, floating, logistic_op)
+#define JOT_UNARY_COMPOSED(X) X(square, numeric) X(reciprocal, floating) X(relu, numeric)
+#define JOT_UNARY(X) JOT_UNARY_OP(X) JOT_UNARY_COMPOSED(X)
 // The same of truth values and bits.
-#define JOT_NOT(X) X(logical_not) X(bitwise_not)
+#define JOT_NOT(X) X(logical_not, negated) X(bitwise_not, inverted)
 // Products, and reductions over axes; each has a free function and name_out.
 #define JOT_PRODUCT(X) X(matmul) X(mm) X(mv) X(bmm) X(dot) X(outer)
 #define JOT_REDUCTION(X) X(sum) X(mean) X(amax) X(amin) X(all) X(any) X(logsumexp)
-// Elementwise functions of two, of which one may be a number.
-#define JOT_BINARY(X) \
-  X(add) X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum) \
-  X(eq) X(ne) X(lt) X(le) X(gt) X(ge) X(logical_and) X(logical_or) X(logical_xor) \
-  X(bitwise_and) X(bitwise_or) X(bitwise_xor)
+// Elementwise functions of two, of which one may be a number: name, dtypes, op, op of booleans (the same: none).
+#define JOT_BINARY_OP(X) \
+  X(add, numeric, add_op, or_op) X(sub, numeric, sub_op, sub_op) \
+  X(mul, numeric, mul_op, and_op) X(div, floating, div_op, div_op) \
+  X(maximum, numeric, max_op, or_op) X(minimum, numeric, min_op, and_op)
+#define JOT_BINARY_COMPOSED(X) \
+  X(pow, compute_pow) X(eq, compared<Direction::eq>) X(ne, compared<Direction::ne>) X(lt, compared<Direction::lt>) \
+  X(le, compared<Direction::le>) X(gt, compared<Direction::gt>) X(ge, compared<Direction::ge>) \
+  X(logical_and, logical<Op::and_op>) X(logical_or, logical<Op::or_op>) X(logical_xor, logical<Op::xor_op>) \
+  X(bitwise_and, bitwise<Op::and_op>) X(bitwise_or, bitwise<Op::or_op>) X(bitwise_xor, bitwise<Op::xor_op>)
+#define JOT_BINARY(X) JOT_BINARY_OP(X) JOT_BINARY_COMPOSED(X)
 // clang-format on
 
 struct ValuesIndices;
@@ -160,13 +171,13 @@ class Tensor {
   const Tensor& operator|=(const Arg& other) const;
   const Tensor& operator^=(const Arg& other) const;
 
-#define JOT_MEMBER(name)                     \
+#define JOT_MEMBER(name, ...)                \
   Tensor name(Location at = JOT_HERE) const; \
   const Tensor& name##_(Location at = JOT_HERE) const;
   JOT_UNARY(JOT_MEMBER)
   JOT_NOT(JOT_MEMBER)
 #undef JOT_MEMBER
-#define JOT_MEMBER(name)               \
+#define JOT_MEMBER(name, ...)          \
   Tensor name(const Arg& other) const; \
   const Tensor& name##_(const Arg& other) const;
   JOT_BINARY(JOT_MEMBER)
@@ -177,17 +188,13 @@ class Tensor {
   const Tensor& clamp_(const Bound& low) const;
 
   // Reductions: dims {} are all.
-  Tensor sum(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
-  Tensor mean(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
+#define JOT_MEMBER(name) Tensor name(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
+  JOT_REDUCTION(JOT_MEMBER)
+#undef JOT_MEMBER
   Tensor var(const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE) const;
   Tensor std(const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE) const;
-  Tensor amax(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
-  Tensor amin(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
   Tensor max(Location at = JOT_HERE) const;
   Tensor min(Location at = JOT_HERE) const;
-  Tensor all(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
-  Tensor any(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
-  Tensor logsumexp(const Axes& dims, bool keepdim = false, Location at = JOT_HERE) const;
   Tensor softmax(int64_t dim, Location at = JOT_HERE) const;
   Tensor log_softmax(int64_t dim, Location at = JOT_HERE) const;
 

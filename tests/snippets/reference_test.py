@@ -20,7 +20,7 @@ def names(header):
     text = NAMESPACE.sub('', header.read_text())
     found = set(FUNCTION.findall(text)) | set(TYPE.findall(text))
     for list_ in re.findall(r'#define JOT_\w+\(X\)((?:.*\\\n)*.*)', text):
-        found |= set(re.findall(r'X\((\w+)\)', list_))
+        found |= set(re.findall(r'X\((\w+)\b', list_))
     for constant in CONSTANT.findall(text):
         found |= set(re.findall(r'(\w+) = ', constant))
     for name in ('Tensor', 'Executable', 'Module'):
