@@ -80,6 +80,12 @@ Tensor sum(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
   return e.result(reduce(e, Op::reduce_sum_op, v, dims_of(e, x, dims), keepdim));
 }
 
+Tensor prod(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
+  Emitter e("prod", at, x);
+  Value v = operand(e, x, is_floating(x.impl()->dtype()) ? x.impl()->dtype() : DType::i64);
+  return e.result(reduce(e, Op::reduce_prod_op, v, dims_of(e, x, dims), keepdim));
+}
+
 Tensor mean(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
   Emitter e("mean", at, x);
   check_floating(e, x);

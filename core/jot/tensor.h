@@ -43,7 +43,7 @@ int64_t numel_of(const Tensor& t, const char* what, Location at);
 #define JOT_NOT(X) X(logical_not, negated) X(bitwise_not, inverted)
 // Products, and reductions over axes; each has a free function and name_out.
 #define JOT_PRODUCT(X) X(matmul) X(mm) X(mv) X(bmm) X(dot) X(outer)
-#define JOT_REDUCTION(X) X(sum) X(mean) X(amax) X(amin) X(all) X(any) X(logsumexp)
+#define JOT_REDUCTION(X) X(sum) X(prod) X(mean) X(amax) X(amin) X(all) X(any) X(logsumexp)
 // Elementwise functions of two, of which one may be a number: name, dtypes, op, op of booleans (the same: none).
 #define JOT_BINARY_OP(X) \
   X(add, numeric, add_op, or_op) X(sub, numeric, sub_op, sub_op) \

@@ -64,6 +64,31 @@ Value jvp_extremum(const JvpContext& c) {
   return build::div(b, sum, count);
 }
 
+// By halves, so that no order of derivative divides by a factor, which may be zero.
+Value jvp_product(const JvpContext& c) {
+  Builder& b = c.b;
+  Value x = c.primals[0], t = c.tangents[0];
+  if (b.shape(x).numel() == 0) return kNoValue;
+  for (int64_t d : c.attrs.ints(Key::dims))
+    for (int64_t n = b.shape(x)[static_cast<size_t>(d)], half = 0; n > 1; n = half) {
+      half = (n + 1) / 2;
+      auto lower = [&](Value v) { return build::slice_axis(b, v, d, 0, half); };
+      auto upper = [&](Value v, double last) {  // of an odd number the last is missing
+        v = build::slice_axis(b, v, d, half, n);
+        if (n % 2 == 0) return v;
+        Shape none = b.shape(v);
+        std::ranges::fill(none, 0);
+        Shape one = none;
+        one[static_cast<size_t>(d)] = 1;
+        return build::pad(b, v, build::constant(b, b.dtype(v), {}, last), none, one, none);
+      };
+      Value left = lower(x), right = upper(x, 1);
+      t = build::add_any(b, c.times(lower(t), right), c.times(upper(t, 0), left));
+      x = build::mul(b, left, right);
+    }
+  return build::reshape(b, t, b.shape(c.out));
+}
+
 Value batch_reduction(const BatchContext& c) {
   return build::reduce(c.b, c.op, c.operands[0], shifted(c.attrs.ints(Key::dims)));
 }
@@ -78,6 +103,8 @@ void define_reductions(RuleTable& table) {
   };
   extremum(Op::reduce_max_op, evaluate_reduction<Largest>);
   extremum(Op::reduce_min_op, evaluate_reduction<Least>);
+  table.define(Op::reduce_prod_op,
+               {infer_reduction, evaluate_reduction<Product>, jvp_product, kNotLinear, batch_reduction});
 }
 
 }  // namespace jot::ir

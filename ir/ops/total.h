@@ -102,6 +102,25 @@ struct Reduction<Op::reduce_min_op> {
   using Fold = Least<T>;
   static constexpr Op combine = Op::min_op;
 };
+// Integers modulo 2^n.
+template <class T>
+class Product {
+ public:
+  static T combine(T x, T y) {
+    return wrapping(x, y, [](auto a, auto b) { return a * b; });
+  }
+  void add(T x) { value_ = combine(value_, x); }
+  T value() const { return value_; }
+
+ private:
+  T value_ = 1;
+};
+template <>
+struct Reduction<Op::reduce_prod_op> {
+  template <class T>
+  using Fold = Product<T>;
+  static constexpr Op combine = Op::mul_op;
+};
 
 // Calls f with the description of a reduction.
 template <class F>

@@ -196,6 +196,37 @@ TEST_CASE("executable: every op row at special values") {
 
 // In rows, in columns, in blocks over threads, fused or not: of the greatest number twice, in places that differ; of
 // zeros of either sign.
+// Products of signs and powers of two, exact in any order, in each way of running them.
+TEST_CASE("executable: products in rows and columns, in blocks over threads, fused or not") {
+  std::mt19937 random(7);
+  for (DType d : {f64, f32, i64, i32})
+    for (int64_t n : {1, 2, 3, 8, 17, 67, 1000, 70000})
+      for (bool columns : {false, true})
+        for (bool fused : {false, true}) {
+          const int64_t axis = columns ? 0 : 1;
+          const ir::Type type{d, false, columns ? Shape{n, 2} : Shape{2, n}};
+          ir::Builder b;
+          ir::Value x = b.param(type), y = fused ? ir::build::neg(b, x) : x;
+          const ir::Graph graph = b.finish({ir::build::reduce(b, ir::Op::reduce_prod_op, y, {&axis, 1})});
+          HostTensor in(type);
+          double wanted[] = {1, 1};
+          for (int64_t row : {0, 1})
+            for (int64_t i = 0; i < n; ++i) {
+              const double v = (random() % 2 ? -1.0 : 1.0) * (random() % static_cast<unsigned>(n) < 12 ? 2 : 1);
+              in.set(columns ? i * 2 + row : row * n + i, v);
+              wanted[row] *= fused ? -v : v;
+            }
+          CAPTURE(to_text(graph));
+          const std::vector<HostTensor> inputs = {in};
+          for (int64_t row : {0, 1}) CHECK(interpret(graph, inputs)[0].number(row) == wanted[row]);
+          for (const cpu::CompileOptions& options : all_options()) {
+            if (n > 1000 && !options.code) continue;  // interpreted kernels are slow
+            CAPTURE(options.vector_bytes);
+            for (int64_t row : {0, 1}) CHECK(run_cpu(graph, inputs, options)[0].number(row) == wanted[row]);
+          }
+        }
+}
+
 TEST_CASE("executable: sums that overflow, extrema of +0 and -0") {
   std::mt19937 random(6);
   const double inf = HUGE_VAL;

@@ -56,8 +56,9 @@ void compare(const ir::Graph& graph, const std::vector<HostTensor>& inputs) {
     cpu::KernelError error;
     routine->run_results(pointers, out_pointers, aligned, error);
     CHECK(error.code == 0);
-    // Sums are added up in another order: random signs, so errors grow with the root of the terms.
-    bool exact = g.op(v) != ir::Op::dot_op && g.op(v) != ir::Op::reduce_sum_op && g.op(v) != ir::Op::cond_op;
+    // Sums and products are made in another order: random signs, so errors grow with the root of the terms.
+    bool exact = g.op(v) != ir::Op::dot_op && g.op(v) != ir::Op::reduce_sum_op && g.op(v) != ir::Op::reduce_prod_op &&
+                 g.op(v) != ir::Op::cond_op;
     double terms = exact ? 0 : static_cast<double>(g.shape(g.operand(v, 0)).numel());
     double tolerance = 16 * std::sqrt(terms) * (g.dtype(v) == f32 ? 0x1p-23 : 0x1p-52);
     for (size_t r = 0; r < outs.size(); ++r)

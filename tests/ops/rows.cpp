@@ -294,7 +294,7 @@ void logical(Table& t) {
 }
 
 void reductions(Table& t) {
-  for (Op op : {Op::reduce_sum_op, Op::reduce_max_op, Op::reduce_min_op}) {
+  for (Op op : {Op::reduce_sum_op, Op::reduce_max_op, Op::reduce_min_op, Op::reduce_prod_op}) {
     auto reduce = [&](std::string label, Input x, V dims, int order = 2) {
       t.add(
           op, std::move(label), {std::move(x)}, [=](Builder& b, Values v) { return b.emit(op, {v[0]}, Attrs(dims)); },
@@ -306,7 +306,7 @@ void reductions(Table& t) {
     reduce("all", f({2, 3}), {1, 0});
     reduce("none", f({2}), {});
     reduce("integers", i64s({3, 4}), {1}, 0);
-    reduce("nothing", f({2, 0}), {1}, op == Op::reduce_sum_op ? 2 : 0);
+    reduce("nothing", f({2, 0}), {1}, op == Op::reduce_sum_op || op == Op::reduce_prod_op ? 2 : 0);
   }
 }
 

@@ -1,4 +1,6 @@
 // grad, vjp, jvp, linearize; acceptance cases by id.
+#include <set>
+
 #include "check.h"
 
 using namespace jot;
@@ -22,6 +24,55 @@ TEST_CASE("D01 derivatives of scalar functions, up to the third") {
   }
   auto h = [](const Tensor& x) { return tanh(x); };
   CHECK_SAME(grad(grad(grad(h)))(scalar(0)), scalar(-2));
+}
+
+TEST_CASE("prod: derivatives of every order, with factors that are zero") {
+  auto f = [](const Tensor& x) { return prod(x); };
+  for (const std::vector<double>& x :
+       {std::vector<double>{2, 3, 4, 5, 7}, {2, 0, 4, 5, 7}, {2, 0, 4, 5, 0}, {0, 0, 0, 5, 7}, {3}, {0, 2}}) {
+    // The product of all factors but some.
+    auto rest = [&](std::set<size_t> without, size_t distinct) {
+      double p = without.size() == distinct;
+      for (size_t i = 0; i < x.size(); ++i) p *= without.contains(i) ? 1 : x[i];
+      return p;
+    };
+    std::vector<double> first, second, third;
+    for (size_t i = 0; i < x.size(); ++i) {
+      first.push_back(rest({i}, 1));
+      for (size_t j = 0; j < x.size(); ++j) {
+        second.push_back(rest({i, j}, 2));
+        for (size_t k = 0; k < x.size(); ++k) third.push_back(rest({i, j, k}, 3));
+      }
+    }
+    Tensor t = tensor(x);
+    CHECK(prod(t).item<double>() == rest({}, 0));
+    CHECK(grad(f)(t).to_vector<double>() == first);
+    CHECK(jit(grad(f))(t).to_vector<double>() == first);
+    CHECK(hessian(f)(t).to_vector<double>() == second);
+    CHECK(jacrev(jacrev(f))(t).to_vector<double>() == second);
+    CHECK(jacfwd(hessian(f))(t).to_vector<double>() == third);
+    CHECK(jacrev(hessian(f))(t).to_vector<double>() == third);
+  }
+}
+
+TEST_CASE("prod: dims, dtypes, nothing") {
+  Tensor x = tensor({{1.0, 2.0, 3.0}, {4.0, 0.5, -2.0}}, f64);
+  CHECK(prod(x, 0).to_vector<double>() == std::vector<double>{4, 1, -6});
+  CHECK(x.prod(-1, true).shape() == Shape{2, 1});
+  CHECK(x.prod({0, 1}).item<double>() == -24);
+  CHECK(prod(tensor({3, 4})).dtype() == i64);
+  CHECK(prod(tensor({true, false})).item<int64_t>() == 0);
+  CHECK(prod(zeros({0, 2}, f64), 0).to_vector<double>() == std::vector<double>{1, 1});
+  CHECK(grad([](const Tensor& t) { return prod(t); })(zeros({0}, f64)).shape() == Shape{0});
+  // Along columns and rows of many elements, and of all: in pieces.
+  Tensor ones_and_twos = tensor(std::vector<double>(3 * 1024 * 2, 1.0)).reshape({2048, 3});
+  ones_and_twos.slice(0, 5, 2048, 512).fill_(2);
+  CHECK(prod(ones_and_twos, 0).to_vector<double>() == std::vector<double>{16, 16, 16});
+  CHECK(prod(ones_and_twos).item<double>() == 4096);
+  CHECK(prod(ones_and_twos.t(), 1).to_vector<double>() == std::vector<double>{16, 16, 16});
+  Tensor lanes = tensor({{0.0, 2.0, 3.0}, {4.0, 0.0, 0.0}}, f64);
+  CHECK(vmap(grad([](const Tensor& t) { return prod(t); }))(lanes).to_vector<double>() ==
+        std::vector<double>{6, 0, 0, 0, 0, 0});
 }
 
 TEST_CASE("Derivatives of sigmoid and tanh keep their digits where the functions are saturated") {
