@@ -98,6 +98,10 @@ for bits in (32, 64):
     fit("cos", taylor_safe(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, lambda z: mp.mpf(1) / 24 - z / 720),
         lambda z: z**2 / mp.cos(mp.sqrt(z)), mp.mpf(0), quarter**2, 6 if big else 3, bits)
     parts("pi/2", mp.pi / 2, bits, 3)
+    # atan(r) = r + r^3 P(r^2), |r| <= 1/2.
+    fit("atan", taylor_safe(lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, lambda z: -mp.mpf(1) / 3 + z / 5),
+        taylor_safe(lambda z: z * mp.sqrt(z) / mp.atan(mp.sqrt(z)), lambda z: z), mp.mpf(0),
+        mp.mpf("0.25025"), 12 if big else 5, bits)
     parts("ln2", mp.log(2), bits, 2)
 # log(1 + f) = 2 s + s z P(z) with s = f / (2 + f), z = s^2 (f64);  f - f^2 / 2 + f^3 P(f) (f32).
 top = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mp.mpf("1.001")
