@@ -48,7 +48,8 @@ int64_t numel_of(const Tensor& t, const char* what, Location at);
 #define JOT_BINARY_OP(X) \
   X(add, numeric, add_op, or_op) X(sub, numeric, sub_op, sub_op) \
   X(mul, numeric, mul_op, and_op) X(div, floating, div_op, div_op) \
-  X(maximum, numeric, max_op, or_op) X(minimum, numeric, min_op, and_op)
+  X(maximum, numeric, max_op, or_op) X(minimum, numeric, min_op, and_op) \
+  X(atan2, floating, atan2_op, atan2_op) X(arctan2, floating, atan2_op, atan2_op)
 #define JOT_BINARY_COMPOSED(X) \
   X(pow, compute_pow) X(eq, compared<Direction::eq>) X(ne, compared<Direction::ne>) X(lt, compared<Direction::lt>) \
   X(le, compared<Direction::le>) X(gt, compared<Direction::gt>) X(ge, compared<Direction::ge>) \

@@ -223,6 +223,15 @@ void define_elementwise(RuleTable& table) {
   table.define(Op::integer_pow_op, unary(evaluate_integer_pow, jvp_integer_pow));
   table.define(Op::max_op, elementwise(evaluate_binary(Extremum<true>()), jvp_extremum<true>));
   table.define(Op::min_op, elementwise(evaluate_binary(Extremum<false>()), jvp_extremum<false>));
+  // (x y' - y x') / (x^2 + y^2): NaN at the origin, as in torch.
+  auto atan2 = [](auto y, auto x) { return std::atan2(y, x); };
+  table.define(Op::atan2_op, elementwise(evaluate_binary(atan2), [](const JvpContext& c) {
+                 Value y = c.primals[0], x = c.primals[1], t = kNoValue;
+                 Value square = build::add(c.b, mul(c.b, y, y), mul(c.b, x, x));
+                 if (c.has(0)) t = c.times(c.tangents[0], build::div(c.b, x, square));
+                 if (c.has(1)) t = add_any(c.b, t, c.times(c.tangents[1], build::div(c.b, neg(c.b, y), square)));
+                 return t;
+               }));
 }
 
 }  // namespace jot::ir

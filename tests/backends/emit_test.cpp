@@ -67,6 +67,7 @@ std::vector<Op> all_ops() {
     using M = ir::Op;
     for (M fn : {M::exp_op, M::log_op, M::sin_op, M::cos_op, M::tanh_op, M::logistic_op, M::rsqrt_op})
       ops.push_back({"math", {t}, t, [fn](B& b, V x) { return cpu_op(fn).element({b, fn, x}); }});
+    ops.push_back({"atan2", {t, t}, t, [](B& b, V x) { return elementary(b, M::atan2_op, x[0], x[1]); }});
   }
   for (KType t : {i64, i32}) {
     ops.push_back({"add", {t, t}, t, [](B& b, V x) { return b.add(x[0], x[1]); }});

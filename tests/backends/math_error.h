@@ -64,10 +64,11 @@ class CompiledMath {
  public:
   CompiledMath(const cpu::Kernel& kernel, Target target)
       : code_(cpu::compile(kernel, target)), spill_(static_cast<size_t>(code_->spill_bytes) + 64) {}
-  template <class T>
-  void operator()(std::span<const T> x, std::span<T> y) {
+  // The kernel's arguments, which have x.size() elements each.
+  template <class T, class... More>
+  void operator()(std::span<const T> x, std::span<More>... more) {
     cpu::KernelError error;
-    const int64_t args[] = {address(&error), address(x.data()), address(y.data())};
+    const int64_t args[] = {address(&error), address(x.data()), address(more.data())...};
     auto* spill = spill_.data() + (64 - reinterpret_cast<uintptr_t>(spill_.data()) % 64) % 64;
     code_->fn(args, 0, static_cast<int64_t>(x.size()), spill);
   }

@@ -76,7 +76,77 @@ void check_all(size_t random_ones) {
   }
 }
 
+// y and x of all magnitudes and signs, near the bounds of octants, and special ones with each other.
+template <class T>
+void check_atan2(int random_ones) {
+  using L = std::numeric_limits<T>;
+  std::vector<T> special = {0,
+                            1,
+                            T(0.41421356237309505),
+                            T(2.414213562373095),
+                            2,
+                            T(1e-3),
+                            T(1e3),
+                            L::infinity(),
+                            L::quiet_NaN(),
+                            L::max(),
+                            L::max() / 2,
+                            L::min(),
+                            L::denorm_min(),
+                            L::min() / 4,
+                            T(1e30)};
+  for (size_t i = 0, n = special.size(); i < n; ++i) special.push_back(-special[i]);
+  std::vector<T> y, x;
+  for (T a : special)
+    for (T b : special) y.push_back(a), x.push_back(b);
+  std::mt19937_64 random(2);
+  std::uniform_real_distribution<double> number(-1, 1), size(-12, 12);
+  for (int i = 0; i < random_ones; ++i) {
+    double a = number(random), ratio = i % 3 == 0   ? 1 + number(random) * 1e-3
+                                       : i % 3 == 1 ? 0.5 + number(random) * 1e-3
+                                                    : std::exp(size(random));
+    y.push_back(static_cast<T>(a)), x.push_back(static_cast<T>((i % 2 ? 1 : -1) * (i % 5 ? ratio : 1 / ratio) * a));
+  }
+  std::vector<T> out(y.size());
+  auto kernel = [](int lanes) {
+    cpu::KernelBuilder b(lanes);
+    auto i = b.vrange();
+    const uint32_t operands[] = {b.load(ktype<T>(), b.arg(1), i), b.load(ktype<T>(), b.arg(2), i)};
+    b.store(cpu::elementary(b, ir::Op::atan2_op, operands[0], operands[1]), b.arg(3), i);
+    b.endloop();
+    return std::move(b).finish();
+  };
+  auto check = [&](size_t n) {
+    using Wide = std::conditional_t<sizeof(T) == 4, double, long double>;
+    for (size_t i = 0; i < n; ++i) {
+      const double e = ulp_error(out[i], std::atan2(static_cast<Wide>(y[i]), static_cast<Wide>(x[i])));
+      CHECK_MESSAGE(e <= 2, "atan2 f", 8 * sizeof(T), " of ", y[i], ", ", x[i], ": ", out[i]);
+      if (!(e <= 2)) return;
+    }
+  };
+  for (Target t : {Target::avx512, Target::avx2})
+    for (bool scalar : {false, true}) {
+      if (target() == Target::reference || (t == Target::avx512 && target() != t)) continue;
+      CAPTURE(to_string(t));
+      std::ranges::fill(out, T(-7));
+      const int lanes = scalar ? 1 : (t == Target::avx512 ? 64 : 32) / static_cast<int>(sizeof(T));
+      CompiledMath(kernel(lanes), t)(std::span<const T>(y), std::span<const T>(x), std::span<T>(out));
+      check(y.size());
+    }
+  std::ranges::fill(out, T(-7));
+  cpu::KernelError error;
+  auto address = [](const void* p) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(p)); };
+  int64_t args[] = {address(&error), address(y.data()), address(x.data()), address(out.data())};
+  cpu::interpret(kernel(8), args, 0, 3000);
+  check(3000);
+}
+
 }  // namespace
+
+TEST_CASE("math: atan2 in all quadrants, of zeros, infinities and NaN as C's") {
+  check_atan2<double>(100'000);
+  check_atan2<float>(100'000);
+}
 
 TEST_CASE("math: f64") { check_all<double>(100'000); }
 TEST_CASE("math: f32") { check_all<float>(100'000); }

@@ -258,6 +258,10 @@ void elementwise(Table& t) {
 }
 
 void pointwise(Table& t) {
+  t.binary(Op::atan2_op, f({7}, 0.3, 2), f({7}));
+  t.binary(Op::atan2_op, f({7}), f({7}, -3, -0.5));
+  t.binary(Op::atan2_op, f({}, -3, -1), f({}));
+  t.binary(Op::atan2_op, f({0}), f({0}));
   t.unary(Op::exp_op);
   t.unary(Op::log_op, 0.5, 3);
   t.unary(Op::sqrt_op, 0.5, 3);

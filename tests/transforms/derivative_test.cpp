@@ -26,6 +26,21 @@ TEST_CASE("D01 derivatives of scalar functions, up to the third") {
   CHECK_SAME(grad(grad(grad(h)))(scalar(0)), scalar(-2));
 }
 
+TEST_CASE("atan2: quadrants, dtypes, derivatives") {
+  Tensor y = tensor({1.0, 1.0, -1.0, -1.0, 0.0, -0.0}, f64), x = tensor({1.0, -1.0, -1.0, 1.0, -1.0, -1.0}, f64);
+  std::vector<double> want = {0.25 * M_PI, 0.75 * M_PI, -0.75 * M_PI, -0.25 * M_PI, M_PI, -M_PI};
+  CHECK_SAME(atan2(y, x), tensor(want));
+  CHECK_SAME(arctan2(y, x), atan2(y, x));
+  CHECK(std::signbit(atan2(-0.0, tensor(1.0, f64)).item<double>()));
+  CHECK(atan2(tensor({1, 2}), 2).dtype() == f32);
+  CHECK(y.atan2(tensor({{1.0}, {2.0}}, f64)).shape() == Shape{2, 6});
+  auto angle = [](const Tensor& v) { return atan2(v[0], v[1]); };
+  Tensor p = tensor({3.0, -4.0}, f64);
+  CHECK_SAME(grad(angle)(p), tensor({-4.0 / 25, -3.0 / 25}, f64));
+  CHECK_SAME(hessian(angle)(p), tensor({{24.0 / 625, -7.0 / 625}, {-7.0 / 625, -24.0 / 625}}, f64));
+  CHECK(std::isnan(grad(angle)(zeros({2}, f64))[0].item<double>()));
+}
+
 TEST_CASE("prod: derivatives of every order, with factors that are zero") {
   auto f = [](const Tensor& x) { return prod(x); };
   for (const std::vector<double>& x :

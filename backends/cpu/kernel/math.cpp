@@ -337,6 +337,47 @@ void define_functions(CpuTable& table) {
         double t = std::exp(-std::abs(x));
         return (x >= 0 ? 1 : t) / (1 + t);
       });
+
+  // With low and high of |x| and |y|: r = low / high or, where that is above 1/2, (low - high) / (low + high), as
+  // atan(low / high) is atan(r) plus 0 or pi/4. The octant adds a multiple of pi/4 and may turn the sign.
+  define(
+      Op::atan2_op,
+      {2,
+       [](E make, Value y, Value x) {
+         static constexpr double kAtan32[] = {-0.3333323299884796, 0.19994167983531952, -0.14174212515354156,
+                                              0.10155822336673737, -0.05125146359205246};
+         static constexpr double kAtan64[] = {-0.33333333333333165, 0.19999999999934762,   -0.1428571427846398,
+                                              0.11111110731196527,  -0.09090897723050724,  0.07692093540552625,
+                                              -0.06663984047821946, 0.058593300315921915,  -0.05126082960144299,
+                                              0.04196785341462267,  -0.027584560442959264, 0.010212460868727957};
+         KernelBuilder& b = make.b;
+         const bool wide = make.k.type == KType::f64;
+         Value ay = b.abs(y), ax = b.abs(x), low = b.min(ay, ax), high = b.max(ay, ax);
+         Value sum = b.add(ay, ax);
+         Value near = b.cmp(KCmp::gt, low, b.mul(high, make.number(0.5)));
+         Value left = b.cmp(KCmp::lt, x, make.number(0)), steep = b.cmp(KCmp::gt, ay, ax);
+         Value r = b.div(b.select(near, b.sub(low, high), low), b.select(near, sum, high));
+         Value z = b.mul(r, r);
+         Value t = b.fma(b.mul(r, z), make.polynomial(wide ? std::span<const double>(kAtan64) : kAtan32, z), r);
+         t = b.select(b.mxor(left, steep), b.neg(t), t);
+         // n * pi/4, and what rounding takes from it.
+         auto part = [&](int n, bool lost) {
+           const double angle = n * 0.78539816339744828, rounded = static_cast<float>(angle);
+           return make.number(wide ? (lost ? n * 3.061616997868383e-17 : angle) : (lost ? angle - rounded : rounded));
+         };
+         auto turn = [&](bool lost) {
+           Value apart = b.select(steep, part(2, lost), b.select(left, part(4, lost), part(0, lost)));
+           return b.select(near, b.select(left, part(3, lost), part(1, lost)), apart);
+         };
+         t = b.add(turn(false), b.add(turn(true), t));
+         Value sign = b.bit_and(b.bitcast(make.k.bits, y), make.integer(make.sign_bit()));
+         t = b.bit_or(t, b.bitcast(make.k.type, sign));
+         // Two zeros, infinities, NaN, and sums that overflow.
+         Value plain = b.mand(b.cmp(KCmp::gt, sum, make.number(0)),
+                              b.cmp(KCmp::lt, sum, make.number(std::numeric_limits<double>::infinity())));
+         return b.fixup(function(Op::atan2_op), t, y, b.mnot(plain), x);
+       },
+       [](double y, double x) { return std::atan2(y, x); }});
 }
 
 }  // namespace jot::cpu
