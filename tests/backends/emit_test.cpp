@@ -10,8 +10,10 @@
 #include <thread>
 
 #include "backends/cpu/kernel/combine_gathers.h"
+#include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/kernel/math.h"
 #include "backends/cpu/ops/cpu_ops.h"
+#include "ir/half.h"
 #include "tests/backends/kernel_run.h"
 
 using namespace jot;
@@ -229,6 +231,100 @@ TEST_CASE("emit: gathers of neighbouring elements become rows, but not from memo
           for (int64_t n : {0, 1, 3, 4, 7, 8, 16, 21})
             check(kernel, t, {array(type, 64, random), list, array(type, 1000, random)}, {}, 0, n, "rows by index");
         }
+}
+
+// Random bits: halves of every kind, NaN with payloads, denormals; floats of all magnitudes.
+TEST_CASE("emit: bytes, words and halves in memory") {
+  std::mt19937_64 random(11);
+  using enum KType;
+  for (Target t : targets())
+    for (KMem memory : {KMem::byte, KMem::word, KMem::half})
+      for (int lanes : {1, lanes_for(t, 4), lanes_for(t, 8)})
+        for (int way = 0; way < 4; ++way)
+          for (int64_t n : {0, 1, 2, 3, 5, 7, 8, 9, 16, 19, 37}) {
+            const KElement element(memory == KMem::half ? f32 : i32, memory);
+            KernelBuilder b(lanes);
+            Value from = b.arg(1), to = b.arg(2), own = b.arg(3), wide = b.arg(4), list = b.arg(5), i = b.vrange();
+            Value stride = b.iconst(3), index = b.load(i32, list, i);
+            Value x = way == 0   ? b.load(element, from, i, 6)
+                      : way == 1 ? b.load_strided(element, from, b.imuli(i, 3), stride)
+                      : way == 2 ? b.gather(element, from, index, 2)
+                                 : b.load_bcast(element, from, kNone, 4);
+            b.store(x, wide, i);
+            Value y = b.load(element.type, own, i);
+            if (way == 0)
+              b.store(y, to, i, 2, memory);
+            else if (way == 1)
+              b.store_strided(y, to, b.imuli(i, 3), stride, 0, memory);
+            else if (way == 2)
+              b.scatter(y, to, index, 4, memory);
+            else
+              b.store_one(y, to, b.imuli(i, 2), 0, memory);
+            b.endloop();
+            const Kernel kernel = std::move(b).finish();
+            verify(kernel);
+            Array indices = array(i32, 64, random);
+            for (size_t l = 0; l < 64; ++l) {
+              const auto at = static_cast<int32_t>(random() % 200);
+              std::memcpy(&indices.bytes[4 * l], &at, 4);
+            }
+            // Contiguous ones end at the guard page.
+            auto bits = [&](int64_t front) {
+              const int64_t bytes = way == 0 ? front + n * (memory == KMem::byte ? 1 : 2) : 1024;
+              Array a{i32, std::vector<std::byte>(static_cast<size_t>((bytes + 3) / 4 * 4))};
+              for (std::byte& x_byte : a.bytes) x_byte = static_cast<std::byte>(random());
+              return a;
+            };
+            check(kernel, t,
+                  {bits(6), bits(2), array(element.type, 64, random), array(element.type, 64, random), indices}, {}, 0,
+                  n, "narrow");
+          }
+}
+
+// Of each half, there and back; a kernel and the bits agree with those of the language's functions.
+TEST_CASE("emit: f16 and bf16 as storage") {
+  for (uint32_t h = 0; h < 0x10000; ++h) {
+    const float x = ir::f32_from_f16(static_cast<uint16_t>(h));
+    const bool nan = (h & 0x7fff) > 0x7c00;
+    CHECK(std::isnan(x) == nan);
+    CHECK(ir::f16_from_f32(x) == (nan ? (h | 0x200) : h));
+  }
+  CHECK(ir::f16_from_f32(65519) == 0x7bff);
+  CHECK(ir::f16_from_f32(65520) == 0x7c00);
+  CHECK(ir::f16_from_f32(0x1p-25f) == 0);
+  CHECK(ir::f16_from_f32(0x1.8p-24f) == 2);
+  CHECK(ir::f32_from_f16(0x3555) == 0x1.554p-2f);
+  for (Target t : targets()) {
+    KernelBuilder b(lanes_for(t, 4));
+    const KElement element = element_in_memory(bf16);
+    Value i = b.vrange(), x = widened(b, bf16, b.load(element, b.arg(1), i));
+    b.store(x, b.arg(2), i);
+    b.store(narrowed(b, bf16, b.load(KType::f32, b.arg(3), i)), b.arg(4), i, 0, element.memory);
+    b.endloop();
+    const Kernel kernel = std::move(b).finish();
+    const std::vector<float> in = {1,         -2.5f, 0x1.01p0f,   0x1.03p0f, 0x1.00fp0f,
+                                   HUGE_VALF, NAN,   0x1.ffp127f, -0.0f,     0x1p-133f};
+    const std::vector<uint16_t> want = {0x3f80, 0xc020, 0x3f80, 0x3f82, 0x3f80, 0x7f80, 0x7fc0, 0x7f80, 0x8000, 0x0001};
+    std::vector<uint16_t> stored(in.size()), halves = {0x3f80, 0xc020, 0x0001, 0x7f80, 0x8000, 0x3f81, 0, 0, 0, 0};
+    std::vector<float> loaded(in.size());
+    KernelError error;
+    auto address = [](const void* p) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(p)); };
+    const int64_t args[] = {address(&error), address(halves.data()), address(loaded.data()), address(in.data()),
+                            address(stored.data())};
+    const auto code = compile(kernel, t);
+    std::vector<std::byte> spill(static_cast<size_t>(code->spill_bytes) + 64);
+    auto run = [&](auto f) {
+      std::ranges::fill(stored, uint16_t{7});
+      f();
+      CHECK(stored == want);
+      CHECK(loaded[0] == 1);
+      CHECK(loaded[1] == -2.5f);
+      CHECK(loaded[2] == 0x1p-133f);
+      CHECK(loaded[5] == 0x1.02p0f);
+    };
+    run([&] { interpret(kernel, args, 0, 10); });
+    run([&] { code->fn(args, 0, 10, spill.data() + (64 - reinterpret_cast<uintptr_t>(spill.data()) % 64) % 64); });
+  }
 }
 
 TEST_CASE("emit: loops, variables, reductions, broadcast, checks") {

@@ -139,6 +139,7 @@ TEST_CASE("kernel ir: the verifier names the instruction and the fault") {
        [](Kernel& k) {
          k.instrs[10] = {.op = KOp::reduce, .type = KType::f64, .aux = static_cast<uint16_t>(KOp::add), .a = 6};
        }},
+      {"no such memory", [](Kernel& k) { k.instrs[8].memory = KMem::half; }},
       {"bad reduction", [](Kernel& k) { k.instrs[13].aux = 3; }},
       {"bad shift",
        [](Kernel& k) {

@@ -30,6 +30,7 @@ void Emitter::load_op(uint32_t i) {
   const KInstr& d = in(i);
   const KType t = d.type;
   if (t == KType::mask) return load_mask(i);
+  if (d.memory != KMem::own) return load_narrow(i);
   const x86::Mem m = address(d);
   if (d.op == KOp::load_one || single()) {
     al_.release_operands();
@@ -49,6 +50,7 @@ void Emitter::store_op(uint32_t i) {
   const KInstr& d = in(i);
   const KType t = d.type;
   if (t == KType::mask) return store_mask(i);
+  if (d.memory != KMem::own) return store_narrow(i);
   const x86::Mem m = address(d);
   const int x = use(d.d);
   if (d.op == KOp::store_one || single()) return store_vector(m, x, bytes_of(t));
@@ -60,6 +62,7 @@ void Emitter::store_op(uint32_t i) {
 void Emitter::load_bcast(uint32_t i) {
   const KInstr& d = in(i);
   const KType t = d.type;
+  if (d.memory != KMem::own) return load_narrow(i);
   const x86::Mem m = address(d);
   if (t == KType::mask) {
     const int x = temp();
@@ -164,6 +167,7 @@ void Emitter::gather(uint32_t i) {
   const KInstr& d = in(i);
   const KType t = d.type, ti = type(d.c);
   if (t == KType::mask) return load_mask_lanes(i);
+  if (d.memory != KMem::own) return load_narrow(i);
   const int index = use(d.c);
   const x86::Mem first = pointer(d.a, d.imm);
   const x86::Gp base = first.baseReg().as<x86::Gp>();
@@ -208,6 +212,7 @@ void Emitter::scatter(uint32_t i) {
   const KInstr& d = in(i);
   const KType t = d.type, ti = type(d.c);
   if (t == KType::mask) return store_mask_lanes(i);
+  if (d.memory != KMem::own) return store_narrow(i);
   const int bytes = bytes_of(t);
   as_.emit(Isa::vmovups, spill(unit_.scratch(0)), V(use(d.d), t));
   as_.emit(Isa::vmovups, spill(unit_.scratch(1)), V(use(d.c), ti));

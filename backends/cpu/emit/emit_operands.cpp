@@ -77,7 +77,7 @@ x86::Mem Emitter::argument(const KInstr& arg) {
 }
 
 x86::Mem Emitter::address(const KInstr& d) {
-  const int bytes = bytes_of(d.type);
+  const int bytes = bytes_in_memory(d);
   int64_t offset = d.imm;
   uint32_t base = al_.root(d.a), index = d.b == kNone ? kNone : al_.root(d.b);
   if (index != kNone && in(index).op == KOp::iconst) {
@@ -89,6 +89,7 @@ x86::Mem Emitter::address(const KInstr& d) {
   return x86::ptr(start.baseReg().as<x86::Gp>(), G(al_.use(index)),
                   bytes == 8   ? 3
                   : bytes == 4 ? 2
+                  : bytes == 2 ? 1
                                : 0,
                   static_cast<int32_t>(start.offset()));
 }

@@ -25,7 +25,7 @@ x86::Mem Emitter::row(const Rows& rows, int lane, int column) {
 }
 
 void Emitter::rows_init(Rows& rows, const KInstr& d) {
-  const int bytes = bytes_of(d.type);
+  const int bytes = bytes_in_memory(d);
   rows.type = d.type;
   const x86::Mem first = address(d);
   rows.lane[0] = first;
@@ -268,6 +268,7 @@ void Emitter::split_parts(std::span<int> r, KType t) {
 
 void Emitter::load_strided(uint32_t i) {
   if (type(i) == KType::mask) return load_mask_lanes(i);
+  if (in(i).memory != KMem::own) return load_narrow(i);
   Rows rows;
   rows_init(rows, in(i));
   load_strided_value(i, rows, 0);
@@ -306,6 +307,7 @@ void Emitter::load_strided_value(uint32_t v, const Rows& rows, int column) {
 
 void Emitter::store_strided(uint32_t i) {
   if (type(in(i).d) == KType::mask) return store_mask_lanes(i);
+  if (in(i).memory != KMem::own) return store_narrow(i);
   Rows rows;
   rows_init(rows, in(i));
   store_strided_value(use(in(i).d), rows, 0);
@@ -332,52 +334,42 @@ void Emitter::store_strided_value(int x, const Rows& rows, int column) {
   as_.bind(done);
 }
 
-// ---- masks, byte by byte: strided and indexed ones, and tails on AVX2
+// ---- elements of one or two bytes, lane by lane: strided and indexed ones, and tails on AVX2
 
-// Moves the bytes of the lanes between memory and the bytes in scratch 0.
-void Emitter::move_mask_lanes(const KInstr& d, bool load) {
-  const bool indexed = d.op == KOp::gather || d.op == KOp::scatter;
+// Moves the elements of the lanes between memory and scratch 0, where masks are bytes and others have four bytes.
+void Emitter::move_narrow_lanes(const KInstr& d, bool load) {
+  const bool indexed = d.op == KOp::gather || d.op == KOp::scatter, mask = d.type == KType::mask;
   const bool strided = d.op == KOp::load_strided || d.op == KOp::store_strided;
+  const int bytes = bytes_in_memory(d);
   Rows rows;
   if (indexed) as_.emit(Isa::vmovups, spill(unit_.scratch(1)), V(use(d.c), type(d.c)));
   if (strided) rows_init(rows, d);
   const x86::Mem first = address(d);
-  const int byte = temp_gpr(), index = temp_gpr();
+  const int element = temp_gpr(), index = temp_gpr(), x = mask ? -1 : temp();
   const asmjit::Label done = as_.label();
   for (int l = 0; l < lanes_; ++l) {
     stop_at_tail(l, done);
-    x86::Mem m = first.cloneAdjusted(l);
+    x86::Mem m = first.cloneAdjusted(int64_t{l} * bytes);
     if (indexed) {
       index_of_lane(type(d.c), l, index);
-      m = x86::ptr(first.baseReg().as<x86::Gp>(), G(index), 0, static_cast<int32_t>(first.offset()));
+      m = x86::ptr(first.baseReg().as<x86::Gp>(), G(index), bytes == 2 ? 1 : 0, static_cast<int32_t>(first.offset()));
     } else if (strided) {
       m = row(rows, l, 0);
     }
-    m.setSize(1);
-    const x86::Mem lane = in_scratch(0, l, 1);
-    as_.emit(Isa::movzx, E(byte), load ? m : lane);
-    as_.emit(Isa::mov, load ? lane : m, B(byte));
+    m.setSize(static_cast<uint32_t>(bytes));
+    const x86::Mem lane = in_scratch(0, l, mask ? 1 : 4);
+    if (mask) {
+      as_.emit(Isa::movzx, E(element), load ? m : lane);
+      as_.emit(Isa::mov, load ? lane : m, B(element));
+    } else if (load) {
+      load_narrow_one(d, x, element, m);
+      store_vector(lane, x, 4);
+    } else {
+      load_vector(x, lane, 4);
+      store_narrow_one(d, m, x);
+    }
   }
   as_.bind(done);
-}
-
-void Emitter::load_mask_lanes(uint32_t i) {
-  const int z = temp();
-  zero(z, 16);
-  as_.emit(Isa::vmovups, spill(unit_.scratch(0)), X(z));
-  move_mask_lanes(in(i), true);
-  x86::Mem bytes = spill(unit_.scratch(0));
-  if (single()) {
-    as_.emit(Isa::vmovups, X(z), bytes);
-    return define_mask(i, X(z));
-  }
-  bytes.setSize(static_cast<uint32_t>(lanes_));
-  define_mask(i, bytes);
-}
-
-void Emitter::store_mask_lanes(uint32_t i) {
-  as_.emit(Isa::vmovups, spill(unit_.scratch(0)), X(bytes_from_mask(use(in(i).d))));
-  move_mask_lanes(in(i), false);
 }
 
 }  // namespace jot::cpu

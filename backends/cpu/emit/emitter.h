@@ -131,7 +131,12 @@ class Emitter final : private SpillCode {
   void load_part(int to, const asmjit::Operand& from, int position, int unit, int bytes);
   void store_part(const asmjit::Operand& to, int from, int position, int unit, int bytes);
   x86::Mem in_scratch(int area, int lane, int bytes);
-  void move_mask_lanes(const KInstr& d, bool load);
+  void move_narrow_lanes(const KInstr& d, bool load);
+  bool by_lanes(const KInstr& d) const;
+  void load_narrow(uint32_t i);  // by d.memory
+  void store_narrow(uint32_t i);
+  void load_narrow_one(const KInstr& d, int x, int gpr, x86::Mem from);
+  void store_narrow_one(const KInstr& d, x86::Mem to, int x);
   void load_mask_lanes(uint32_t i);
   void store_mask_lanes(uint32_t i);
 

@@ -39,7 +39,8 @@ std::vector<Gather> find(const Kernel& k) {
       if (a == kNone) return {};
       stored[a] = 1;
     }
-    if (in.op == KOp::gather && in.type != KType::mask && k.instrs[in.c].op != KOp::var && argument(k, in.a) != kNone)
+    if (in.op == KOp::gather && in.type != KType::mask && in.memory == KMem::own && k.instrs[in.c].op != KOp::var &&
+        argument(k, in.a) != kNone)
       found.push_back({open.back(), in.a, in.c, in.type, in.imm, i});
   }
   std::erase_if(found, [&](const Gather& g) { return stored[argument(k, g.base)] != 0; });

@@ -228,20 +228,26 @@ KernelBuilder::Value KernelBuilder::memory(KInstr in) {
   return use & kReadWrite ? push(in) : append(in);
 }
 
-KernelBuilder::Value KernelBuilder::load(KType t, Value pointer, Value index, int64_t bytes) {
-  return memory({.op = KOp::load, .type = t, .a = pointer, .b = index, .imm = bytes});
+KernelBuilder::Value KernelBuilder::load(KElement t, Value pointer, Value index, int64_t bytes) {
+  return memory({.op = KOp::load, .type = t.type, .a = pointer, .b = index, .memory = t.memory, .imm = bytes});
 }
-KernelBuilder::Value KernelBuilder::load_bcast(KType t, Value pointer, Value index, int64_t bytes) {
-  return memory({.op = KOp::load_bcast, .type = t, .a = pointer, .b = index, .imm = bytes});
+KernelBuilder::Value KernelBuilder::load_bcast(KElement t, Value pointer, Value index, int64_t bytes) {
+  return memory({.op = KOp::load_bcast, .type = t.type, .a = pointer, .b = index, .memory = t.memory, .imm = bytes});
 }
-KernelBuilder::Value KernelBuilder::load_one(KType t, Value pointer, Value index, int64_t bytes) {
-  return memory({.op = KOp::load_one, .type = t, .a = pointer, .b = index, .imm = bytes});
+KernelBuilder::Value KernelBuilder::load_one(KElement t, Value pointer, Value index, int64_t bytes) {
+  return memory({.op = KOp::load_one, .type = t.type, .a = pointer, .b = index, .memory = t.memory, .imm = bytes});
 }
-KernelBuilder::Value KernelBuilder::load_strided(KType t, Value pointer, Value index, Value stride, int64_t bytes) {
-  return memory({.op = KOp::load_strided, .type = t, .a = pointer, .b = index, .c = stride, .imm = bytes});
+KernelBuilder::Value KernelBuilder::load_strided(KElement t, Value pointer, Value index, Value stride, int64_t bytes) {
+  return memory({.op = KOp::load_strided,
+                 .type = t.type,
+                 .a = pointer,
+                 .b = index,
+                 .c = stride,
+                 .memory = t.memory,
+                 .imm = bytes});
 }
-KernelBuilder::Value KernelBuilder::gather(KType t, Value pointer, Value elements, int64_t bytes) {
-  return memory({.op = KOp::gather, .type = t, .a = pointer, .c = elements, .imm = bytes});
+KernelBuilder::Value KernelBuilder::gather(KElement t, Value pointer, Value elements, int64_t bytes) {
+  return memory({.op = KOp::gather, .type = t.type, .a = pointer, .c = elements, .memory = t.memory, .imm = bytes});
 }
 KernelBuilder::Value KernelBuilder::load_rows(KType t, uint16_t count, Value pointer, Value index, Value stride,
                                               int64_t bytes) {
@@ -250,17 +256,26 @@ KernelBuilder::Value KernelBuilder::load_rows(KType t, uint16_t count, Value poi
   for (uint16_t j = 1; j < count; ++j) push({.op = KOp::row, .type = t, .a = first, .imm = j});
   return first;
 }
-void KernelBuilder::store(Value x, Value pointer, Value index, int64_t bytes) {
-  memory({.op = KOp::store, .type = type(x), .a = pointer, .b = index, .d = x, .imm = bytes});
+void KernelBuilder::store(Value x, Value pointer, Value index, int64_t bytes, KMem memory_type) {
+  memory({.op = KOp::store, .type = type(x), .a = pointer, .b = index, .d = x, .memory = memory_type, .imm = bytes});
 }
-void KernelBuilder::store_one(Value x, Value pointer, Value index, int64_t bytes) {
-  memory({.op = KOp::store_one, .type = type(x), .a = pointer, .b = index, .d = x, .imm = bytes});
+void KernelBuilder::store_one(Value x, Value pointer, Value index, int64_t bytes, KMem memory_type) {
+  memory(
+      {.op = KOp::store_one, .type = type(x), .a = pointer, .b = index, .d = x, .memory = memory_type, .imm = bytes});
 }
-void KernelBuilder::store_strided(Value x, Value pointer, Value index, Value stride, int64_t bytes) {
-  memory({.op = KOp::store_strided, .type = type(x), .a = pointer, .b = index, .c = stride, .d = x, .imm = bytes});
+void KernelBuilder::store_strided(Value x, Value pointer, Value index, Value stride, int64_t bytes, KMem memory_type) {
+  memory({.op = KOp::store_strided,
+          .type = type(x),
+          .a = pointer,
+          .b = index,
+          .c = stride,
+          .d = x,
+          .memory = memory_type,
+          .imm = bytes});
 }
-void KernelBuilder::scatter(Value x, Value pointer, Value elements, int64_t bytes) {
-  memory({.op = KOp::scatter, .type = type(x), .a = pointer, .c = elements, .d = x, .imm = bytes});
+void KernelBuilder::scatter(Value x, Value pointer, Value elements, int64_t bytes, KMem memory_type) {
+  memory(
+      {.op = KOp::scatter, .type = type(x), .a = pointer, .c = elements, .d = x, .memory = memory_type, .imm = bytes});
 }
 void KernelBuilder::store_rows(std::span<const Value> xs, Value pointer, Value index, Value stride, int64_t bytes) {
   const auto list = static_cast<uint32_t>(kernel_.lists.size());

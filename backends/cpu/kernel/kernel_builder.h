@@ -8,6 +8,13 @@
 
 namespace jot::cpu {
 
+// The type of a value that is loaded, and what it is in memory.
+struct KElement {
+  KType type;
+  KMem memory = KMem::own;
+  KElement(KType t, KMem m = KMem::own) : type(t), memory(m) {}  // NOLINT: implicit by design
+};
+
 class KernelBuilder {
  public:
   using Value = uint32_t;
@@ -45,17 +52,17 @@ class KernelBuilder {
   // ---- memory: pointer + index (elements; kNone: 0) * size + bytes. Loads are shared, so memory that the kernel both
   // reads and writes is declared before its first load. Memory is known by the argument that its pointer starts from.
   void read_write(Value pointer);
-  Value load(KType t, Value pointer, Value index = kNone, int64_t bytes = 0);
-  Value load_bcast(KType t, Value pointer, Value index = kNone, int64_t bytes = 0);
-  Value load_one(KType t, Value pointer, Value index = kNone, int64_t bytes = 0);
-  Value load_strided(KType t, Value pointer, Value index, Value stride, int64_t bytes = 0);
-  Value gather(KType t, Value pointer, Value elements, int64_t bytes = 0);
+  Value load(KElement t, Value pointer, Value index = kNone, int64_t bytes = 0);
+  Value load_bcast(KElement t, Value pointer, Value index = kNone, int64_t bytes = 0);
+  Value load_one(KElement t, Value pointer, Value index = kNone, int64_t bytes = 0);
+  Value load_strided(KElement t, Value pointer, Value index, Value stride, int64_t bytes = 0);
+  Value gather(KElement t, Value pointer, Value elements, int64_t bytes = 0);
   // `count` values; the first is returned, the others follow it.
   Value load_rows(KType t, uint16_t count, Value pointer, Value index, Value stride, int64_t bytes = 0);
-  void store(Value x, Value pointer, Value index = kNone, int64_t bytes = 0);
-  void store_one(Value x, Value pointer, Value index = kNone, int64_t bytes = 0);
-  void store_strided(Value x, Value pointer, Value index, Value stride, int64_t bytes = 0);
-  void scatter(Value x, Value pointer, Value elements, int64_t bytes = 0);
+  void store(Value x, Value pointer, Value index = kNone, int64_t bytes = 0, KMem memory = KMem::own);
+  void store_one(Value x, Value pointer, Value index = kNone, int64_t bytes = 0, KMem memory = KMem::own);
+  void store_strided(Value x, Value pointer, Value index, Value stride, int64_t bytes = 0, KMem memory = KMem::own);
+  void scatter(Value x, Value pointer, Value elements, int64_t bytes = 0, KMem memory = KMem::own);
   void store_rows(std::span<const Value> xs, Value pointer, Value index, Value stride, int64_t bytes = 0);
 
   // ---- vectors

@@ -6,6 +6,7 @@
 
 #include "backends/cpu/kernel/kernel_ir.h"
 #include "backends/cpu/kernel/math.h"
+#include "ir/half.h"
 #include "ir/ops/total.h"
 #include "jot/error.h"
 
@@ -175,13 +176,16 @@ uint64_t reduce(const KInstr& in, std::vector<uint64_t> x) {
   return x[0];
 }
 
-uint64_t read(KType type, const std::byte* at) {
-  if (type == KType::mask) return *at != std::byte{0};
+uint64_t read(const KInstr& in, const std::byte* at) {
+  if (in.type == KType::mask) return *at != std::byte{0};
   uint64_t bits = 0;
-  std::memcpy(&bits, at, static_cast<size_t>(bytes_of(type)));
-  return bits;
+  std::memcpy(&bits, at, static_cast<size_t>(bytes_in_memory(in)));
+  return in.memory == KMem::half ? to_bits(ir::f32_from_f16(static_cast<uint16_t>(bits))) : bits;
 }
-void write(KType type, std::byte* at, uint64_t bits) { std::memcpy(at, &bits, static_cast<size_t>(bytes_of(type))); }
+void write(const KInstr& in, std::byte* at, uint64_t bits) {
+  if (in.memory == KMem::half) bits = ir::f16_from_f32(from_bits<float>(bits));
+  std::memcpy(at, &bits, static_cast<size_t>(bytes_in_memory(in)));
+}
 
 int64_t signed_lane(KType type, uint64_t bits) {
   return type == KType::i32 ? static_cast<int32_t>(bits) : static_cast<int64_t>(bits);
@@ -235,7 +239,7 @@ class Interpreter {
   // Address of element `lane_offset` behind the instruction's address.
   std::byte* address(const KInstr& in, int64_t lane_offset) {
     int64_t elements = (in.b == kNone ? 0 : scalar(in.b)) + lane_offset;
-    return reinterpret_cast<std::byte*>(scalar(in.a) + elements * bytes_of(in.type) + in.imm);
+    return reinterpret_cast<std::byte*>(scalar(in.a) + elements * bytes_in_memory(in) + in.imm);
   }
   int64_t lane_offset(const KInstr& in, size_t l) {
     switch (in.op) {
@@ -265,10 +269,9 @@ class Interpreter {
       for (size_t l = 0; l < lanes_; ++l) {
         const bool live = l < lanes;
         if (info(in.op).kind != KKind::effect)
-          lane(pc + j, l) = live ? read(in.type, address(in, lane_offset(in, l) + j)) : 0;
+          lane(pc + j, l) = live ? read(in, address(in, lane_offset(in, l) + j)) : 0;
         else if (live)
-          write(in.type, address(in, lane_offset(in, l) + j),
-                lane(in.op == KOp::store_rows ? k_.lists[in.d + j] : in.d, l));
+          write(in, address(in, lane_offset(in, l) + j), lane(in.op == KOp::store_rows ? k_.lists[in.d + j] : in.d, l));
       }
   }
 

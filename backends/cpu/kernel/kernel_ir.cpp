@@ -80,6 +80,10 @@ class Verifier {
   void types(const KInstr& in) const {
     const KOpInfo& op = info(in.op);
     require(matches(op.type, in.type), "the type is not one of the op's");
+    const bool rows = in.op == KOp::load_rows || in.op == KOp::store_rows;
+    require(in.memory == KMem::own || (in.type == (in.memory == KMem::half ? KType::f32 : KType::i32) && !rows &&
+                                       (op.kind == KKind::load || (in.op >= KOp::store && in.op <= KOp::store_one))),
+            "no such memory");
     require(in.type < KType::mask || in.type == KType::mask || bytes_of(in.type) * k_.lanes <= 64,
             "the value takes more than one register");
     const uint32_t operands[4] = {in.a, in.b, in.c, in.d};
@@ -209,12 +213,18 @@ std::string_view name(KType type) {
   return names[static_cast<size_t>(type)];
 }
 
+std::string_view name(KMem memory) {
+  constexpr std::string_view names[] = {"", "byte", "word", "half"};
+  return names[static_cast<size_t>(memory)];
+}
+
 uint64_t Kernel::hash() const {
   uint64_t h = hash_mix(static_cast<uint64_t>(lanes), static_cast<uint64_t>(num_args));
   for (const KInstr& in : instrs) {
     uint64_t words[4] = {static_cast<uint64_t>(in.op) | static_cast<uint64_t>(in.type) << 8 |
                              static_cast<uint64_t>(in.aux) << 16 | static_cast<uint64_t>(in.a) << 32,
-                         in.b | static_cast<uint64_t>(in.c) << 32, in.d, static_cast<uint64_t>(in.imm)};
+                         in.b | static_cast<uint64_t>(in.c) << 32, in.d | static_cast<uint64_t>(in.memory) << 32,
+                         static_cast<uint64_t>(in.imm)};
     for (uint64_t w : words) h = hash_word(h, w);
   }
   for (uint32_t v : lists) h = hash_word(h, v);

@@ -52,6 +52,11 @@ constexpr bool reduces(KOp op) { return op == KOp::add || op == KOp::mul || op =
 enum class KFn : uint16_t { pow = 0xff00, idiv, irem };
 constexpr KFn function(ir::Op op) { return static_cast<KFn>(op); }
 
+// What an element of a memory instruction is in memory, apart from the type that is computed with: as that type is, an
+// unsigned byte or word (i32: loads extend by zeros, stores drop the upper bits), or an f16 (f32: loads widen, stores
+// round to nearest even).
+enum class KMem : uint8_t { own, byte, word, half };
+
 inline constexpr uint32_t kNone = 0xffffffff;
 
 struct KInstr {
@@ -59,6 +64,7 @@ struct KInstr {
   KType type = KType::none;
   uint16_t aux = 0;
   uint32_t a = kNone, b = kNone, c = kNone, d = kNone;
+  KMem memory = KMem::own;
   int64_t imm = 0;
   friend bool operator==(const KInstr&, const KInstr&) = default;
 };
@@ -66,6 +72,10 @@ static_assert(sizeof(KInstr) == 32);
 
 // Repairs the lanes of a function's cold range, or records what a check found. `site` is data behind the code.
 void run_cold(void* saved_registers, const void* site) noexcept;
+
+constexpr int bytes_in_memory(const KInstr& in) {
+  return in.memory == KMem::own ? bytes_of(in.type) : in.memory == KMem::byte ? 1 : 2;
+}
 
 // What a `check` found. Lies behind args[0] and is zero when a kernel starts. Code holds no address: it finds here the
 // one function that it calls.
@@ -104,6 +114,7 @@ constexpr bool is_loop(KOp op) { return op == KOp::range || op == KOp::vrange ||
 constexpr bool is_vector_loop(KOp op) { return op == KOp::vrange || op == KOp::vloop; }
 std::string_view name(KFn fn);
 std::string_view name(KType type);
+std::string_view name(KMem memory);  // empty: own
 
 // Calls fn(value index) for every value that an instruction reads.
 template <class Fn>

@@ -59,6 +59,7 @@ std::string operand_text(const Kernel& kernel, const KInstr& in) {
   value("", in.a);
   value(" + ", in.b);
   if (in.imm != 0) text += " + " + std::to_string(in.imm) + "b";
+  if (in.memory != KMem::own) text += " " + std::string(name(in.memory));
   text = "[" + text + "]";
   if (in.c != kNone) text += " by %" + std::to_string(in.c);
   if (in.op == KOp::store_rows)

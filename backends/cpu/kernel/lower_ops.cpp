@@ -119,6 +119,37 @@ KType kernel_type(DType dtype) {
   internal_error("a dtype that kernels have", to_string(dtype));
 }
 
+KElement element_in_memory(DType dtype) {
+  switch (dtype) {
+    case DType::u8:
+      return {KType::i32, KMem::byte};
+    case DType::f16:
+      return {KType::f32, KMem::half};
+    case DType::bf16:
+      return {KType::i32, KMem::word};
+    case DType::boolean:
+    case DType::i32:
+    case DType::i64:
+    case DType::f32:
+    case DType::f64:
+      return kernel_type(dtype);
+  }
+  internal_error("a dtype", to_string(dtype));
+}
+
+uint32_t widened(KernelBuilder& b, DType dtype, uint32_t x) {
+  return dtype == DType::bf16 ? b.bitcast(KType::f32, b.shl(x, 16)) : x;
+}
+
+// bf16: the upper half, rounded by what is below it; NaN stays one, quiet.
+uint32_t narrowed(KernelBuilder& b, DType dtype, uint32_t x) {
+  if (dtype != DType::bf16) return x;
+  const KType t = KType::i32;
+  uint32_t bits = b.bitcast(t, x), upper = b.shr(bits, 16);
+  uint32_t up = b.add(integer(b, t, 0x7fff), b.bit_and(upper, integer(b, t, 1)));
+  return b.select(b.is_nan(x), b.bit_or(upper, integer(b, t, 0x40)), b.shr(b.add(bits, up), 16));
+}
+
 uint32_t zero(KernelBuilder& b, KType t) { return t == KType::mask ? b.mask_const(false) : b.constant(t, 0); }
 
 uint32_t constant(KernelBuilder& b, DType dtype, int64_t word) {

@@ -8,6 +8,11 @@
 namespace jot::cpu {
 
 KType kernel_type(DType dtype);
+// Of storage dtypes (u8, f16, bf16): an element in memory, and its value of the type that is computed with. Of other
+// dtypes the two are one.
+KElement element_in_memory(DType dtype);
+uint32_t widened(KernelBuilder& b, DType dtype, uint32_t element);
+uint32_t narrowed(KernelBuilder& b, DType dtype, uint32_t value);  // floats to nearest even, u8 modulo 256
 
 // Constants of a type from a word of Key::data (f64 bits for floats).
 uint32_t constant(KernelBuilder& b, DType dtype, int64_t word);
