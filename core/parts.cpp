@@ -1,5 +1,7 @@
-// Parts of views. What is taken of a view is a view of what is taken of its parent: slices go below whatever permutes,
-// repeats or windows elements, so that a part costs what it shows, whether it is read or written.
+// Parts of views, while they are recorded. What is taken of a view is a view of what is taken of its parent: slices go
+// below whatever permutes, repeats or windows elements, so that a part costs what it shows, whether it is read or
+// written. For a few ops, without the maps of ir/movement.h, which would need memory for each view; a view of any other
+// op is sliced as it is.
 #include <utility>
 
 #include "core/views.h"

@@ -1,6 +1,9 @@
 #include "ir/movement.h"
 
+#include <string>
+
 #include "ir/rules.h"
+#include "jot/error.h"
 
 namespace jot::ir {
 
@@ -10,6 +13,7 @@ void Movement::begin(size_t operand) {
 }
 
 void Movement::add(const Run& run) {
+  if (run.from.also != kNoDim) internal_error("a run goes along one dim of the operand", std::to_string(run.from.also));
   runs_.push_back(run);
   ++pieces_.back().end;
 }

@@ -7,8 +7,8 @@
 //   view      each element of the result is one of operand 0: one piece covers the result
 //   assembled pieces, each of an operand, that do not overlap; the rest is filled
 // A piece is a box of points. Each run of the box goes along a dim of the operand (or repeats what is there), and along
-// a dim of the result, from a start in steps; or along two dims at once, a diagonal. An index of a dim is the sum of
-// what the runs along it say; a dim without a run has index 0. Each dim of the result has exactly one run in a
+// a dim of the result, from a start in steps; or there along two dims at once, a diagonal. An index of a dim is the sum
+// of what the runs along it say; a dim without a run has index 0. Each dim of the result has exactly one run in a
 // piece; the runs of a view stand in the order of those dims.
 #pragma once
 #include <cstddef>
@@ -25,7 +25,7 @@ inline constexpr uint32_t kNoDim = 0xffffffff;
 struct Along {
   uint32_t dim = kNoDim;  // none: the operand's elements are repeated
   int64_t start = 0, step = 1;
-  uint32_t also = kNoDim;  // a second dim with the same start and step
+  uint32_t also = kNoDim;  // of the result: a second dim with the same start and step
 };
 struct Run {
   int64_t extent;

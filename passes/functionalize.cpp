@@ -1,7 +1,6 @@
 #include "passes/functionalize.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <vector>
 
 #include "ir/build.h"
@@ -201,28 +200,25 @@ class Functionalizer {
     return build::scatter_set(b_, parent, map_[g_.operand(view, 1)], part, dims, attrs.mode(), false);
   }
 
-  // The map of the view backwards; it shows no element twice.
+  // The map of the view backwards; it shows no element twice, and of each dim every so many-th.
   Value put_moved(const Movement& m, Value parent, Value part) {
     const Shape shape = b_.shape(parent);
     if (m.moves == Moves::regroup) return build::reshape(b_, part, shape);
     Shape start = shape, stride = shape, covered = shape, kept;
-    std::vector<int64_t> perm(shape.size(), -1), reversed;  // of parent's dims: the dim of the part without those of 1
+    std::vector<int64_t> perm(shape.size(), -1);  // of parent's dims: the dim of the part, without those of extent 1
     for (size_t d = 0; d < shape.size(); ++d) start[d] = 0, stride[d] = covered[d] = 1;
     for (const Run& run : m.runs()) {  // in the order of the part's dims
       if (run.from.dim == kNoDim) continue;
       size_t d = run.from.dim;
-      if (run.from.also != kNoDim || perm[d] >= 0) internal_error("a view that is written is a part", to_string(shape));
-      bool back = run.from.step < 0;
+      if (run.from.step < 0 || perm[d] >= 0) internal_error("a view that is written is a part", to_string(shape));
       perm[d] = static_cast<int64_t>(kept.size());
       kept.push_back(run.extent);
       covered[d] = run.extent;
-      start[d] = run.from.start + (back ? (run.extent - 1) * run.from.step : 0);
-      stride[d] = std::abs(run.from.step);
-      if (back) reversed.push_back(static_cast<int64_t>(d));
+      start[d] = run.from.start;
+      stride[d] = run.from.step;
     }
     std::erase(perm, -1);
-    part = build::permute(b_, build::reshape(b_, part, kept), perm);
-    part = build::rev(b_, build::reshape(b_, part, covered), reversed);
+    part = build::reshape(b_, build::permute(b_, build::reshape(b_, part, kept), perm), covered);
     return covered == shape ? part : put_slice(start, stride, parent, part);
   }
 

@@ -77,7 +77,7 @@ Result moved(const BatchContext& c, Selection s, std::span<const Run> runs) {
   std::vector<Padding> lanes(to.size());
   std::vector<int64_t> positions(s.rank());
   for (const Run& run : runs) {
-    if (run.from.also != kNoDim || run.to.also != kNoDim) return {};
+    if (run.to.also != kNoDim) return {};
     if (run.from.dim == kNoDim) continue;
     if (std::exchange(keeps[run.from.dim], 1) || !take_run(c.b, s, run)) return {};
     Padding p = s.lanes[run.from.dim];

@@ -212,11 +212,9 @@ class Wishes {
       for (const Run& run : m.runs(p)) {
         repeats |= run.from.dim == kNoDim;
         if (run.from.dim == kNoDim || is_whole(run, g_.shape(o), g_.shape(v))) continue;
-        if (run.from.also != kNoDim || run.to.also != kNoDim) {
-          for (uint32_t d : {run.from.dim, run.from.also})
-            if (d != kNoDim) diagonal[0].push_back(d);
-          for (uint32_t d : {run.to.dim, run.to.also})
-            if (d != kNoDim) diagonal[1].push_back(d);
+        if (run.to.also != kNoDim) {
+          diagonal[0].push_back(run.from.dim);
+          for (uint32_t d : {run.to.dim, run.to.also}) diagonal[1].push_back(d);
         } else if (g_.shape(o)[run.from.dim] <= kMovedGroup && g_.shape(v)[run.to.dim] <= kMovedGroup) {
           want(axes_.of(o)[run.from.dim]);
           want(axes_.of(v)[run.to.dim]);
