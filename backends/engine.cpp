@@ -4,15 +4,15 @@
 
 namespace jot {
 
-void EngineStats::add(const EngineStats& region) {
-  kernels += region.kernels;
-  routines += region.routines;
-  library_calls += region.library_calls;
-  code_bytes += region.code_bytes;
-  arena_bytes += region.arena_bytes;
-  kernels_compiled += region.kernels_compiled;
-  libraries.insert(region.libraries.begin(), region.libraries.end());
-  for (const auto& [phase, seconds] : region.compile_seconds) compile_seconds[phase] += seconds;
+void add(ExecutableStats& stats, const ExecutableStats& region) {
+  stats.kernels += region.kernels;
+  stats.routines += region.routines;
+  stats.library_calls += region.library_calls;
+  stats.code_bytes += region.code_bytes;
+  stats.arena_bytes += region.arena_bytes;
+  stats.kernels_compiled += region.kernels_compiled;
+  stats.libraries.insert(region.libraries.begin(), region.libraries.end());
+  for (const auto& [phase, seconds] : region.compile_seconds) stats.compile_seconds[phase] += seconds;
 }
 
 std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces) {

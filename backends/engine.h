@@ -1,25 +1,17 @@
 // What runs a graph.
 #pragma once
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
 
 #include "jot/ir.h"
+#include "jot/stats.h"
 
 namespace jot {
 
-// What compilation made of a graph, for people.
-struct EngineStats {
-  int64_t kernels = 0, routines = 0, library_calls = 0, code_bytes = 0, arena_bytes = 0;
-  std::set<std::string> libraries;                // that are called: name, version and kernels
-  int64_t kernels_compiled = 0;                   // of `kernels`: those whose code was not in the kernel cache
-  std::map<std::string, double> compile_seconds;  // by phase
-  // Adds what was made of a region.
-  void add(const EngineStats& region);
-};
+// Adds what was made of a region.
+void add(ExecutableStats& stats, const ExecutableStats& region);
 
 // A graph made runnable: by the CPU backend, or by the reference backend where JOT_CPU or the machine says so.
 // Immutable, thread-safe.
@@ -33,7 +25,7 @@ class Engine {
   // Of each output: the input whose memory it may be given, -1 for none. That input is updated in place then: only the
   // parts that change are written; when run() throws, nothing has been. Empty: none.
   virtual std::span<const int32_t> in_place() const { return {}; }
-  virtual EngineStats stats() const = 0;
+  virtual ExecutableStats stats() const = 0;
   virtual std::string disassembly() const = 0;
 };
 

@@ -215,7 +215,7 @@ void gather(benchmark::State& state) {
   ir::Builder b;
   ir::Value x = b.param({f32, false, {rows, row}}), i = b.param({i64, false, {state.range(0), 1}});
   ir::build::GatherDims dims{{1}, {0}, {0}, {}, {}};
-  ir::Value y = ir::build::gather(b, x, i, dims, std::vector<int64_t>{1, row}, ir::Mode::check);
+  ir::Value y = ir::build::gather(b, x, i, dims, std::vector<int64_t>{1, row}, ir::IndexMode::check);
   run_routine(state, b.finish({y}), state.range(0) * (8 + 8 * row));
 }
 BENCHMARK(gather)->Args({10'000, 1})->Args({1'000'000, 1})->Args({10'000, 64})->UseRealTime();

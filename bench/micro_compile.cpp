@@ -5,7 +5,7 @@
 #include "backends/cpu/emit/emit.h"
 #include "backends/cpu/executable.h"
 #include "chain.h"
-#include "core/engine_cache.h"
+#include "core/cache/engine_cache.h"
 #include "ir/graph.h"
 #include "passes/functionalize.h"
 #include "passes/registry.h"

@@ -4,7 +4,7 @@
 #include <jot/jot.h>
 
 #include "backends/buffer.h"
-#include "core/engine_cache.h"
+#include "core/cache/engine_cache.h"
 
 using namespace jot;
 

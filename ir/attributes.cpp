@@ -65,7 +65,7 @@ std::string_view name_of(Direction direction) {
   constexpr std::string_view names[] = {"eq", "ne", "lt", "le", "gt", "ge"};
   return names[static_cast<size_t>(direction)];
 }
-std::string_view name_of(Mode mode) {
+std::string_view name_of(IndexMode mode) {
   constexpr std::string_view names[] = {"check", "clip", "fill", "wrap"};
   return names[static_cast<size_t>(mode)];
 }

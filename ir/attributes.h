@@ -28,9 +28,9 @@ std::string_view name_of(Key key);
 enum class Direction : uint8_t { eq, ne, lt, le, gt, ge };
 // What an index outside its axis does: check counts negatives from the end and raises IndexError otherwise, clip
 // clamps, fill reads zero (drops the update), wrap is modulo the extent.
-enum class Mode : uint8_t { check, clip, fill, wrap };
+enum class IndexMode : uint8_t { check, clip, fill, wrap };
 std::string_view name_of(Direction direction);
-std::string_view name_of(Mode mode);
+std::string_view name_of(IndexMode mode);
 
 // The keys of an op's attributes, in storage order.
 std::span<const Key> schema(Op op);
@@ -55,7 +55,7 @@ class AttrView {
   }
   DType dtype() const { return static_cast<DType>(integer(Key::dtype)); }
   Direction direction() const { return static_cast<Direction>(integer(Key::direction)); }
-  Mode mode() const { return static_cast<Mode>(integer(Key::mode)); }
+  IndexMode mode() const { return static_cast<IndexMode>(integer(Key::mode)); }
   Shape shape() const { return Shape(ints(Key::shape)); }
   const Graph& region(Key key) const { return region_at(integer(key)); }
   size_t num_regions(Key key) const { return ints(key).size(); }  // of a list
@@ -88,7 +88,7 @@ class Attrs {
   Attrs& add(const Shape& s) { return add(Ints(s)); }
   Attrs& add(const std::vector<int64_t>& v) { return add(Ints(v)); }
   Attrs& add(DType d) { return add(static_cast<int64_t>(d)); }
-  Attrs& add(Mode m) { return add(static_cast<int64_t>(m)); }
+  Attrs& add(IndexMode m) { return add(static_cast<int64_t>(m)); }
   Attrs& add(Direction d) { return add(static_cast<int64_t>(d)); }
   Attrs& add(const Graph& region);
   Attrs& add(std::span<const Graph> regions);

@@ -209,14 +209,14 @@ Value dynamic_update_slice(Builder& b, Value x, Value update, std::span<const Va
   return b.emit(Op::dynamic_update_slice_op, operands);
 }
 
-Value gather(Builder& b, Value x, Value indices, const GatherDims& dims, Ints sizes, Mode mode) {
+Value gather(Builder& b, Value x, Value indices, const GatherDims& dims, Ints sizes, IndexMode mode) {
   return b.emit(Op::gather_op, {x, indices},
                 Attrs(dims.offset_dims, dims.collapsed, dims.index_map, dims.operand_batch, dims.index_batch)
                     .add(sizes)
                     .add(mode));
 }
 
-Value scatter(Builder& b, Op op, Value x, Value indices, Value updates, const GatherDims& dims, Mode mode,
+Value scatter(Builder& b, Op op, Value x, Value indices, Value updates, const GatherDims& dims, IndexMode mode,
               bool unique) {
   return b.emit(op, {x, indices, updates},
                 Attrs(dims.offset_dims, dims.collapsed, dims.index_map, dims.operand_batch, dims.index_batch)

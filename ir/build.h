@@ -41,13 +41,14 @@ Value dynamic_update_slice(Builder& b, Value x, Value update, std::span<const Va
 struct GatherDims {
   std::vector<int64_t> offset_dims, collapsed, index_map, operand_batch, index_batch;
 };
-Value gather(Builder& b, Value x, Value indices, const GatherDims& dims, Ints sizes, Mode mode);
-Value scatter(Builder& b, Op op, Value x, Value indices, Value updates, const GatherDims& dims, Mode mode, bool unique);
-inline Value scatter_add(Builder& b, Value x, Value indices, Value updates, const GatherDims& dims, Mode mode,
+Value gather(Builder& b, Value x, Value indices, const GatherDims& dims, Ints sizes, IndexMode mode);
+Value scatter(Builder& b, Op op, Value x, Value indices, Value updates, const GatherDims& dims, IndexMode mode,
+              bool unique);
+inline Value scatter_add(Builder& b, Value x, Value indices, Value updates, const GatherDims& dims, IndexMode mode,
                          bool unique) {
   return scatter(b, Op::scatter_add_op, x, indices, updates, dims, mode, unique);
 }
-inline Value scatter_set(Builder& b, Value x, Value indices, Value updates, const GatherDims& dims, Mode mode,
+inline Value scatter_set(Builder& b, Value x, Value indices, Value updates, const GatherDims& dims, IndexMode mode,
                          bool unique) {
   return scatter(b, Op::scatter_set_op, x, indices, updates, dims, mode, unique);
 }

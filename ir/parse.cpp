@@ -223,7 +223,8 @@ class Parser {
         words.push_back(static_cast<int64_t>(dtype_name()));
         break;
       case AttrKind::mode:
-        words.push_back(one_of<Mode>("a mode", {Mode::check, Mode::clip, Mode::fill, Mode::wrap}));
+        words.push_back(
+            one_of<IndexMode>("a mode", {IndexMode::check, IndexMode::clip, IndexMode::fill, IndexMode::wrap}));
         break;
       case AttrKind::direction: {
         using enum Direction;

@@ -202,7 +202,7 @@ class Printer {
         out_ += to_string(static_cast<DType>(attrs.integer(key)));
         break;
       case AttrKind::mode:
-        out_ += name_of(static_cast<Mode>(attrs.integer(key)));
+        out_ += name_of(static_cast<IndexMode>(attrs.integer(key)));
         break;
       case AttrKind::direction:
         out_ += name_of(static_cast<Direction>(attrs.integer(key)));

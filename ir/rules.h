@@ -11,6 +11,7 @@
 #include "ir/builder.h"
 #include "ir/graph.h"
 #include "ir/movement.h"
+#include "jot/choices.h"
 
 namespace jot::ir {
 
@@ -140,7 +141,6 @@ struct TransposeContext {
 using TransposeRule = void (*)(const TransposeContext&);
 
 // ---- batching: batched operands have the batch dim at 0; so have the results. Called when at least one is batched.
-enum class RandomMode : uint8_t { error, different, same };
 struct BatchContext {
   Builder& b;
   Op op;
@@ -149,7 +149,7 @@ struct BatchContext {
   std::span<const Value> operands;
   std::span<const bool> batched;
   std::span<const Type* const> types;  // of the unbatched results
-  RandomMode randomness;
+  Randomness randomness;
   const RuleContext& regions;
   const Type& type = *types[0];
   // Operand i with a batch dim at 0, broadcast if it has none.
@@ -190,7 +190,7 @@ class RuleContext {
     Graph graph;
     std::vector<uint8_t> results_batched;
   };
-  virtual Batch batched(const Graph& region, std::span<const uint8_t> batched, int64_t size, RandomMode randomness,
+  virtual Batch batched(const Graph& region, std::span<const uint8_t> batched, int64_t size, Randomness randomness,
                         std::span<const uint8_t> with_lanes) const = 0;
 };
 

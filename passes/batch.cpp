@@ -22,7 +22,7 @@ size_t max_operands(const GraphData& g) {
 }  // namespace
 
 Batched batch_into(Builder& b, const GraphData& g, std::span<const Value> args, std::span<const uint8_t> batched,
-                   int64_t size, RandomMode randomness, int64_t first_lane) {
+                   int64_t size, Randomness randomness, int64_t first_lane) {
   Rewriter rewriter(b, g);
   rewriter.take(args);
   std::vector<uint8_t> is_batched(g.size(), 0);
@@ -32,7 +32,7 @@ Batched batch_into(Builder& b, const GraphData& g, std::span<const Value> args, 
   std::vector<const Type*> types;
   for (size_t i = 0; i < args.size(); ++i) is_batched[g.inputs()[i]] = batched[i];
   rewriter.for_each_op([&](Value v) {
-    bool any = randomness != RandomMode::same && draws(g, v);
+    bool any = randomness != Randomness::same && draws(g, v);
     for (size_t i = 0; i < g.operands(v).size(); ++i) {
       flags[i] = is_batched[g.operand(v, i)] != 0;
       any |= flags[i];

@@ -16,7 +16,7 @@ struct Batched {
 // on no batched input is computed once, unbatched. first_lane: the number of the first lane in errors, -1 where they
 // are no vmap's. O(nodes).
 Batched batch_into(ir::Builder& b, const ir::GraphData& g, std::span<const ir::Value> args,
-                   std::span<const uint8_t> batched, int64_t size, ir::RandomMode randomness, int64_t first_lane);
+                   std::span<const uint8_t> batched, int64_t size, Randomness randomness, int64_t first_lane);
 
 // v, which has lanes at dim 0 or none, with lanes at dim `to`.
 ir::Value place_lanes(ir::Builder& b, ir::Value v, bool batched, int64_t to, int64_t size);

@@ -40,7 +40,7 @@ Graph drawing_for(const GraphData& g, const Chunks& chunks, int64_t lanes) {
 }  // namespace
 
 Graph vmap_in_chunks(const Graph& graph, std::span<const std::optional<int64_t>> in_dims,
-                     std::span<const std::optional<int64_t>> out_dims, int64_t lanes, RandomMode randomness,
+                     std::span<const std::optional<int64_t>> out_dims, int64_t lanes, Randomness randomness,
                      const Chunks& chunks) {
   const GraphData& g = graph.data();
   Builder b(g.name());
@@ -50,7 +50,7 @@ Graph vmap_in_chunks(const Graph& graph, std::span<const std::optional<int64_t>>
     if (in_dims[i]) type.shape.insert(static_cast<size_t>(*in_dims[i]), lanes);
     args.push_back(b.param(type, g.input_name(i)));
   }
-  bool draws_on = chunks.random_offset && randomness == RandomMode::different;
+  bool draws_on = chunks.random_offset && randomness == Randomness::different;
   std::vector<std::vector<Value>> parts(g.outputs().size());
   int64_t piece = 0;
   for (int64_t first = 0; first < lanes; first += chunks.size, ++piece) {

@@ -19,7 +19,7 @@ struct Chunks {
 // vmap (passes/transforms.h), piece after piece; the results are concatenated. The draws of g stand where all lanes of
 // a whole piece draw, one after the other. O(nodes of g * pieces).
 ir::Graph vmap_in_chunks(const ir::Graph& g, std::span<const std::optional<int64_t>> in_dims,
-                         std::span<const std::optional<int64_t>> out_dims, int64_t lanes, ir::RandomMode randomness,
+                         std::span<const std::optional<int64_t>> out_dims, int64_t lanes, Randomness randomness,
                          const Chunks& chunks);
 
 }  // namespace jot::passes

@@ -124,7 +124,7 @@ class Jacobian {
       std::vector<uint8_t> lanes(args.size(), 0);
       lanes.back() = 1;
       // Draws depend on no tangent, so no lane has draws of its own.
-      Batched out = batch_into(b_, map, args, lanes, box.size.numel(), RandomMode::same, -1);
+      Batched out = batch_into(b_, map, args, lanes, box.size.numel(), Randomness::same, -1);
       for (size_t j = 0; j < parts.size(); ++j) parts[j].push_back(with_lanes(out, j, box.size.numel()));
     }
     std::vector<Value> result;

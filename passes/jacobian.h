@@ -5,12 +5,12 @@
 #include <span>
 
 #include "ir/rules.h"
+#include "jot/choices.h"
 #include "jot/ir.h"
 
 namespace jot::passes {
 
-// cheaper: forward where the active inputs have fewer elements than the values; with reverse's result types and errors.
-enum class JacobianMode : uint8_t { reverse, forward, cheaper };
+using detail::JacobianMode;
 
 // inputs:  x
 // results: y, then the block of value o by the k-th active input (of K) at y.size() + o * K + k, of shape

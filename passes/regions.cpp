@@ -42,7 +42,7 @@ class RegionPasses final : public RuleContext {
     return result;
   }
 
-  Batch batched(const Graph& region, std::span<const uint8_t> batched, int64_t size, RandomMode randomness,
+  Batch batched(const Graph& region, std::span<const uint8_t> batched, int64_t size, Randomness randomness,
                 std::span<const uint8_t> with_lanes) const override {
     const GraphData& g = region.data();
     Builder b(g.name());

@@ -82,7 +82,7 @@ Graph transposed(const Graph& graph, const PassOptions&) {
 Graph mapped(const Graph& graph, const PassOptions& options) {
   const GraphData& g = graph.data();
   std::vector<std::optional<int64_t>> in(g.inputs().size(), 0), out(g.num_results(), 0);
-  return vmap(graph, in, out, options.lanes, RandomMode::different);
+  return vmap(graph, in, out, options.lanes, Randomness::different);
 }
 
 constexpr NamedPass kPasses[] = {

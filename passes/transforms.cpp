@@ -203,7 +203,7 @@ namespace {
 }
 
 Graph mapped(const Graph& graph, std::span<const std::optional<int64_t>> in_dims,
-             std::span<const std::optional<int64_t>> out_dims, int64_t size, RandomMode randomness,
+             std::span<const std::optional<int64_t>> out_dims, int64_t size, Randomness randomness,
              int64_t first_lane) {
   const GraphData& g = graph.data();
   Builder b(g.name());
@@ -236,7 +236,7 @@ Graph mapped(const Graph& graph, std::span<const std::optional<int64_t>> in_dims
 }  // namespace
 
 Graph vmap(const Graph& graph, std::span<const std::optional<int64_t>> in_dims,
-           std::span<const std::optional<int64_t>> out_dims, int64_t size, RandomMode randomness, int64_t first_lane) {
+           std::span<const std::optional<int64_t>> out_dims, int64_t size, Randomness randomness, int64_t first_lane) {
   return hooked("vmap", graph, [&] { return mapped(graph, in_dims, out_dims, size, randomness, first_lane); });
 }
 

@@ -64,7 +64,7 @@ ConnectedSplit split_connected(const ir::Graph& g, std::span<const uint8_t> acti
 // writeback has its input's lanes. Where a value with lanes has nowhere to put them throws TransformError, of a
 // writeback LanesError; IndexError if an out_dim is out of range.
 ir::Graph vmap(const ir::Graph& g, std::span<const std::optional<int64_t>> in_dims,
-               std::span<const std::optional<int64_t>> out_dims, int64_t size, ir::RandomMode randomness,
+               std::span<const std::optional<int64_t>> out_dims, int64_t size, Randomness randomness,
                int64_t first_lane = 0);
 
 }  // namespace jot::passes

@@ -29,7 +29,7 @@ int64_t aligned(int64_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAl
 
 class Timer {
  public:
-  explicit Timer(EngineStats& stats) : stats_(stats), start_(std::chrono::steady_clock::now()) {}
+  explicit Timer(ExecutableStats& stats) : stats_(stats), start_(std::chrono::steady_clock::now()) {}
   void phase(const char* name) {
     auto now = std::chrono::steady_clock::now();
     stats_.compile_seconds[name] += std::chrono::duration<double>(now - start_).count();
@@ -37,7 +37,7 @@ class Timer {
   }
 
  private:
-  EngineStats& stats_;
+  ExecutableStats& stats_;
   std::chrono::steady_clock::time_point start_;
 };
 
@@ -499,7 +499,7 @@ class ProgramBuilder {
   // ---- for people
 
   void count() {
-    EngineStats& s = result_.stats;
+    ExecutableStats& s = result_.stats;
     s.arena_bytes = result_.program.arena_bytes;
     for (const Step& step : steps()) {
       if (auto* k = std::get_if<KernelStep>(&step.what)) {
@@ -509,7 +509,7 @@ class ProgramBuilder {
         const std::string& library = r->routine->library;
         ++(library.empty() ? s.routines : s.library_calls);
         if (!library.empty()) s.libraries.insert(library);
-        for (const auto& region : r->routine->regions) s.add(region->stats());
+        for (const auto& region : r->routine->regions) add(s, region->stats());
       }
     }
   }

@@ -104,7 +104,7 @@ class Executable : public Engine {
 
   std::span<const int32_t> in_place() const override { return program().in_place; }
 
-  EngineStats stats() const override { return compiled_.stats; }
+  ExecutableStats stats() const override { return compiled_.stats; }
 
   std::string disassembly() const override {
     NoFork section;

@@ -18,7 +18,7 @@ struct CompileOptions {
 // What was made of a graph, beside the program.
 struct Compiled {
   Program program;
-  EngineStats stats;
+  ExecutableStats stats;
   std::string listing;           // steps, clusters, kernels: filled if asked for
   int64_t largest_live_set = 0;  // of intermediate values, in bytes
 };

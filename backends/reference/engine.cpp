@@ -11,7 +11,7 @@ class Interpreted : public Engine {
   void run(std::span<const void* const> inputs, std::span<void* const> outputs) const override {
     interpret(graph_, inputs, outputs);
   }
-  EngineStats stats() const override { return {}; }
+  ExecutableStats stats() const override { return {}; }
   std::string disassembly() const override { return "; interpreted: no machine code\n" + to_text(graph_); }
 
  private:

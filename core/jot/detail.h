@@ -221,12 +221,11 @@ struct LinearizeResult {
 };
 LinearizeResult linearize(Fn fn, std::span<const Tensor> args);
 
-enum class Mode : uint8_t { reverse, forward, cheaper };
 struct JacobianResult {
   Leaves blocks;  // block of output leaf o by differentiated leaf i at o * diff.size() + i, of shape out + in
   Leaves aux;
 };
-JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const size_t> diff, Mode mode,
+JacobianResult jacobian(Fn fn, std::span<const Tensor> args, std::span<const size_t> diff, JacobianMode mode,
                         const JacobianOptions& options, Location at);
 void check_chunk_size(std::string_view api, std::optional<int64_t> chunk_size, Location at);
 

@@ -1,9 +1,7 @@
 // Graphs: recorded without being run, looked at, run, compiled ahead of time.
 #pragma once
 #include <functional>
-#include <map>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -11,6 +9,7 @@
 
 #include "jot/ir.h"
 #include "jot/jit.h"
+#include "jot/stats.h"
 
 namespace jot {
 
@@ -40,14 +39,6 @@ ir::Graph optimize(const ir::Graph& graph,
 std::vector<Tensor> run(const ir::Graph& graph, const std::vector<Tensor>& inputs, Location at = JOT_HERE);
 // The same by the reference interpreter, not optimised.
 std::vector<Tensor> interpret(const ir::Graph& graph, const std::vector<Tensor>& inputs, Location at = JOT_HERE);
-
-// What compilation made.
-struct ExecutableStats {
-  int64_t kernels = 0, routines = 0, library_calls = 0, code_bytes = 0, arena_bytes = 0;
-  std::set<std::string> libraries = {};                // that are called: "OpenBLAS 0.3.34 SkylakeX", its kernels last
-  int64_t kernels_compiled = 0;                        // of `kernels`: those whose code was not in the kernel cache
-  std::map<std::string, double> compile_seconds = {};  // by phase
-};
 
 // A compiled function of tensors. Immutable, thread-safe; copies share it.
 class Executable {

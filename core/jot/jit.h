@@ -1,10 +1,10 @@
 // jit: records a function once for each kind of arguments, then runs the compiled recording.
 #pragma once
-#include <array>
 #include <memory>
 #include <utility>
 
 #include "jot/call.h"
+#include "jot/small_array.h"
 
 namespace jot {
 
@@ -13,32 +13,6 @@ struct CacheInfo {
 };
 
 namespace detail {
-
-// A growing array that starts on the stack.
-template <class T, size_t N>
-class SmallArray {
- public:
-  void push_back(const T& x) {
-    if (size_ < N)
-      few_[size_] = x;
-    else
-      spill(x);
-    ++size_;
-  }
-  size_t size() const { return size_; }
-  T* data() { return size_ <= N ? few_.data() : many_.data(); }
-  const T* data() const { return size_ <= N ? few_.data() : many_.data(); }
-  std::span<const T> span() const { return {data(), size_}; }
-
- private:
-  void spill(const T& x) {
-    if (size_ == N) many_.assign(few_.begin(), few_.end());
-    many_.push_back(x);
-  }
-  std::array<T, N> few_;
-  std::vector<T> many_;
-  size_t size_ = 0;
-};
 
 // What a recording depends on: the trees of the arguments, dtypes, shapes, strides of what is not
 // contiguous, numbers, and which tensors overlap. Refers to the arguments.

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "jot/choices.h"
 #include "jot/tensor.h"
 
 namespace jot {
@@ -120,8 +121,6 @@ struct Options {
 
 // ---- run-time options
 
-// What a random operation does inside vmap: it is an error, every lane draws for itself, or all share one draw.
-enum class Randomness : uint8_t { error, different, same };
 // What functionalize removes. mutations: the results may still alias arguments; mutations_and_views: they never do.
 enum class Remove : uint8_t { mutations, mutations_and_views };
 

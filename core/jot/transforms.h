@@ -111,7 +111,7 @@ struct Tangents {
 template <class Opt, class F>
 class Jacobian {
  public:
-  Jacobian(F f, Mode mode, JacobianOptions options, Location at)
+  Jacobian(F f, detail::JacobianMode mode, JacobianOptions options, Location at)
       : f_(std::move(f)), mode_(mode), options_(options), at_(at) {}
   template <class... A>
   auto operator()(const A&... a) const {
@@ -131,7 +131,7 @@ class Jacobian {
 
  private:
   mutable F f_;
-  Mode mode_;
+  detail::JacobianMode mode_;
   JacobianOptions options_;
   Location at_;
 };
@@ -250,20 +250,20 @@ auto linearize(F&& f, const A&... a) {
 template <auto... O, class F>
 auto jacrev(F&& f, JacobianOptions options = {}, Location at = JOT_HERE) {
   detail::check_chunk_size("jacrev", options.chunk_size, at);
-  return detail::Jacobian<detail::Options<O...>, std::decay_t<F>>(std::forward<F>(f), detail::Mode::reverse, options,
-                                                                  at);
+  return detail::Jacobian<detail::Options<O...>, std::decay_t<F>>(std::forward<F>(f), detail::JacobianMode::reverse,
+                                                                  options, at);
 }
 template <auto... O, class F>
 auto jacfwd(F&& f, JacobianOptions options = {}, Location at = JOT_HERE) {
   detail::check_chunk_size("jacfwd", options.chunk_size, at);
-  return detail::Jacobian<detail::Options<O...>, std::decay_t<F>>(std::forward<F>(f), detail::Mode::forward, options,
-                                                                  at);
+  return detail::Jacobian<detail::Options<O...>, std::decay_t<F>>(std::forward<F>(f), detail::JacobianMode::forward,
+                                                                  options, at);
 }
 template <auto... O, class F>
 auto jacobian(F&& f, JacobianOptions options = {}, Location at = JOT_HERE) {
   detail::check_chunk_size("jacobian", options.chunk_size, at);
-  return detail::Jacobian<detail::Options<O...>, std::decay_t<F>>(std::forward<F>(f), detail::Mode::cheaper, options,
-                                                                  at);
+  return detail::Jacobian<detail::Options<O...>, std::decay_t<F>>(std::forward<F>(f), detail::JacobianMode::cheaper,
+                                                                  options, at);
 }
 // jacfwd of jacrev: shape out + in + in, structure output, arguments, arguments.
 template <auto... O, class F>

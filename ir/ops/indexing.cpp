@@ -147,7 +147,7 @@ Type infer_scatter(const InferContext& c) {
 // ---- faults
 
 int64_t index_faults(AttrView a) {
-  return a.mode() == Mode::check ? static_cast<int64_t>(a.ints(Key::index_map).size()) : 0;
+  return a.mode() == IndexMode::check ? static_cast<int64_t>(a.ints(Key::index_map).size()) : 0;
 }
 
 // Of each of the first `count` axes of the result (updates): the place of an element of the batch along it, -1 for an
@@ -225,13 +225,13 @@ class Addresses {
   int64_t start_of(int64_t start, size_t d, size_t k, int64_t at) const {
     int64_t last = operand_[d] - extent_[d];
     switch (mode_) {
-      case Mode::clip:
+      case IndexMode::clip:
         return std::clamp<int64_t>(start, 0, last);
-      case Mode::fill:
+      case IndexMode::fill:
         return start < 0 || start > last ? -1 : start;
-      case Mode::wrap:
+      case IndexMode::wrap:
         return start % operand_[d] + (start % operand_[d] < 0 ? operand_[d] : 0);
-      case Mode::check:
+      case IndexMode::check:
         break;
     }
     int64_t from_front = start < 0 ? start + operand_[d] : start;
@@ -245,7 +245,7 @@ class Addresses {
   Shape operand_, indices_;
   std::vector<int64_t> window_, batch_;
   Shape extent_;  // of a slice, for each operand axis
-  Mode mode_;
+  IndexMode mode_;
 };
 
 void evaluate_gather(const EvalContext& c) {
@@ -362,7 +362,7 @@ void transpose_scatter_add(const TransposeContext& c) {
 void transpose_scatter_set(const TransposeContext& c) {
   Builder& b = c.b;
   GatherDims dims = gather_dims(c.attrs);
-  Mode mode = c.attrs.mode();
+  IndexMode mode = c.attrs.mode();
   bool unique = c.attrs.integer(Key::unique) != 0;
   const Type &x = *c.types[0], &updates = *c.types[2];
   Value indices = c.operands[1];
@@ -416,14 +416,14 @@ Value batch_dynamic_slice(const BatchContext& c) {
   GatherDims dims = lane_windows(sizes.size(), c.batched[0]);
   Shape window = c.batched[0] ? with_front(1, sizes) : Shape(sizes);
   if (sizes.empty()) return c.operands[0];
-  return build::gather(c.b, c.operands[0], index_vectors(c, 1), dims, window, Mode::clip);
+  return build::gather(c.b, c.operands[0], index_vectors(c, 1), dims, window, IndexMode::clip);
 }
 
 Value batch_dynamic_update_slice(const BatchContext& c) {
   Value x = c.materialised(0), update = c.materialised(1);
   if (!any_batched(c, 2)) return build::dynamic_update_slice(c.b, x, update, starts_from_lane_0(c, 2));
-  return build::scatter_set(c.b, x, index_vectors(c, 2), update, lane_windows(c.type.shape.size(), true), Mode::clip,
-                            true);
+  return build::scatter_set(c.b, x, index_vectors(c, 2), update, lane_windows(c.type.shape.size(), true),
+                            IndexMode::clip, true);
 }
 
 // Lanes of the operand are an offset axis where the indices are shared, an axis of the indices where it is shared, and

@@ -60,7 +60,7 @@ Value taken_along(Builder& b, Value x, Value positions, int64_t dim) {
   Shape indices = b.shape(positions);
   indices.push_back(1);
   std::vector<int64_t> ones(static_cast<size_t>(rank), 1);
-  return build::gather(b, x, build::reshape(b, positions, indices), dims, ones, Mode::clip);
+  return build::gather(b, x, build::reshape(b, positions, indices), dims, ones, IndexMode::clip);
 }
 
 // Tangents move as their primals do: the primal sort is made again with the positions along.

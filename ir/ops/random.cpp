@@ -52,7 +52,7 @@ Value batch_random_bits(const BatchContext& c) {
   Shape shape = batched_shape(c.size, c.type.shape);
   Attrs attrs(shape, c.attrs.integer(Key::width));
   if (c.batched[0] || c.batched[1]) return b.emit(c.op, {c.materialised(0), c.materialised(1)}, attrs);
-  if (c.randomness == RandomMode::error)
+  if (c.randomness == Randomness::error)
     throw TransformError(
         "[vmap] called random operation while in randomness error mode; use the 'same' or 'different' randomness "
         "flags" +

@@ -19,7 +19,7 @@ std::ostream& operator<<(std::ostream& out, const Counts& c) {
 }
 
 Counts counts(const std::string& body) {
-  EngineStats s = cpu::compile(ir::parse(body), {}).stats;
+  ExecutableStats s = cpu::compile(ir::parse(body), {}).stats;
   return {s.kernels, s.routines, s.library_calls};
 }
 

@@ -84,7 +84,7 @@ ir::Graph mapped_row(const ir::Graph& g, Lanes lanes, int64_t n) {
   for (ir::Value v : d.inputs())
     in.push_back(lanes == Lanes::some && !in.empty() ? std::nullopt : Places::value_type(place(v)));
   for (ir::Value v : d.outputs()) out.push_back(place(v));
-  return passes::vmap(g, in, out, n, ir::RandomMode::different);
+  return passes::vmap(g, in, out, n, Randomness::different);
 }
 
 const double kSpecial[] = {0.0,    -0.0,  HUGE_VAL, -HUGE_VAL, std::nan(""), 1,    -1,    0.5,  -2.5, 3.5,
@@ -282,7 +282,7 @@ TEST_CASE("executable: of overlapping windows that scatter_set writes the last i
   ir::Value x = b.param({f64, false, {6}}), indices = b.param({i64, false, {3, 1}}),
             updates = b.param({f64, false, {3, 3}});  // [window, index]
   const ir::Graph graph =
-      b.finish({ir::build::scatter_set(b, x, indices, updates, {{0}, {}, {0}, {}, {}}, ir::Mode::check, false)});
+      b.finish({ir::build::scatter_set(b, x, indices, updates, {{0}, {}, {0}, {}, {}}, ir::IndexMode::check, false)});
   const std::vector<HostTensor> inputs = {
       {f64, {6}, {0, 0, 0, 0, 0, 0}}, {i64, {3, 1}, {2, 1, 0}}, {f64, {3, 3}, {10, 20, 30, 11, 21, 31, 12, 22, 32}}};
   const HostTensor wanted(f64, {6}, {30, 31, 32, 22, 12, 0});
@@ -464,7 +464,7 @@ TEST_CASE("executable: statistics") {
       "func @main(%x: f64[50,50], %y: f64[50,50]) -> (f64[50,50]) {\n"
       "  %0: f64[50,50] = dot(%x, %y) {contract=[[1],[0]], batch=[[],[]]}\n"
       "  %1: f64[50,50] = tanh(%0)\n  return %1\n}\n");
-  EngineStats stats = cpu::make_executable(cpu::compile(graph, all_options().back()))->stats();
+  ExecutableStats stats = cpu::make_executable(cpu::compile(graph, all_options().back()))->stats();
   CHECK(stats.kernels == 1);
   CHECK(stats.library_calls == 1);
   CHECK(stats.libraries == std::set{cpu::blas().title});

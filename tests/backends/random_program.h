@@ -346,19 +346,20 @@ class RandomProgram {
     Value x = any();
     const Shape s = b_.shape(x);
     if (s.empty() || s.numel() == 0) return x;
-    ir::Mode mode = pick({ir::Mode::check, ir::Mode::check, ir::Mode::clip, ir::Mode::fill, ir::Mode::wrap});
+    ir::IndexMode mode = pick(
+        {ir::IndexMode::check, ir::IndexMode::check, ir::IndexMode::clip, ir::IndexMode::fill, ir::IndexMode::wrap});
     Shape batch = coin() ? Shape{extent()} : Shape{};
     Dims sizes(s.begin(), s.end());
     sizes[0] = 1;
     Shape window = s.slice(1, s.size());
     if (batch.numel() * window.numel() > kLargest) return x;
-    Value i = indices(batch, s[0], mode == ir::Mode::check && below(20) != 0);
+    Value i = indices(batch, s[0], mode == ir::IndexMode::check && below(20) != 0);
     ir::build::GatherDims dims;
     for (size_t d = 0; d < window.size(); ++d) dims.offset_dims.push_back(static_cast<int64_t>(batch.size() + d));
     dims.collapsed = {0};
     dims.index_map = {0};
     if (coin()) return ir::build::gather(b_, x, i, dims, sizes, mode);
-    if (b_.dtype(x) == boolean || mode == ir::Mode::check) mode = ir::Mode::fill;
+    if (b_.dtype(x) == boolean || mode == ir::IndexMode::check) mode = ir::IndexMode::fill;
     Value updates = like(constant({b_.dtype(x), false, batch + window}));
     return ir::build::scatter(b_, b_.dtype(x) == boolean || coin() ? Op::scatter_set_op : Op::scatter_add_op, x, i,
                               updates, dims, mode, false);

@@ -238,7 +238,7 @@ TEST_CASE("routines: an index out of range is recorded") {
   ir::Builder b;
   ir::Value x = b.param({f64, false, {5}}), i = b.param({i64, false, {3, 1}});
   ir::build::GatherDims dims{{}, {0}, {0}, {}, {}};
-  ir::Value y = ir::build::gather(b, x, i, dims, std::vector<int64_t>{1}, ir::Mode::check);
+  ir::Value y = ir::build::gather(b, x, i, dims, std::vector<int64_t>{1}, ir::IndexMode::check);
   ir::Graph g = b.finish({y});
   auto routine = cpu::make_routine(g.data(), g.data().outputs()[0], 40);
   double values[5] = {0, 1, 2, 3, 4}, out[3];

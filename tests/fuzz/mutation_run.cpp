@@ -6,7 +6,8 @@
 #include <sstream>
 #include <thread>
 
-#include "core/recorder.h"
+#include "core/record/emitter.h"
+#include "core/record/function.h"
 #include "jot/call.h"
 #include "tests/fuzz/mutation_call.h"
 #include "tests/fuzz/mutation_graph.h"

@@ -67,19 +67,19 @@ TEST_CASE("Shape errors") {
       {Op::dynamic_update_slice_op, {f({4}), f({5}), i({})}, {}, "a slice of shape [5] does not fit into [4]"},
       {Op::gather_op,
        {f({4}), i({3, 2})},
-       Attrs(I{}, I{0}, I{0}, I{}, I{}).add(I{1}).add(Mode::check),
+       Attrs(I{}, I{0}, I{0}, I{}, I{}).add(I{1}).add(IndexMode::check),
        "the last axis of the indices must have extent 1"},
       {Op::gather_op,
        {f({4}), i({3, 1})},
-       Attrs(I{}, I{0}, I{0}, I{}, I{}).add(I{2}).add(Mode::check),
+       Attrs(I{}, I{0}, I{0}, I{}, I{}).add(I{2}).add(IndexMode::check),
        "axis 0 is dropped: expected slice size 1, got 2"},
       {Op::gather_op,
        {f({4, 2}), i({3, 1})},
-       Attrs(I{}, I{0}, I{0}, I{}, I{}).add(I{1, 2}).add(Mode::check),
+       Attrs(I{}, I{0}, I{0}, I{}, I{}).add(I{1, 2}).add(IndexMode::check),
        "offset_dims []: expected one for each of the 1 slice axes that are kept"},
       {Op::scatter_add_op,
        {f({4}), i({3, 1}), f({2})},
-       Attrs(I{}, I{0}, I{0}, I{}, I{}).add(Mode::check).add(0),
+       Attrs(I{}, I{0}, I{0}, I{}, I{}).add(IndexMode::check).add(0),
        "updates: expected [3], got [2]"},
       {Op::dot_op,
        {f({2, 3}), f({4})},
@@ -111,7 +111,7 @@ TEST_CASE("DType errors") {
       {Op::dynamic_slice_op, {f({4}), f({})}, Attrs(I{2}), "start 0: expected i64, got f64"},
       {Op::gather_op,
        {f({4}), f({3, 1})},
-       Attrs(I{}, I{0}, I{0}, I{}, I{}).add(I{1}).add(Mode::check),
+       Attrs(I{}, I{0}, I{0}, I{}, I{}).add(I{1}).add(IndexMode::check),
        "the indices must be i64 or i32, got f64"},
       {Op::dot_op, {f({2}), i({2})}, Attrs(I{0}, I{0}, I{}, I{}), "must have one dtype"},
       {Op::random_bits_op, {i({2}), i({})}, Attrs(Shape{2}, int64_t{16}), "width must be 32 or 64, got 16"},
@@ -141,7 +141,7 @@ TEST_CASE("An index out of bounds is found at evaluation, with the user's line")
   Builder b;
   Value x = b.param(f({5, 2})), at = b.param(i({2, 1}));
   b.set_location({"model.cpp", 42});
-  Graph g = b.finish({build::gather(b, x, at, {{1}, {0}, {0}, {}, {}}, I{1, 2}, Mode::check)});
+  Graph g = b.finish({build::gather(b, x, at, {{1}, {0}, {0}, {}, {}}, I{1, 2}, IndexMode::check)});
   HostTensor values(f({5, 2})), indices(DType::i64, {2, 1}, {-5, 5});
   CHECK_THROWS_WITH_AS(interpret(g, std::vector{values, indices}),
                        "[gather] index 5 is out of bounds for dimension 0 with size 5; expected -5 to 4\n"

@@ -252,23 +252,23 @@ TEST_CASE("Dynamic slices are clamped") {
 TEST_CASE("gather and the scatters: modes, duplicates, negative indices") {
   HostTensor x = f64s({10, 11, 12}), at(DType::i64, {4, 1}, {-1, 0, 2, 5}), inside(DType::i64, {4, 1}, {-1, 0, 2, -3});
   GatherDims dims = {{}, {0}, {0}, {}, {}};
-  auto gather = [&](const HostTensor& indices, Mode mode) {
+  auto gather = [&](const HostTensor& indices, IndexMode mode) {
     return run({x, indices}, [&](Builder& b, auto v) { return build::gather(b, v[0], v[1], dims, I{1}, mode); });
   };
-  check(gather(at, Mode::clip), f64s({10, 10, 12, 12}));
-  check(gather(at, Mode::fill), f64s({0, 10, 12, 0}));
-  check(gather(at, Mode::wrap), f64s({12, 10, 12, 12}));
-  check(gather(inside, Mode::check), f64s({12, 10, 12, 10}));
-  auto scatter = [&](Op op, const HostTensor& indices, Mode mode) {
+  check(gather(at, IndexMode::clip), f64s({10, 10, 12, 12}));
+  check(gather(at, IndexMode::fill), f64s({0, 10, 12, 0}));
+  check(gather(at, IndexMode::wrap), f64s({12, 10, 12, 12}));
+  check(gather(inside, IndexMode::check), f64s({12, 10, 12, 10}));
+  auto scatter = [&](Op op, const HostTensor& indices, IndexMode mode) {
     return run({x, indices, f64s({1, 2, 3, 4})},
                [&](Builder& b, auto v) { return build::scatter(b, op, v[0], v[1], v[2], dims, mode, false); });
   };
-  check(scatter(Op::scatter_add_op, inside, Mode::check), f64s({16, 11, 16}));
-  check(scatter(Op::scatter_add_op, at, Mode::fill), f64s({12, 11, 15}));
-  check(scatter(Op::scatter_set_op, inside, Mode::check), f64s({4, 11, 3}));
-  check(scatter(Op::scatter_set_op, at, Mode::wrap), f64s({2, 11, 4}));
+  check(scatter(Op::scatter_add_op, inside, IndexMode::check), f64s({16, 11, 16}));
+  check(scatter(Op::scatter_add_op, at, IndexMode::fill), f64s({12, 11, 15}));
+  check(scatter(Op::scatter_set_op, inside, IndexMode::check), f64s({4, 11, 3}));
+  check(scatter(Op::scatter_set_op, at, IndexMode::wrap), f64s({2, 11, 4}));
   auto set = gradients({x, inside, f64s({1, 2, 3, 4})}, [&](Builder& b, auto v) {
-    return build::scatter_set(b, v[0], v[1], v[2], dims, Mode::check, false);
+    return build::scatter_set(b, v[0], v[1], v[2], dims, IndexMode::check, false);
   });
   check(set[0], f64s({0, 1, 0}));
   check(set[1], f64s({0, 0, 1, 1}));

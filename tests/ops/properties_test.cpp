@@ -146,7 +146,7 @@ void check_batching(const Graph& g, int64_t size, Draw draw) {
       }
       batched.push_back(has_lanes ? stack(lanes[0][i].type, column) : lanes[0][i]);
     }
-    Graph mapped = passes::vmap(g, in_dims, out_dims, size, RandomMode::different);
+    Graph mapped = passes::vmap(g, in_dims, out_dims, size, Randomness::different);
     verify(mapped);
     std::vector<HostTensor> results = interpret(mapped, batched);
     for (int64_t l = 0; l < size; ++l) {
@@ -241,7 +241,7 @@ TEST_CASE("Rows: batching twice") {
     if (row.inputs.empty()) return;
     Graph g = graph_of(row);
     std::vector<std::optional<int64_t>> in_dims(row.inputs.size(), 0), out_dims = {0};
-    Graph inner = passes::vmap(g, in_dims, out_dims, 2, RandomMode::different);
+    Graph inner = passes::vmap(g, in_dims, out_dims, 2, Randomness::different);
     check_batching(inner, 2, [&] {
       std::vector<HostTensor> x;
       std::vector<HostTensor> lanes[] = {inputs_of(row, random), inputs_of(row, random)};

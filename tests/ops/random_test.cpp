@@ -66,17 +66,17 @@ TEST_CASE("vmap: different lanes are slices of one draw, same lanes are equal, e
   Dims in = {0, std::nullopt, std::nullopt}, out = {0, 0};
   HostTensor lanes(DType::f64, {kLanes}, {1, 2, 3});
   std::vector<HostTensor> args = {lanes, key(9, 0), offset(17)};
-  auto mapped = [&](RandomMode mode) { return interpret(passes::vmap(g, in, out, kLanes, mode), args)[1]; };
-  CHECK(mapped(RandomMode::different) == interpret(draw({kLanes, 5}, 64), std::vector{key(9, 0), offset(17)})[0]);
-  HostTensor same = mapped(RandomMode::same), one = interpret(draw({5}, 64), std::vector{key(9, 0), offset(17)})[0];
+  auto mapped = [&](Randomness mode) { return interpret(passes::vmap(g, in, out, kLanes, mode), args)[1]; };
+  CHECK(mapped(Randomness::different) == interpret(draw({kLanes, 5}, 64), std::vector{key(9, 0), offset(17)})[0]);
+  HostTensor same = mapped(Randomness::same), one = interpret(draw({5}, 64), std::vector{key(9, 0), offset(17)})[0];
   for (int64_t l = 0; l < kLanes; ++l) CHECK(lane(same, l) == one);
-  CHECK_THROWS_WITH_AS(mapped(RandomMode::error), doctest::Contains("randomness error mode"), TransformError);
+  CHECK_THROWS_WITH_AS(mapped(Randomness::error), doctest::Contains("randomness error mode"), TransformError);
 
   Dims none(3), twice = {0, std::nullopt, std::nullopt};
-  Graph inner = passes::vmap(g, twice, out, kLanes, RandomMode::different);
+  Graph inner = passes::vmap(g, twice, out, kLanes, Randomness::different);
   HostTensor nested(DType::f64, {2, kLanes}, {1, 2, 3, 4, 5, 6});
   std::vector<HostTensor> nested_args = {nested, key(9, 0), offset(17)};
-  HostTensor both = interpret(passes::vmap(inner, in, out, 2, RandomMode::different), nested_args)[1];
+  HostTensor both = interpret(passes::vmap(inner, in, out, 2, Randomness::different), nested_args)[1];
   CHECK(both == interpret(draw({2, kLanes, 5}, 64), std::vector{key(9, 0), offset(17)})[0]);
 }
 
@@ -84,11 +84,11 @@ TEST_CASE("vmap over keys: each lane draws from its own, in every mode; lanes ar
   Graph g = draw({4}, 32);
   HostTensor keys(DType::i64, {2, 2}, {1, 0, 5, 7});
   Dims in = {0, std::nullopt}, out = {0}, unmapped = {std::nullopt, std::nullopt};
-  Graph mapped = passes::vmap(g, in, out, 2, RandomMode::error);
+  Graph mapped = passes::vmap(g, in, out, 2, Randomness::error);
   HostTensor bits = interpret(mapped, std::vector{keys, offset(3)})[0];
   for (int64_t l = 0; l < 2; ++l) CHECK(lane(bits, l) == interpret(g, std::vector{lane(keys, l), offset(3)})[0]);
   HostTensor outer =
-      interpret(passes::vmap(mapped, unmapped, out, 3, RandomMode::different), std::vector{keys, offset(3)})[0];
+      interpret(passes::vmap(mapped, unmapped, out, 3, Randomness::different), std::vector{keys, offset(3)})[0];
   for (int64_t o = 0; o < 3; ++o)
     CHECK(lane(outer, o) == interpret(mapped, std::vector{keys, offset(3 + 4 * static_cast<double>(o))})[0]);
 }
@@ -108,7 +108,7 @@ TEST_CASE("fold_in names streams: one to one, apart from the draws; each lane's 
   Builder b;
   Value key_ = b.param({DType::i64, false, {2}}), i = b.param({DType::i64, false, {}});
   Graph g = b.finish({b.emit(Op::fold_in_op, {key_, i})});
-  Graph lanes = passes::vmap(g, Dims{std::nullopt, 0}, Dims{0}, 3, RandomMode::error);
+  Graph lanes = passes::vmap(g, Dims{std::nullopt, 0}, Dims{0}, 3, Randomness::error);
   HostTensor folded = interpret(lanes, std::vector{key(1, 2), HostTensor(DType::i64, {3}, {5, 6, -1})})[0];
   for (int64_t l = 0; l < 3; ++l)
     CHECK(lane(folded, l) == interpret(g, std::vector{key(1, 2), offset(std::array{5.0, 6.0, -1.0}[l])})[0]);

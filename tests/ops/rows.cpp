@@ -196,12 +196,12 @@ void indexing(Table& t) {
       {"empty", {0, 3}, {0, 1}, {{1}, {0}, {0}, {}, {}}, {1, 3}, {0, 3}, 0, 1},
   };
   for (const Case& c : cases) {
-    for (Mode mode : {Mode::check, Mode::clip, Mode::fill, Mode::wrap}) {
+    for (IndexMode mode : {IndexMode::check, IndexMode::clip, IndexMode::fill, IndexMode::wrap}) {
       std::string label = c.label + " " + std::string(name_of(mode));
-      double lo = mode == Mode::check ? (c.label == "windows" ? 0 : -2) : -3;
-      double hi = mode == Mode::check ? c.hi : c.hi + 3;
-      if (mode == Mode::check && c.label == "elements") lo = -3;
-      Input index = mode == Mode::clip ? i32s(c.indices, lo, hi) : i64s(c.indices, lo, hi);
+      double lo = mode == IndexMode::check ? (c.label == "windows" ? 0 : -2) : -3;
+      double hi = mode == IndexMode::check ? c.hi : c.hi + 3;
+      if (mode == IndexMode::check && c.label == "elements") lo = -3;
+      Input index = mode == IndexMode::clip ? i32s(c.indices, lo, hi) : i64s(c.indices, lo, hi);
       t.add(Op::gather_op, label, {f(c.operand), index},
             [=](Builder& b, Values x) { return build::gather(b, x[0], x[1], c.dims, c.sizes, mode); });
       for (Op op : {Op::scatter_add_op, Op::scatter_set_op})
@@ -212,7 +212,7 @@ void indexing(Table& t) {
   t.add(
       Op::scatter_set_op, "bool", {bools({4}), i64s({2, 1}, 0, 4), bools({2})},
       [](Builder& b, Values x) {
-        return build::scatter_set(b, x[0], x[1], x[2], {{}, {0}, {0}, {}, {}}, Mode::check, false);
+        return build::scatter_set(b, x[0], x[1], x[2], {{}, {0}, {0}, {}, {}}, IndexMode::check, false);
       },
       0);
 }

@@ -15,10 +15,9 @@ namespace jot::test {
 namespace {
 
 using namespace ir;
-using passes::JacobianMode;
 using Ints64 = std::vector<int64_t>;
 
-constexpr JacobianMode kModes[] = {JacobianMode::reverse, JacobianMode::forward};
+constexpr passes::JacobianMode kModes[] = {passes::JacobianMode::reverse, passes::JacobianMode::forward};
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 template <class F>
@@ -30,7 +29,7 @@ Graph graph(const std::vector<Shape>& inputs, F f) {
 }
 
 // The jacobian by the first input, alone.
-Graph jacobian(const Graph& g, JacobianMode mode, std::optional<int64_t> chunk = {}) {
+Graph jacobian(const Graph& g, passes::JacobianMode mode, std::optional<int64_t> chunk = {}) {
   std::vector<uint8_t> active(g.data().inputs().size(), 0);
   active[0] = 1;
   Graph j = passes::jacobian(g, active, 1, mode, chunk);
@@ -208,7 +207,7 @@ TEST_CASE("Jacobians of random programs") {
     RandomProgram p(seed);
     CAPTURE(seed);
     CAPTURE(to_text(p.graph));
-    for (JacobianMode mode : kModes) {
+    for (passes::JacobianMode mode : kModes) {
       CHECK(jacobian_error(p.graph, p.inputs, mode) < 1e-12);
       CHECK(jacobian_error(p.graph, p.inputs, mode, 1 + seed % 5) < 1e-12);
     }
@@ -217,7 +216,7 @@ TEST_CASE("Jacobians of random programs") {
 
 TEST_CASE("The jacobian of an elementwise function of n values costs O(n)") {
   constexpr int64_t n = 40;
-  for (JacobianMode mode : kModes) {
+  for (passes::JacobianMode mode : kModes) {
     for (const Shape& shape : {Shape{n}, Shape{5, 8}, Shape{4, 1, 10}}) {
       Graph g = graph({shape}, [](Builder& b, auto& x) { return elementwise(b, x[0]); });
       CHECK(arithmetic(jacobian(g, mode)) <= 40 * n);
@@ -255,7 +254,7 @@ TEST_CASE("The jacobian of an elementwise function of n values costs O(n)") {
 }
 
 TEST_CASE("The jacobian of W x + b is W") {
-  for (JacobianMode mode : kModes) {
+  for (passes::JacobianMode mode : kModes) {
     Graph g = graph({{4}, {3, 4}, {3}}, [](Builder& b, auto& x) {
       return build::add(b, build::dot(b, x[1], x[0], Ints64{1}, Ints64{0}, {}, {}), x[2]);
     });
@@ -271,7 +270,7 @@ TEST_CASE("The jacobian of W x + b is W") {
 
 TEST_CASE("Blocks of a jacobian that only rows connect cost what the blocks cost") {
   constexpr int64_t rows = 10, in = 4, out = 3;
-  for (JacobianMode mode : kModes) {
+  for (passes::JacobianMode mode : kModes) {
     Graph layers = graph({{rows, in}, {out, in}, {in, out}}, [](Builder& b, auto& x) {
       Value y = build::unary(b, Op::tanh_op, build::dot(b, x[0], x[1], Ints64{1}, Ints64{1}, {}, {}));
       return build::unary(b, Op::tanh_op, build::dot(b, y, x[2], Ints64{1}, Ints64{1}, {}, {}));
@@ -286,21 +285,22 @@ TEST_CASE("Blocks of a jacobian that only rows connect cost what the blocks cost
 TEST_CASE("Structural zeros under an outer vmap, and in a hessian") {
   constexpr int64_t n = 30, lanes = 3;
   Graph g = graph({{n}}, [](Builder& b, auto& x) { return elementwise(b, x[0]); });
-  for (JacobianMode mode : kModes) {
+  for (passes::JacobianMode mode : kModes) {
     std::vector<std::optional<int64_t>> dims = {0};
-    Graph mapped = passes::optimize(passes::vmap(jacobian(g, mode), dims, dims, lanes, RandomMode::error));
+    Graph mapped = passes::optimize(passes::vmap(jacobian(g, mode), dims, dims, lanes, Randomness::error));
     CHECK(arithmetic(mapped) <= 40 * n * lanes);
     Graph sum = graph({{n}}, [](Builder& b, auto& x) { return build::reduce_sum(b, elementwise(b, x[0]), Ints64{0}); });
-    Graph gradient = jacobian(sum, JacobianMode::reverse);
+    Graph gradient = jacobian(sum, passes::JacobianMode::reverse);
     CHECK(arithmetic(jacobian(gradient, mode)) <= 200 * n);
-    CHECK(arithmetic(jacobian(jacobian(g, JacobianMode::reverse), mode)) <= 200 * n);
+    CHECK(arithmetic(jacobian(jacobian(g, passes::JacobianMode::reverse), mode)) <= 200 * n);
   }
 }
 
 TEST_CASE("Independent entries are zero where 0 * inf would be nan") {
   Graph g = graph({{2}}, [](Builder& b, auto& x) { return build::unary(b, Op::sqrt_op, x[0]); });
   HostTensor x(DType::f64, {2}, {0, 1}), expected(DType::f64, {2, 2}, {kInfinity, 0, 0, 0.5});
-  for (JacobianMode mode : kModes) CHECK(difference(interpret(jacobian(g, mode), std::vector{x})[0], expected) == 0);
+  for (passes::JacobianMode mode : kModes)
+    CHECK(difference(interpret(jacobian(g, mode), std::vector{x})[0], expected) == 0);
 }
 
 TEST_CASE("Zeros of values are ordinary: 0 * inf is nan") {
@@ -310,12 +310,12 @@ TEST_CASE("Zeros of values are ordinary: 0 * inf is nan") {
     return build::mul(b, y, build::constant(b, DType::f64, {3}, kInfinity));
   });
   std::vector<std::optional<int64_t>> dims = {0};
-  Graph mapped = passes::optimize(passes::vmap(padded, dims, dims, 2, RandomMode::error));
+  Graph mapped = passes::optimize(passes::vmap(padded, dims, dims, 2, Randomness::error));
   CHECK(std::isnan(interpret(mapped, std::vector{x})[0].number(2)));
 
   // A jacobian is a value like any other: its zeros times infinity are nan, for one lane and for several.
   Graph g = graph({{2}}, [](Builder& b, auto& v) { return build::unary(b, Op::sin_op, v[0]); });
-  Graph j = jacobian(g, JacobianMode::reverse);
+  Graph j = jacobian(g, passes::JacobianMode::reverse);
   Builder b;
   Value p = b.param({DType::f64, false, {2}}), diagonal = kNoValue;
   std::vector<Value> map(j.data().size());
@@ -327,7 +327,7 @@ TEST_CASE("Zeros of values are ordinary: 0 * inf is nan") {
   diagonal = map[j.data().outputs()[0]];
   Graph scaled = b.finish({build::mul(b, diagonal, build::constant(b, DType::f64, {2, 2}, kInfinity))});
   CHECK(std::isnan(interpret(passes::optimize(scaled), std::vector{lane(x, 0)})[0].number(1)));
-  mapped = passes::optimize(passes::vmap(scaled, dims, dims, 2, RandomMode::error));
+  mapped = passes::optimize(passes::vmap(scaled, dims, dims, 2, Randomness::error));
   CHECK(std::isnan(interpret(mapped, std::vector{x})[0].number(1)));
 }
 

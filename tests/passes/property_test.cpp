@@ -293,7 +293,7 @@ TEST_CASE("vmap agrees with a loop over its lanes, wherever they are") {
       auto place = [&](ir::Value v) { return static_cast<int64_t>(random() % (d.shape(v).size() + 1)); };
       for (ir::Value v : d.inputs()) in.push_back(random() % 4 ? std::optional(place(v)) : std::nullopt);
       for (ir::Value v : d.outputs()) out.push_back(place(v));
-      ir::Graph mapped = passes::vmap(g, in, out, lanes, ir::RandomMode::different);
+      ir::Graph mapped = passes::vmap(g, in, out, lanes, Randomness::different);
       // One graph that moves lanes to the front, for comparison lane by lane.
       Tensors x = random_values(mapped.data(), mapped.data().inputs(), random);
       Tensors all = run(mapped, x);
@@ -327,7 +327,7 @@ TEST_CASE("vmap: lanes without a place, out_dims out of range") {
       "func @main(%x: f64[2], %y: f64[]) -> (f64[2], f64[]) {\n  %0: f64[2] = neg(%x) loc(\"a.cpp\":3)\n  return %0, "
       "%y\n}\n");
   using Dims = std::vector<std::optional<int64_t>>;
-  auto map = [&](const Dims& in, const Dims& out) { return passes::vmap(g, in, out, 4, ir::RandomMode::error); };
+  auto map = [&](const Dims& in, const Dims& out) { return passes::vmap(g, in, out, 4, Randomness::error); };
   CHECK(map({1, {}}, {0, {}}).data().shape(2) == Shape{4, 2});
   CHECK_THROWS_WITH_AS(
       map({0, {}}, {{}, {}}),
@@ -338,10 +338,10 @@ TEST_CASE("vmap: lanes without a place, out_dims out of range") {
   // A writeback has its input's lanes.
   ir::Graph write = passes::functionalize(ir::parse(
       "func @main(%x: f64[2], %y: f64[2]) -> () {\n  %0: token = add_(%x, %y) loc(\"b.cpp\":5)\n  return\n}\n"));
-  ir::Graph mapped = passes::vmap(write, Dims{1, 0}, {}, 3, ir::RandomMode::error);
+  ir::Graph mapped = passes::vmap(write, Dims{1, 0}, {}, 3, Randomness::error);
   Tensors x = {{f64, {2, 3}, {0, 0, 0, 0, 0, 0}}, {f64, {3, 2}, {1, 2, 3, 4, 5, 6}}};
   CHECK(run(mapped, x)[0] == HostTensor(f64, {2, 3}, {1, 3, 5, 2, 4, 6}));
-  CHECK_THROWS_WITH_AS(passes::vmap(write, Dims{{}, 0}, {}, 3, ir::RandomMode::error),
+  CHECK_THROWS_WITH_AS(passes::vmap(write, Dims{{}, 0}, {}, 3, Randomness::error),
                        doctest::Contains("a value with lanes is written to input 0, f64[2], which has none"),
                        TransformError);
 }

@@ -1,8 +1,8 @@
 // What is recorded again is found again: expansions and executables.
 #include "check.h"
-#include "core/engine_cache.h"
-#include "core/expand.h"
-#include "core/lru.h"
+#include "core/cache/engine_cache.h"
+#include "core/cache/lru.h"
+#include "core/transforms/expand.h"
 
 using namespace jot;
 using namespace jot::test;

@@ -4,8 +4,8 @@
 #include "backends/buffer.h"
 #include "backends/target.h"
 #include "check.h"
-#include "core/engine_cache.h"
-#include "core/recorder.h"
+#include "core/cache/engine_cache.h"
+#include "core/record/thread.h"
 
 using namespace jot;
 using namespace jot::test;

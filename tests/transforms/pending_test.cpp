@@ -1,8 +1,9 @@
 // What is recorded outside transforms: how often loops compile, what stays pending, what is kept alive.
 #include "backends/buffer.h"
 #include "check.h"
-#include "core/engine_cache.h"
-#include "core/recorder.h"
+#include "core/cache/engine_cache.h"
+#include "core/record/evaluate.h"
+#include "core/record/thread.h"
 
 using namespace jot;
 using namespace jot::test;

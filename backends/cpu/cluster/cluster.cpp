@@ -125,7 +125,7 @@ class Clusterer {
 
   // Modulo arithmetic wraps inside a slice, too: single elements only.
   bool fits_gather(Value v) const {
-    if (g_.attrs(v).mode() != Mode::wrap) return true;
+    if (g_.attrs(v).mode() != IndexMode::wrap) return true;
     return std::ranges::all_of(g_.attrs(v).ints(Key::sizes), [](int64_t n) { return n == 1; });
   }
 

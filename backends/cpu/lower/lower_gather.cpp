@@ -28,18 +28,18 @@ uint32_t ClusterGathers::start_along(Value v, size_t k, uint32_t index, uint32_t
   uint32_t none = integer(0), last = b_->sub(extent, integer(size));
   auto is_outside = [&](uint32_t i) { return b_->mor(b_->cmp(KCmp::lt, i, none), b_->cmp(KCmp::gt, i, last)); };
   switch (a.mode()) {
-    case Mode::clip:
+    case IndexMode::clip:
       return b_->max(b_->min(index, last), none);
-    case Mode::wrap: {
+    case IndexMode::wrap: {
       uint32_t rest = b_->fixup(KFn::irem, index, index, b_->mask_const(true), extent);
       return b_->select(b_->cmp(KCmp::lt, rest, none), b_->add(rest, extent), rest);
     }
-    case Mode::fill: {
+    case IndexMode::fill: {
       uint32_t out = is_outside(index);
       outside = outside == kNone ? out : b_->mor(outside, out);
       return b_->select(out, none, index);
     }
-    case Mode::check:
+    case IndexMode::check:
       break;
   }
   uint32_t from_front = b_->select(b_->cmp(KCmp::lt, index, none), b_->add(index, extent), index);
@@ -85,7 +85,7 @@ ClusterGathers::Starts& ClusterGathers::starts_of(Value v, uint32_t batch, std::
     s.elements = s.elements == kNone ? start : b_->add(s.elements, start);
   };
   std::span<const Axis> index_axes = c_.axes.of(from);
-  Element element = a.mode() == Mode::check ? element_of_batch(from, batch_index) : Element();
+  Element element = a.mode() == IndexMode::check ? element_of_batch(from, batch_index) : Element();
   for (size_t k = 0; k < indices.size(); ++k)
     add(start_along(v, k, indices[k], s.outside, element), strides[static_cast<size_t>(a.ints(Key::index_map)[k])]);
   for (size_t k = 0; k < a.ints(Key::operand_batch).size(); ++k) {

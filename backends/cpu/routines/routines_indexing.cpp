@@ -8,9 +8,9 @@
 
 namespace jot::cpu {
 
+using ir::IndexMode;
 using ir::Ints;
 using ir::Key;
-using ir::Mode;
 using ir::Op;
 
 namespace {
@@ -23,7 +23,7 @@ class Indexing final : public Routine {
  public:
   enum class Kind : uint8_t { gather, add, set };
   Kind kind = Kind::gather;
-  Mode mode = Mode::check;
+  IndexMode mode = IndexMode::check;
   DType dtype = DType::f32, index_dtype = DType::i64;
   struct BatchAxis {
     int64_t extent, index_step, operand_step, result_step;
@@ -48,7 +48,7 @@ class Indexing final : public Routine {
     if (kind != Kind::gather && !in_place && operand_bytes > 0)
       std::memcpy(out, operands[0], static_cast<size_t>(operand_bytes));
     if (n == 0 || elements == 0) return;
-    if (in_place && mode == Mode::check && !check_all(operands[1], error)) return;
+    if (in_place && mode == IndexMode::check && !check_all(operands[1], error)) return;
     // Scatters stay in order: sums and the last writer do not depend on threads.
     const int64_t chunks = kind == Kind::gather ? chunks_for(elements, 2 + 0.5 * static_cast<double>(n)) : 1;
     const int64_t piece = (elements + chunks - 1) / chunks;
@@ -140,14 +140,14 @@ class Indexing final : public Routine {
         const Entry& e = entries[k];
         const int64_t raw = indices[c.index + static_cast<int64_t>(k)], last = e.extent - e.window;
         int64_t i = raw;
-        if (mode == Mode::check && i < 0) i += e.extent;
-        if (mode == Mode::wrap) {
+        if (mode == IndexMode::check && i < 0) i += e.extent;
+        if (mode == IndexMode::wrap) {
           i %= e.extent;
           i = (i + (i < 0 ? e.extent : 0) + c.shift[k]) % e.extent;
         } else if (i < 0 || i > last) {
-          if (mode == Mode::check)
+          if (mode == IndexMode::check)
             error.record(error_code + static_cast<int64_t>(k), first + (&p - places.data()), raw);
-          if (mode != Mode::clip) {
+          if (mode != IndexMode::clip) {
             p.operand = -1;
             break;
           }
@@ -236,7 +236,7 @@ std::unique_ptr<Indexing> indexing(const ir::GraphData& g, ir::Value v, int64_t 
     if (contains(a.ints(Key::collapsed), axis) || contains(operand_batch, axis)) continue;
     auto to = static_cast<size_t>(offset_dims[next++]);
     auto entry = std::ranges::find(index_map, axis);
-    if (r->mode == Mode::wrap && entry != index_map.end() && result[to] > 1) {
+    if (r->mode == IndexMode::wrap && entry != index_map.end() && result[to] > 1) {
       r->batch.push_back({result[to], 0, 0, result_steps[to], entry - index_map.begin()});
       continue;
     }

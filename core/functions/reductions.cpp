@@ -1,0 +1,180 @@
+#include <limits>
+
+#include "core/functions/operands.h"
+#include "jot/ops.h"
+
+namespace jot {
+
+using namespace detail;
+namespace build = ir::build;
+using ir::Direction;
+using ir::Op;
+using ir::Value;
+
+namespace {
+
+std::vector<int64_t> dims_of(const Emitter& e, const Tensor& x, const Axes& dims) {
+  return wrap_dims(e, dims, shape_of(x).size());
+}
+
+int64_t count(const Shape& shape, const std::vector<int64_t>& dims) {
+  int64_t n = 1;
+  for (int64_t d : dims) n *= shape[static_cast<size_t>(d)];
+  return n;
+}
+
+Value divided(Emitter& e, Value v, double by) { return build::div(e.b, v, splat(e, e.b.dtype(v), e.b.shape(v), by)); }
+
+Value mean_of(Emitter& e, Value v, const std::vector<int64_t>& dims, bool keepdim) {
+  double n = static_cast<double>(count(e.b.shape(v), dims));
+  return divided(e, reduce(e, Op::reduce_sum_op, v, dims, keepdim), n);
+}
+
+void check_floating(const Emitter& e, const Tensor& x) {
+  if (!is_floating(x.impl()->dtype()))
+    e.fail<DTypeError>("defined for floating dtypes, got " + type_name(x) + ": convert with to(f32)");
+}
+
+// Two passes. NaN where there are not more elements than the correction.
+Value variance(Emitter& e, const Tensor& x, const Axes& axes, int64_t correction, bool keepdim) {
+  check_floating(e, x);
+  std::vector<int64_t> dims = dims_of(e, x, axes);
+  Value v = e(x), deviation = build::sub(e.b, v, spread(e, mean_of(e, v, dims, false), dims, shape_of(x)));
+  Value squares = reduce(e, Op::reduce_sum_op, build::mul(e.b, deviation, deviation), dims, keepdim);
+  return divided(e, squares, static_cast<double>(std::max<int64_t>(0, count(shape_of(x), dims) - correction)));
+}
+
+Value extremum(Emitter& e, Op op, const Tensor& x, const Axes& axes, bool keepdim) {
+  std::vector<int64_t> dims = dims_of(e, x, axes);
+  if (count(shape_of(x), dims) == 0)
+    e.fail<ShapeError>("expected the reduced dims to have at least one element, got " + type_name(x));
+  DType dtype = x.impl()->dtype();
+  if (dtype != DType::boolean) return reduce(e, op, e(x), dims, keepdim);
+  return build::convert(e.b, reduce(e, op, operand(e, x, DType::i32), dims, keepdim), DType::boolean);
+}
+
+// Of truth values as 0 and 1: of nothing all is true, any is false.
+Value quantified(Emitter& e, Op op, const Tensor& x, const Axes& axes, bool keepdim) {
+  std::vector<int64_t> dims = dims_of(e, x, axes);
+  Value v = e(x);
+  if (e.b.dtype(v) != DType::boolean) v = build::compare(e.b, v, build::zeros_like(e.b, v), Direction::ne);
+  Value r = reduce(e, op, build::convert(e.b, v, DType::i32), dims, keepdim);
+  return build::compare(e.b, r, build::zeros_like(e.b, r), Direction::gt);
+}
+
+Value largest(Emitter& e, Value v, const std::vector<int64_t>& dims) {
+  return build::unary(e.b, Op::stop_gradient_op, reduce(e, Op::reduce_max_op, v, dims, false));
+}
+
+// x less its largest element along dims, for exp().
+Value shifted(Emitter& e, Value v, const std::vector<int64_t>& dims) {
+  return build::sub(e.b, v, spread(e, largest(e, v, dims), dims, e.b.shape(v)));
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
+  Emitter e("sum", at, x);
+  DType dtype = x.impl()->dtype();
+  Value v = operand(e, x, is_floating(dtype) ? dtype : DType::i64);
+  return e.result(reduce(e, Op::reduce_sum_op, v, dims_of(e, x, dims), keepdim));
+}
+
+Tensor prod(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
+  Emitter e("prod", at, x);
+  Value v = operand(e, x, is_floating(x.impl()->dtype()) ? x.impl()->dtype() : DType::i64);
+  return e.result(reduce(e, Op::reduce_prod_op, v, dims_of(e, x, dims), keepdim));
+}
+
+Tensor mean(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
+  Emitter e("mean", at, x);
+  check_floating(e, x);
+  return e.result(mean_of(e, e(x), dims_of(e, x, dims), keepdim));
+}
+
+Tensor var(const Tensor& x, const Axes& dims, int64_t correction, bool keepdim, Location at) {
+  Emitter e("var", at, x);
+  return e.result(variance(e, x, dims, correction, keepdim));
+}
+
+// The derivative is 0 where the variance is.
+Tensor std(const Tensor& x, const Axes& dims, int64_t correction, bool keepdim, Location at) {
+  Emitter e("std", at, x);
+  Value v = variance(e, x, dims, correction, keepdim), zero = build::zeros_like(e.b, v);
+  Value is_zero = build::compare(e.b, v, zero, Direction::eq);
+  Value safe = build::where(e.b, is_zero, splat(e, e.b.dtype(v), e.b.shape(v), 1), v);
+  return e.result(build::where(e.b, is_zero, zero, build::unary(e.b, Op::sqrt_op, safe)));
+}
+
+Tensor amax(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
+  Emitter e("amax", at, x);
+  return e.result(extremum(e, Op::reduce_max_op, x, dims, keepdim));
+}
+Tensor amin(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
+  Emitter e("amin", at, x);
+  return e.result(extremum(e, Op::reduce_min_op, x, dims, keepdim));
+}
+Tensor max(const Tensor& x, Location at) {
+  Emitter e("max", at, x);
+  return e.result(extremum(e, Op::reduce_max_op, x, {}, false));
+}
+Tensor min(const Tensor& x, Location at) {
+  Emitter e("min", at, x);
+  return e.result(extremum(e, Op::reduce_min_op, x, {}, false));
+}
+Tensor all(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
+  Emitter e("all", at, x);
+  return e.result(quantified(e, Op::reduce_min_op, x, dims, keepdim));
+}
+Tensor any(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
+  Emitter e("any", at, x);
+  return e.result(quantified(e, Op::reduce_max_op, x, dims, keepdim));
+}
+
+// An infinite maximum is not subtracted: of -inf alone the result is -inf.
+Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim, Location at) {
+  Emitter e("logsumexp", at, x);
+  Value v = operand(e, x, floating(x.impl()->dtype()));
+  std::vector<int64_t> dims = dims_of(e, x, axes);
+  Value top = largest(e, v, dims), magnitude = build::unary(e.b, Op::abs_op, top);
+  Value infinity = splat(e, e.b.dtype(v), e.b.shape(top), std::numeric_limits<double>::infinity());
+  top = build::where(e.b, build::compare(e.b, magnitude, infinity, Direction::eq), build::zeros_like(e.b, top), top);
+  Value exps = build::unary(e.b, Op::exp_op, build::sub(e.b, v, spread(e, top, dims, e.b.shape(v))));
+  Value total = build::unary(e.b, Op::log_op, build::reduce_sum(e.b, exps, dims));
+  Value r = build::add(e.b, total, top);
+  Shape kept = shape_of(x);
+  for (int64_t d : dims) kept[static_cast<size_t>(d)] = 1;
+  return e.result(keepdim ? build::reshape(e.b, r, kept) : r);
+}
+
+Tensor softmax(const Tensor& x, int64_t dim, Location at) {
+  Emitter e("softmax", at, x);
+  std::vector<int64_t> dims = dims_of(e, x, dim);
+  Value v = operand(e, x, floating(x.impl()->dtype())), exps = build::unary(e.b, Op::exp_op, shifted(e, v, dims));
+  return e.result(build::div(e.b, exps, spread(e, build::reduce_sum(e.b, exps, dims), dims, e.b.shape(v))));
+}
+
+Tensor log_softmax(const Tensor& x, int64_t dim, Location at) {
+  Emitter e("log_softmax", at, x);
+  std::vector<int64_t> dims = dims_of(e, x, dim);
+  Value v = operand(e, x, floating(x.impl()->dtype())), s = shifted(e, v, dims);
+  Value total = build::reduce_sum(e.b, build::unary(e.b, Op::exp_op, s), dims);
+  return e.result(build::sub(e.b, s, spread(e, build::unary(e.b, Op::log_op, total), dims, e.b.shape(v))));
+}
+
+#define JOT_DEFINE(name) \
+  Tensor Tensor::name(const Axes& dims, bool keepdim, Location at) const { return jot::name(*this, dims, keepdim, at); }
+JOT_REDUCTION(JOT_DEFINE)
+#undef JOT_DEFINE
+Tensor Tensor::var(const Axes& dims, int64_t correction, bool keepdim, Location at) const {
+  return jot::var(*this, dims, correction, keepdim, at);
+}
+Tensor Tensor::std(const Axes& dims, int64_t correction, bool keepdim, Location at) const {
+  return jot::std(*this, dims, correction, keepdim, at);
+}
+Tensor Tensor::max(Location at) const { return jot::max(*this, at); }
+Tensor Tensor::min(Location at) const { return jot::min(*this, at); }
+Tensor Tensor::softmax(int64_t dim, Location at) const { return jot::softmax(*this, dim, at); }
+Tensor Tensor::log_softmax(int64_t dim, Location at) const { return jot::log_softmax(*this, dim, at); }
+
+}  // namespace jot

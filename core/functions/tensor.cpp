@@ -1,0 +1,138 @@
+#include "jot/tensor.h"
+
+#include <cstring>
+
+#include "core/functions/operands.h"
+#include "ir/fork.h"
+
+namespace jot {
+
+using namespace detail;
+
+// ---- what a tensor is
+
+Shape Tensor::shape(Location at) const { return impl_of(*this, "shape", at).shape; }
+int64_t Tensor::dim(Location at) const { return static_cast<int64_t>(impl_of(*this, "dim", at).shape.size()); }
+int64_t Tensor::numel(Location at) const { return impl_of(*this, "numel", at).shape.numel(); }
+DType Tensor::dtype(Location at) const { return impl_of(*this, "dtype", at).dtype(); }
+int64_t Tensor::size(int64_t dim, Location at) const {
+  const Shape& shape = impl_of(*this, "size", at).shape;
+  if (shape.empty()) fail<IndexError>("size", "dim " + std::to_string(dim) + ": a 0-d tensor has no dims", at);
+  return shape[wrap_dim("size", dim, shape.size(), at)];
+}
+
+// ---- reading
+
+namespace {
+
+// Strided elements in row-major order. Equal contents stay where they are, for others may hold the address.
+const void* kept_copy(TensorImpl& x, Buffer elements) {
+  static constinit std::mutex mutex;
+  ForkSafeLock lock(mutex);
+  bool same = x.copy && x.copy.size() == elements.size() &&
+              std::memcmp(x.copy.data(), elements.data(), static_cast<size_t>(elements.size())) == 0;
+  if (!same) x.copy = std::move(elements);
+  return x.copy.data();
+}
+
+std::byte* first_element(const TensorImpl& x) {
+  return static_cast<std::byte*>(x.storage->buffer.data()) + x.offset * size_of(x.dtype());
+}
+
+void check_element_type(const TensorImpl& x, std::string_view what, DType expected, Location at) {
+  if (x.dtype() != expected)
+    fail<DTypeError>(what,
+                     "the elements are " + std::string(to_string(x.dtype())) + ", asked for " +
+                         std::string(to_string(expected)) + ": convert with to()",
+                     at);
+}
+
+}  // namespace
+
+const void* Tensor::raw(DType expected, Location at) const {
+  check_element_type(impl_of(*this, "data", at), "data", expected, at);
+  Buffer forced = evaluate(*this, "data", at);
+  if (forced) return kept_copy(*impl_, std::move(forced));
+  if (impl_->contiguous()) return first_element(*impl_);
+  return kept_copy(*impl_, read(*this, "data", at));
+}
+
+void* Tensor::mutable_raw(DType expected, Location at) const {
+  constexpr std::string_view what = "mutable_data";
+  check_element_type(impl_of(*this, what, at), what, expected, at);
+  if (evaluate(*this, what, at))
+    fail<TraceError>(what, "a tensor of a running transform has no memory: use copy_ or index_put_", at);
+  if (!impl_->contiguous()) fail<ShapeError>(what, "the elements of this view are not contiguous: clone() it", at);
+  Storage& s = *impl_->storage;
+  // Snapshots of pending operations keep what they saw.
+  if (!s.writes_through && !(s.buffer.unique() && s.buffer.owned())) {
+    Buffer own = Buffer::allocate(s.buffer.size(), size_of(impl_->dtype()));
+    if (own.size()) std::memcpy(own.data(), s.buffer.data(), static_cast<size_t>(own.size()));
+    s.buffer = std::move(own);
+  }
+  return first_element(*impl_);
+}
+
+const Tensor& Tensor::eval(Location at) const {
+  impl_of(*this, "eval", at);
+  evaluate(*this, "eval", at);
+  return *this;
+}
+
+namespace {
+
+// The line of the op that made t's contents, of an argument that of the transform.
+Location made_at(const Tensor& t) {
+  if (!t.defined()) return {};
+  const Storage& s = *t.impl()->storage;
+  std::shared_ptr<Trace> trace = trace_of(s);
+  if (!trace) return s.made;
+  ForkSafeLock lock(trace->mutex());
+  if (trace->ended() || s.owner.load(std::memory_order_acquire) != trace->id()) return s.made;
+  Location made = trace->builder().location(s.version == ir::kNoValue ? s.base : s.version);
+  return made.line ? made : trace->options().at;
+}
+
+}  // namespace
+
+// A conversion has no line of its own.
+Tensor::operator bool() const {
+  Location at = made_at(*this);
+  check_single(*this, "bool", at);
+  std::vector<bool> out(1);
+  read_elements(*this, convert_elements<bool>, &out, "bool", at);
+  return out[0];
+}
+
+namespace detail {
+
+// Of what is about to be read: what is pending fails here, before there is memory to read it into.
+int64_t numel_of(const Tensor& t, const char* what, Location at) {
+  const TensorImpl& x = impl_of(t, what, at);
+  std::shared_ptr<Trace> trace = trace_of(*x.storage);
+  if (trace && trace->lazy()) evaluate(t, what, at);
+  x.storage->check();
+  return x.shape.numel();
+}
+
+void check_single(const Tensor& t, const char* what, Location at) {
+  int64_t n = impl_of(t, what, at).shape.numel();
+  if (n == 1) return;
+  std::string tensor = "a Tensor with " + std::to_string(n) + " elements ";
+  if (std::string_view(what) == "bool")
+    fail<ShapeError>(what,
+                     tensor +
+                         "is no condition: select elements with where(), reduce with any() or all(), combine "
+                         "conditions with & and |, not && and ||",
+                     at);
+  fail<ShapeError>(what, tensor + "cannot be converted to a number", at);
+}
+
+void read_elements(const Tensor& t, Sink sink, void* out, const char* what, Location at) {
+  const TensorImpl& x = impl_of(t, what, at);
+  Buffer elements = read(t, what, at);
+  sink(elements.data(), x.dtype(), x.shape.numel(), out);
+}
+
+}  // namespace detail
+}  // namespace jot

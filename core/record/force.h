@@ -1,0 +1,17 @@
+#pragma once
+#include <string_view>
+
+#include "core/record/trace.h"
+
+namespace jot::detail {
+
+// The contents of a tensor as the running transform `trace` sees it, which owns it or has written to it: evaluates the
+// live values of the trace, with its inputs bound to what they stand for, outwards until all is concrete. Results are
+// kept, so n reads cost O(n). Throws TraceError where the value has lanes, under jit, trace and compile, and after the
+// transform has ended.
+Buffer force(Trace& trace, const Tensor& t, std::string_view what, Location at);
+
+// The base of the storage that an address lies in.
+ir::Value root_of(const ir::GraphData& g, ir::Value address);
+
+}  // namespace jot::detail

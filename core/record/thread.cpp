@@ -1,0 +1,54 @@
+#include "core/record/thread.h"
+
+#include <random>
+#include <utility>
+
+#include "core/record/evaluate.h"
+#include "ir/fork.h"
+#include "ir/thread_object.h"
+
+namespace jot::detail {
+
+namespace {
+
+Generator random_generator() {
+  std::random_device device;
+  auto word = [&] { return static_cast<int64_t>(uint64_t{device()} << 32 | device()); };
+  return {{word(), 0}, 0};
+}
+
+constinit thread_local Trace* innermost = nullptr;  // null until the thread records, and when its state has ended
+
+// A forked child continues a stream that was seeded; others must not be drawn twice.
+const ForkHandlers at_fork(nullptr, []() noexcept {
+  if (innermost && !generator().seeded) thread_state().lazy->draws().seed(random_generator());
+});
+
+}  // namespace
+
+ThreadState::ThreadState() : lazy(std::make_shared<Trace>(TraceOptions{}, nullptr)) {
+  lazy->draws().generator() = random_generator();
+  innermost = lazy.get();
+}
+
+ThreadState::~ThreadState() {
+  {
+    ForkSafeLock lock(lazy->mutex());
+    flush(*lazy);
+  }
+  innermost = nullptr;
+}
+
+ThreadState& thread_state() { return ThreadObject<ThreadState>::get(); }
+
+Trace* innermost_trace() { return innermost; }
+Trace& current_trace() {
+  if (!innermost) thread_state();
+  return *innermost;
+}
+bool tracing() { return !current_trace().lazy(); }
+
+EnterTrace::EnterTrace(Trace& trace) : outer_(std::exchange(innermost, &trace)) {}
+EnterTrace::~EnterTrace() { innermost = outer_; }
+
+}  // namespace jot::detail

@@ -1,0 +1,50 @@
+// What a thread records into, and how.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "core/record/precedents.h"
+#include "core/record/trace.h"
+#include "jot/location.h"
+
+namespace jot::detail {
+
+struct ThreadState {
+  std::shared_ptr<Trace> lazy;
+  Precedents precedents;  // of functions
+  // Depth of NoGrad guards inside the innermost traced function: while positive, what is recorded there is constant to
+  // every derivative.
+  int no_grad_depth = 0;
+  // Number of StrongZeros guards: transforms that are called meanwhile have strong zeros.
+  int strong_zeros_depth = 0;
+  std::string scope;          // of what is recorded now (core/record/scope.h) ...
+  Location scope_location{};  // ... and its line, if a scope has one
+  Location call_site{};
+
+  ThreadState();
+  ~ThreadState();
+  ThreadState(const ThreadState&) = delete;
+  ThreadState& operator=(const ThreadState&) = delete;
+};
+ThreadState& thread_state();
+
+// The innermost trace of this thread; its lazy trace if none runs.
+Trace& current_trace();
+Trace* innermost_trace();  // null while the thread has none
+
+// While alive, the innermost trace is `trace`.
+class EnterTrace {
+ public:
+  explicit EnterTrace(Trace& trace);
+  ~EnterTrace();
+  EnterTrace(const EnterTrace&) = delete;
+  EnterTrace& operator=(const EnterTrace&) = delete;
+
+ private:
+  Trace* outer_;
+};
+
+// The calling thread's random generator.
+inline Generator& generator() { return thread_state().lazy->draws().generator(); }
+
+}  // namespace jot::detail

@@ -1,0 +1,231 @@
+#include "jot/jit.h"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <unordered_map>
+
+#include "core/cache/events.h"
+#include "core/record/emitter.h"
+#include "core/record/flags.h"
+#include "core/record/thread.h"
+#include "core/run/program.h"
+#include "ir/fork.h"
+#include "ir/hash.h"
+#include "ir/log.h"
+#include "jot/creation.h"
+
+namespace jot::detail {
+
+// ---- flags
+
+namespace {
+thread_local FlagObserver* observer = nullptr;
+}
+
+FlagObserver::FlagObserver() : outer_(observer) { observer = this; }
+FlagObserver::~FlagObserver() { observer = outer_; }
+
+bool observe(const Flag& flag) {
+  bool value = flag->load(std::memory_order_relaxed);
+  if (observer && std::ranges::none_of(observer->seen, [&](const auto& s) { return s.first == flag; }))
+    observer->seen.emplace_back(flag, value);
+  return value;
+}
+
+// ---- keys
+
+namespace {
+// Words that start a node: no two nodes read alike.
+enum Tag : uint64_t { kTensor, kNumber, kText, kOther, kList, kMap, kAbsent, kPresent, kOverlap, kStrides, kHost };
+}  // namespace
+
+JitKey::JitKey(const void* signature) { put(reinterpret_cast<uint64_t>(signature)); }
+
+void JitKey::put(uint64_t word) {
+  words_.push_back(word);
+  structure_ = hash_mix(structure_, word);
+}
+
+void JitKey::tensor(const Tensor& t) {
+  tensors_.push_back(&t);
+  if (!t.defined()) return put(kTensor);
+  const TensorImpl& impl = *t.impl();
+  put(kTensor | (static_cast<uint64_t>(impl.dtype()) + 1) << 8 | impl.shape.size() << 16);
+  for (int64_t d : impl.shape) put(static_cast<uint64_t>(d));
+  if (impl.contiguous()) return;
+  put(kStrides);
+  for (int64_t s : impl.strides) put(static_cast<uint64_t>(s));
+}
+
+void JitKey::number(uint64_t bits) {
+  put(kNumber);
+  words_.push_back(bits);
+  hash_ = hash_mix(hash_, bits);
+}
+
+void JitKey::text(std::string_view text) {
+  put(kText | text.size() << 8);
+  for (size_t i = 0; i < text.size(); i += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data() + i, std::min<size_t>(8, text.size() - i));
+    put(word);
+  }
+}
+
+void JitKey::other(const void* value, const OpaqueType& type) {
+  put(kOther);
+  put(type.hash ? type.hash(value) : 0);
+  others_.push_back({value, &type});
+}
+
+void JitKey::list(size_t size) { put(kList | size << 8); }
+void JitKey::map(size_t size) { put(kMap | size << 8); }
+void JitKey::key(const std::string& key) { text(key); }
+void JitKey::optional(bool has_value) { put(has_value ? kPresent : kAbsent); }
+
+// Which tensors show the same memory, and how.
+void JitKey::overlap() {
+  std::span<const Tensor* const> all = tensors_.span();
+  std::unordered_map<const Storage*, size_t> first;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (!all[i]->defined()) continue;
+    const TensorImpl& impl = *all[i]->impl();
+    auto [where, fresh] = first.emplace(impl.storage, i);
+    if (fresh) continue;
+    for (size_t j : {where->second, i}) {
+      const TensorImpl& t = *all[j]->impl();
+      put(kOverlap | j << 8 | t.storage->type.shape.size() << 32);
+      for (int64_t d : t.storage->type.shape) put(static_cast<uint64_t>(d));
+      put(static_cast<uint64_t>(t.offset));
+      for (int64_t s : t.layout()) put(static_cast<uint64_t>(s));
+    }
+  }
+}
+
+void JitKey::finish() {
+  std::span<const Tensor* const> all = tensors_.span();
+  constexpr size_t kFew = 8;
+  bool any = all.size() > kFew;
+  for (size_t i = 0; !any && i < all.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      any |= all[i]->defined() && all[j]->defined() && all[i]->impl()->storage == all[j]->impl()->storage;
+  if (any) overlap();
+  put(kHost | static_cast<uint64_t>(default_dtype()) << 8 |
+      static_cast<uint64_t>(thread_state().strong_zeros_depth > 0) << 16);
+  hash_ = hash_mix(hash_, structure_);
+}
+
+// ---- the cache
+
+struct JitEntry {
+  struct Other {
+    std::shared_ptr<const void> value;
+    const OpaqueType* type;
+  };
+  uint64_t hash;
+  std::vector<uint64_t> words;
+  std::vector<Other> others;
+  std::vector<std::pair<Flag, bool>> flags;
+  std::vector<int64_t> overlap;  // with what is captured
+  std::shared_ptr<const Program> program;
+  std::shared_ptr<const void> prototype;
+  uint64_t last_use = 0;
+
+  bool matches(const JitKey& key) const {
+    if (hash != key.hash() || !std::ranges::equal(words, key.words()) || others.size() != key.others().size())
+      return false;
+    for (size_t i = 0; i < others.size(); ++i)
+      if (others[i].type != key.others()[i].type ||
+          !others[i].type->equal(others[i].value.get(), key.others()[i].value))
+        return false;
+    return std::ranges::all_of(flags,
+                               [](const auto& f) { return f.first->load(std::memory_order_relaxed) == f.second; }) &&
+           program->overlap_with_captures(key.tensors()) == overlap;
+  }
+};
+
+const Program& program_of(const JitEntry& entry) { return *entry.program; }
+const void* prototype_of(const JitEntry& entry) { return entry.prototype.get(); }
+
+namespace {
+constexpr size_t kMaxEntries = 256;
+constexpr int kNumbersBeforeAdvice = 8;
+}  // namespace
+
+struct JitCache::State {
+  explicit State(Location location) : at(location) {}
+  std::mutex mutex;
+  std::vector<std::shared_ptr<JitEntry>> entries;
+  CacheInfo info;
+  uint64_t clock = 0;
+  Location at;
+  std::unordered_map<uint64_t, int> misses_by_structure;
+  bool advised = false;
+};
+
+JitCache::JitCache(Location at) : state_(std::make_unique<State>(at)) {}
+JitCache::~JitCache() = default;
+
+std::shared_ptr<const JitEntry> JitCache::find(const JitKey& key) {
+  State& s = *state_;
+  ForkSafeLock lock(s.mutex);
+  auto found = std::ranges::find_if(s.entries, [&](const auto& e) { return e->matches(key); });
+  bool hit = found != s.entries.end();
+  if (env().log_cache)
+    log("cache", "jit" + on_line(s.at) + (hit ? ": hit, " : ": miss, ") + std::to_string(s.entries.size()) +
+                     " recordings are kept");
+  if (!hit) {
+    ++s.info.misses;
+    return nullptr;
+  }
+  (*found)->last_use = ++s.clock;
+  ++s.info.hits;
+  return *found;
+}
+
+std::shared_ptr<const JitEntry> JitCache::record(const JitKey& key, Fn fn, std::span<const Tensor> args,
+                                                 std::shared_ptr<const void> (*prototype)(void* self)) {
+  State& s = *state_;
+  auto entry = std::make_shared<JitEntry>();
+  entry->hash = key.hash();
+  entry->words.assign(key.words().begin(), key.words().end());
+  for (const JitKey::Other& o : key.others()) entry->others.push_back({o.type->copy(o.value), o.type});
+  FlagObserver flags;
+  entry->program = record_program(fn, args, Captures::shared, "jit", s.at);
+  entry->prototype = prototype(fn.self);
+  entry->flags = std::move(flags.seen);
+  entry->overlap = entry->program->overlap_with_captures(key.tensors());
+
+  ForkSafeLock lock(s.mutex);
+  entry->last_use = ++s.clock;
+  // Another thread may have recorded the same meanwhile.
+  std::erase_if(s.entries, [&](const auto& e) { return e->matches(key); });
+  if (s.entries.size() == kMaxEntries)
+    s.entries.erase(std::ranges::min_element(s.entries, {}, [](const auto& e) { return e->last_use; }));
+  s.entries.push_back(entry);
+  if (++s.misses_by_structure[key.structure()] > kNumbersBeforeAdvice && !s.advised) {
+    s.advised = true;
+    log("jit", "the function has been recorded " + std::to_string(kNumbersBeforeAdvice + 1) +
+                   " times for arguments that differ only in a number: pass a tensor instead of the number v, "
+                   "tensor(v, f64) of a double (tensor(v) is f32), tensor(v) of an integer" +
+                   on_line(s.at));
+  }
+  return entry;
+}
+
+CacheInfo JitCache::info() const {
+  ForkSafeLock lock(state_->mutex);
+  CacheInfo info = state_->info;
+  info.entries = static_cast<int64_t>(state_->entries.size());
+  return info;
+}
+
+void JitCache::clear() {
+  ForkSafeLock lock(state_->mutex);
+  state_->entries.clear();
+  state_->info = {};
+  state_->misses_by_structure.clear();
+}
+
+}  // namespace jot::detail

@@ -1,0 +1,64 @@
+// A recorded and compiled function.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/cache/engine_cache.h"
+#include "core/record/function.h"
+#include "core/transforms/merged_arguments.h"
+#include "jot/detail.h"
+#include "jot/jit.h"
+
+namespace jot::detail {
+
+class Program {
+ public:
+  // sources: which arguments of the call the recording's are.
+  Program(Recording recording, std::vector<MergedArguments::Source> sources, Captures captures, std::string_view api,
+          Location at);
+
+  size_t num_arguments() const { return sources_.size(); }  // where none were merged
+  size_t num_results() const { return num_results_; }
+  size_t num_outputs() const { return output_types_.size(); }  // results, then written arguments
+  const ir::Type& argument_type(size_t i) const;
+  const ir::Type& output_type(size_t i) const { return output_types_[i]; }
+  const Engine& engine() const { return *compiled_->engine; }
+  double pass_seconds() const { return compiled_->pass_seconds; }
+
+  // Which arguments lie in the memory of captured tensors, and where; empty where nothing is written. A recording holds
+  // for calls that overlap like its own.
+  std::vector<int64_t> overlap_with_captures(std::span<const Tensor* const> args) const;
+
+  void run(std::span<const Tensor* const> args, std::span<Tensor> results) const;
+  // Outputs: the results, then the new contents of each written argument.
+  void run_into(std::span<const void* const> args, std::span<void* const> outputs) const;
+
+ private:
+  using Pointers = SmallArray<const void*, 32>;
+  void watch(std::span<const uint32_t> written);
+  void check_held(size_t binding) const;
+  Tensor argument(std::span<const Tensor* const> args, size_t i) const;
+  Tensor written(std::span<const Tensor* const> args, size_t output) const;
+  Buffer updated_in_place(std::span<const Tensor* const> args, size_t output,
+                          std::span<const void* const> inputs) const;
+  void write_back(std::span<const Tensor* const> args, std::span<const Buffer> contents) const;
+  ir::Graph recorded_;
+  std::vector<Binding> bindings_;
+  std::vector<MergedArguments::Source> sources_;
+  std::string api_;                      // that made it
+  Location at_;                          // of the call of jit or compile, where known
+  std::vector<const Storage*> watched_;  // of captures that are written, or read beside arguments that are
+  std::vector<uint8_t> held_;            // captures that the program holds too, by binding
+  mutable std::atomic<bool> told_{false};
+  std::vector<Buffer> copied_;  // contents of the captures, by binding; empty where they are shared
+  std::shared_ptr<const CompiledGraph> compiled_;
+  std::vector<ir::Type> output_types_;  // results, then writebacks
+  size_t num_results_ = 0;
+  int64_t random_draws_;
+};
+
+}  // namespace jot::detail
