@@ -12,28 +12,23 @@
 #include "ir/env.h"
 #include "ir/graph.h"
 #include "ir/rules.h"
+#include "ir/thread_object.h"
 
 namespace jot {
 
-// Threads count their sections in one of some cells, so that they do not wait for each other's cache line. A thread
-// that counts itself in while a fork is under way counts itself out again; so, once a fork is announced, a cell that
-// has been seen empty stays so but for moments.
+// Of each thread that has been in a section: whether it is in one. A thread that enters while a fork is under way
+// leaves again; so, once a fork is announced, a cell that has been seen empty stays so but for moments. Cells of
+// threads that have ended serve new ones.
+struct ForkCell {
+  std::atomic<uint32_t> inside{0}, taken{1};
+  ForkCell* next = nullptr;
+};
+
 struct ForkGate {
-  struct alignas(64) Cell {
-    std::atomic<uint32_t> inside{0};
-  };
-  static constexpr uint32_t kCells = 64;
-  Cell cells[kCells];
-  std::atomic<uint32_t> forking{0};
-  std::atomic<uint32_t> threads{0};
+  std::atomic<ForkCell*> cells{nullptr};
   ForkHandlers* handlers = nullptr;
 
-  void enter(uint32_t cell) {
-    while (cells[cell].inside.fetch_add(1, std::memory_order_seq_cst), forking.load(std::memory_order_seq_cst) != 0) {
-      cells[cell].inside.fetch_sub(1, std::memory_order_seq_cst);
-      forking.wait(1, std::memory_order_seq_cst);
-    }
-  }
+  ForkCell& take_cell();
   void close();
   void open();
 
@@ -45,8 +40,6 @@ struct ForkGate {
 namespace {
 
 constinit ForkGate gate;
-constinit thread_local uint32_t depth = 0;  // of the sections of this thread
-constinit thread_local uint32_t own_cell = ForkGate::kCells;
 
 // What is made on first use, by whichever thread: finished before the fork, or the child would wait for that thread.
 void finish_tables() noexcept {
@@ -63,23 +56,58 @@ void finish_tables() noexcept {
 
 }  // namespace
 
+// The cell of a thread until it ends.
+class OwnForkCell {
+ public:
+  OwnForkCell() : cell_(gate.take_cell()) { NoFork::cell_ = &cell_.inside; }
+  ~OwnForkCell() {
+    NoFork::cell_ = nullptr;
+    cell_.taken.store(0, std::memory_order_release);
+  }
+  OwnForkCell(const OwnForkCell&) = delete;
+  OwnForkCell& operator=(const OwnForkCell&) = delete;
+
+ private:
+  ForkCell& cell_;
+};
+
+ForkCell& ForkGate::take_cell() {
+  for (ForkCell* c = cells.load(std::memory_order_acquire); c; c = c->next)
+    if (c->taken.exchange(1, std::memory_order_acq_rel) == 0) return *c;
+  auto* made = new ForkCell;  // for ever
+  made->next = cells.load(std::memory_order_relaxed);
+  while (!cells.compare_exchange_weak(made->next, made, std::memory_order_acq_rel)) {
+  }
+  return *made;
+}
+
+void NoFork::wait_and_enter() {
+  if (!cell_) ThreadObject<OwnForkCell>::get();
+  while (cell_->store(1, std::memory_order_relaxed), frequent_fence(), forking_.load(std::memory_order_acquire) != 0) {
+    cell_->store(0, std::memory_order_release);
+    forking_.wait(1, std::memory_order_seq_cst);
+  }
+}
+
 void ForkGate::close() {
-  while (forking.exchange(1, std::memory_order_seq_cst) != 0) forking.wait(1, std::memory_order_seq_cst);
-  for (uint32_t c = 0; c < kCells; ++c) {
-    const uint32_t own = depth > 0 && c == own_cell;
-    for (int i = 0; cells[c].inside.load(std::memory_order_seq_cst) > own; ++i)
+  while (NoFork::forking_.exchange(1, std::memory_order_seq_cst) != 0)
+    NoFork::forking_.wait(1, std::memory_order_seq_cst);
+  rare_fence();
+  for (ForkCell* c = cells.load(std::memory_order_acquire); c; c = c->next) {
+    if (&c->inside == NoFork::cell_) continue;
+    for (int i = 0; c->inside.load(std::memory_order_acquire) != 0; ++i)
       if (i < 100)
         std::this_thread::yield();
       else
         std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
-  ++depth;  // what the handlers lock does not wait for this fork
+  ++NoFork::depth_;  // what the handlers lock does not wait for this fork
 }
 
 void ForkGate::open() {
-  --depth;
-  forking.store(0, std::memory_order_seq_cst);
-  forking.notify_all();
+  --NoFork::depth_;
+  NoFork::forking_.store(0, std::memory_order_seq_cst);
+  NoFork::forking_.notify_all();
 }
 
 void ForkGate::before_fork() noexcept {
@@ -92,8 +120,11 @@ void ForkGate::before_fork() noexcept {
 void ForkGate::in_parent() noexcept { gate.open(); }
 
 void ForkGate::in_child() noexcept {
-  for (uint32_t c = 0; c < kCells; ++c)
-    gate.cells[c].inside.store(depth > 1 && c == own_cell, std::memory_order_relaxed);
+  for (ForkCell* c = gate.cells.load(std::memory_order_relaxed); c; c = c->next)
+    if (&c->inside != NoFork::cell_) {
+      c->inside.store(0, std::memory_order_relaxed);
+      c->taken.store(0, std::memory_order_relaxed);
+    }
   for (ForkHandlers* h = gate.handlers; h; h = h->next_)
     if (h->in_child_) h->in_child_();
   gate.open();
@@ -101,17 +132,5 @@ void ForkGate::in_child() noexcept {
 
 ForkHandlers::ForkHandlers(Handler before, Handler in_child) noexcept
     : before_(before), in_child_(in_child), next_(std::exchange(gate.handlers, this)) {}
-
-NoFork::NoFork() {
-  if (depth++ > 0) return;
-  if (own_cell == ForkGate::kCells) own_cell = gate.threads.fetch_add(1, std::memory_order_relaxed) % ForkGate::kCells;
-  gate.enter(own_cell);
-}
-
-NoFork::~NoFork() {
-  if (--depth == 0) gate.cells[own_cell].inside.fetch_sub(1, std::memory_order_release);
-}
-
-void NoFork::always_within_callers() { ++depth; }
 
 }  // namespace jot

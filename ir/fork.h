@@ -7,20 +7,43 @@
 // that it compiles goes to memory of its own, and what the threads of the parent kept for themselves is lost (free
 // memory, at most 1 MiB for each).
 #pragma once
+#include <atomic>
+#include <cstdint>
 #include <mutex>
+
+#include "ir/fence.h"
 
 namespace jot {
 
 // While alive, a fork by another thread waits. Sections nest; only the outermost waits, for a fork under way.
 class NoFork {
  public:
-  NoFork();
-  ~NoFork();
+  NoFork() {
+    if (depth_++ == 0) enter();
+  }
+  ~NoFork() {
+    if (--depth_ == 0) cell_->store(0, std::memory_order_release);
+  }
   NoFork(const NoFork&) = delete;
   NoFork& operator=(const NoFork&) = delete;
 
   // From now on the calling thread does nothing but work for threads that are in a section while it does.
-  static void always_within_callers();
+  static void always_within_callers() { ++depth_; }
+
+ private:
+  friend struct ForkGate;
+  friend class OwnForkCell;
+  static void enter() {
+    if (!cell_) return wait_and_enter();
+    cell_->store(1, std::memory_order_relaxed);
+    frequent_fence();
+    if (forking_.load(std::memory_order_acquire) != 0) wait_and_enter();
+  }
+  static void wait_and_enter();
+
+  static inline constinit std::atomic<uint32_t> forking_ = 0;
+  static inline constinit thread_local uint32_t depth_ = 0;
+  static inline constinit thread_local std::atomic<uint32_t>* cell_ = nullptr;  // 1 while this thread is in a section
 };
 
 // A lock that is free in a forked child, as what it protects is whole there.

@@ -93,22 +93,17 @@ class Indexer {
   }
 
   Indexed result() && {
-    Tensor part = strided_view(t_, start_, size_, step_);
-    Shape shape, strides, old = part.impl()->layout();
+    Shape shape;
     Indexed r;
-    bool same = kept_.size() == size_.size();
     for (const Kept& k : kept_) {
       if (k.tensor.defined()) {
         r.dims.push_back(static_cast<int64_t>(shape.size()));
         r.dims_of_tensor.push_back(static_cast<int64_t>(k.dim));
         r.tensors.push_back(k.tensor);
       }
-      bool fresh = k.dim == kNew;
-      same &= !fresh;
-      shape.push_back(fresh ? 1 : size_[k.dim]);
-      strides.push_back(fresh ? 1 : old[k.dim]);
+      shape.push_back(k.dim == kNew ? 1 : size_[k.dim]);
     }
-    r.base = same ? part : reshaped_view(part, shape, strides);
+    r.base = strided_view(t_, start_, size_, step_, shape);
     r.unique = masks_ == 1 && tensors_ == 1;
     return r;
   }

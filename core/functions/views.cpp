@@ -29,11 +29,9 @@ Tensor Tensor::select(int64_t dim, int64_t index, Location at) const {
     if (i == d) size[i] = 1;
     step[i] = 1;
   }
-  Tensor part = strided_view(*this, start, size, step);
-  Shape strides = part.impl()->layout();
-  size.erase(d);
-  strides.erase(d);
-  return reshaped_view(part, size, strides);
+  Shape kept = size;
+  kept.erase(d);
+  return strided_view(*this, start, size, step, kept);
 }
 
 Tensor Tensor::slice(int64_t dim, std::optional<int64_t> from, std::optional<int64_t> to, int64_t by,

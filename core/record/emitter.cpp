@@ -28,7 +28,7 @@ Emitter::Emitter(std::string_view op, Location at, std::span<const Tensor> opera
   if (trace.lazy()) lock_ = std::unique_lock(trace.mutex());
   nested_ = trace.set_emitting(true);
   if (s.scope_location.line) at = s.scope_location;
-  if (lock_ && !trace.follows() && b.size() == 0) trace.follow(key_of(op, at));
+  if (lock_ && !trace.follows() && b.size() == 0) trace.follow(thread_state().lazy_precedents, key_of(op, at));
   b.set_origin(at, s.scope);
   for (const Tensor& t : operands) hand_over(t);
 }

@@ -63,7 +63,7 @@ class Emitter {
 
  private:
   std::string_view op_;
-  std::unique_lock<std::recursive_mutex> lock_;
+  std::unique_lock<OwnerMutex> lock_;
   bool nested_ = false;  // in another emitter of this trace
 };
 

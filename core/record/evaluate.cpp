@@ -147,7 +147,7 @@ void run_one_by_one(const ir::Graph& graph, std::span<const Binding> bindings, s
 
 std::shared_ptr<Trace> trace_of(const Storage& storage) {
   ForkSafeLock lock(hand_over_mutex);
-  return storage.owner.load(std::memory_order_relaxed) ? storage.trace : nullptr;
+  return storage.owner.load(std::memory_order_relaxed) ? storage.trace->shared_from_this() : nullptr;
 }
 
 void flush(Trace& trace) noexcept {
@@ -172,7 +172,7 @@ void flush(Trace& trace) noexcept {
   for (Storage* s : live) {
     s->base = s->version = ir::kNoValue;
     s->base_is_input = false;
-    s->trace.reset();  // the caller has it too
+    s->trace = nullptr;
     s->owner.store(0, std::memory_order_release);
   }
 }

@@ -11,7 +11,8 @@ namespace jot::detail {
 
 struct ThreadState {
   std::shared_ptr<Trace> lazy;
-  Precedents precedents;  // of functions
+  Precedents precedents;       // of functions
+  Precedents lazy_precedents;  // of what is recorded outside them
   // Depth of NoGrad guards inside the innermost traced function: while positive, what is recorded there is constant to
   // every derivative.
   int no_grad_depth = 0;

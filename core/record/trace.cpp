@@ -56,9 +56,13 @@ Trace::Trace(TraceOptions options, Trace* parent)
 }
 
 Value Trace::input(Binding binding, const ir::Type& type) {
-  if (bindings_.capacity() == 0) bindings_.reserve(last_bindings_);
-  bindings_.push_back(std::move(binding));
+  new_binding(binding.kind) = std::move(binding);
   return builder_.param(type);
+}
+
+Binding& Trace::new_binding(Binding::Kind kind) {
+  if (bindings_.capacity() == 0) bindings_.reserve(last_bindings_);
+  return bindings_.emplace_back(kind);
 }
 
 Tensor Trace::argument(const ir::Type& type) {
@@ -80,10 +84,10 @@ Value Trace::literal(Number n, DType dtype) {
 }
 
 Value Trace::input(Number n, DType dtype) {
-  Binding binding{Binding::Kind::literal};
+  Binding& binding = new_binding(Binding::Kind::literal);
   binding.number = n;
   binding.dtype = dtype;
-  return input(std::move(binding), {dtype, false, {}});
+  return builder_.param({dtype, false, {}});
 }
 
 // ---- storages
@@ -148,30 +152,35 @@ Value Trace::version_of(const Impl& t) {
 }
 
 // Starts are data where literals are.
-Value Trace::emit_view(Value parent, const ViewStep& step) {
+Value Trace::emit_view(Value parent, const TensorImpl& view) {
+  const ViewStep& step = *view.step;
   if (step.op == Op::gather_op)
     return builder_.emit(step.op, {parent, window_indices(builder_, step.starts)}, step.attrs);
   if (step.op == Op::reshape_op &&
       std::ranges::equal(ir::AttrView(step.op, step.attrs).ints(ir::Key::shape), builder_.shape(parent)))
     return parent;
   if (step.op != Op::dynamic_slice_op) return builder_.emit(step.op, {parent}, step.attrs);
-  Shape starts{};
+  ir::Ints sizes = ir::AttrView(step.op, step.attrs).ints(ir::Key::sizes);
+  Value slice = emit_slice(parent, sizes, step.starts);
+  return std::ranges::equal(sizes, view.shape) ? slice : ir::build::reshape(builder_, slice, view.shape);
+}
+
+Value Trace::emit_slice(Value parent, ir::Ints sizes, const Shape& starts) {
   if (bakes_literals_) {
-    Shape limits(ir::AttrView(step.op, step.attrs).ints(ir::Key::sizes)), ones = limits;
+    Shape limits(sizes), ones = limits;
     for (size_t d = 0; d < limits.size(); ++d) {
-      limits[d] += step.starts[d];
+      limits[d] += starts[d];
       ones[d] = 1;
     }
-    return builder_.emit(Op::slice_op, {parent}, ir::Attrs(step.starts, limits, ones));
+    return builder_.emit(Op::slice_op, {parent}, ir::Attrs(starts, limits, ones));
   }
   SmallArray<Value, 8> operands;
   operands.push_back(parent);
-  ir::Ints sizes = ir::AttrView(step.op, step.attrs).ints(ir::Key::sizes);
   const Shape& shape = builder_.shape(parent);
   for (size_t d = 0; d < sizes.size(); ++d)  // where it shows all of a dim it always starts at 0
     operands.push_back(sizes[d] == shape[d] ? ir::build::constant_int(builder_, DType::i64, {}, 0)
-                                            : input(step.starts[d], DType::i64));
-  return builder_.emit(step.op, operands.span(), step.attrs);
+                                            : input(starts[d], DType::i64));
+  return builder_.emit(Op::dynamic_slice_op, operands.span(), ir::Attrs(sizes));
 }
 
 Value Trace::address(const Tensor& tensor) {
@@ -187,7 +196,7 @@ Value Trace::address(const Tensor& tensor) {
   Value v = base->parent ? base->cached_address : value_of_base(t);
   for (size_t i = views.span().size(); i-- > 0;) {
     TensorImpl& view = *views.span()[i];
-    v = emit_view(v, *view.step);
+    v = emit_view(v, view);
     if (!owned) continue;
     view.cached_graph = graph_id_;
     view.cached_base = root;
@@ -256,7 +265,7 @@ bool Trace::has_written(const Storage& storage) {
 }
 
 void Trace::own(Storage& s) {
-  s.trace = shared_from_this();
+  s.trace = this;
   s.live_index = live_.size();
   live_.push_back(&s);
   s.owner.store(id_, std::memory_order_release);
@@ -273,6 +282,12 @@ bool Trace::full() const {
   constexpr uint32_t kMaxNodes = 4096;
   constexpr int64_t kMaxBytes = int64_t{256} << 20;
   return reads_borrowed_ || builder_.size() > kMaxNodes || captured_bytes_ > std::max(kMaxBytes, 4 * largest_capture_);
+}
+
+void Trace::end() {
+  ended_ = true;
+  ForkSafeLock lock(mutex_);
+  for (Storage* s : live_) s->ended_trace = shared_from_this();
 }
 
 void Trace::drop(Storage& storage) {

@@ -6,12 +6,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,6 +17,7 @@
 #include "core/record/captured.h"
 #include "core/record/draws.h"
 #include "core/record/forced.h"
+#include "core/record/owner_mutex.h"
 #include "core/record/precedents.h"
 #include "core/storage/storage.h"
 #include "ir/builder.h"
@@ -56,9 +55,9 @@ class Trace : public std::enable_shared_from_this<Trace> {
   bool lazy() const { return options_.kind == TraceKind::lazy; }
   Trace* parent() const { return parent_; }
   bool bakes_literals() const { return bakes_literals_; }
-  bool foreign() const { return thread_ != std::this_thread::get_id(); }  // it is another thread's
+  bool foreign() const { return !mutex_.owned_by_this_thread(); }  // it is another thread's
   ir::Builder& builder() { return builder_; }
-  std::recursive_mutex& mutex() { return mutex_; }
+  OwnerMutex& mutex() { return mutex_; }
 
   // ---- inputs
   ir::Value literal(Number number, DType dtype);  // a constant where literals are baked, and for 0, 1, -1, 2, 0.5
@@ -96,13 +95,12 @@ class Trace : public std::enable_shared_from_this<Trace> {
   // Argument `position` is `symbolic`, and writes to it reach what it stands for, which captured tensors may show too.
   void alias(const Tensor& symbolic, size_t position);
   void returned() { aliases_.clear(); }
-  void end() { ended_ = true; }  // of the transform
+  void end();  // of the transform
   bool ended() const { return ended_; }
 
   // ---- the graph
   // Of an empty trace: what is recorded follows what was recorded last for this key, and takes its place.
   void follow(Precedents& precedents, uint64_t key);
-  void follow(uint64_t key) { follow(own_precedents_, key); }
   bool follows() const { return precedents_ != nullptr; }
   // Takes the graph and bindings out; the trace is empty then.
   struct Taken {
@@ -129,11 +127,12 @@ class Trace : public std::enable_shared_from_this<Trace> {
   Captured& captured(const Impl& t);
   ir::Value value_of_base(const Impl& t);
   ir::Value version_of(const Impl& t);
-  ir::Value emit_view(ir::Value parent, const detail::ViewStep& step);
+  ir::Value emit_view(ir::Value parent, const detail::TensorImpl& view);
+  ir::Value emit_slice(ir::Value parent, ir::Ints sizes, const Shape& starts);
   void own(detail::Storage& storage);
+  Binding& new_binding(Binding::Kind kind);
   ir::Graph finish(std::span<const ir::Value> outputs);
 
-  const std::thread::id thread_ = std::this_thread::get_id();
   uint64_t id_;
   uint64_t graph_id_;  // of what is being built: another one after take()
   TraceOptions options_;
@@ -141,10 +140,9 @@ class Trace : public std::enable_shared_from_this<Trace> {
   bool bakes_literals_;
   std::atomic<bool> ended_ = false;
   bool emitting_ = false;
-  std::recursive_mutex mutex_;
+  OwnerMutex mutex_;
 
   ir::Builder builder_;
-  Precedents own_precedents_;  // of a lazy trace
   Precedents* precedents_ = nullptr;
   uint64_t precedent_key_ = 0;
   std::vector<Binding> bindings_;

@@ -100,7 +100,10 @@ std::optional<Part> below(const TensorImpl& v, const Part& p) {
     case Op::stop_gradient_op:
       return p;
     case Op::dynamic_slice_op:
-      for (size_t d = 0; d < parent.size(); ++d) q.set(d, s.starts[d] + p.start[d], p.size[d], p.step[d]);
+      q = {s.starts, Shape(a.ints(Key::sizes)), Shape(a.ints(Key::sizes))};
+      for (int64_t& step : q.step) step = 1;
+      for_each_kept(Shape(q.size), v.shape,
+                    [&](size_t i, size_t d) { q.set(i, s.starts[i] + p.start[d], p.size[d], p.step[d]); });
       return q;
     case Op::slice_op:
       for (size_t d = 0; d < parent.size(); ++d) {
@@ -160,8 +163,16 @@ Lie lie_of(const TensorImpl& v, const Part& p) {
   return lie;
 }
 
-// A block of t, and of it every step-th element.
-Tensor sliced(Tensor t, const Part& p, const Lie& lie) {
+// The strides where dims of extent 1 come and go.
+Shape strides_of(const Shape& shape, const Shape& from, const Shape& strides) {
+  Shape result = shape;
+  for (int64_t& stride : result) stride = 1;
+  for_each_kept(from, shape, [&](size_t i, size_t d) { result[d] = strides[i]; });
+  return result;
+}
+
+// A block of t, and of it every step-th element, as a view of this shape that lies so.
+Tensor sliced(Tensor t, const Part& p, const Shape& shape, const Lie& lie) {
   Shape start = p.start, size = p.size;
   bool all = true, steps = false;
   for (size_t d = 0; d < size.size(); ++d) {
@@ -170,11 +181,19 @@ Tensor sliced(Tensor t, const Part& p, const Lie& lie) {
     all &= size[d] == t.impl()->shape[d];
     steps |= size[d] != p.size[d];
   }
-  if (!all)
-    t = view(t, {Op::dynamic_slice_op, Attrs(size), start}, size, lie.offset, steps ? t.impl()->layout() : lie.strides);
-  if (!steps) return t;
+  if (!all && !steps) return view(t, {Op::dynamic_slice_op, Attrs(size), start}, shape, lie.offset, lie.strides);
+  if (!all) t = view(t, {Op::dynamic_slice_op, Attrs(size), start}, size, lie.offset, t.impl()->layout());
   for (int64_t& zero : start) zero = 0;
-  return view(t, {Op::slice_op, Attrs(start, size, p.step)}, p.size, lie.offset, lie.strides);
+  if (steps) {
+    const Shape strides = shape == p.size ? lie.strides : strides_of(p.size, shape, lie.strides);
+    t = view(t, {Op::slice_op, Attrs(start, size, p.step)}, p.size, lie.offset, strides);
+  }
+  return shape == p.size ? t : reshaped_view(t, shape, lie.strides);
+}
+
+Tensor with_dims(Tensor t, const Shape& shape) {
+  const TensorImpl& x = *t.impl();
+  return x.shape == shape ? t : reshaped_view(t, shape, strides_of(shape, x.shape, x.layout()));
 }
 
 }  // namespace
@@ -190,17 +209,25 @@ Tensor permuted(const Tensor& t, Ints perm) {
 }
 
 Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step) {
+  return strided_view(t, start, size, step, size);
+}
+
+Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step, const Shape& shape) {
   Part p{start, size, step};
   for (size_t d = 0; d < size.size(); ++d)
     if (size[d] <= 1) p.step[d] = 1;  // nothing is stepped over
   bool all = true;
   for (size_t d = 0; d < size.size(); ++d) all &= p.covered(d) == t.impl()->shape[d] && p.covered(d) == size[d];
-  if (all) return itself(t);
+  if (all) return with_dims(itself(t), shape);
   std::shared_ptr<TensorImpl> v = t.impl();
-  std::vector<std::pair<const TensorImpl*, Part>> views;
   // The strides of what a caller's argument shows are not those that its base has here.
   bool moves = size.numel() != 0 && !v->storage->caller_strides;
-  if (!moves || !v->parent) return sliced(t, p, lie_of(*v, p));
+  if (!moves || !v->parent) {
+    Lie lie = lie_of(*v, p);
+    if (shape != size) lie.strides = strides_of(shape, size, lie.strides);
+    return sliced(t, p, shape, lie);
+  }
+  std::vector<std::pair<const TensorImpl*, Part>> views;
   while (moves && v->parent) {
     std::optional<Part> q = below(*v, p);
     if (!q) break;
@@ -210,10 +237,16 @@ Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, cons
   // Slices above it become one with it.
   size_t n = views.size();
   while (n > 0 && is_slice(*views[n - 1].first)) --n;
-  Tensor r = sliced(Tensor(v), p, n < views.size() ? lie_of(*views[n].first, views[n].second) : lie_of(*v, p));
-  for (; n > 0; --n)
-    if (const auto& [view, part] = views[n - 1]; !is_slice(*view)) r = above(*view, part, r);
-  return r;
+  const auto& [top, shown] = n < views.size() ? views[n] : std::pair<const TensorImpl*, Part>(v.get(), p);
+  Lie lie = lie_of(*top, shown);
+  const Shape& below_others = n == 0 ? shape : shown.size;
+  if (below_others != shown.size) lie.strides = strides_of(shape, shown.size, lie.strides);
+  Tensor r = sliced(Tensor(v), p, below_others, lie);
+  for (; n > 0; --n) {
+    const auto& [view, part] = views[n - 1];
+    r = is_slice(*view) ? with_dims(r, part.size) : above(*view, part, r);
+  }
+  return with_dims(r, shape);
 }
 
 }  // namespace jot::detail

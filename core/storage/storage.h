@@ -30,12 +30,13 @@ struct Storage {
   ir::Type type;  // of the base
   Buffer buffer;  // contiguous contents
   std::atomic<uint64_t> owner{0};
-  std::shared_ptr<Trace> trace;
-  ir::Value base = ir::kNoValue;     // the base's value
-  ir::Value version = ir::kNoValue;  // token of the last write to it
-  size_t live_index = 0;             // position in the trace's list of live storages
-  bool base_is_input = false;        // the base is an input of the trace: writes to it reach what it stands for
-  bool writes_through = false;       // the buffer is borrowed memory that writes must reach
+  Trace* trace = nullptr;              // the owner ...
+  std::shared_ptr<Trace> ended_trace;  // ... which this keeps, where it has ended before the storage
+  ir::Value base = ir::kNoValue;       // the base's value
+  ir::Value version = ir::kNoValue;    // token of the last write to it
+  size_t live_index = 0;               // position in the trace's list of live storages
+  bool base_is_input = false;          // the base is an input of the trace: writes to it reach what it stands for
+  bool writes_through = false;         // the buffer is borrowed memory that writes must reach
   // What evaluation failed to compute: the contents, for ever; or a write, since which they are as before it.
   enum class Failure : uint8_t { none, contents, write };
   std::atomic<Failure> failed{Failure::none};
@@ -52,8 +53,9 @@ struct Storage {
   void check();  // throws the failure; that of a write once, from one thread
 };
 
-// How a view is made from its parent: a movement op with its attributes, dynamic_slice with its starts, or a gather of
-// windows: axes of these extents stand for one of the parent's, with these steps along it.
+// How a view is made from its parent: a movement op with its attributes; dynamic_slice with its starts, of which the
+// view may show any dims of extent 1, or none; or a gather of windows: axes of these extents stand for one of the
+// parent's, with these steps along it.
 struct ViewStep {
   ir::Op op;
   ir::Attrs attrs;

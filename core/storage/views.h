@@ -46,6 +46,8 @@ Tensor permuted(const Tensor& t, ir::Ints perm);
 
 // t[start : start + size * step : step] along every axis; t itself if that is all of it.
 Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step);
+// The same of this shape, which has other dims of extent 1 than `size`: one view, whatever it drops.
+Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step, const Shape& shape);
 
 // The same elements with other extents.
 Tensor reshaped_view(const Tensor& t, const Shape& shape, const Shape& strides);

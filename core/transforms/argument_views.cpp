@@ -31,13 +31,14 @@ class Replay {
   Replay(Tensor t, bool lanes) : t_(std::move(t)), lanes_(lanes) {}
 
   // False where the step would copy.
-  bool run(const ViewStep& step) {
+  bool run(const TensorImpl& view) {
+    const ViewStep& step = *view.step;
     ir::AttrView attrs(step.op, step.attrs);
     switch (step.op) {
       case ir::Op::dynamic_slice_op: {
         Shape size = led(lane_count(), attrs.ints(ir::Key::sizes)), ones = size;
         std::ranges::fill(ones, 1);
-        t_ = strided_view(t_, led(0, step.starts), size, ones);
+        t_ = strided_view(t_, led(0, step.starts), size, ones, led(lane_count(), view.shape));
         return true;
       }
       case ir::Op::slice_op: {
@@ -103,11 +104,11 @@ class Replay {
 }  // namespace
 
 std::optional<Tensor> view_of_argument(const Tensor& result, const Tensor& argument, bool lanes) {
-  std::vector<const ViewStep*> steps;
-  for (const TensorImpl* v = result.impl().get(); v->parent; v = v->parent.get()) steps.push_back(v->step.get());
+  std::vector<const TensorImpl*> views;
+  for (const TensorImpl* v = result.impl().get(); v->parent; v = v->parent.get()) views.push_back(v);
   Replay replay(argument, lanes);
-  for (size_t i = steps.size(); i-- > 0;)
-    if (!replay.run(*steps[i])) return {};
+  for (size_t i = views.size(); i-- > 0;)
+    if (!replay.run(*views[i])) return {};
   return replay.result();
 }
 

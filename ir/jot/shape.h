@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace jot {
@@ -21,6 +23,28 @@ struct Extent {
 class Shape {
  public:
   Shape() = default;
+  Shape(const Shape& o) : size_(o.size_) {
+    std::copy_n(o.inline_, kInline, inline_);
+    if (o.heap_) heap_ = std::make_unique<std::vector<int64_t>>(*o.heap_);
+  }
+  Shape(Shape&& o) noexcept : size_(o.size_), heap_(std::move(o.heap_)) {
+    std::copy_n(o.inline_, kInline, inline_);
+    if (heap_) o.size_ = 0;
+  }
+  Shape& operator=(const Shape& o) {
+    if (heap_ || o.heap_) return *this = Shape(o);
+    size_ = o.size_;
+    std::copy_n(o.inline_, kInline, inline_);
+    return *this;
+  }
+  Shape& operator=(Shape&& o) noexcept {
+    size_ = o.size_;
+    std::copy_n(o.inline_, kInline, inline_);
+    heap_ = std::move(o.heap_);
+    if (heap_) o.size_ = 0;
+    return *this;
+  }
+  ~Shape() = default;
   Shape(std::initializer_list<Extent> extents) {
     resize(extents.size());
     std::transform(extents.begin(), extents.end(), data(), [](Extent e) { return e.value; });
@@ -68,25 +92,31 @@ class Shape {
     for (int64_t d : b) r.push_back(d);
     return r;
   }
-  friend bool operator==(const Shape& a, const Shape& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+  friend bool operator==(const Shape& a, const Shape& b) {
+    if (a.size_ != b.size_) return false;
+    const int64_t *x = a.data(), *y = b.data();
+    for (size_t i = 0; i < a.size_; ++i)
+      if (x[i] != y[i]) return false;
+    return true;
+  }
 
  private:
   static constexpr size_t kInline = 4;
-  const int64_t* data() const { return size_ <= kInline ? inline_ : heap_.data(); }
-  int64_t* data() { return size_ <= kInline ? inline_ : heap_.data(); }
+  const int64_t* data() const { return heap_ ? heap_->data() : inline_; }
+  int64_t* data() { return heap_ ? heap_->data() : inline_; }
   void resize(size_t n) {
     if (n > kInline) {
-      if (size_ <= kInline) heap_.assign(inline_, inline_ + size_);
-      heap_.resize(n);
-    } else if (size_ > kInline) {
-      std::copy(heap_.begin(), heap_.begin() + static_cast<std::ptrdiff_t>(n), inline_);
-      heap_.clear();
+      if (!heap_) heap_ = std::make_unique<std::vector<int64_t>>(inline_, inline_ + size_);
+      heap_->resize(n);
+    } else if (heap_) {
+      std::copy_n(heap_->data(), n, inline_);
+      heap_.reset();
     }
     size_ = n;
   }
   size_t size_ = 0;
   int64_t inline_[kInline] = {};
-  std::vector<int64_t> heap_;
+  std::unique_ptr<std::vector<int64_t>> heap_;  // all of them, where they are more
 };
 
 // "[2,3]".

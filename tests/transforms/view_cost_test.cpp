@@ -6,6 +6,7 @@
 #include "backends/buffer.h"
 #include "backends/target.h"
 #include "check.h"
+#include "core/storage/storage.h"
 
 using namespace jot;
 using namespace jot::test;
@@ -211,4 +212,50 @@ TEST_CASE("a write to a part of a view costs what it shows") {
   check("overlapping windows", [](const Tensor& x) { return x.unfold(0, 5, 1).transpose(1, 2)[3].slice(0, 1, 3); });
   check("in steps", [](const Tensor& x) { return x.slice(0, 1, 9, 2); });
   check("strides", [](const Tensor& x) { return x.as_strided({3, 4}, {1000, 7}, 5); });
+}
+
+namespace {
+int views_of(const Tensor& t) {
+  int n = 0;
+  for (const detail::TensorImpl* v = t.impl().get(); v->parent; v = v->parent.get()) ++n;
+  return n;
+}
+}  // namespace
+
+TEST_CASE("an index expression is one view, whichever dims it drops and adds") {
+  Tensor x = arange(2 * 3 * 5 * 7).to(f64).view({2, 3, 5, 7}).clone().eval();
+  const std::pair<const char*, std::function<Tensor(const Tensor&)>> rows[] = {
+      {"integer", [](const Tensor& t) { return t[1]; }},
+      {"integers one by one", [](const Tensor& t) { return t[1][2][3][4]; }},
+      {"integers",
+       [](const Tensor& t) {
+         return t.index({1, 2, 3, 4});
+       }},
+      {"inner integer", [](const Tensor& t) { return t.select(2, 3); }},
+      {"integer, range, new axis",
+       [](const Tensor& t) {
+         return t.index({1, Slice(1, 3), None, Ellipsis, 2});
+       }},
+      {"of a part", [](const Tensor& t) { return t.slice(3, 2, 6)[1].slice(0, 1, 3).select(1, 4)[0]; }},
+      {"to nothing",
+       [](const Tensor& t) {
+         return t.index({1, Slice(2, 2)});
+       }},
+  };
+  for (const auto& [what, part] : rows) {
+    CAPTURE(what);
+    CHECK_EQ(views_of(part(x)), 1);
+    CHECK_EQ(views_of(part(x * 1)), 1);
+    Tensor y = x * 1, expected = zeros_like(x), p = part(y);
+    part(expected).fill_(1);
+    p.fill_(-1);
+    CHECK_SAME(y, where(expected.eq(1), full_like(x, -1), x));
+    CHECK_SAME(jit([&](const Tensor& t) { return part(t) * 2; })(x), part(x) * 2);
+    CHECK_SAME(vmap([&](const Tensor& t) { return part(t); })(stack({x, x + 1}))[1], part(x + 1));
+  }
+  // Below what a permutation shows: the slice, its permutation, without the dims of the integers.
+  CHECK_EQ(views_of(x.permute({3, 0, 2, 1})[4][1]), 3);
+  CHECK_SAME(x.permute({3, 0, 2, 1})[4][1][2].clone(), x.index({1, Slice(), 2, 4}).clone());
+  Tensor mixed = x[1].permute({2, 1, 0})[3].t()[2];
+  CHECK_SAME(mixed.clone(), x.index({1, 2, Slice(), 3}).clone());
 }
