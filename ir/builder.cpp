@@ -133,6 +133,10 @@ void Builder::reserve(size_t nodes) {
   if (state_->sharing == Sharing::on) state_->nodes.reserve(graph_->nodes_.capacity());
 }
 
+bool Builder::fresh() const {
+  return view_ == graph_.get() && !state_->remembers && graph_->nodes_.empty() && graph_->origins_.size() == 1;
+}
+
 uint32_t Builder::size() const { return view_ == graph_.get() ? view_->size() : state_->cursor; }
 
 Value Builder::param(const Type& type, std::string_view name) {

@@ -58,6 +58,9 @@ class Builder {
   AttrView attrs(Value v) const { return view_->attrs(v); }
   Location location(Value v) const { return view_->location(v); }
 
+  // It is as it was made: it may build another graph, of this name.
+  bool fresh() const;
+
   // Ends the graph; the builder is empty afterwards. Trailing outputs, one for each writeback, are the new contents of
   // those inputs.
   Graph finish(std::span<const Value> outputs, std::span<const uint32_t> writebacks = {}) &;
@@ -100,6 +103,7 @@ class Builder {
   Value followed(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place);
   Value followed_param(const Type& type, std::string_view name);
   const Node* next_followed(Op op);
+  bool has_next_origin(const Node& n);
   void leave_precedent() {
     if (view_ != graph_.get()) copy_followed();
   }

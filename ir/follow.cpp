@@ -48,18 +48,20 @@ void Builder::follow(std::shared_ptr<const Precedent> precedent) {
 }
 
 // The node that comes next, if it has this op and origin.
-const Node* Builder::next_followed(Op op) {
+inline const Node* Builder::next_followed(Op op) {
   State& s = *state_;
-  if (s.cursor >= view_->size()) return nullptr;
-  const Node& n = view_->nodes_[s.cursor];
-  if (n.op != op) return nullptr;
-  if (n.origin != s.matched_origin) {
-    const Origin& o = view_->origins_[n.origin];
-    if (o.location != s.location || view_->scopes_[o.scope] != s.scope || view_->calls_[o.call] != s.call)
-      return nullptr;
-    s.matched_origin = n.origin;
-  }
-  return &n;
+  const GraphData& g = *view_;
+  if (s.cursor >= g.nodes_.size()) return nullptr;
+  const Node& n = g.nodes_[s.cursor];
+  return n.op == op && (n.origin == s.matched_origin || has_next_origin(n)) ? &n : nullptr;
+}
+
+bool Builder::has_next_origin(const Node& n) {
+  State& s = *state_;
+  const Origin& o = view_->origins_[n.origin];
+  if (o.location != s.location || view_->scopes_[o.scope] != s.scope || view_->calls_[o.call] != s.call) return false;
+  s.matched_origin = n.origin;
+  return true;
 }
 
 Value Builder::followed(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place) {

@@ -58,10 +58,14 @@ std::vector<Tensor> nonzero(const Tensor& mask, Location at) {
 // Walks an index list over the dims of a tensor.
 class Indexer {
  public:
-  Indexer(std::string_view op, const Tensor& t, std::span<const Index> indices) : op_(op), t_(t) {
-    at_ = indices.empty() ? Location{} : indices[0].at;
-    const Shape& shape = impl_of(t, op, at_).shape;
-    start_ = size_ = step_ = shape;
+  Indexer(std::string_view op, const Tensor& t, std::span<const Index> indices)
+      : op_(op),
+        t_(t),
+        at_(indices.empty() ? Location{} : indices[0].at),
+        start_(impl_of(t, op, at_).shape),
+        size_(start_),
+        step_(start_) {
+    const Shape& shape = t.impl()->shape;
     for (size_t d = 0; d < shape.size(); ++d) {
       start_[d] = 0;
       step_[d] = 1;

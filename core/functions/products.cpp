@@ -37,14 +37,14 @@ void check_equal(const Emitter& e, const Tensor& a, size_t dim_a, const Tensor& 
 // Contracts the last dim of a with the dim of b before its last (the only one, if b is a vector), as numpy does.
 Value product(Emitter& e, const Tensor& a, const Tensor& b) {
   check_types(e, a, b);
-  const Shape x = shape_of(a), y = shape_of(b);
+  const Shape &x = shape_of(a), &y = shape_of(b);
   if (x.empty() || y.empty()) e.fail<ShapeError>("both operands must have at least one dim, " + types(a, b));
   size_t contracted = y.size() == 1 ? 0 : y.size() - 2;
   check_equal(e, a, x.size() - 1, b, contracted);
-  auto last = static_cast<int64_t>(x.size()) - 1, other = static_cast<int64_t>(contracted);
-  if (y.size() <= 2) return build::dot(e.b, e(a), e(b), Dims{last}, Dims{other}, {}, {});
+  const int64_t last[] = {static_cast<int64_t>(x.size()) - 1}, other[] = {static_cast<int64_t>(contracted)};
+  if (y.size() <= 2) return build::dot(e.b, e(a), e(b), last, other, {}, {});
   if (x.size() <= 2) {  // the free dim of a, if any, goes between those of b
-    Value v = build::dot(e.b, e(a), e(b), Dims{last}, Dims{other}, {}, {});
+    Value v = build::dot(e.b, e(a), e(b), last, other, {}, {});
     if (x.size() == 1) return v;
     Dims perm = build::all_axes(y.size());
     perm.erase(perm.begin());

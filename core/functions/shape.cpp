@@ -5,6 +5,7 @@
 #include "core/functions/operands.h"
 #include "jot/creation.h"
 #include "jot/ops.h"
+#include "jot/small_array.h"
 
 namespace jot {
 
@@ -71,15 +72,15 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t dim, Location at) {
   size_t d = wrap_dim(e, dim, shape.size() + 1);
   Shape part = shape;
   part.insert(d, 1);
-  std::vector<Value> parts;
+  SmallArray<Value, 8> parts;
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (shape_of(tensors[i]) != shape)
       e.fail<ShapeError>("expects each tensor to be equal size, but got " + to_string(shape) + " at entry 0 and " +
                          to_string(shape_of(tensors[i])) + " at entry " + std::to_string(i));
     parts.push_back(build::reshape(e.b, operand(e, tensors[i], dtype), part));
   }
-  if (parts.size() == 1) return e.result(e.b.emit(Op::copy_op, {parts[0]}));
-  return e.result(build::concat(e.b, parts, static_cast<int64_t>(d)));
+  if (parts.size() == 1) return e.result(e.b.emit(Op::copy_op, parts.span()));
+  return e.result(build::concat(e.b, parts.span(), static_cast<int64_t>(d)));
 }
 
 Tensor flip(const Tensor& x, const Axes& dims, Location at) {

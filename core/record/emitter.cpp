@@ -24,11 +24,11 @@ uint64_t key_of(std::string_view op, Location at) {
 
 Emitter::Emitter(std::string_view op, Location at, std::span<const Tensor> operands)
     : trace(current_trace()), b(trace.builder()), op_(op) {
-  const ThreadState& s = thread_state();
+  ThreadState& s = thread_state();
   if (trace.lazy()) lock_ = std::unique_lock(trace.mutex());
   nested_ = trace.set_emitting(true);
   if (s.scope_location.line) at = s.scope_location;
-  if (lock_ && !trace.follows() && b.size() == 0) trace.follow(thread_state().lazy_precedents, key_of(op, at));
+  if (lock_ && !trace.follows() && b.size() == 0) trace.follow(s.lazy_precedents, key_of(op, at));
   b.set_origin(at, s.scope);
   for (const Tensor& t : operands) hand_over(t);
 }

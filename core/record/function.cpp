@@ -43,7 +43,7 @@ Tensor with_layout_of(Tensor symbolic, const TensorImpl& caller, std::optional<i
 class TraceGuard {
  public:
   explicit TraceGuard(TraceOptions options)
-      : trace(std::make_shared<Trace>(std::move(options), &current_trace())),
+      : trace(make_pooled<Trace>(std::move(options), &current_trace())),
         enter_(*trace),
         outer_depth_(std::exchange(thread_state().no_grad_depth, 0)) {}
   ~TraceGuard() {

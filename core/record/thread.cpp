@@ -29,6 +29,8 @@ const ForkHandlers at_fork(nullptr, []() noexcept {
 ThreadState::ThreadState() : lazy(std::make_shared<Trace>(TraceOptions{}, nullptr)) {
   lazy->draws().generator() = random_generator();
   innermost = lazy.get();
+  constexpr size_t kSpareBuilders = 8;
+  spare_builders.reserve(kSpareBuilders);
 }
 
 ThreadState::~ThreadState() {
@@ -40,6 +42,19 @@ ThreadState::~ThreadState() {
 }
 
 ThreadState& thread_state() { return ThreadObject<ThreadState>::get(); }
+
+ir::Builder take_builder() {
+  std::vector<ir::Builder>& spare = thread_state().spare_builders;
+  if (spare.empty()) return ir::Builder("main", ir::Builder::Sharing::off);
+  ir::Builder b = std::move(spare.back());
+  spare.pop_back();
+  return b;
+}
+
+void give_builder(ir::Builder builder) noexcept {
+  ThreadState* s = ThreadObject<ThreadState>::find();  // null: the thread ends
+  if (s && s->spare_builders.size() < s->spare_builders.capacity()) s->spare_builders.push_back(std::move(builder));
+}
 
 Trace* innermost_trace() { return innermost; }
 Trace& current_trace() {

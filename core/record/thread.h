@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/record/precedents.h"
 #include "core/record/trace.h"
@@ -10,6 +11,7 @@
 namespace jot::detail {
 
 struct ThreadState {
+  std::vector<ir::Builder> spare_builders;  // fresh ones, of traces that have ended; outlives what follows
   std::shared_ptr<Trace> lazy;
   Precedents precedents;       // of functions
   Precedents lazy_precedents;  // of what is recorded outside them
@@ -28,6 +30,10 @@ struct ThreadState {
   ThreadState& operator=(const ThreadState&) = delete;
 };
 ThreadState& thread_state();
+
+// A fresh builder that shares no nodes, for a trace of this thread, which gives it back if it still is fresh.
+ir::Builder take_builder();
+void give_builder(ir::Builder builder) noexcept;
 
 // The innermost trace of this thread; its lazy trace if none runs.
 Trace& current_trace();

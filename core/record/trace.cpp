@@ -51,8 +51,19 @@ Trace::Trace(TraceOptions options, Trace* parent)
       options_(std::move(options)),
       parent_(parent),
       bakes_literals_(options_.kind == TraceKind::jit || (parent && parent->bakes_literals_)),
-      builder_("main", ir::Builder::Sharing::off) {
+      builder_(parent ? take_builder() : ir::Builder("main", ir::Builder::Sharing::off)) {
   live_.reserve(16);
+}
+
+Trace::~Trace() {
+  if (builder_.fresh()) give_builder(std::move(builder_));
+}
+
+std::vector<Storage*> Trace::take_live() {
+  std::vector<Storage*> all;
+  all.reserve(live_.capacity());
+  all.swap(live_);
+  return all;
 }
 
 Value Trace::input(Binding binding, const ir::Type& type) {
@@ -161,11 +172,12 @@ Value Trace::emit_view(Value parent, const TensorImpl& view) {
     return parent;
   if (step.op != Op::dynamic_slice_op) return builder_.emit(step.op, {parent}, step.attrs);
   ir::Ints sizes = ir::AttrView(step.op, step.attrs).ints(ir::Key::sizes);
-  Value slice = emit_slice(parent, sizes, step.starts);
+  Value slice = emit_slice(parent, step, sizes);
   return std::ranges::equal(sizes, view.shape) ? slice : ir::build::reshape(builder_, slice, view.shape);
 }
 
-Value Trace::emit_slice(Value parent, ir::Ints sizes, const Shape& starts) {
+Value Trace::emit_slice(Value parent, const ViewStep& step, ir::Ints sizes) {
+  const Shape& starts = step.starts;
   if (bakes_literals_) {
     Shape limits(sizes), ones = limits;
     for (size_t d = 0; d < limits.size(); ++d) {
@@ -180,7 +192,7 @@ Value Trace::emit_slice(Value parent, ir::Ints sizes, const Shape& starts) {
   for (size_t d = 0; d < sizes.size(); ++d)  // where it shows all of a dim it always starts at 0
     operands.push_back(sizes[d] == shape[d] ? ir::build::constant_int(builder_, DType::i64, {}, 0)
                                             : input(starts[d], DType::i64));
-  return builder_.emit(Op::dynamic_slice_op, operands.span(), ir::Attrs(sizes));
+  return builder_.emit(Op::dynamic_slice_op, operands.span(), step.attrs);
 }
 
 Value Trace::address(const Tensor& tensor) {

@@ -49,6 +49,9 @@ struct RecordedCall {
 class Trace : public std::enable_shared_from_this<Trace> {
  public:
   explicit Trace(TraceOptions options, Trace* parent);
+  ~Trace();
+  Trace(const Trace&) = delete;
+  Trace& operator=(const Trace&) = delete;
 
   uint64_t id() const { return id_; }
   const TraceOptions& options() const { return options_; }
@@ -85,7 +88,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   Tensor adopt(ir::Value v);
   // Storages whose contents are values of this trace.
   std::span<detail::Storage* const> live() const { return live_; }
-  std::vector<detail::Storage*> take_live() { return std::exchange(live_, {}); }
+  std::vector<detail::Storage*> take_live();
   void drop(detail::Storage& storage);
 
   // ---- the function that is recorded
@@ -128,7 +131,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   ir::Value value_of_base(const Impl& t);
   ir::Value version_of(const Impl& t);
   ir::Value emit_view(ir::Value parent, const detail::TensorImpl& view);
-  ir::Value emit_slice(ir::Value parent, ir::Ints sizes, const Shape& starts);
+  ir::Value emit_slice(ir::Value parent, const detail::ViewStep& step, ir::Ints sizes);
   void own(detail::Storage& storage);
   Binding& new_binding(Binding::Kind kind);
   ir::Graph finish(std::span<const ir::Value> outputs);

@@ -157,7 +157,7 @@ struct Lie {
 Lie lie_of(const TensorImpl& v, const Part& p) {
   Lie lie{v.offset, v.layout()};
   for (size_t d = 0; d < lie.strides.size(); ++d) {
-    if (p.size[d] != 0) lie.offset += p.start[d] * lie.strides[d];
+    lie.offset += p.start[d] * lie.strides[d];
     lie.strides[d] *= p.step[d];
   }
   return lie;
@@ -173,15 +173,14 @@ Shape strides_of(const Shape& shape, const Shape& from, const Shape& strides) {
 
 // A block of t, and of it every step-th element, as a view of this shape that lies so.
 Tensor sliced(Tensor t, const Part& p, const Shape& shape, const Lie& lie) {
-  Shape start = p.start, size = p.size;
   bool all = true, steps = false;
-  for (size_t d = 0; d < size.size(); ++d) {
-    if (p.size[d] == 0) start[d] = 0;
-    size[d] = p.covered(d);
-    all &= size[d] == t.impl()->shape[d];
-    steps |= size[d] != p.size[d];
+  for (size_t d = 0; d < p.size.size(); ++d) {
+    all &= p.covered(d) == t.impl()->shape[d];
+    steps |= p.step[d] != 1;
   }
-  if (!all && !steps) return view(t, {Op::dynamic_slice_op, Attrs(size), start}, shape, lie.offset, lie.strides);
+  if (!all && !steps) return view(t, {Op::dynamic_slice_op, Attrs(p.size), p.start}, shape, lie.offset, lie.strides);
+  Shape start = p.start, size = p.size;
+  for (size_t d = 0; d < size.size(); ++d) size[d] = p.covered(d);
   if (!all) t = view(t, {Op::dynamic_slice_op, Attrs(size), start}, size, lie.offset, t.impl()->layout());
   for (int64_t& zero : start) zero = 0;
   if (steps) {
@@ -214,10 +213,12 @@ Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, cons
 
 Tensor strided_view(const Tensor& t, const Shape& start, const Shape& size, const Shape& step, const Shape& shape) {
   Part p{start, size, step};
-  for (size_t d = 0; d < size.size(); ++d)
-    if (size[d] <= 1) p.step[d] = 1;  // nothing is stepped over
   bool all = true;
-  for (size_t d = 0; d < size.size(); ++d) all &= p.covered(d) == t.impl()->shape[d] && p.covered(d) == size[d];
+  for (size_t d = 0; d < size.size(); ++d) {
+    if (size[d] <= 1) p.step[d] = 1;  // nothing is stepped over
+    if (size[d] == 0) p.start[d] = 0;
+    all &= p.step[d] == 1 && size[d] == t.impl()->shape[d];
+  }
   if (all) return with_dims(itself(t), shape);
   std::shared_ptr<TensorImpl> v = t.impl();
   // The strides of what a caller's argument shows are not those that its base has here.

@@ -46,7 +46,7 @@ struct Storage {
   std::unique_ptr<const Shape> caller_strides;
   Location made{};  // where the contents were computed, if that is known
 
-  explicit Storage(ir::Type t) : type(std::move(t)) {}
+  explicit Storage(const ir::Type& t) : type(t) {}
   ~Storage();  // its trace, which drops it, defines it (core/record/trace.cpp)
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;

@@ -67,3 +67,27 @@ TEST_CASE("run_into allocates nothing") {
   if (compiled) CHECK_EQ(allocated, 0);
   CHECK_NEAR_TO(Tensor::from(y, {64, 16}), tanh(matmul(x, w)), 1e-4);
 }
+
+// Tensors, views, traces and their builders come from where those of the last time went; nodes are those of last time.
+TEST_CASE("what is recorded as it was before allocates nothing for an operation, short lists for a transform") {
+  Tensor a = floats({1, 2, 3, 4}).view({2, 2}).clone().eval(), x = floats({1, 2}).eval(), result;
+  auto steps = [&](int n) {
+    return allocations_of([&] {
+      Tensor y = x;
+      for (int i = 0; i < n; ++i) y = matmul(a, y) * 0.125 + y[1];
+      result = y.eval();
+    });
+  };
+  auto transforms = [&](int n) {
+    return allocations_of([&] {
+      Tensor y = x;
+      for (int i = 0; i < n; ++i) y = matmul(jacfwd([&](const Tensor& v) { return sin(v * v[0]) + v; })(y), y);
+      result = y.eval();
+    });
+  };
+  int64_t few = steps(4), more = steps(8);
+  if (compiled) CHECK(more <= few);
+  int64_t one = transforms(4), two = transforms(8);
+  constexpr int64_t kOfTransform = 24;
+  if (compiled) CHECK(two - one <= 4 * kOfTransform);
+}
