@@ -94,7 +94,8 @@ struct Typed {
   DType dtype;
 };
 Typed typed(const Emitter& e, const Binary& f, const Arg& a, const Arg& b) {
-  DType dtype = promoted({&a, &b});
+  const bool alike = a.is_tensor() && b.is_tensor() && a.tensor().impl()->dtype() == b.tensor().impl()->dtype();
+  DType dtype = alike ? a.tensor().impl()->dtype() : promoted({&a, &b});
   if (f.domain == Domain::floating) dtype = floating(dtype);
   if (dtype != DType::boolean) return {f.op, dtype};
   if (f.of_booleans == f.op)

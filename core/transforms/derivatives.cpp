@@ -14,6 +14,7 @@
 #include "ir/extents.h"
 #include "ir/log.h"
 #include "jot/detail.h"
+#include "jot/small_array.h"
 
 namespace jot::detail {
 
@@ -54,13 +55,19 @@ Recorded record_active(std::string_view api, Fn fn, std::span<const Tensor> args
     r.arguments = merged->arguments();
   }
   constexpr size_t kNotDifferentiated = static_cast<size_t>(-1);
-  std::vector<size_t> place(r.arguments.size(), kNotDifferentiated);
+  SmallArray<size_t, 8> places;
+  SmallArray<uint8_t, 8> copied;
+  for (size_t i = 0; i < r.arguments.size(); ++i) {
+    places.push_back(kNotDifferentiated);
+    copied.push_back(0);
+  }
+  size_t* place = places.data();
   for (size_t k = 0; k < diff.size(); ++k) place[merged ? merged->argument_of(diff[k]) : diff[k]] = k;
-  std::vector<uint8_t> copied;
-  for (size_t p : place) copied.push_back(p != kNotDifferentiated);
+  for (size_t i = 0; i < copied.size(); ++i) copied.data()[i] = place[i] != kNotDifferentiated;
   r.recording = record_function(
       fn, r.arguments, {.kind = TraceKind::derivative, .randomness = randomness, .scope = std::string(api), .at = at},
-      {}, {}, copied);
+      {}, {}, copied.span());
+  r.active.reserve(r.recording.bindings.size());
   if (env().log_record)
     for (size_t i = 0; i < r.recording.outputs.values.size(); ++i)
       if (const Tensor& value = r.recording.outputs.values[i]; !is_floating(value.impl()->dtype()))
