@@ -70,17 +70,10 @@ Value BatchContext::materialised(size_t i) const {
 }
 
 RuleTable::RuleTable() : rules_(static_cast<size_t>(num_ops())) {
-  define_sources(*this);
-  define_random(*this);
-  define_structural(*this);
-  define_indexing(*this);
-  define_elementwise(*this);
-  define_pointwise(*this);
-  define_logical(*this);
-  define_reductions(*this);
-  define_dot(*this);
-  define_order(*this);
-  define_control(*this);
+#define OP(name, family, ...) \
+  if (!rules_[static_cast<size_t>(Op::name##_op)].infer) define_##family(*this);
+#include "ir/ops.def"
+#undef OP
 }
 
 void RuleTable::define(Op op, const Rules& rules) {

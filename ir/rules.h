@@ -236,16 +236,9 @@ class RuleTable {
  private:
   std::vector<Rules> rules_;
 };
-void define_sources(RuleTable& table);
-void define_random(RuleTable& table);
-void define_structural(RuleTable& table);
-void define_indexing(RuleTable& table);
-void define_elementwise(RuleTable& table);
-void define_pointwise(RuleTable& table);
-void define_logical(RuleTable& table);
-void define_reductions(RuleTable& table);
-void define_dot(RuleTable& table);
-void define_order(RuleTable& table);
-void define_control(RuleTable& table);
+// One function a family.
+#define OP(name, family, ...) void define_##family(RuleTable& table);
+#include "ir/ops.def"
+#undef OP
 
 }  // namespace jot::ir

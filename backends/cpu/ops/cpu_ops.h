@@ -50,7 +50,7 @@ struct CpuOp {
   ElementRule element = nullptr;
   std::shared_ptr<const Function> function;  // of an elementary function (kernel/math.h)
   RoutineRule routine = nullptr;
-  RoutineRule check = nullptr;  // that the data is not at fault, and nothing else
+  RoutineRule check = nullptr;  // that the data is not at fault, and nothing else; null: the routine alone tells
   bool strided = false;         // the routine takes operand_steps
   bool updates = false;         // the routine's result may be operand 0 itself
   std::string_view why = {};    // it runs nowhere

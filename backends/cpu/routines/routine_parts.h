@@ -11,14 +11,11 @@
 
 namespace jot::cpu {
 
-std::unique_ptr<const Routine> make_indexing(const RoutineContext& c);
+#define ROUTINE(op, maker) std::unique_ptr<const Routine> maker(const RoutineContext& c);
+#include "backends/cpu/routines/routines.def"
+#undef ROUTINE
+std::unique_ptr<const Routine> make_reduce(const RoutineContext& c);  // of every reduction
 std::unique_ptr<const Routine> make_index_check(const RoutineContext& c);
-std::unique_ptr<const Routine> make_reduce(const RoutineContext& c);
-std::unique_ptr<const Routine> make_random_bits(const RoutineContext& c);
-std::unique_ptr<const Routine> make_fold_in(const RoutineContext& c);
-std::unique_ptr<const Routine> make_sort(const RoutineContext& c);
-std::unique_ptr<const Routine> make_cond(const RoutineContext& c);
-std::unique_ptr<const Routine> make_dot(const RoutineContext& c);  // library.cpp: the library's, or our own
 
 // Steps of the axes of a contiguous array.
 inline std::vector<int64_t> row_major(const Shape& shape) {
@@ -44,7 +41,7 @@ class InnerKernel {
   static int lanes(int bytes) { return (target() == Target::avx512 ? 64 : 32) / bytes; }
 
  private:
-  static constexpr int64_t kSpill = 4096;
+  static constexpr int64_t kSpill = 16 << 10;
   std::shared_ptr<const Kernel> kernel_;
   std::shared_ptr<const KernelCode> code_;
 };

@@ -103,25 +103,6 @@ void append(std::vector<std::byte>& bytes, T x) {
   bytes.insert(bytes.end(), reinterpret_cast<std::byte*>(&x), reinterpret_cast<std::byte*>(&x) + sizeof x);
 }
 
-std::unique_ptr<const Routine> make_constant(const RoutineContext& c) {
-  const ir::GraphData& g = c.g;
-  const ir::Value v = c.v;
-  auto r = std::make_unique<Stored>();
-  r->count = g.shape(v).numel();
-  r->size = size_of(g.dtype(v));
-  if (r->count == 0) return r;
-  ir::Ints words = g.attrs(v).ints(Key::data);
-  for (int64_t word : words)
-    visit_dtype(g.dtype(v), [&](auto zero) {
-      using T = decltype(zero);
-      if constexpr (std::is_floating_point_v<T>)
-        append(r->bytes, static_cast<T>(std::bit_cast<double>(word)));
-      else
-        append(r->bytes, static_cast<T>(word));
-    });
-  return r;
-}
-
 class Iota final : public Routine {
  public:
   int64_t outer = 1, extent = 1, inner = 1;
@@ -176,6 +157,27 @@ class DynamicSlice final : public Routine {
   }
 };
 
+}  // namespace
+
+std::unique_ptr<const Routine> make_constant(const RoutineContext& c) {
+  const ir::GraphData& g = c.g;
+  const ir::Value v = c.v;
+  auto r = std::make_unique<Stored>();
+  r->count = g.shape(v).numel();
+  r->size = size_of(g.dtype(v));
+  if (r->count == 0) return r;
+  ir::Ints words = g.attrs(v).ints(Key::data);
+  for (int64_t word : words)
+    visit_dtype(g.dtype(v), [&](auto zero) {
+      using T = decltype(zero);
+      if constexpr (std::is_floating_point_v<T>)
+        append(r->bytes, static_cast<T>(std::bit_cast<double>(word)));
+      else
+        append(r->bytes, static_cast<T>(word));
+    });
+  return r;
+}
+
 std::unique_ptr<const Routine> make_dynamic_slice(const RoutineContext& c) {
   const ir::GraphData& g = c.g;
   const ir::Value v = c.v;
@@ -212,27 +214,16 @@ std::unique_ptr<const Routine> make_identity(const RoutineContext& c) {
   return r;
 }
 
-}  // namespace
-
 void define_routines(CpuTable& table) {
-  table[Op::const_op].routine = make_constant;
-  table[Op::iota_op].routine = make_iota;
-  table[Op::identity_op].routine = make_identity;
-  table[Op::random_bits_op].routine = make_random_bits;
-  table[Op::fold_in_op].routine = make_fold_in;
   auto is_movement = [](Op op) { return ir::moves(op) != ir::Moves::nothing_known; };
   table.each(is_movement, [](CpuOp& op) { op.routine = make_movement; });
-  table[Op::dynamic_slice_op].routine = table[Op::dynamic_update_slice_op].routine = make_dynamic_slice;
-  for (Op op : {Op::gather_op, Op::scatter_add_op, Op::scatter_set_op}) {
-    table[op].routine = make_indexing;
-    table[op].check = make_index_check;
-  }
+  table.each(ir::is_reduction, [](CpuOp& op) { op.routine = make_reduce; });
+#define ROUTINE(op, maker) table[Op::op##_op].routine = maker;
+#include "backends/cpu/routines/routines.def"
+#undef ROUTINE
+  for (Op op : {Op::gather_op, Op::scatter_add_op, Op::scatter_set_op}) table[op].check = make_index_check;
   table[Op::gather_op].strided = table[Op::dynamic_slice_op].strided = true;
   for (Op op : {Op::scatter_add_op, Op::scatter_set_op, Op::dynamic_update_slice_op}) table[op].updates = true;
-  table.each(ir::is_reduction, [](CpuOp& op) { op.routine = make_reduce; });
-  table[Op::dot_op].routine = make_dot;
-  table[Op::sort_op].routine = make_sort;
-  table[Op::cond_op].routine = make_cond;
 }
 
 std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code) {
