@@ -50,3 +50,17 @@ TEST_CASE("blas: kernels that do not fit the target are named") {
   for (const char* core : {"Prescott", "Sandybridge"})
     CHECK(cpu::blas_misfit(core, Target::avx2).find("set it to Haswell") != std::string::npos);
 }
+
+TEST_CASE("blas: LAPACK of the same library, by Fortran's convention") {
+  const cpu::Blas& blas = cpu::blas();
+  auto lock = blas.turn();
+  const blasint n = 2;
+  blasint info = -1;
+  double a[] = {4, 2, 2, 5};
+  blas.dpotrf("U", &n, a, &n, &info);
+  CHECK(info == 0);
+  CHECK((a[0] == 2 && a[2] == 1 && a[3] == 2));
+  float b[] = {4, 6, 6, 9};
+  blas.spotrf("U", &n, b, &n, &info);
+  CHECK(info == 2);
+}

@@ -102,7 +102,7 @@ def product(prefix, work):
     bundled.rename(work / 'gone')
     text = subprocess.run([work / 'product'], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
     (work / 'gone').rename(bundled)
-    assert 'matrix products need libscipy_openblas.so' in text and 'LD_LIBRARY_PATH' in text, text
+    assert 'factors of matrices need libscipy_openblas.so' in text and 'LD_LIBRARY_PATH' in text, text
 
 
 def with_cmake(prefix, work):

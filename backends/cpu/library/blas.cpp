@@ -69,7 +69,7 @@ void* open_library() {
 }
 
 [[noreturn]] void fail(const std::string& reason) {
-  throw Error("[openblas] matrix products need " JOT_OPENBLAS_LIBRARY ": " + reason +
+  throw Error("[openblas] products and factors of matrices need " JOT_OPENBLAS_LIBRARY ": " + reason +
               "; `meson install` puts it beside libjot.so, or name its folder in LD_LIBRARY_PATH");
 }
 
@@ -84,8 +84,10 @@ Blas load() {
   if (!library) fail(dlerror());
   Blas b;
 #define JOT_BLAS(name) find(library, JOT_BLAS_STRING(JOT_BLAS_NAME(name)), b.name);
+#define JOT_LAPACK(name, ...) find(library, JOT_BLAS_STRING(JOT_BLAS_NAME(name##_)), b.name);
 #include "backends/cpu/library/blas.def"
 #undef JOT_BLAS
+#undef JOT_LAPACK
   if (b.openblas_get_parallel() != OPENBLAS_SEQUENTIAL) b.openblas_set_num_threads(1);
   const std::string config = b.openblas_get_config(), core = b.openblas_get_corename();  // "OpenBLAS 0.3.34 ..."
   b.title = config.substr(0, config.find(' ', config.find(' ') + 1)) + " " + core;

@@ -17,8 +17,10 @@ namespace jot::cpu {
 
 struct Blas {
 #define JOT_BLAS(name) decltype(&::JOT_BLAS_NAME(name)) name = nullptr;
+#define JOT_LAPACK(name, ...) void (*name)(__VA_ARGS__) = nullptr;
 #include "backends/cpu/library/blas.def"
 #undef JOT_BLAS
+#undef JOT_LAPACK
   std::string title;  // "OpenBLAS 0.3.34 SkylakeX": version and kernels
 
   // To be held during a call. A sequential build keeps one buffer for all threads, so calls take turns; others run each
