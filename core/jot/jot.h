@@ -5,6 +5,7 @@
 #include "jot/debug.h"
 #include "jot/graphs.h"
 #include "jot/jit.h"
+#include "jot/linalg.h"
 #include "jot/nn.h"
 #include "jot/ops.h"
 #include "jot/order.h"
