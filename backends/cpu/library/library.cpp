@@ -199,8 +199,8 @@ class Dot : public Routine {
   // Pieces of at least 20 us, of extents that libraries like.
   void plan(int element_size, double nanoseconds_per_term, Cut cut) {
     size = element_size;
-    rows = s.m;
-    columns = s.n;
+    rows = std::max<int64_t>(s.m, 1);
+    columns = std::max<int64_t>(s.n, 1);
     double product =
         static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k) * nanoseconds_per_term;
     int64_t most = s.batch >= 8 ? 1 : std::clamp<int64_t>(static_cast<int64_t>(product / 20'000), 1, 16);
