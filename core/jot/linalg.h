@@ -13,4 +13,13 @@ Tensor diagonal(const Tensor& x, int64_t offset = 0, int64_t dim1 = -2, int64_t 
 // The sum of a * b along dim. Operands broadcast; f32, f64, i32, i64. ShapeError, DTypeError, IndexError.
 Tensor vecdot(const Tensor& a, const Tensor& b, int64_t dim = -1, Location at = JOT_HERE);
 
+struct SolveTriangular {
+  bool left = true, unitriangular = false;
+};
+// x of a x = b (x a = b unless left), where of a [*, n, n] only the upper or the lower triangle is read, unitriangular:
+// with ones for its diagonal. b and x are [*, n, k] ([*, k, n]), batches broadcast, of one floating dtype; ShapeError,
+// DTypeError. A zero on the diagonal gives inf or NaN, as in torch.
+Tensor solve_triangular(const Tensor& a, const Tensor& b, bool upper, const SolveTriangular& options = {},
+                        Location at = JOT_HERE);
+
 }  // namespace jot::linalg

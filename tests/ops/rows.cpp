@@ -1,5 +1,7 @@
 #include "tests/ops/rows.h"
 
+#include <array>
+
 namespace jot::test {
 
 using namespace ir;
@@ -406,6 +408,44 @@ void order(Table& t) {
   }
 }
 
+// x plus `by` times the identity in the last two axes.
+Value shifted(Builder& b, Value x, double by) {
+  const Shape& shape = b.shape(x);
+  auto rank = static_cast<int64_t>(shape.size());
+  Value same = build::compare(b, build::iota(b, DType::i64, shape, rank - 2),
+                              build::iota(b, DType::i64, shape, rank - 1), Direction::eq);
+  return build::add(b, x, build::scale(b, build::convert(b, same, b.dtype(x)), by));
+}
+
+void triangular(Table& t) {
+  auto add = [&](std::string label, Shape a, Shape x, std::array<bool, 4> way, int order = 2) {
+    for (const char* name : {"right, ", "upper, ", "as it is, ", "diagonal, "}) {
+      size_t i = name[0] == 'r' ? 0 : name[0] == 'u' ? 1 : name[0] == 'a' ? 2 : 3;
+      if (!way[i]) label = name + label;
+    }
+    t.add(
+        Op::triangular_solve_op, label, {f(a, -0.5, 0.5), f(x)},
+        [=](Builder& b, Values v) {
+          Value matrix = way[3] ? v[0] : shifted(b, v[0], 2);
+          return b.emit(Op::triangular_solve_op, {matrix, v[1]},
+                        Attrs(int64_t{way[0]}, int64_t{way[1]}, int64_t{way[2]}, int64_t{way[3]}));
+        },
+        order);
+  };
+  for (bool left : {true, false})
+    for (bool lower : {true, false})
+      for (bool transposed : {true, false}) {
+        add("3 x 3", {2, 3, 3}, left ? Shape{2, 3, 2} : Shape{2, 2, 3}, {left, lower, transposed, false},
+            lower ? 2 : 1);
+        add("5 x 5", {5, 5}, left ? Shape{5, 3} : Shape{3, 5}, {left, lower, transposed, true}, 1);
+        add("by the library", {17, 17}, left ? Shape{17, 2} : Shape{2, 17}, {left, lower, transposed, false}, 0);
+      }
+  add("one", {1, 1}, {1, 1}, {true, true, false, false});
+  add("nothing", {2, 0, 0}, {2, 0, 3}, {true, true, false, false});
+  add("no right side", {2, 3, 3}, {2, 3, 0}, {true, true, false, false});
+  add("no matrices", {0, 3, 3}, {0, 3, 2}, {true, true, false, false});
+}
+
 // A region: parameters of these types, results of `body`.
 Graph region(std::span<const Type> types, const std::function<std::vector<Value>(Builder&, Values)>& body) {
   Builder b("branch");
@@ -469,6 +509,7 @@ const std::vector<Row>& op_rows() {
     contractions(t);
     structured(t);
     order(t);
+    triangular(t);
     control(t);
     return std::move(t.rows);
   }();

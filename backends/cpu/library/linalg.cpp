@@ -1,0 +1,187 @@
+// Small matrices along the batch: kernels with a matrix a lane, unrolled. Others one at a time, by BLAS and LAPACK.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "backends/cpu/kernel/lower_ops.h"
+#include "backends/cpu/library/blas.h"
+#include "backends/cpu/routines/routine_parts.h"
+#include "backends/cpu/runtime/pool.h"
+
+namespace jot::cpu {
+namespace {
+
+using ir::Key;
+
+constexpr int64_t kSmall = 16;
+
+struct Stack {
+  DType dtype = DType::f64;
+  int64_t batch = 1, n = 0;
+  bool small = false;
+  int64_t size() const { return size_of(dtype); }
+  int lanes() const { return InnerKernel::lanes(size_of(dtype)); }
+  static Stack of(DType dtype, const Shape& shape) {
+    return {dtype, shape.slice(0, shape.size() - 2).numel(), shape[shape.size() - 1],
+            shape[shape.size() - 1] <= kSmall};
+  }
+};
+
+// f(first, count) for all items, `group` or a multiple of it at a time, over the pool.
+template <class F>
+void in_groups(int64_t items, int64_t group, double nanoseconds, F f) {
+  if (items == 0) return;
+  const int64_t groups = (items + group - 1) / group;
+  const int64_t chunks = chunks_for(groups, nanoseconds * static_cast<double>(group));
+  const int64_t share = (groups + chunks - 1) / chunks * group;
+  auto body = [&](int64_t c, int) {
+    if (c * share < items) f(c * share, std::min(share, items - c * share));
+  };
+  parallel_for(chunks, body);
+}
+
+std::byte* shifted(void* p, int64_t bytes) { return static_cast<std::byte*>(p) + bytes; }
+const std::byte* shifted(const void* p, int64_t bytes) { return static_cast<const std::byte*>(p) + bytes; }
+
+// The values of `count` elements from `first` on of each lane's matrix.
+std::vector<uint32_t> load_row(KernelBuilder& b, KType t, uint32_t pointer, uint32_t matrix, int64_t elements,
+                               int64_t first, int64_t count) {
+  uint32_t value = b.load_rows(t, static_cast<uint16_t>(count), pointer, b.imuli(matrix, elements), b.iconst(elements),
+                               first * bytes_of(t));
+  std::vector<uint32_t> values;
+  for (int64_t j = 0; j < count; ++j) values.push_back(value++);
+  return values;
+}
+void store_row(KernelBuilder& b, std::span<const uint32_t> values, KType t, uint32_t pointer, uint32_t matrix,
+               int64_t elements, int64_t first) {
+  b.store_rows(values, pointer, b.imuli(matrix, elements), b.iconst(elements), first * bytes_of(t));
+}
+
+// ---- triangular_solve
+
+struct Solve {
+  bool left, lower, transposed, unit;
+  bool turned() const { return transposed == left; }  // x M = b is M^T x^T = b^T
+  bool forward() const { return lower != turned(); }
+};
+
+// `sides` of the `all` right sides of each of count matrices. Arguments: count, a, b, x, the latter two from the first
+// right side on.
+Kernel solve_kernel(const Solve& s, KType t, int lanes, int64_t n, int64_t all, int64_t sides) {
+  KernelBuilder b(lanes);
+  const uint32_t count = b.arg(1), a = b.arg(2), from = b.arg(3), to = b.arg(4), matrix = b.vloop(count);
+  std::vector<std::vector<uint32_t>> x(static_cast<size_t>(n));  // by element, then by side
+  const int64_t rows = s.left ? n : sides, row = s.left ? all : n;
+  for (int64_t r = 0; r < rows; ++r) {
+    auto values = load_row(b, t, from, matrix, n * all, r * row, s.left ? sides : n);
+    for (size_t j = 0; j < values.size(); ++j) x[s.left ? static_cast<size_t>(r) : j].push_back(values[j]);
+  }
+  for (int64_t step = 0; step < n; ++step) {
+    const int64_t i = s.forward() ? step : n - 1 - step, first = s.lower ? 0 : i, last = s.lower ? i : n - 1;
+    const auto of_a = load_row(b, t, a, matrix, n * n, i * n + first, last - first + 1);
+    auto& own = x[static_cast<size_t>(i)];
+    for (size_t k = 0; k < own.size(); ++k) {
+      for (int64_t j = first; j <= last; ++j)
+        if (j != i && !s.turned())
+          own[k] = b.fnma(of_a[static_cast<size_t>(j - first)], x[static_cast<size_t>(j)][k], own[k]);
+      if (!s.unit) own[k] = b.div(own[k], of_a[static_cast<size_t>(i - first)]);
+      for (int64_t j = first; j <= last; ++j)
+        if (uint32_t& other = x[static_cast<size_t>(j)][k]; j != i && s.turned())
+          other = b.fnma(of_a[static_cast<size_t>(j - first)], own[k], other);
+    }
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    std::vector<uint32_t> values;
+    for (int64_t j = 0; j < (s.left ? sides : n); ++j)
+      values.push_back(x[static_cast<size_t>(s.left ? r : j)][static_cast<size_t>(s.left ? j : r)]);
+    store_row(b, values, t, to, matrix, n * all, r * row);
+  }
+  b.endloop();
+  return std::move(b).finish();
+}
+
+class TriangularSolve final : public Routine {
+ public:
+  TriangularSolve(const Stack& stack, const Solve& solve, int64_t sides) : m(stack), s(solve), sides_(sides) {
+    if (m.batch * m.n * sides == 0) return;
+    // A matrix a lane needs matrices; the library needs right sides.
+    m.small = m.small && (2 * m.batch >= m.lanes() || sides <= 8);
+    if (!m.small) {
+      library = blas().title;
+      return;
+    }
+    most_ = std::min({sides, int64_t{8}, 64 / m.n});
+    const KType t = kernel_type(m.dtype);
+    kernel_ = InnerKernel(solve_kernel(s, t, m.lanes(), m.n, sides, most_));
+    if (sides % most_ != 0) rest_ = InnerKernel(solve_kernel(s, t, m.lanes(), m.n, sides, sides % most_));
+  }
+
+  void run(std::span<const void* const> operands, void* out, std::byte*, KernelError&) const override {
+    if (m.batch * m.n * sides_ == 0) return;
+    const int64_t matrix = m.n * m.n * m.size(), side = m.n * sides_ * m.size();  // bytes
+    const double each = static_cast<double>(m.n * m.n * sides_) * (m.small ? 0.1 : 0.05) + 5;
+    if (m.small)
+      return in_groups(m.batch, kGroup, each, [&](int64_t first, int64_t count) {
+        for (int64_t last = first + count; first < last; first += kGroup)
+          lanes(std::min(kGroup, last - first), shifted(operands[0], first * matrix),
+                shifted(operands[1], first * side), shifted(out, first * side));
+      });
+    // Few matrices are cut by right sides.
+    const int64_t cuts = m.batch >= 8 ? 1 : std::clamp<int64_t>(sides_ / 64, 1, 16), cut = (sides_ + cuts - 1) / cuts;
+    in_groups(m.batch * cuts, 1, each / static_cast<double>(cuts) + 200, [&](int64_t first, int64_t count) {
+      for (int64_t i = first; i < first + count; ++i) {
+        const int64_t begin = i % cuts * cut, matrices = i / cuts;
+        if (begin < sides_)
+          one(shifted(operands[0], matrices * matrix), shifted(operands[1], matrices * side),
+              shifted(out, matrices * side), begin, std::min(cut, sides_ - begin));
+      }
+    });
+  }
+
+ private:
+  static constexpr int64_t kGroup = 64;
+
+  void lanes(int64_t count, const std::byte* a, const std::byte* b, std::byte* x) const {
+    for (int64_t side = 0; side < sides_; side += most_) {
+      const int64_t offset = side * (s.left ? 1 : m.n) * m.size();
+      const int64_t args[] = {0, count, address(a), address(b + offset), address(x + offset)};
+      (side + most_ <= sides_ ? kernel_ : rest_)(args);
+    }
+  }
+
+  // Right sides [begin, begin + count) of one matrix.
+  void one(const std::byte* a, const std::byte* b, std::byte* x, int64_t begin, int64_t count) const {
+    const int64_t offset = begin * (s.left ? 1 : m.n) * m.size(), row = (s.left ? sides_ : m.n) * m.size();
+    const int64_t rows = s.left ? m.n : count, bytes = (s.left ? count : m.n) * m.size();
+    for (int64_t r = 0; r < rows; ++r)
+      std::memcpy(x + offset + r * row, b + offset + r * row, static_cast<size_t>(bytes));
+    auto call = [&](auto trsm, auto zero) {
+      using T = decltype(zero);
+      auto lock = blas().turn();
+      trsm(CblasRowMajor, s.left ? CblasLeft : CblasRight, s.lower ? CblasLower : CblasUpper,
+           s.transposed ? CblasTrans : CblasNoTrans, s.unit ? CblasUnit : CblasNonUnit, static_cast<blasint>(rows),
+           static_cast<blasint>(s.left ? count : m.n), T{1}, reinterpret_cast<const T*>(a), static_cast<blasint>(m.n),
+           reinterpret_cast<T*>(x + offset), static_cast<blasint>(s.left ? sides_ : m.n));
+    };
+    m.dtype == DType::f64 ? call(blas().cblas_dtrsm, double{}) : call(blas().cblas_strsm, float{});
+  }
+
+  Stack m;
+  Solve s;
+  int64_t sides_, most_ = 0;  // of a matrix, of a kernel
+  InnerKernel kernel_, rest_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Routine> make_triangular_solve(const RoutineContext& c) {
+  const ir::AttrView a = c.g.attrs(c.v);
+  const Solve s{a.integer(Key::left) != 0, a.integer(Key::lower) != 0, a.integer(Key::transposed) != 0,
+                a.integer(Key::unit) != 0};
+  const Shape& shape = c.g.shape(c.v);
+  return std::make_unique<TriangularSolve>(Stack::of(c.g.dtype(c.v), c.g.shape(c.g.operand(c.v, 0))), s,
+                                           shape[shape.size() - (s.left ? 1 : 2)]);
+}
+
+}  // namespace jot::cpu

@@ -1,0 +1,155 @@
+// Matrices in the last two axes; the leading axes are a batch. Derivatives are made of products, solutions and masks,
+// so any order of them works.
+#include <cmath>
+
+#include "ir/ops/classes.h"
+#include "ir/ops/evaluate.h"
+
+namespace jot::ir {
+namespace {
+
+// ---- parts
+
+struct Axis {
+  int64_t row, column;
+};
+Axis matrix_axes(const Shape& shape) {
+  auto rank = static_cast<int64_t>(shape.size());
+  return {rank - 2, rank - 1};
+}
+Shape batch_of(const Shape& shape) { return shape.slice(0, shape.size() - 2); }
+int64_t columns_of(const Shape& shape) { return shape[shape.size() - 1]; }
+
+void expect_square(const InferContext& c) {
+  const Shape& s = c.shape(0);
+  if (s.size() < 2 || s[s.size() - 1] != s[s.size() - 2])
+    c.shape_error("operand 0: expected square matrices in the last two axes, got " + to_string(s));
+}
+
+Value product(Builder& b, Value x, bool x_transposed, Value y, bool y_transposed) {
+  auto [row, column] = matrix_axes(b.shape(x));
+  int64_t contract_x = x_transposed ? row : column, contract_y = y_transposed ? column : row;
+  std::vector<int64_t> batch = build::all_axes(static_cast<size_t>(row));
+  return build::dot(b, x, y, Ints(&contract_x, 1), Ints(&contract_y, 1), batch, batch);
+}
+
+// Where the row of an element is `direction` its column.
+Value where_row(Builder& b, const Shape& shape, Direction direction) {
+  auto [row, column] = matrix_axes(shape);
+  return build::compare(b, build::iota(b, DType::i64, shape, row), build::iota(b, DType::i64, shape, column),
+                        direction);
+}
+Value masked(Builder& b, Value x, Direction direction) {
+  return build::where(b, where_row(b, b.shape(x), direction), x, build::zeros_like(b, x));
+}
+
+// ---- triangular_solve
+
+// x of op(A) x = b, or of x op(A) = b. Of A one triangle is read, without its diagonal where that is taken for ones.
+struct Solve {
+  bool left, lower, transposed, unit;
+  explicit Solve(AttrView a)
+      : left(a.integer(Key::left)),
+        lower(a.integer(Key::lower)),
+        transposed(a.integer(Key::transposed)),
+        unit(a.integer(Key::unit)) {}
+  Value emit(Builder& b, Value a, Value x) const {
+    return b.emit(Op::triangular_solve_op, {a, x},
+                  Attrs(int64_t{left}, int64_t{lower}, int64_t{transposed}, int64_t{unit}));
+  }
+};
+
+Type infer_triangular_solve(const InferContext& c) {
+  expect_allowed(c, 0);
+  expect_same_dtype(c, 0, 1);
+  expect_square(c);
+  const Shape &a = c.shape(0), &x = c.shape(1);
+  Shape expected = x;
+  if (x.size() == a.size()) {
+    std::ranges::copy(batch_of(a), expected.begin());
+    expected[x.size() - (Solve(c.attrs).left ? 2 : 1)] = columns_of(a);
+  }
+  if (x.size() != a.size() || x != expected)
+    c.shape_error("operand 1: expected a batch " + to_string(batch_of(a)) + " of matrices with " +
+                  std::to_string(columns_of(a)) + (Solve(c.attrs).left ? " rows" : " columns") + ", got " +
+                  to_string(x));
+  return *c.operands[1];
+}
+
+// M x = b for one right side, whose elements are `step` apart.
+template <class T, class Matrix>
+void substitute(const Matrix& m, int64_t n, bool forward, bool unit, T* x, int64_t step) {
+  for (int64_t s = 0; s < n; ++s) {
+    int64_t i = forward ? s : n - 1 - s;
+    T sum = x[i * step];
+    for (int64_t t = 0; t < s; ++t) {
+      int64_t j = forward ? t : n - 1 - t;
+      sum -= m(i, j) * x[j * step];
+    }
+    x[i * step] = unit ? sum : sum / m(i, i);
+  }
+}
+
+void evaluate_triangular_solve(const EvalContext& c) {
+  const Solve s(c.attrs);
+  const Shape& shape = c.type.shape;
+  const int64_t n = columns_of(c.operands[0].type->shape), sides = n == 0 ? 0 : shape.numel() / n;
+  const int64_t each = batch_of(shape).numel() == 0 ? 0 : sides / batch_of(shape).numel();  // of a matrix
+  const bool turned = s.transposed == s.left;                                               // x M = b is M^T x^T = b^T
+  visit_floating(c.type.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    auto out = c.result<T>();
+    std::ranges::copy(c.operands[1].as<T>(), out.begin());
+    for (int64_t k = 0; k < sides; ++k) {
+      const T* a = c.operands[0].as<T>().data() + k / each * n * n;
+      auto m = [&](int64_t i, int64_t j) { return turned ? a[j * n + i] : a[i * n + j]; };
+      T* x = out.data() + k / each * n * each + k % each * (s.left ? 1 : n);
+      substitute<T>(m, n, s.lower != turned, s.unit, x, s.left ? each : 1);
+    }
+  });
+}
+
+// op(A) x' = b' - op(A') x, of the triangle that is read.
+Value jvp_triangular_solve(const JvpContext& c) {
+  Builder& b = c.b;
+  const Solve s(c.attrs);
+  Value side = c.tangents[1];
+  if (c.has(0)) {
+    Direction kept = s.lower ? (s.unit ? Direction::gt : Direction::ge) : (s.unit ? Direction::lt : Direction::le);
+    Value t = masked(b, c.tangents[0], kept);
+    Value moved = s.left ? product(b, t, s.transposed, c.out, false) : product(b, c.out, false, t, s.transposed);
+    side = build::add_any(b, side, build::neg(b, moved));
+  }
+  return s.emit(b, c.primals[0], side);
+}
+
+void transpose_triangular_solve(const TransposeContext& c) {
+  Solve s(c.attrs);
+  s.transposed = !s.transposed;
+  c.cotangents[1] = s.emit(c.b, c.operands[0], c.ct);
+}
+
+// Lanes that share the matrix are more right sides of it.
+Value batch_triangular_solve(const BatchContext& c) {
+  const Solve s(c.attrs);
+  if (c.batched[0]) return s.emit(c.b, c.operands[0], c.materialised(1));
+  Shape shape = c.b.shape(c.operands[1]);
+  const size_t sides = shape.size() - (s.left ? 1 : 2);  // their axis
+  std::vector<int64_t> perm = build::all_axes(shape.size());
+  std::rotate(perm.begin(), perm.begin() + 1, perm.begin() + static_cast<std::ptrdiff_t>(sides));
+  Value x = build::permute(c.b, c.operands[1], perm);
+  const Shape apart = c.b.shape(x);
+  Shape together = c.type.shape;
+  together[sides - 1] *= c.size;
+  x = s.emit(c.b, c.operands[0], build::reshape(c.b, x, together));
+  return build::permute(c.b, build::reshape(c.b, x, apart), build::inverse(perm));
+}
+
+}  // namespace
+
+void define_linalg(RuleTable& table) {
+  table.define(Op::triangular_solve_op, {infer_triangular_solve, evaluate_triangular_solve, jvp_triangular_solve,
+                                         transpose_triangular_solve, batch_triangular_solve});
+}
+
+}  // namespace jot::ir
