@@ -58,4 +58,21 @@ Tensor solve_triangular(const Tensor& a, const Tensor& b, bool upper, const Solv
                ir::Attrs(int64_t{options.left}, int64_t{!upper}, int64_t{0}, int64_t{options.unitriangular})));
 }
 
+namespace {
+
+Value turned(Emitter& e, Value v, bool yes) {
+  std::vector<int64_t> perm = build::all_axes(e.b.shape(v).size());
+  if (yes) std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
+  return build::permute(e.b, v, perm);
+}
+
+}  // namespace
+
+Tensor cholesky(const Tensor& a, bool upper, Location at) {
+  Emitter e("linalg.cholesky", at, a);
+  check_matrices(e, a, true);
+  Value l = emitted_for_call(e, {}, [&] { return e.b.emit(ir::Op::cholesky_op, {turned(e, e(a), upper)}); });
+  return e.result(turned(e, l, upper));
+}
+
 }  // namespace jot::linalg

@@ -22,4 +22,10 @@ struct SolveTriangular {
 Tensor solve_triangular(const Tensor& a, const Tensor& b, bool upper, const SolveTriangular& options = {},
                         Location at = JOT_HERE);
 
+// l, lower, of a = l l^T (upper: u of a = u^T u), of positive-definite matrices [*, n, n], floating; of these the one
+// triangle is read. The derivative is that by a symmetric a. LinalgError at evaluation names the batch element and lane
+// of the first matrix that is not positive-definite; of NaN the factor is NaN, where torch throws. ShapeError,
+// DTypeError.
+Tensor cholesky(const Tensor& a, bool upper = false, Location at = JOT_HERE);
+
 }  // namespace jot::linalg

@@ -145,11 +145,88 @@ Value batch_triangular_solve(const BatchContext& c) {
   return build::permute(c.b, build::reshape(c.b, x, apart), build::inverse(perm));
 }
 
+// ---- cholesky: the lower triangle is read; the other results are zeros, info counts from 1
+
+void infer_cholesky(const InferContext& c, std::vector<Type>& results) {
+  expect_allowed(c, 0);
+  expect_square(c);
+  results.push_back(*c.operands[0]);
+  results.push_back({DType::i32, false, batch_of(c.shape(0))});
+}
+
+// a = l l^T, row by row. The order of the first minor that is not positive; 0 if none. NaN is no such minor.
+template <class T>
+int32_t factor(const T* a, T* l, int64_t n) {
+  int32_t info = 0;
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j <= i; ++j) {
+      T sum = a[i * n + j];
+      for (int64_t k = 0; k < j; ++k) sum -= l[i * n + k] * l[j * n + k];
+      if (i == j && sum <= 0 && info == 0) info = static_cast<int32_t>(i + 1);
+      l[i * n + j] = i == j ? std::sqrt(sum) : sum / l[j * n + j];
+    }
+  return info;
+}
+
+void evaluate_cholesky(const EvalContext& c) {
+  const int64_t n = columns_of(c.type.shape), batch = batch_of(c.type.shape).numel();
+  auto info = c.result<int32_t>(1);
+  visit_floating(c.type.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::ranges::fill(c.result<T>(), T{0});
+    for (int64_t m = 0; m < batch; ++m)
+      info[static_cast<size_t>(m)] =
+          factor(c.operands[0].as<T>().data() + m * n * n, c.result<T>().data() + m * n * n, n);
+  });
+  for (int64_t m = 0; m < batch; ++m)
+    if (int32_t order = info[static_cast<size_t>(m)]) c.fault(0, order, m);
+}
+
+// l' = l phi(l^-1 s l^-T) for the symmetric part s of a', where phi takes the lower triangle and half of the diagonal.
+void jvp_cholesky(const JvpContext& c, std::span<Value> tangents) {
+  Builder& b = c.b;
+  const Value l = c.out, t = c.tangents[0];
+  auto [row, column] = matrix_axes(b.shape(t));
+  std::vector<int64_t> swapped = build::all_axes(b.shape(t).size());
+  std::swap(swapped[static_cast<size_t>(row)], swapped[static_cast<size_t>(column)]);
+  Value s = build::scale(b, build::add_any(b, t, build::permute(b, t, swapped)), 0.5);
+  auto solve = [&](bool left, bool transposed, Value x) {
+    return b.emit(Op::triangular_solve_op, {l, x}, Attrs(int64_t{left}, int64_t{1}, int64_t{transposed}, int64_t{0}));
+  };
+  s = solve(false, true, solve(true, false, s));
+  Value half = build::where(b, where_row(b, b.shape(s), Direction::eq), build::scale(b, s, 0.5), s);
+  tangents[0] = product(b, l, false, masked(b, half, Direction::ge), false);
+}
+
+int64_t cholesky_faults(AttrView) { return 1; }
+
+void not_positive_definite(const FaultContext& c) {
+  const Shape batch = batch_of(c.shape(0));
+  const size_t lanes = std::min(c.call.lanes.size(), batch.size());
+  const Shape own = batch.slice(lanes, batch.size());
+  std::vector<int64_t> places(lanes);
+  for (int64_t i = lanes, at = c.element / own.numel(); i-- > 0; at /= batch[i]) places[i] = at % batch[i];
+  std::string element = own.empty() ? "" : "(Batch element " + std::to_string(c.element % own.numel()) + "): ";
+  throw LinalgError(c.text(element +
+                               "The factorization could not be completed because the input is not "
+                               "positive-definite (the leading minor of order " +
+                               std::to_string(c.value) + " is not positive-definite)",
+                           places));
+}
+
+void batch_cholesky(const BatchContext& c, std::span<Value> results, std::span<bool>) {
+  Value first = c.b.emit(c.op, {c.operands[0]}, c.attrs);
+  for (size_t i = 0; i < results.size(); ++i) results[i] = first + static_cast<Value>(i);
+}
+
 }  // namespace
 
 void define_linalg(RuleTable& table) {
   table.define(Op::triangular_solve_op, {infer_triangular_solve, evaluate_triangular_solve, jvp_triangular_solve,
                                          transpose_triangular_solve, batch_triangular_solve});
+  Rules cholesky = {infer_cholesky, evaluate_cholesky, jvp_cholesky, kNotLinear, batch_cholesky};
+  cholesky.faults = {cholesky_faults, not_positive_definite};
+  table.define(Op::cholesky_op, cholesky);
 }
 
 }  // namespace jot::ir

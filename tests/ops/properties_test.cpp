@@ -202,7 +202,12 @@ TEST_CASE("Rows: a wrong rule is found") {
       for (Value v = 0; v < right.data().size(); ++v) {
         const std::optional<Graph> wrong = mutant(right.data(), v);
         if (!wrong) continue;
-        const std::vector<HostTensor> got = interpret(*wrong, joined(p.x, direction));
+        std::vector<HostTensor> got;
+        try {
+          got = interpret(*wrong, joined(p.x, direction));
+        } catch (const LinalgError&) {  // found by itself: it factors what is not positive-definite
+          continue;
+        }
         double change = 0;
         for (size_t o = 0; o < got.size(); ++o) change = std::max(change, difference(got[o], expected[o]));
         if (change < 1e-5) continue;

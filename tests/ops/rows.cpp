@@ -446,6 +446,28 @@ void triangular(Table& t) {
   add("no matrices", {0, 3, 3}, {0, 3, 2}, {true, true, false, false});
 }
 
+void factors(Table& t) {
+  auto add = [&](std::string label, Shape shape, int order = 2, Value result = 0) {
+    t.add(
+        Op::cholesky_op, label, {f(shape, -1, 1)},
+        [=](Builder& b, Values v) {  // of x x^T + n
+          auto rank = static_cast<int64_t>(shape.size());
+          V last = {rank - 1}, batch = build::all_axes(shape.size() - 2);
+          Value a = build::dot(b, v[0], v[0], last, last, batch, batch);
+          return b.emit(Op::cholesky_op, {shifted(b, a, static_cast<double>(last[0] + 2))}) + result;
+        },
+        order);
+  };
+  add("", {3, 3});
+  add("batch", {2, 2, 4, 4}, 1);
+  add("one", {1, 1});
+  add("nothing", {2, 0, 0});
+  add("no matrices", {0, 3, 3});
+  add("largest in lanes", {16, 16}, 0);
+  add("by the library", {17, 17}, 0);
+  add("order of minors", {2, 3, 3}, 0, 1);
+}
+
 // A region: parameters of these types, results of `body`.
 Graph region(std::span<const Type> types, const std::function<std::vector<Value>(Builder&, Values)>& body) {
   Builder b("branch");
@@ -510,6 +532,7 @@ const std::vector<Row>& op_rows() {
     structured(t);
     order(t);
     triangular(t);
+    factors(t);
     control(t);
     return std::move(t.rows);
   }();

@@ -184,4 +184,106 @@ std::unique_ptr<const Routine> make_triangular_solve(const RoutineContext& c) {
                                            shape[shape.size() - (s.left ? 1 : 2)]);
 }
 
+// ---- cholesky
+
+namespace {
+
+// Factors of count matrices, row by row. Arguments: count, a, l, info.
+Kernel cholesky_kernel(KType t, int lanes, int64_t n) {
+  KernelBuilder b(lanes);
+  const uint32_t count = b.arg(1), a = b.arg(2), to = b.arg(3), info = b.arg(4), matrix = b.vloop(count);
+  const KType integer = bytes_of(t) == 8 ? KType::i64 : KType::i32;
+  std::vector<std::vector<uint32_t>> l;
+  uint32_t failed = b.mask_const(false), order = b.constant(integer, 0);
+  for (int64_t i = 0; i < n; ++i) {
+    std::vector<uint32_t>& row = l.emplace_back(load_row(b, t, a, matrix, n * n, i * n, i + 1));
+    const auto last = static_cast<size_t>(i);
+    for (size_t j = 0; j <= last; ++j) {
+      for (size_t k = 0; k < j; ++k) row[j] = b.fnma(row[k], l[j][k], row[j]);
+      if (j < last) row[j] = b.div(row[j], l[j][j]);
+    }
+    const uint32_t bad = b.cmp(KCmp::le, row[last], zero(b, t));
+    order = b.select(b.mand(bad, b.mnot(failed)), b.constant(integer, static_cast<uint64_t>(i + 1)), order);
+    failed = b.mor(failed, bad);
+    row[last] = b.sqrt(row[last]);
+    std::vector<uint32_t> stored = row;
+    stored.resize(static_cast<size_t>(n), zero(b, t));
+    store_row(b, stored, t, to, matrix, n * n, i * n);
+  }
+  b.store(b.convert(KType::i32, order), info, matrix);
+  b.endloop();
+  return std::move(b).finish();
+}
+
+class Cholesky final : public Routine {
+ public:
+  Cholesky(const Stack& stack, int64_t error_code) : m(stack), error_code_(error_code) {
+    if (m.batch * m.n == 0) return;
+    if (m.small)
+      kernel_ = InnerKernel(cholesky_kernel(kernel_type(m.dtype), m.lanes(), m.n));
+    else
+      library = blas().title;
+  }
+
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
+    run_results(operands, {&out, 1}, scratch, error);
+  }
+  void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte*,
+                   KernelError& error) const override {
+    auto* info = static_cast<int32_t*>(outs[1]);
+    if (m.n == 0) return static_cast<void>(std::fill_n(info, m.batch, 0));
+    const int64_t matrix = m.n * m.n * m.size();
+    const auto n = static_cast<double>(m.n);
+    in_groups(m.batch, m.small ? m.lanes() : 1, n * n * n * (m.small ? 0.06 : 0.02) + (m.small ? 5 : 500),
+              [&](int64_t first, int64_t count) {
+                const std::byte* a = shifted(operands[0], first * matrix);
+                std::byte* l = shifted(outs[0], first * matrix);
+                if (m.small) {
+                  const int64_t args[] = {0, count, address(a), address(l), address(info + first)};
+                  return kernel_(args);
+                }
+                for (int64_t i = 0; i < count; ++i)
+                  info[first + i] = m.dtype == DType::f64
+                                        ? one(blas().dpotrf, reinterpret_cast<const double*>(a + i * matrix),
+                                              reinterpret_cast<double*>(l + i * matrix))
+                                        : one(blas().spotrf, reinterpret_cast<const float*>(a + i * matrix),
+                                              reinterpret_cast<float*>(l + i * matrix));
+              });
+    const int32_t* wrong = std::find_if(info, info + m.batch, [](int32_t order) { return order != 0; });
+    if (wrong != info + m.batch) error.record(error_code_, wrong - info, *wrong);
+  }
+
+ private:
+  // A lower triangle by rows is an upper one by columns. Where the library stops at a NaN, what follows is NaN.
+  template <class Potrf, class T>
+  int32_t one(Potrf potrf, const T* a, T* l) const {
+    for (int64_t i = 0; i < m.n; ++i) {
+      std::copy_n(a + i * m.n, i + 1, l + i * m.n);
+      std::fill_n(l + i * m.n + i + 1, m.n - i - 1, T{0});
+    }
+    const auto n = static_cast<blasint>(m.n);
+    blasint info = 0;
+    {
+      auto lock = blas().turn();
+      potrf("U", &n, l, &n, &info);
+    }
+    if (info == 0) return 0;
+    const int64_t stop = info - 1;
+    const T pivot = l[stop * (m.n + 1)];
+    if (!std::isnan(pivot)) return info;
+    for (int64_t i = stop; i < m.n; ++i) std::fill_n(l + i * m.n + stop, i - stop + 1, pivot);
+    return 0;
+  }
+
+  Stack m;
+  int64_t error_code_;
+  InnerKernel kernel_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Routine> make_cholesky(const RoutineContext& c) {
+  return std::make_unique<Cholesky>(Stack::of(c.g.dtype(c.v), c.g.shape(c.v)), c.error_code);
+}
+
 }  // namespace jot::cpu
