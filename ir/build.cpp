@@ -50,14 +50,15 @@ Value movement(Builder& b, Op op, Value x, const Attrs& attrs) {
 int64_t to_integer(double value, DType dtype) {
   if (dtype == DType::boolean) return value != 0;
   if (std::isnan(value)) return 0;
-  if (dtype == DType::u8) return static_cast<int64_t>(std::clamp(value, 0.0, 255.0));
   if (dtype == DType::i32) return static_cast<int64_t>(std::clamp(value, -0x1p31, 0x1p31 - 1));
   if (value >= 0x1p63) return std::numeric_limits<int64_t>::max();
   if (value < -0x1p63) return std::numeric_limits<int64_t>::min();
   return static_cast<int64_t>(value);
 }
 int64_t float_word(double value, DType dtype) {
-  return std::bit_cast<int64_t>(dtype == DType::f32 ? static_cast<double>(static_cast<float>(value)) : value);
+  return visit_dtype(dtype, [&](auto zero) {
+    return std::bit_cast<int64_t>(static_cast<double>(static_cast<decltype(zero)>(value)));
+  });
 }
 
 }  // namespace

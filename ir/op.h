@@ -36,6 +36,7 @@ enum class Trait : uint8_t {
   zeros = 8,
   keeps_zeros = 16,
   kept = 32,
+  moves = 64,
 };
 constexpr Trait operator|(Trait a, Trait b) { return static_cast<Trait>(static_cast<int>(a) | static_cast<int>(b)); }
 
@@ -54,6 +55,8 @@ inline std::string_view name_of(Op op) { return info(op).name; }
 inline bool is_elementwise(Op op) { return info(op).op_class == OpClass::elementwise; }
 inline bool is_reduction(Op op) { return info(op).op_class == OpClass::reduction; }
 inline bool is_view(Op op) { return info(op).is(Trait::view); }
+// Makes elements from others, rather than moving, repeating or dropping them.
+inline bool computes(Op op) { return info(op).op_class != OpClass::movement && !info(op).is(Trait::moves); }
 // May carry the flag in_place.
 inline bool can_be_in_place(Op op) { return is_elementwise(op) || info(op).is(Trait::overwrites); }
 std::optional<Op> op_named(std::string_view name);

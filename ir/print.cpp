@@ -277,7 +277,7 @@ void append_element(std::string& out, DType dtype, int64_t word) {
     out += "-nan";
   } else if (dtype == DType::f64 && !std::isnan(x)) {
     append_number(out, x);
-  } else if (dtype == DType::f32 && !std::isnan(x) && same(static_cast<float>(x))) {
+  } else if (dtype != DType::f64 && !std::isnan(x) && same(static_cast<float>(x))) {
     append_number(out, static_cast<float>(x));
   } else {
     out += "0x";

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "ir/build.h"
-#include "ir/rules.h"
+#include "ir/evaluate.h"
 #include "passes/rewrite.h"
 
 namespace jot::passes {
@@ -32,7 +32,7 @@ std::vector<std::byte> dense(const GraphData& g, Value constant, const Shape& sh
   std::vector<std::byte> out(static_cast<size_t>(shape.numel() * size_of(type.dtype)));
   const Type* types[] = {&type};
   std::byte* outs[] = {out.data()};
-  rules(Op::const_op).eval.fn({g.attrs(constant), types, {}, outs, {}, g.call(constant)});
+  evaluate({g.attrs(constant), types, {}, outs, {}, g.call(constant)});
   return out;
 }
 
@@ -42,7 +42,7 @@ std::vector<int64_t> words(const std::vector<std::byte>& bytes, int64_t n) {
   for (size_t i = 0; i < data.size(); ++i) {
     T x;
     std::memcpy(&x, bytes.data() + i * sizeof(T), sizeof(T));
-    if constexpr (std::is_floating_point_v<T>)
+    if constexpr (is_floating_element<T>)
       data[i] = std::bit_cast<int64_t>(static_cast<double>(x));
     else
       data[i] = static_cast<int64_t>(x);
@@ -72,7 +72,7 @@ Value evaluated(Builder& b, const GraphData& g, Value v, std::span<const Value> 
   std::vector<std::byte> out(static_cast<size_t>(type.shape.numel() * size_of(type.dtype)));
   const Type* result_types[] = {&type};
   std::byte* outs[] = {out.data()};
-  rules(g.op(v)).eval.fn({g.attrs(v), result_types, arrays, outs, g.location(v), g.call(v)});
+  evaluate({g.attrs(v), result_types, arrays, outs, g.location(v), g.call(v)});
   b.set_origin_of(g, v);
   return constant_of(b, g.type(v), out, type.shape.numel());
 }

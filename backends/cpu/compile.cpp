@@ -7,6 +7,7 @@
 
 #include "backends/cpu/cluster/cluster.h"
 #include "backends/cpu/cluster/prepare.h"
+#include "backends/cpu/cluster/widen.h"
 #include "backends/cpu/executable.h"
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/lower/lower.h"
@@ -15,8 +16,8 @@
 #include "backends/cpu/runtime/plan.h"
 #include "backends/cpu/runtime/pool.h"
 #include "ir/env.h"
+#include "ir/evaluate.h"
 #include "ir/log.h"
-#include "ir/rules.h"
 
 namespace jot::cpu {
 
@@ -406,7 +407,7 @@ class ProgramBuilder {
     for (Value v : constants) {
       const Type* types[] = {&g_.type(v)};
       std::byte* outs[] = {base + place_[v].offset};
-      rules(g_.op(v)).eval.fn({g_.attrs(v), types, {}, outs, g_.location(v), g_.call(v)});
+      ir::evaluate({g_.attrs(v), types, {}, outs, g_.location(v), g_.call(v)});
     }
   }
 
@@ -544,7 +545,7 @@ class ProgramBuilder {
 
 Compiled compile(const Graph& optimised, const CompileOptions& options, bool with_listing) {
   if (!optimised.pure()) throw IrError("[compile] the graph has effects; run functionalize first");
-  return ProgramBuilder(prepare(optimised), options, with_listing).build();
+  return ProgramBuilder(prepare(widen(optimised)), options, with_listing).build();
 }
 
 }  // namespace jot::cpu

@@ -64,7 +64,7 @@ struct Call {
 
 void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte* to) {
   ir::visit_reduction(p.op, [&](auto reduction) {
-    visit_dtype(p.dtype, [&](auto zero) {
+    visit_computing(p.dtype, [&](auto zero) {
       using T = decltype(zero);
       auto* x = reinterpret_cast<const T*>(from);
       for (int64_t j = 0; j < p.count; ++j) {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "backends/buffer.h"
-#include "ir/rules.h"
+#include "ir/evaluate.h"
 
 namespace jot::reference {
 namespace {
@@ -57,11 +57,7 @@ class Interpreter {
       types_.push_back(&type);
       outs_.push_back(const_cast<std::byte*>(contents_[r]));
     }
-    const auto& rule = rules(g_.op(v)).eval;
-    if (!rule)
-      throw IrError("[" + std::string(name_of(g_.op(v))) + "] cannot be evaluated: " + std::string(rule.why) +
-                    at(g_.location(v)));
-    rule.fn({g_.attrs(v), types_, operands_, outs_, g_.location(v), g_.call(v), interpret});
+    ir::evaluate({g_.attrs(v), types_, operands_, outs_, g_.location(v), g_.call(v), interpret});
   }
 
   void copy_repeated() {

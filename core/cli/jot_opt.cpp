@@ -134,8 +134,8 @@ void fill(std::byte* out, int64_t n, uint64_t& state) {
   for (int64_t i = 0; i < n; ++i) {
     state = hash_mix(state, static_cast<uint64_t>(i));
     T x;
-    if constexpr (std::is_floating_point_v<T>)
-      x = static_cast<T>(static_cast<int64_t>((state >> 33) % 2000) - 1000) / 1000;
+    if constexpr (is_floating_element<T>)
+      x = static_cast<T>(static_cast<double>(static_cast<int64_t>((state >> 33) % 2000) - 1000) / 1000);
     else
       x = static_cast<T>((state >> 33) % (sizeof(T) == 1 ? 2 : 8));
     std::memcpy(out + i * static_cast<int64_t>(sizeof(T)), &x, sizeof(T));
@@ -149,7 +149,7 @@ void append_elements(std::string& out, DType dtype, const std::byte* data, int64
     T x;
     std::memcpy(&x, data + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
     if (i) out += ',';
-    if constexpr (std::is_floating_point_v<T>)
+    if constexpr (is_floating_element<T>)
       ir::append_element(out, dtype, std::bit_cast<int64_t>(static_cast<double>(x)));
     else
       ir::append_element(out, dtype, static_cast<int64_t>(x));

@@ -51,7 +51,7 @@ T converted(const Number& x) {
   if constexpr (std::is_same_v<T, bool>)
     return x.real != 0;
   else
-    return x.dtype == DType::f64 ? static_cast<T>(x.real) : static_cast<T>(x.integer);
+    return x.as<T>();
 }
 
 // A concrete tensor with element i = make(i).
@@ -116,7 +116,7 @@ Tensor copy_of(const void* elements, const Shape& given, DType dtype, int64_t co
 void set_default_dtype(DType dtype, Location at) {
   checked_dtype(dtype, "set_default_dtype", at);
   if (!is_floating(dtype))
-    fail<DTypeError>("set_default_dtype", "expected f32 or f64, got " + std::string(to_string(dtype)), at);
+    fail<DTypeError>("set_default_dtype", "expected a floating dtype, got " + std::string(to_string(dtype)), at);
   default_floating.store(dtype, std::memory_order_relaxed);
 }
 DType default_dtype() { return default_floating.load(std::memory_order_relaxed); }

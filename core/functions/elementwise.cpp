@@ -103,11 +103,15 @@ Typed typed(const Emitter& e, const Binary& f, const Arg& a, const Arg& b) {
   return {f.of_booleans, dtype};
 }
 
+// A number beside half floats is one of what they are computed in, not rounded to them.
+bool is_wide_number(const Arg& a, DType dtype) { return !a.is_tensor() && is_floating(dtype) && is_storage(dtype); }
+
 Value compute(Emitter& e, const Binary& f, const Arg& a, const Arg& b) {
   auto [op, dtype] = typed(e, f, a, b);
   Shape shape = broadcast_shapes(e, shape_of(a), shape_of(b));
-  Value x = operand(e, a, dtype, shape);
-  return e.b.emit(op, {x, operand(e, b, dtype, shape)});
+  DType within = is_wide_number(a, dtype) || is_wide_number(b, dtype) ? computing_type(dtype) : dtype;
+  Value x = operand(e, a, within, shape);
+  return build::convert(e.b, e.b.emit(op, {x, operand(e, b, within, shape)}), dtype);
 }
 
 Tensor apply(const Binary& f, const Arg& a, const Arg& b) {
@@ -118,7 +122,7 @@ Tensor apply(const Binary& f, const Arg& a, const Arg& b) {
 void apply_in_place(const Binary& f, const Tensor& dst, const Arg& b) {
   Emitter e(f.in_place, b.at(), dst, b);
   auto [op, dtype] = typed(e, f, dst, b);
-  if (dtype == dst.impl()->dtype() && broadcasts_to(shape_of(b), shape_of(dst)))
+  if (dtype == dst.impl()->dtype() && broadcasts_to(shape_of(b), shape_of(dst)) && !is_wide_number(b, dtype))
     return e.write(dst, op, {operand(e, b, dtype, shape_of(dst))});
   store(e, dst, compute(e, f, dst, b));
 }

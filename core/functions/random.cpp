@@ -1,5 +1,6 @@
 #include "jot/random.h"
 
+#include <cmath>
 #include <limits>
 #include <numbers>
 
@@ -25,12 +26,12 @@ DType random_dtype(std::string_view op, std::optional<DType> dtype, Location at)
 
 // A draw of as many bits as the dtype's fraction has, as an integer.
 Value fraction(Emitter& e, const Shape& shape, DType dtype) {
-  bool single = dtype == DType::f32;
-  Value bits = e.random_bits(shape, single ? 32 : 64);
-  Value drop = build::constant_int(e.b, e.b.dtype(bits), shape, single ? 8 : 11);
+  const int width = dtype == DType::f64 ? 64 : 32;
+  Value bits = e.random_bits(shape, width);
+  Value drop = build::constant_int(e.b, e.b.dtype(bits), shape, width - significand_bits(dtype));
   return build::convert(e.b, build::binary(e.b, Op::shr_op, bits, drop), dtype);
 }
-double ulp_of(DType dtype) { return dtype == DType::f32 ? 0x1p-24 : 0x1p-53; }
+double ulp_of(DType dtype) { return std::ldexp(1, -significand_bits(dtype)); }
 
 Value uniform(Emitter& e, const Shape& shape, DType dtype) {  // [0, 1)
   return build::scale(e.b, fraction(e, shape, dtype), ulp_of(dtype));
@@ -62,7 +63,7 @@ Tensor randn(const Shape& shape, std::optional<DType> dtype, Location at) {
   DType d = random_dtype("randn", dtype, at);
   check_shape("randn", "shape", shape, at);
   Emitter e("randn", at);
-  return e.result(normal(e, shape, d));
+  return e.result(build::convert(e.b, normal(e, shape, computing_type(d)), d));
 }
 Tensor rand_like(const Tensor& x, std::optional<DType> dtype, Location at) {
   const TensorImpl& like = impl_of(x, "rand_like", at);
@@ -104,8 +105,9 @@ Tensor randint(int64_t low, int64_t high, const Shape& shape, std::optional<DTyp
 Tensor bernoulli(const Tensor& p, Location at) {
   Emitter e("bernoulli", at, p);
   DType d = random_dtype("bernoulli", p.dtype(), at);
-  Value draw = uniform(e, shape_of(p), d);
-  return e.result(build::convert(e.b, build::compare(e.b, draw, e(p), ir::Direction::lt), d));
+  const DType wide = computing_type(d);
+  Value draw = uniform(e, shape_of(p), wide);
+  return e.result(build::convert(e.b, build::compare(e.b, draw, operand(e, p, wide), ir::Direction::lt), d));
 }
 
 }  // namespace jot

@@ -30,6 +30,12 @@ Value mean_of(Emitter& e, Value v, const std::vector<int64_t>& dims, bool keepdi
   return divided(e, reduce(e, Op::reduce_sum_op, v, dims, keepdim), n);
 }
 
+// A tensor as what composites are computed in, and what they have come to, in its dtype.
+Value computed(Emitter& e, const Tensor& x) { return operand(e, x, computing_type(floating(x.impl()->dtype()))); }
+Tensor result(Emitter& e, Value v, const Tensor& x) {
+  return e.result(build::convert(e.b, v, floating(x.impl()->dtype())));
+}
+
 void check_floating(const Emitter& e, const Tensor& x) {
   if (!is_floating(x.impl()->dtype()))
     e.fail<DTypeError>("defined for floating dtypes, got " + type_name(x) + ": convert with to(f32)");
@@ -39,7 +45,7 @@ void check_floating(const Emitter& e, const Tensor& x) {
 Value variance(Emitter& e, const Tensor& x, const Axes& axes, int64_t correction, bool keepdim) {
   check_floating(e, x);
   std::vector<int64_t> dims = dims_of(e, x, axes);
-  Value v = e(x), deviation = build::sub(e.b, v, spread(e, mean_of(e, v, dims, false), dims, shape_of(x)));
+  Value v = computed(e, x), deviation = build::sub(e.b, v, spread(e, mean_of(e, v, dims, false), dims, shape_of(x)));
   Value squares = reduce(e, Op::reduce_sum_op, build::mul(e.b, deviation, deviation), dims, keepdim);
   return divided(e, squares, static_cast<double>(std::max<int64_t>(0, count(shape_of(x), dims) - correction)));
 }
@@ -89,12 +95,12 @@ Tensor prod(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
 Tensor mean(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
   Emitter e("mean", at, x);
   check_floating(e, x);
-  return e.result(mean_of(e, e(x), dims_of(e, x, dims), keepdim));
+  return result(e, mean_of(e, computed(e, x), dims_of(e, x, dims), keepdim), x);
 }
 
 Tensor var(const Tensor& x, const Axes& dims, int64_t correction, bool keepdim, Location at) {
   Emitter e("var", at, x);
-  return e.result(variance(e, x, dims, correction, keepdim));
+  return result(e, variance(e, x, dims, correction, keepdim), x);
 }
 
 // The derivative is 0 where the variance is.
@@ -103,7 +109,7 @@ Tensor std(const Tensor& x, const Axes& dims, int64_t correction, bool keepdim, 
   Value v = variance(e, x, dims, correction, keepdim), zero = build::zeros_like(e.b, v);
   Value is_zero = build::compare(e.b, v, zero, Direction::eq);
   Value safe = build::where(e.b, is_zero, splat(e, e.b.dtype(v), e.b.shape(v), 1), v);
-  return e.result(build::where(e.b, is_zero, zero, build::unary(e.b, Op::sqrt_op, safe)));
+  return result(e, build::where(e.b, is_zero, zero, build::unary(e.b, Op::sqrt_op, safe)), x);
 }
 
 Tensor amax(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
@@ -134,7 +140,7 @@ Tensor any(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
 // An infinite maximum is not subtracted: of -inf alone the result is -inf.
 Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim, Location at) {
   Emitter e("logsumexp", at, x);
-  Value v = operand(e, x, floating(x.impl()->dtype()));
+  Value v = computed(e, x);
   std::vector<int64_t> dims = dims_of(e, x, axes);
   Value top = largest(e, v, dims), magnitude = build::unary(e.b, Op::abs_op, top);
   Value infinity = splat(e, e.b.dtype(v), e.b.shape(top), std::numeric_limits<double>::infinity());
@@ -144,22 +150,22 @@ Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim, Location at) {
   Value r = build::add(e.b, total, top);
   Shape kept = shape_of(x);
   for (int64_t d : dims) kept[static_cast<size_t>(d)] = 1;
-  return e.result(keepdim ? build::reshape(e.b, r, kept) : r);
+  return result(e, keepdim ? build::reshape(e.b, r, kept) : r, x);
 }
 
 Tensor softmax(const Tensor& x, int64_t dim, Location at) {
   Emitter e("softmax", at, x);
   std::vector<int64_t> dims = dims_of(e, x, dim);
-  Value v = operand(e, x, floating(x.impl()->dtype())), exps = build::unary(e.b, Op::exp_op, shifted(e, v, dims));
-  return e.result(build::div(e.b, exps, spread(e, build::reduce_sum(e.b, exps, dims), dims, e.b.shape(v))));
+  Value v = computed(e, x), exps = build::unary(e.b, Op::exp_op, shifted(e, v, dims));
+  return result(e, build::div(e.b, exps, spread(e, build::reduce_sum(e.b, exps, dims), dims, e.b.shape(v))), x);
 }
 
 Tensor log_softmax(const Tensor& x, int64_t dim, Location at) {
   Emitter e("log_softmax", at, x);
   std::vector<int64_t> dims = dims_of(e, x, dim);
-  Value v = operand(e, x, floating(x.impl()->dtype())), s = shifted(e, v, dims);
+  Value v = computed(e, x), s = shifted(e, v, dims);
   Value total = build::reduce_sum(e.b, build::unary(e.b, Op::exp_op, s), dims);
-  return e.result(build::sub(e.b, s, spread(e, build::unary(e.b, Op::log_op, total), dims, e.b.shape(v))));
+  return result(e, build::sub(e.b, s, spread(e, build::unary(e.b, Op::log_op, total), dims, e.b.shape(v))), x);
 }
 
 #define JOT_DEFINE(name) \

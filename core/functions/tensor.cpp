@@ -39,17 +39,17 @@ std::byte* first_element(const TensorImpl& x) {
   return static_cast<std::byte*>(x.storage->buffer.data()) + x.offset * size_of(x.dtype());
 }
 
-void check_element_type(const TensorImpl& x, std::string_view what, DType expected, Location at) {
-  if (x.dtype() != expected)
-    fail<DTypeError>(what,
-                     "the elements are " + std::string(to_string(x.dtype())) + ", asked for " +
-                         std::string(to_string(expected)) + ": convert with to()",
-                     at);
+void check_element_type(const TensorImpl& x, std::string_view what, std::optional<DType> expected, Location at) {
+  if (expected ? x.dtype() == *expected : is_floating(x.dtype()) && size_of(x.dtype()) == 2) return;
+  const std::string asked(expected ? to_string(*expected) : "the bits of bf16 or f16");
+  fail<DTypeError>(
+      what, "the elements are " + std::string(to_string(x.dtype())) + ", asked for " + asked + ": convert with to()",
+      at);
 }
 
 }  // namespace
 
-const void* Tensor::raw(DType expected, Location at) const {
+const void* Tensor::raw(std::optional<DType> expected, Location at) const {
   check_element_type(impl_of(*this, "data", at), "data", expected, at);
   Buffer forced = evaluate(*this, "data", at);
   if (forced) return kept_copy(*impl_, std::move(forced));
@@ -57,7 +57,7 @@ const void* Tensor::raw(DType expected, Location at) const {
   return kept_copy(*impl_, read(*this, "data", at));
 }
 
-void* Tensor::mutable_raw(DType expected, Location at) const {
+void* Tensor::mutable_raw(std::optional<DType> expected, Location at) const {
   constexpr std::string_view what = "mutable_data";
   check_element_type(impl_of(*this, what, at), what, expected, at);
   if (evaluate(*this, what, at))

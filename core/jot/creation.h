@@ -53,10 +53,12 @@ class Nested {
  private:
   template <class T, class R>
   void append_all(const R& list, size_t size) {
-    for (const auto& x : list) append(Nested(static_cast<const T&>(x)));
+    constexpr bool half = std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>;
+    using E = std::conditional_t<half, float, T>;
+    for (const auto& x : list) append(Nested(static_cast<const E&>(x)));
     add_axis(size);
-    if constexpr (std::is_arithmetic_v<T>) {
-      dtype_ = Number(T{}).dtype;
+    if constexpr (std::is_arithmetic_v<E>) {
+      dtype_ = Number(E{}).dtype;
       if constexpr (Element<T>) dtype_ = dtype_of<T>;
       category_ = category_of(*dtype_);
     }

@@ -47,6 +47,13 @@ struct Number {
     if constexpr (std::is_integral_v<T> && std::is_unsigned_v<T> && sizeof(T) == 8)
       if (x > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) too_large(x, at);
   }
+  // As an element; one byte wraps.
+  template <class T>
+  T as() const {
+    if (dtype != DType::f64) return static_cast<T>(integer);
+    if constexpr (sizeof(T) == 1) return static_cast<T>(static_cast<int64_t>(real));
+    return static_cast<T>(real);
+  }
   [[noreturn]] static void too_large(uint64_t x, Location at);
   friend bool operator==(const Number&, const Number&) = default;
 };
@@ -63,6 +70,17 @@ inline constexpr DType dtype_of = std::is_same_v<T, bool>     ? DType::boolean
                                   : sizeof(T) == 1            ? DType::u8
                                   : sizeof(T) == 4            ? DType::i32
                                                               : DType::i64;
+
+namespace detail {
+// None: uint16_t, the bits of any dtype of two bytes.
+template <class T>
+constexpr std::optional<DType> element_dtype() {
+  if constexpr (Element<T>)
+    return dtype_of<T>;
+  else
+    return {};
+}
+}  // namespace detail
 
 // An operand: a tensor or a number, and the line that uses it. Lives as long as the call it is made for.
 class Arg {

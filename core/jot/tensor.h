@@ -88,15 +88,18 @@ class Tensor {
   T item(Location at = JOT_HERE) const;  // the only element, converted
   template <class T>
   std::vector<T> to_vector(Location at = JOT_HERE) const;  // row-major, converted
-  // Row-major elements; valid while the tensor lives and until it is written or read again.
-  template <Element T>
+  // Row-major elements; valid while the tensor lives and until it is written or read again. uint16_t: the bits of bf16
+  // and f16. DTypeError where T is not the dtype's.
+  template <class T>
+    requires Element<T> || std::is_same_v<T, uint16_t>
   const T* data(Location at = JOT_HERE) const {
-    return static_cast<const T*>(raw(dtype_of<T>, at));
+    return static_cast<const T*>(raw(detail::element_dtype<T>(), at));
   }
   // For writing; valid until the tensor is used otherwise. Of a view: it must be contiguous.
-  template <Element T>
+  template <class T>
+    requires Element<T> || std::is_same_v<T, uint16_t>
   T* mutable_data(Location at = JOT_HERE) const {
-    return static_cast<T*>(mutable_raw(dtype_of<T>, at));
+    return static_cast<T*>(mutable_raw(detail::element_dtype<T>(), at));
   }
   const Tensor& eval(Location at = JOT_HERE) const;
   explicit operator bool() const;  // of one element
@@ -237,8 +240,8 @@ class Tensor {
   const std::shared_ptr<detail::TensorImpl>& impl() const { return impl_; }
 
  private:
-  const void* raw(DType expected, Location at) const;
-  void* mutable_raw(DType expected, Location at) const;
+  const void* raw(std::optional<DType> expected, Location at) const;
+  void* mutable_raw(std::optional<DType> expected, Location at) const;
   std::shared_ptr<detail::TensorImpl> impl_;
 };
 

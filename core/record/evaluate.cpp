@@ -21,8 +21,7 @@ const void* literal_bytes(const Binding& b, std::byte (&word)[8]) {
   const Number& n = b.number;
   visit_dtype(b.dtype, [&](auto zero) {
     using T = decltype(zero);
-    auto as = [](auto number) { return static_cast<T>(number); };
-    T x = b.dtype == DType::boolean ? as(n.real != 0) : n.dtype == DType::f64 ? as(n.real) : as(n.integer);
+    T x = b.dtype == DType::boolean ? static_cast<T>(n.real != 0) : n.as<T>();
     std::memcpy(word, &x, sizeof x);
   });
   return word;
@@ -219,6 +218,8 @@ Buffer dense(const TensorImpl& t) {
     gather_strided<int64_t>(t, whole.data(), out.data());
   else if (size == 4)
     gather_strided<int32_t>(t, whole.data(), out.data());
+  else if (size == 2)
+    gather_strided<int16_t>(t, whole.data(), out.data());
   else
     gather_strided<int8_t>(t, whole.data(), out.data());
   return out;

@@ -2,12 +2,14 @@
 #include <cstdint>
 #include <iosfwd>
 #include <string_view>
+#include <type_traits>
 
 #include "jot/error.h"
+#include "jot/half.h"
 
 namespace jot {
 
-// Element types. bf16, f16 and u8 are reserved: creating a tensor of one is a DTypeError until they land.
+// Element types.
 enum class DType : uint8_t { boolean, u8, i32, i64, bf16, f16, f32, f64 };
 // As in torch: a number never widens a tensor within its category.
 enum class Category : uint8_t { boolean, integer, floating };
@@ -36,12 +38,38 @@ constexpr std::string_view to_string(DType d) {
 
 std::ostream& operator<<(std::ostream& out, DType d);
 
-// Calls f with a zero of the C++ type of a dtype's elements; booleans are bytes 0 and 1.
+// What elements are computed in. Of a storage dtype another: values are widened to it, and results rounded back.
+constexpr DType computing_type(DType d) {
+  switch (d) {
+    case DType::u8:
+      return DType::i32;
+    case DType::bf16:
+    case DType::f16:
+      return DType::f32;
+    case DType::boolean:
+    case DType::i32:
+    case DType::i64:
+    case DType::f32:
+    case DType::f64:
+      break;
+  }
+  return d;
+}
+constexpr bool is_storage(DType d) { return computing_type(d) != d; }
+
+// Of a floating dtype: bits of the significand, with the one that is not stored.
+constexpr int significand_bits(DType d) {
+  return d == DType::f64 ? 53 : d == DType::f32 ? 24 : d == DType::f16 ? 11 : 8;
+}
+
+// Reserved ones: making a tensor of one is a DTypeError.
+constexpr bool is_reserved(DType d) { return d == DType::u8 || d == DType::bf16 || d == DType::f16; }
+
+// Calls f with a zero of the C++ type that elements are computed in; booleans are bytes 0 and 1.
 template <class F>
-decltype(auto) visit_dtype(DType dtype, F&& f) {
+decltype(auto) visit_computing(DType dtype, F&& f) {
   switch (dtype) {
     case DType::boolean:
-    case DType::u8:
       return f(uint8_t{});
     case DType::i32:
       return f(int32_t{});
@@ -51,12 +79,25 @@ decltype(auto) visit_dtype(DType dtype, F&& f) {
       return f(float{});
     case DType::f64:
       return f(double{});
+    case DType::u8:
     case DType::bf16:
     case DType::f16:
-      break;  // no C++ type
+      break;
   }
-  internal_error("a dtype with elements of a C++ type", to_string(dtype));
+  internal_error("a dtype that is computed in", to_string(dtype));
 }
+
+// Calls f with a zero of the C++ type of a dtype's elements in memory.
+template <class F>
+decltype(auto) visit_dtype(DType dtype, F&& f) {
+  switch (dtype) {
+    default:
+      return visit_computing(dtype, f);
+  }
+}
+// Of such a C++ type.
+template <class T>
+inline constexpr bool is_floating_element = std::is_convertible_v<T, float> && !std::is_integral_v<T>;
 
 // The dtype of two tensors' sum (torch.promote_types).
 constexpr DType promote(DType a, DType b) {

@@ -41,7 +41,7 @@ void expect_constructible(const InferContext& c, DType dtype) {
   if (dtype > DType::f64)
     c.dtype_error("DType(" + std::to_string(static_cast<int>(dtype)) +
                   ") is none of the dtypes; use f32, f64, i32, i64 or bool");
-  if (dtype == DType::u8 || dtype == DType::bf16 || dtype == DType::f16)
+  if (is_reserved(dtype))
     c.dtype_error(std::string(to_string(dtype)) + " is not supported yet; use f32, f64, i32, i64 or bool");
   if (!info(c.op).allows(dtype)) c.dtype_error(std::string(to_string(dtype)) + " is not supported");
 }

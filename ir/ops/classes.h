@@ -10,7 +10,7 @@ namespace jot::ir {
 void expect_allowed(const InferContext& c, size_t operand);  // its dtype is one of the op's
 void expect_same_dtype(const InferContext& c, size_t first, size_t second);
 void expect_axes(const InferContext& c, std::string_view what, Ints axes, size_t rank);  // in range and distinct
-void expect_constructible(const InferContext& c, DType dtype);                           // not reserved
+void expect_constructible(const InferContext& c, DType dtype);                           // one that the op allows
 void expect_extents(const InferContext& c, Ints extents);                                // none negative
 std::string list(Ints values);                                                           // "[1,2]"
 bool contains(Ints values, int64_t value);

@@ -59,7 +59,7 @@ void evaluate_dot(const EvalContext& c) {
   size_t batch = x.batch.size();
   Shape contracted;
   for (int64_t d : x.contract) contracted.push_back(xs[static_cast<size_t>(d)]);
-  visit_dtype(c.type.dtype, [&](auto zero) {
+  visit_computing(c.type.dtype, [&](auto zero) {
     using T = decltype(zero);
     auto a = c.operands[0].as<T>(), b = c.operands[1].as<T>();
     auto out = c.result<T>();

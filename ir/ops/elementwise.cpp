@@ -72,8 +72,8 @@ To converted(From x) {
 }
 
 void evaluate_convert(const EvalContext& c) {
-  visit_dtype(c.type.dtype, [&](auto to) {
-    visit_dtype(c.operands[0].type->dtype, [&](auto from) {
+  visit_computing(c.type.dtype, [&](auto to) {
+    visit_computing(c.operands[0].type->dtype, [&](auto from) {
       auto x = c.operands[0].as<decltype(from)>();
       auto out = c.result<decltype(to)>();
       bool truth = c.type.dtype == DType::boolean;
@@ -162,7 +162,7 @@ T power(T x, int64_t n) {
 
 void evaluate_integer_pow(const EvalContext& c) {
   int64_t n = c.attrs.integer(Key::n);
-  visit_dtype(c.type.dtype, [&](auto zero) {
+  visit_computing(c.type.dtype, [&](auto zero) {
     auto x = c.operands[0].as<decltype(zero)>();
     auto out = c.result<decltype(zero)>();
     for (size_t i = 0; i < out.size(); ++i) out[i] = power(x[i], n);

@@ -13,7 +13,7 @@ namespace jot::ir {
 
 template <class F>
 void visit_floating(DType dtype, F f) {
-  visit_dtype(dtype, [&](auto zero) {
+  visit_computing(dtype, [&](auto zero) {
     if constexpr (std::is_floating_point_v<decltype(zero)>) f(zero);
   });
 }
@@ -92,7 +92,7 @@ T quotient(T x, T y) {
 template <class F>
 EvalRule evaluate_unary(F) {
   return [](const EvalContext& c) {
-    visit_dtype(c.type.dtype, [&](auto zero) {
+    visit_computing(c.type.dtype, [&](auto zero) {
       using T = decltype(zero);
       auto x = c.operands[0].as<T>();
       auto out = c.result<T>();
@@ -114,7 +114,7 @@ EvalRule evaluate_floating(F) {
 template <class F>
 EvalRule evaluate_binary(F) {
   return [](const EvalContext& c) {
-    visit_dtype(c.type.dtype, [&](auto zero) {
+    visit_computing(c.type.dtype, [&](auto zero) {
       using T = decltype(zero);
       auto x = c.operands[0].as<T>(), y = c.operands[1].as<T>();
       auto out = c.result<T>();

@@ -261,7 +261,7 @@ void evaluate_scatter_add(const EvalContext& c) {
   Mover(c).copy_all(c.operands[0]);
   const Shape& shape = c.operands[2].type->shape;
   Addresses addresses(c, c.type.shape, shape);
-  visit_dtype(c.type.dtype, [&](auto zero) {
+  visit_computing(c.type.dtype, [&](auto zero) {
     auto update = c.operands[2].as<decltype(zero)>();
     auto out = c.result<decltype(zero)>();
     for_each_index(shape, [&](const Shape& i, int64_t from) {

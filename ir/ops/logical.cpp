@@ -34,7 +34,7 @@ bool holds(Direction direction, T x, T y) {
 
 void evaluate_compare(const EvalContext& c) {
   Direction direction = c.attrs.direction();
-  visit_dtype(c.operands[0].type->dtype, [&](auto zero) {
+  visit_computing(c.operands[0].type->dtype, [&](auto zero) {
     auto x = c.operands[0].as<decltype(zero)>(), y = c.operands[1].as<decltype(zero)>();
     auto out = c.result<uint8_t>();
     for (size_t i = 0; i < out.size(); ++i) out[i] = holds(direction, x[i], y[i]);
@@ -54,7 +54,7 @@ auto bitwise(F) {
 
 void evaluate_not(const EvalContext& c) {
   bool truth = c.type.dtype == DType::boolean;
-  visit_dtype(c.type.dtype, [&](auto zero) {
+  visit_computing(c.type.dtype, [&](auto zero) {
     using T = decltype(zero);
     if constexpr (std::is_integral_v<T>) {
       auto x = c.operands[0].as<T>();

@@ -29,7 +29,7 @@ void evaluate_sort(const EvalContext& c) {
   auto dim = static_cast<size_t>(c.attrs.integer(Key::dim));
   int64_t n = shape[dim], inner = shape.slice(dim + 1, shape.size()).numel();
   std::vector<int64_t> order(static_cast<size_t>(n));
-  visit_dtype(c.operands[0].type->dtype, [&](auto zero) {
+  visit_computing(c.operands[0].type->dtype, [&](auto zero) {
     auto keys = c.operands[0].as<decltype(zero)>();
     for (int64_t line = 0; line < shape.slice(0, dim).numel() * inner; ++line) {
       int64_t first = line / inner * n * inner + line % inner;

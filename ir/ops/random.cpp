@@ -35,7 +35,7 @@ void evaluate_random_bits(const EvalContext& c) {
   auto key = c.operands[0].as<int64_t>(), offset = c.operands[1].as<int64_t>();
   auto n = static_cast<size_t>(per_key(c.type.shape, c.operands[1].type->shape));
   int width = static_cast<int>(c.attrs.integer(Key::width));
-  visit_dtype(c.type.dtype, [&](auto zero) {
+  visit_computing(c.type.dtype, [&](auto zero) {
     using T = decltype(zero);
     auto out = c.result<T>();
     for (size_t i = 0; i < out.size(); ++i) {

@@ -32,7 +32,7 @@ template <template <class> class Fold>
 void evaluate_reduction(const EvalContext& c) {
   const Shape& from = c.operands[0].type->shape;
   std::vector<int64_t> kept = kept_axes(c.attrs.ints(Key::dims), from.size());
-  visit_dtype(c.type.dtype, [&](auto zero) {
+  visit_computing(c.type.dtype, [&](auto zero) {
     using T = decltype(zero);
     auto x = c.operands[0].as<T>();
     auto out = c.result<T>();

@@ -17,25 +17,13 @@ Type source_type(const InferContext& c) {
 
 // Whether a word is what Key::data prescribes for the dtype.
 bool representable(DType dtype, int64_t word) {
-  switch (dtype) {
-    case DType::boolean:
-      return word == 0 || word == 1;
-    case DType::i32:
-      return word == static_cast<int32_t>(word);
-    case DType::f32: {
-      double x = std::bit_cast<double>(word);
-      return std::isnan(x) || std::bit_cast<int64_t>(static_cast<double>(static_cast<float>(x))) == word;
-    }
-    case DType::u8:
-      return word == static_cast<uint8_t>(word);
-    case DType::i64:
-    case DType::f64:
-      return true;
-    case DType::bf16:
-    case DType::f16:
-      break;
-  }
-  internal_error("a dtype that constants have", to_string(dtype));
+  if (dtype == DType::boolean) return word == 0 || word == 1;
+  return visit_dtype(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    if constexpr (!is_floating_element<T>) return word == static_cast<int64_t>(static_cast<T>(word));
+    const double x = std::bit_cast<double>(word);
+    return std::isnan(x) || std::bit_cast<int64_t>(static_cast<double>(static_cast<T>(x))) == word;
+  });
 }
 
 Type infer_const(const InferContext& c) {
@@ -58,7 +46,7 @@ void evaluate_const(const EvalContext& c) {
     auto out = c.result<T>();
     for (size_t i = 0; i < out.size(); ++i) {
       int64_t word = data[data.size() == 1 ? 0 : i];
-      if constexpr (std::is_floating_point_v<T>)
+      if constexpr (is_floating_element<T>)
         out[i] = static_cast<T>(std::bit_cast<double>(word));
       else
         out[i] = static_cast<T>(word);
@@ -75,7 +63,7 @@ Type infer_iota(const InferContext& c) {
 
 void evaluate_iota(const EvalContext& c) {
   auto dim = static_cast<size_t>(c.attrs.integer(Key::dim));
-  visit_dtype(c.type.dtype, [&](auto zero) {
+  visit_computing(c.type.dtype, [&](auto zero) {
     using T = decltype(zero);
     auto out = c.result<T>();
     for_each_index(c.type.shape,
@@ -90,7 +78,7 @@ Type infer_identity(const InferContext& c) {
 }
 
 void evaluate_identity(const EvalContext& c) {
-  visit_dtype(c.type.dtype, [&](auto zero) {
+  visit_computing(c.type.dtype, [&](auto zero) {
     using T = decltype(zero);
     auto out = c.result<T>();
     int64_t n = c.attrs.shape().numel();

@@ -13,7 +13,7 @@
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/kernel/math.h"
 #include "backends/cpu/ops/cpu_ops.h"
-#include "ir/half.h"
+#include "jot/half.h"
 #include "tests/backends/kernel_run.h"
 
 using namespace jot;
@@ -294,12 +294,40 @@ TEST_CASE("emit: f16 and bf16 as storage") {
   CHECK(ir::f16_from_f32(0x1p-25f) == 0);
   CHECK(ir::f16_from_f32(0x1.8p-24f) == 2);
   CHECK(ir::f32_from_f16(0x3555) == 0x1.554p-2f);
+  // Rounding in registers, of each upper half of a float and what is beside it.
+  for (Target t : targets())
+    for (DType dtype : {f16, bf16}) {
+      KernelBuilder b(lanes_for(t, 4));
+      Value i = b.vrange();
+      b.store(rounded(b, dtype, b.load(KType::f32, b.arg(1), i)), b.arg(2), i);
+      b.endloop();
+      const Kernel kernel = std::move(b).finish();
+      std::vector<float> in, out(0x40000 - 3);
+      for (uint32_t h = 0; h < 0x10000; ++h)
+        for (uint32_t lower : {0u, 0x7fffu, 0x8000u, 0x8001u}) in.push_back(std::bit_cast<float>(h << 16 | lower));
+      in.resize(out.size());
+      KernelError error;
+      auto address = [](const void* p) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(p)); };
+      const int64_t args[] = {address(&error), address(in.data()), address(out.data())};
+      const auto code = compile(kernel, t);
+      for (bool compiled : {false, true}) {
+        const auto n = static_cast<int64_t>(in.size());
+        std::ranges::fill(out, 7.0f);
+        compiled ? run(code->fn, code->spill_bytes, args, 0, n) : interpret(kernel, args, 0, n);
+        int wrong = 0;
+        for (size_t at = 0; at < in.size(); ++at) {
+          const float want = dtype == f16 ? static_cast<float>(float16(in[at])) : static_cast<float>(bfloat16(in[at]));
+          wrong += std::bit_cast<uint32_t>(out[at]) != std::bit_cast<uint32_t>(want);
+        }
+        CHECK(wrong == 0);
+      }
+    }
   for (Target t : targets()) {
     KernelBuilder b(lanes_for(t, 4));
     const KElement element = element_in_memory(bf16);
     Value i = b.vrange(), x = widened(b, bf16, b.load(element, b.arg(1), i));
     b.store(x, b.arg(2), i);
-    b.store(narrowed(b, bf16, b.load(KType::f32, b.arg(3), i)), b.arg(4), i, 0, element.memory);
+    b.store(narrowed(b, bf16, rounded(b, bf16, b.load(KType::f32, b.arg(3), i))), b.arg(4), i, 0, element.memory);
     b.endloop();
     const Kernel kernel = std::move(b).finish();
     const std::vector<float> in = {1,         -2.5f, 0x1.01p0f,   0x1.03p0f, 0x1.00fp0f,

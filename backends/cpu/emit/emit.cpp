@@ -168,6 +168,8 @@ void Emitter::dispatch(uint32_t i) {
     case KOp::abs:
     case KOp::round:
       return unary(i);
+    case KOp::round_half:
+      return round_half(i);
     case KOp::shl:
     case KOp::shr:
     case KOp::sar:

@@ -38,6 +38,15 @@ void Emitter::store_narrow_one(const KInstr& d, x86::Mem to, int x) {
   as_.emit(d.memory == KMem::byte ? Isa::vpextrb : Isa::vpextrw, to, X(x), asmjit::Imm(0));
 }
 
+void Emitter::round_half(uint32_t i) {
+  const KType t = in(i).type;
+  const int a = use(in(i).a), half = temp();
+  const x86::Vec to = width(t) == 64 ? x86::Vec(Y(half)) : x86::Vec(X(half));
+  as_.emit(Isa::vcvtps2ph, to, V(a, t), asmjit::Imm(0));
+  al_.release_operands();
+  as_.emit(Isa::vcvtph2ps, V(al_.define(i), t), to);
+}
+
 // Whether the lanes of a memory instruction are moved one by one.
 bool Emitter::by_lanes(const KInstr& d) const {
   if (d.op == KOp::load_one || d.op == KOp::load_bcast || d.op == KOp::store_one) return false;

@@ -133,6 +133,7 @@ class Emitter final : private SpillCode {
   x86::Mem in_scratch(int area, int lane, int bytes);
   void move_narrow_lanes(const KInstr& d, bool load);
   bool by_lanes(const KInstr& d) const;
+  void round_half(uint32_t i);
   void load_narrow(uint32_t i);  // by d.memory
   void store_narrow(uint32_t i);
   void load_narrow_one(const KInstr& d, int x, int gpr, x86::Mem from);

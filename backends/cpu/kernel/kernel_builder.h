@@ -84,6 +84,7 @@ class KernelBuilder {
   Value abs(Value a) { return unary(KOp::abs, a); }
   enum Rounding : uint16_t { even, floor, ceil, trunc };
   Value round(Value a, Rounding mode) { return append({.op = KOp::round, .type = type(a), .aux = mode, .a = a}); }
+  Value round_half(Value a) { return unary(KOp::round_half, a); }
   Value bit_and(Value a, Value b) { return binary(KOp::andv, a, b); }
   Value bit_or(Value a, Value b) { return binary(KOp::orv, a, b); }
   Value bit_xor(Value a, Value b) { return binary(KOp::xorv, a, b); }

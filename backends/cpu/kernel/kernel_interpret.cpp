@@ -6,9 +6,9 @@
 
 #include "backends/cpu/kernel/kernel_ir.h"
 #include "backends/cpu/kernel/math.h"
-#include "ir/half.h"
 #include "ir/ops/total.h"
 #include "jot/error.h"
+#include "jot/half.h"
 
 namespace jot::cpu {
 namespace {
@@ -113,6 +113,8 @@ uint64_t evaluate_float(const KInstr& in, T a, T b, T c) {
                         : in.aux == 1 ? std::floor(a)
                         : in.aux == 2 ? std::ceil(a)
                                       : std::trunc(a));
+    case KOp::round_half:
+      return to_bits<T>(static_cast<T>(ir::f32_from_f16(ir::f16_from_f32(static_cast<float>(a)))));
     case KOp::is_nan:
       return a != a;
     default:

@@ -130,6 +130,8 @@ class Verifier {
         return require(reduces(static_cast<KOp>(in.aux)), "bad reduction");
       case KOp::mask_const:
         return require(in.imm == 0 || in.imm == 1, "bad constant");
+      case KOp::round_half:
+        return require(in.type == KType::f32, "the type is not one of the op's");
       case KOp::mulu32:
         return require(in.type == KType::i64, "the type is not one of the op's");
       case KOp::constant:

@@ -100,7 +100,7 @@ uint32_t bits(KernelBuilder& b, Op op, uint32_t x, uint32_t y) {
 }  // namespace
 
 KType kernel_type(DType dtype) {
-  switch (dtype) {
+  switch (computing_type(dtype)) {
     case DType::boolean:
       return KType::mask;
     case DType::i32:
@@ -141,13 +141,39 @@ uint32_t widened(KernelBuilder& b, DType dtype, uint32_t x) {
   return dtype == DType::bf16 ? b.bitcast(KType::f32, b.shl(x, 16)) : x;
 }
 
-// bf16: the upper half, rounded by what is below it; NaN stays one, quiet.
 uint32_t narrowed(KernelBuilder& b, DType dtype, uint32_t x) {
-  if (dtype != DType::bf16) return x;
+  return dtype == DType::bf16 ? b.shr(b.bitcast(KType::i32, x), 16) : x;
+}
+
+namespace {
+
+// The upper half, rounded by what is below it; NaN stays one, quiet.
+uint32_t rounded_to_bf16(KernelBuilder& b, uint32_t x) {
   const KType t = KType::i32;
-  uint32_t bits = b.bitcast(t, x), upper = b.shr(bits, 16);
-  uint32_t up = b.add(integer(b, t, 0x7fff), b.bit_and(upper, integer(b, t, 1)));
-  return b.select(b.is_nan(x), b.bit_or(upper, integer(b, t, 0x40)), b.shr(b.add(bits, up), 16));
+  uint32_t bits = b.bitcast(t, x), odd = b.bit_and(b.shr(bits, 16), integer(b, t, 1));
+  uint32_t sum = b.add(bits, b.add(integer(b, t, 0x7fff), odd));
+  uint32_t nearest = b.select(b.is_nan(x), b.bit_or(bits, integer(b, t, 0x400000)), sum);
+  return b.bitcast(KType::f32, b.bit_and(nearest, integer(b, t, -0x10000)));
+}
+
+}  // namespace
+
+uint32_t rounded(KernelBuilder& b, DType dtype, uint32_t x) {
+  switch (dtype) {
+    case DType::u8:
+      return b.bit_and(x, integer(b, KType::i32, 0xff));
+    case DType::f16:
+      return b.round_half(x);
+    case DType::bf16:
+      return rounded_to_bf16(b, x);
+    case DType::boolean:
+    case DType::i32:
+    case DType::i64:
+    case DType::f32:
+    case DType::f64:
+      return x;
+  }
+  internal_error("a dtype", to_string(dtype));
 }
 
 uint32_t zero(KernelBuilder& b, KType t) { return t == KType::mask ? b.mask_const(false) : b.constant(t, 0); }
@@ -177,7 +203,7 @@ uint32_t whole_sum(KernelBuilder& b, uint32_t high, uint32_t low) {
 
 uint32_t reduction_start(KernelBuilder& b, Op op, DType dtype) {
   return visit_reduction(op, [&](auto reduction) {
-    return visit_dtype(dtype, [&](auto zero) {
+    return visit_computing(dtype, [&](auto zero) {
       using T = decltype(zero);
       const T start = typename decltype(reduction)::template Fold<T>().value();
       uint64_t bits = 0;
@@ -216,7 +242,11 @@ uint32_t lower_element(KernelBuilder& b, const GraphData& g, Value v, std::span<
 void define_elements(CpuTable& table) {
   using C = const ElementContext&;
   table.element(Op::where_op, [](C c) { return c.b.select(c.x[0], c.x[1], c.x[2]); });
-  table.element(Op::convert_op, [](C c) { return converted(c.b, kernel_type(c.g->dtype(c.v)), c.x[0]); });
+  table.element(Op::convert_op, [](C c) {
+    const DType from = c.g->dtype(c.g->operand(c.v, 0)), to = c.g->dtype(c.v);
+    const uint32_t x = converted(c.b, kernel_type(to), c.x[0]);
+    return from == to ? x : rounded(c.b, to, x);
+  });
   for (Op op : {Op::add_op, Op::add_any_op}) table.element(op, [](C c) { return c.b.add(c.x[0], c.x[1]); });
   table.element(Op::sub_op, [](C c) { return c.b.sub(c.x[0], c.x[1]); });
   table.element(Op::neg_op, [](C c) { return c.b.neg(c.x[0]); });

@@ -7,12 +7,15 @@
 
 namespace jot::cpu {
 
-KType kernel_type(DType dtype);
-// Of storage dtypes (u8, f16, bf16): an element in memory, and its value of the type that is computed with. Of other
-// dtypes the two are one.
+KType kernel_type(DType dtype);  // of the computing type: what values in registers are
+// Of storage dtypes (u8, f16, bf16): an element in memory, its value, which is of the computing type and exact, and the
+// element of such a value. Of other dtypes element and value are one.
 KElement element_in_memory(DType dtype);
 uint32_t widened(KernelBuilder& b, DType dtype, uint32_t element);
-uint32_t narrowed(KernelBuilder& b, DType dtype, uint32_t value);  // floats to nearest even, u8 modulo 256
+uint32_t narrowed(KernelBuilder& b, DType dtype, uint32_t value);
+// The value of a dtype's element that any value of its computing type becomes: of floats the nearest, ties to even, of
+// u8 that modulo 256.
+uint32_t rounded(KernelBuilder& b, DType dtype, uint32_t value);
 
 // Constants of a type from a word of Key::data (f64 bits for floats).
 uint32_t constant(KernelBuilder& b, DType dtype, int64_t word);

@@ -127,9 +127,10 @@ bool ClusterElements::step_gather(Frame& f) {
     else
       s.elements = b_->add(s.elements, vector_of(args_->scalar(times(strides[d], i))));
   }
-  KType t = kernel_type(g_.dtype(v));
-  uint32_t result = b_->gather(t, operand_pointers_.at(v), s.elements, fixed * size_of(g_.dtype(v)));
-  if (s.outside != kNone) result = b_->select(s.outside, zero(*b_, t), result);
+  const DType dtype = g_.dtype(v);
+  uint32_t element = b_->gather(element_in_memory(dtype), operand_pointers_.at(v), s.elements, fixed * size_of(dtype));
+  uint32_t result = widened(*b_, dtype, element);
+  if (s.outside != kNone) result = b_->select(s.outside, zero(*b_, b_->type(result)), result);
   set_slot(t_.slot[v] + f.element, result);
   return true;
 }

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "backends/cpu/kernel/kernel_builder.h"
+#include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/lower/lower.h"
 #include "backends/cpu/lower/lower_access.h"
 #include "backends/cpu/lower/lower_elements.h"
@@ -65,7 +65,7 @@ class ClusterSurvey {
  private:
   void survey_operand(Value v, size_t i);
   void find_access(Value v, bool copied);
-  void see(DType d) { widest_ = std::max(widest_, size_of(d)); }
+  void see(DType d) { widest_ = std::max(widest_, bytes_of(kernel_type(d))); }
 };
 
 // Sources, what is loaded, and what later phases of a row read again instead of computing it.

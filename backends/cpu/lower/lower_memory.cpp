@@ -71,10 +71,10 @@ uint32_t ClusterMemory::load(Value v, uint32_t element) {
   Access& a = accesses_[copies_memory(v) ? copied_.at(v) : t_.access[v]];
   uint32_t slot = a.slots + element;
   if (slots_[slot] != kNone) return slots_[slot];
-  KType t = kernel_type(g_.dtype(v));
-  bool vector = in_vector() && a.moves(vector_loop_);
-  if (vector && !a.unit(vector_loop_) && a.dense() && a.elements() > 1 && t != KType::mask) {
-    load_rows(a, t, element);
+  const KElement t = element_in_memory(g_.dtype(v));
+  bool vector = in_vector() && a.moves(vector_loop_), whole = t.type != KType::mask && t.memory == KMem::own;
+  if (vector && !a.unit(vector_loop_) && a.dense() && a.elements() > 1 && whole) {
+    load_rows(a, t.type, element);
     return slots_[slot];
   }
   Access::Address at = a.at(*b_, loops_, element);
@@ -86,6 +86,7 @@ uint32_t ClusterMemory::load(Value v, uint32_t element) {
     result = b_->load(t, a.pointer(), at.index, at.bytes);
   else
     result = b_->load_strided(t, a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes);
+  result = widened(*b_, g_.dtype(v), result);
   set_slot(slot, result);
   return result;
 }
@@ -138,7 +139,7 @@ void ClusterMemory::find_kept() {
     Value v = cluster_.members[i];
     Need n = needs.at(v);
     if (n.last < 0 || (!in_all_loops(v) && c_.reduction[v] == Reduction::none)) continue;
-    int64_t bytes = c_.axes.elements(v) * size_of(g_.dtype(v));
+    int64_t bytes = c_.axes.elements(v) * bytes_of(kernel_type(g_.dtype(v)));
     if (n.first < n.last && n.cost > kCheap && row * bytes <= kRowBytes) {
       uint32_t pointer = args_->scratch(inner, bytes);
       b_->read_write(pointer);

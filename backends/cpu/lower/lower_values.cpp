@@ -272,22 +272,24 @@ void ClusterElements::make_all(Value v) {
 void ClusterElements::emit_store(Value v) {
   const Access& a = accesses_[t_.access[v]];
   auto n = static_cast<uint32_t>(c_.axes.elements(v));
-  bool vector = in_vector() && a.moves(vector_loop_), masks = g_.dtype(v) == DType::boolean;
-  bool rows = vector && n > 1 && a.dense() && !masks;
+  const DType dtype = g_.dtype(v);
+  const KElement t = element_in_memory(dtype);
+  bool vector = in_vector() && a.moves(vector_loop_), whole = t.type != KType::mask && t.memory == KMem::own;
+  bool rows = vector && n > 1 && a.dense() && whole;
   auto block = rows ? static_cast<uint32_t>(b_->lanes()) : 1;
   std::vector<uint32_t> values;
   for (uint32_t j = 0; j < n; j += block) {
     values.clear();
-    for (uint32_t k = j; k < std::min(j + block, n); ++k) values.push_back(make(v, k));
+    for (uint32_t k = j; k < std::min(j + block, n); ++k) values.push_back(narrowed(*b_, dtype, make(v, k)));
     Access::Address at = a.at(*b_, loops_, j);
     if (!vector)
-      b_->store_one(values[0], a.pointer(), at.index, at.bytes);
+      b_->store_one(values[0], a.pointer(), at.index, at.bytes, t.memory);
     else if (values.size() > 1)
       b_->store_rows(values, a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes);
     else if (a.unit(vector_loop_))
-      b_->store(values[0], a.pointer(), at.index, at.bytes);
+      b_->store(values[0], a.pointer(), at.index, at.bytes, t.memory);
     else
-      b_->store_strided(values[0], a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes);
+      b_->store_strided(values[0], a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes, t.memory);
   }
 }
 

@@ -108,7 +108,7 @@ class Iota final : public Routine {
   int64_t outer = 1, extent = 1, inner = 1;
   DType dtype = DType::i64;
   void run(std::span<const void* const>, void* out, std::byte*, KernelError&) const override {
-    visit_dtype(dtype, [&](auto zero) {
+    visit_computing(dtype, [&](auto zero) {
       using T = decltype(zero);
       T* p = static_cast<T*>(out);
       for (int64_t o = 0; o < outer; ++o)
@@ -122,7 +122,7 @@ class Identity final : public Routine {
   int64_t n = 0;
   DType dtype = DType::f32;
   void run(std::span<const void* const>, void* out, std::byte*, KernelError&) const override {
-    visit_dtype(dtype, [&](auto zero) {
+    visit_computing(dtype, [&](auto zero) {
       using T = decltype(zero);
       T* p = static_cast<T*>(out);
       fill_with(p, n * n, &zero, sizeof(T));
@@ -170,7 +170,7 @@ std::unique_ptr<const Routine> make_constant(const RoutineContext& c) {
   for (int64_t word : words)
     visit_dtype(g.dtype(v), [&](auto zero) {
       using T = decltype(zero);
-      if constexpr (std::is_floating_point_v<T>)
+      if constexpr (is_floating_element<T>)
         append(r->bytes, static_cast<T>(std::bit_cast<double>(word)));
       else
         append(r->bytes, static_cast<T>(word));

@@ -184,8 +184,10 @@ class Indexing final : public Routine {
         each([&](int64_t s, int64_t d) {
           to[d] = static_cast<T>(static_cast<uint64_t>(to[d]) + static_cast<uint64_t>(from[s]));
         });
-      else
+      else if constexpr (std::is_arithmetic_v<T>)
         each([&](int64_t s, int64_t d) { to[d] += from[s]; });
+      else
+        internal_error("sums are computed in a computing type", to_string(dtype));
     }
   }
   template <class F>

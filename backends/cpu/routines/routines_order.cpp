@@ -30,7 +30,7 @@ class Sort final : public Routine {
 
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError&) const override {
-    visit_dtype(keys, [&](auto zero) {
+    visit_computing(keys, [&](auto zero) {
       using T = decltype(zero);
       int64_t chunks = chunks_for(lines, static_cast<double>(n) * 20), chunk = (lines + chunks - 1) / chunks;
       auto body = [&](int64_t i, int worker) {

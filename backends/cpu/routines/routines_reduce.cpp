@@ -72,7 +72,6 @@ class Reduce final : public Routine {
   StridedCopy kept, reduced;  // src: step in the operand; dst: in the result
 
   void make_kernels() {
-    if (dtype == DType::u8) return;
     const KType t = kernel_type(dtype);
     lanes_ = InnerKernel::lanes(bytes_of(t));
     row_ = InnerKernel(row_kernel(op, dtype, lanes_));
@@ -81,7 +80,7 @@ class Reduce final : public Routine {
 
   void run(std::span<const void* const> operands, void* out, std::byte*, KernelError&) const override {
     ir::visit_reduction(op, [&](auto reduction) {
-      visit_dtype(dtype, [&](auto zero) {
+      visit_computing(dtype, [&](auto zero) {
         using T = decltype(zero);
         all<decltype(reduction)>(static_cast<const T*>(operands[0]), static_cast<T*>(out));
       });
