@@ -61,15 +61,16 @@ struct Number {
 // The dtype whose elements are laid out as T.
 template <class T>
 concept Element =
-    std::is_same_v<T, bool> || std::is_same_v<T, float> || std::is_same_v<T, double> ||
+    std::is_same_v<T, bool> || std::is_same_v<T, bfloat16> || std::is_same_v<T, float> || std::is_same_v<T, double> ||
     (std::is_integral_v<T> && (sizeof(T) == 1 ? std::is_unsigned_v<T> : sizeof(T) >= 4 && std::is_signed_v<T>));
 template <Element T>
-inline constexpr DType dtype_of = std::is_same_v<T, bool>     ? DType::boolean
-                                  : std::is_same_v<T, float>  ? DType::f32
-                                  : std::is_same_v<T, double> ? DType::f64
-                                  : sizeof(T) == 1            ? DType::u8
-                                  : sizeof(T) == 4            ? DType::i32
-                                                              : DType::i64;
+inline constexpr DType dtype_of = std::is_same_v<T, bool>       ? DType::boolean
+                                  : std::is_same_v<T, bfloat16> ? DType::bf16
+                                  : std::is_same_v<T, float>    ? DType::f32
+                                  : std::is_same_v<T, double>   ? DType::f64
+                                  : sizeof(T) == 1              ? DType::u8
+                                  : sizeof(T) == 4              ? DType::i32
+                                                                : DType::i64;
 
 namespace detail {
 // None: uint16_t, the bits of any dtype of two bytes.

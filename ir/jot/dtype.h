@@ -63,7 +63,7 @@ constexpr int significand_bits(DType d) {
 }
 
 // Reserved ones: making a tensor of one is a DTypeError.
-constexpr bool is_reserved(DType d) { return d == DType::u8 || d == DType::bf16 || d == DType::f16; }
+constexpr bool is_reserved(DType d) { return d == DType::u8 || d == DType::f16; }
 
 // Calls f with a zero of the C++ type that elements are computed in; booleans are bytes 0 and 1.
 template <class F>
@@ -91,6 +91,8 @@ decltype(auto) visit_computing(DType dtype, F&& f) {
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {
+    case DType::bf16:
+      return f(bfloat16{});
     default:
       return visit_computing(dtype, f);
   }
