@@ -61,11 +61,13 @@ struct Number {
 // The dtype whose elements are laid out as T.
 template <class T>
 concept Element =
-    std::is_same_v<T, bool> || std::is_same_v<T, bfloat16> || std::is_same_v<T, float> || std::is_same_v<T, double> ||
+    std::is_same_v<T, bool> || std::is_same_v<T, bfloat16> || std::is_same_v<T, float16> || std::is_same_v<T, float> ||
+    std::is_same_v<T, double> ||
     (std::is_integral_v<T> && (sizeof(T) == 1 ? std::is_unsigned_v<T> : sizeof(T) >= 4 && std::is_signed_v<T>));
 template <Element T>
 inline constexpr DType dtype_of = std::is_same_v<T, bool>       ? DType::boolean
                                   : std::is_same_v<T, bfloat16> ? DType::bf16
+                                  : std::is_same_v<T, float16>  ? DType::f16
                                   : std::is_same_v<T, float>    ? DType::f32
                                   : std::is_same_v<T, double>   ? DType::f64
                                   : sizeof(T) == 1              ? DType::u8

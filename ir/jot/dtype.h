@@ -63,7 +63,7 @@ constexpr int significand_bits(DType d) {
 }
 
 // Reserved ones: making a tensor of one is a DTypeError.
-constexpr bool is_reserved(DType d) { return d == DType::u8 || d == DType::f16; }
+constexpr bool is_reserved(DType d) { return d == DType::u8; }
 
 // Calls f with a zero of the C++ type that elements are computed in; booleans are bytes 0 and 1.
 template <class F>
@@ -93,6 +93,8 @@ decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {
     case DType::bf16:
       return f(bfloat16{});
+    case DType::f16:
+      return f(float16{});
     default:
       return visit_computing(dtype, f);
   }
