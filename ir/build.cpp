@@ -34,6 +34,7 @@ std::optional<int64_t> splat_word(const Builder& b, Value x) {
   return data[0];
 }
 Value splat(Builder& b, DType dtype, const Shape& shape, int64_t word) {
+  if (dtype == DType::u8) word = static_cast<uint8_t>(word);
   return b.emit(Op::const_op, {}, Attrs(shape, dtype, Ints(&word, 1)));
 }
 
@@ -46,7 +47,7 @@ Value movement(Builder& b, Op op, Value x, const Attrs& attrs) {
   return b.emit(op, {x}, attrs);
 }
 
-// Truncates; saturates; NaN becomes 0.
+// Truncates; saturates, of u8 modulo 256; NaN becomes 0.
 int64_t to_integer(double value, DType dtype) {
   if (dtype == DType::boolean) return value != 0;
   if (std::isnan(value)) return 0;
@@ -231,6 +232,7 @@ Value where(Builder& b, Value pred, Value x, Value y) { return b.emit(Op::where_
 
 Value convert(Builder& b, Value x, DType dtype) {
   if (b.dtype(x) == dtype) return x;
+  if (dtype == DType::u8 && is_floating(b.dtype(x))) x = convert(b, x, DType::i64);
   return b.emit(Op::convert_op, {x}, Attrs(dtype));
 }
 

@@ -158,6 +158,11 @@ class Indexer {
     DType dtype = index.dtype();
     if (is_floating(dtype))
       fail<IndexError>(op_, "tensors used as indices must be integers or booleans, got " + type_name(index), at_);
+    if (dtype == DType::u8)
+      fail<DTypeError>(op_,
+                       "tensors used as indices must be i32 or i64, and masks boolean, got " + type_name(index) +
+                           ": convert with to(i64) or to(boolean)",
+                       at_);
     if (dtype != DType::boolean) return keep(index.to(DType::i64, at_));
     ++masks_;
     const Shape& mask = shape_of(index);

@@ -40,10 +40,7 @@ DType floating(DType dtype) { return is_floating(dtype) ? dtype : default_dtype(
 DType checked_dtype(DType dtype, std::string_view what, Location at) {
   if (dtype > DType::f64)
     throw DTypeError("[" + std::string(what) + "] DType(" + std::to_string(static_cast<int>(dtype)) +
-                     ") is none of the dtypes: expected boolean, i32, i64, f32 or f64" + jot::at(at));
-  if (is_reserved(dtype))
-    throw DTypeError("[" + std::string(what) + "] " + std::string(to_string(dtype)) +
-                     " is not supported yet: use boolean, i32, i64, f32 or f64" + jot::at(at));
+                     ") is none of the dtypes: expected boolean, u8, i32, i64, bf16, f16, f32 or f64" + jot::at(at));
   return dtype;
 }
 

@@ -81,8 +81,8 @@ Tensor randint(int64_t low, int64_t high, const Shape& shape, std::optional<DTyp
     fail<IndexError>("randint", "expects low < high, got " + std::to_string(low) + " and " + std::to_string(high), at);
   check_shape("randint", "shape", shape, at);
   const int64_t least = d == DType::i32 ? std::numeric_limits<int32_t>::min() : 0;
-  const int64_t most = d == DType::i32 ? std::numeric_limits<int32_t>::max() : 1;
-  if ((d == DType::i32 || d == DType::boolean) && (low < least || high - 1 > most))
+  const int64_t most = d == DType::i32 ? std::numeric_limits<int32_t>::max() : d == DType::u8 ? 255 : 1;
+  if ((d == DType::i32 || d == DType::u8 || d == DType::boolean) && (low < least || high - 1 > most))
     fail<IndexError>("randint",
                      "numbers from " + std::to_string(low) + " to " + std::to_string(high - 1) + " do not fit " +
                          std::string(to_string(d)) + ": expected " + std::to_string(least) + " to " +

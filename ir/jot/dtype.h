@@ -62,9 +62,6 @@ constexpr int significand_bits(DType d) {
   return d == DType::f64 ? 53 : d == DType::f32 ? 24 : d == DType::f16 ? 11 : 8;
 }
 
-// Reserved ones: making a tensor of one is a DTypeError.
-constexpr bool is_reserved(DType d) { return d == DType::u8; }
-
 // Calls f with a zero of the C++ type that elements are computed in; booleans are bytes 0 and 1.
 template <class F>
 decltype(auto) visit_computing(DType dtype, F&& f) {
@@ -91,13 +88,20 @@ decltype(auto) visit_computing(DType dtype, F&& f) {
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {
+    case DType::u8:
+      return f(uint8_t{});
     case DType::bf16:
       return f(bfloat16{});
     case DType::f16:
       return f(float16{});
-    default:
+    case DType::boolean:
+    case DType::i32:
+    case DType::i64:
+    case DType::f32:
+    case DType::f64:
       return visit_computing(dtype, f);
   }
+  internal_error("a dtype", to_string(dtype));
 }
 // Of such a C++ type.
 template <class T>

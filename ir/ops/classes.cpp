@@ -40,9 +40,7 @@ void expect_axes(const InferContext& c, std::string_view what, Ints axes, size_t
 void expect_constructible(const InferContext& c, DType dtype) {
   if (dtype > DType::f64)
     c.dtype_error("DType(" + std::to_string(static_cast<int>(dtype)) +
-                  ") is none of the dtypes; use f32, f64, i32, i64 or bool");
-  if (is_reserved(dtype))
-    c.dtype_error(std::string(to_string(dtype)) + " is not supported yet; use f32, f64, i32, i64 or bool");
+                  ") is none of the dtypes; use f32, f64, bf16, f16, i32, i64, u8 or bool");
   if (!info(c.op).allows(dtype)) c.dtype_error(std::string(to_string(dtype)) + " is not supported");
 }
 

@@ -56,6 +56,8 @@ Value batch_where(const BatchContext& c) {
 
 Type infer_convert(const InferContext& c) {
   expect_constructible(c, c.attrs.dtype());
+  if (c.attrs.dtype() == DType::u8 && is_floating(c.dtype(0)))
+    c.dtype_error("floats become u8 by way of i64: convert to i64 first");
   return {c.attrs.dtype(), false, c.shape(0)};
 }
 
