@@ -111,7 +111,7 @@ HostTensor special_tensor(const ir::Type& type, double lo, double hi, Rounding r
 TEST_CASE("executable: every op row") {
   std::mt19937 random(1);
   for (const Row& row : op_rows())
-    for (DType d : {f64, f32}) {
+    for (DType d : {f64, f32, bf16, f16}) {
       const ir::Graph graph = graph_of(row, d), wide = graph_of(row);
       const std::vector<HostTensor> inputs = inputs_of(row, random, d);
       CAPTURE(title(row));
@@ -129,7 +129,7 @@ TEST_CASE("executable: every op row with lanes, of every tail and stride") {
   for (const Row& row : op_rows()) {
     if (row.inputs.empty()) continue;
     const Rounding rounding = rounding_of(graph_of(row));
-    for (DType d : {f64, f32})
+    for (DType d : {f64, f32, bf16, f16})
       for (auto [lanes, sizes] : {std::pair{Lanes::leading, std::vector<int64_t>{0, 1, 3, 8, 15, 17, 33, 67}},
                                   {Lanes::last, {2, 5, 16, 67}},
                                   {Lanes::some, {7, 19}}})
@@ -171,6 +171,34 @@ bool has_structural_zeros(const ir::Graph& graph) {
 
 }  // namespace
 
+// Storage dtypes: code rounds where the interpreter does, so where an op is not approximated the bits agree, at special
+// values too.
+TEST_CASE("executable: elementwise rows of half floats, to the bit") {
+  std::mt19937 random(9);
+  for (const Row& row : op_rows()) {
+    const bool dear = ir::info(row.op).is(ir::Trait::dear) && row.op != ir::Op::sqrt_op && row.op != ir::Op::rsqrt_op;
+    if (row.inputs.empty() || dear || rounding_of(graph_of(row)) == Rounding::sums) continue;
+    for (DType d : {bf16, f16})
+      for (int64_t n : {0, 1, 5, 61, 64}) {
+        const ir::Graph graph =
+            n ? mapped_row(graph_of(row, d), n % 2 ? Lanes::leading : Lanes::last, n) : graph_of(row, d);
+        const std::vector<HostTensor> inputs = special_inputs(row, graph, Rounding::elementwise, random);
+        const std::vector<HostTensor> wanted = interpret(graph, inputs);
+        CAPTURE(title(row));
+        CAPTURE(to_text(graph));
+        for (const cpu::CompileOptions& options : all_options()) {
+          CAPTURE(options.vector_bytes);
+          const std::vector<HostTensor> got = run_cpu(graph, inputs, options);
+          for (size_t o = 0; o < got.size(); ++o)
+            for (int64_t i = 0; i < got[o].numel(); ++i) {
+              const double x = wanted[o].number(i), y = got[o].number(i);
+              CHECK((std::isnan(x) ? std::isnan(y) : x == y && std::signbit(x) == std::signbit(y)));
+            }
+        }
+      }
+  }
+}
+
 // Alone (0-d rows are scalar programs) and with lanes. Structural zeros times infinity are nothing. What a library
 // solves overflows elsewhere.
 TEST_CASE("executable: every op row at special values") {
@@ -180,7 +208,7 @@ TEST_CASE("executable: every op row at special values") {
     for (char c : title(row)) seed = seed * 31 + static_cast<unsigned char>(c);
     std::mt19937 random(seed);
     const Rounding rounding = rounding_of(graph_of(row));
-    for (DType d : {f64, f32})
+    for (DType d : {f64, f32, bf16, f16})
       for (int64_t n : {0, 61, 64}) {
         auto mapped = [n](const ir::Graph& g) { return n ? mapped_row(g, Lanes::leading, n) : g; };
         const ir::Graph graph = mapped(graph_of(row, d)), wide = mapped(graph_of(row));

@@ -18,12 +18,12 @@ class RandomProgram {
     for (int i = 0; i < 2; ++i) extents_.push_back(kShort[below(std::size(kShort))]);
     if (below(12) == 0) extents_.push_back(0);
     extents_.push_back(1);
-    floating_ = below(2) ? f64 : f32;
+    floating_ = below(8) == 0 ? (below(2) ? bf16 : f16) : below(2) ? f64 : f32;
   }
 
   ir::Graph make(int nodes) {
     for (size_t i = 1 + below(3); i > 0; --i) keep(b_.param({floating_, false, shape()}));
-    if (coin()) keep(b_.param({pick({i32, i64, boolean}), false, shape()}));
+    if (coin()) keep(b_.param({pick({i32, i64, u8, boolean}), false, shape()}));
     for (int i = 0; i < nodes; ++i) {
       b_.set_location({"program.cpp", i + 1});
       if (ir::Value v = step(); b_.shape(v).numel() <= kLargest) keep(v);
@@ -93,6 +93,7 @@ class RandomProgram {
       double x = static_cast<double>(between(-8, 8)) / 4;
       data.push_back(is_floating(type.dtype) ? std::bit_cast<int64_t>(x)
                      : type.dtype == boolean ? i % 2
+                     : type.dtype == u8      ? between(0, 255)
                                              : between(-5, 5));
     }
     return ir::build::constant_data(b_, type.dtype, type.shape, data);
@@ -173,7 +174,7 @@ class RandomProgram {
         return ir::build::where(b_, mask, x, y);
       }
       case 15:
-        if (Value x = any(); exact(x)) return ir::build::convert(b_, x, pick({boolean, i32, i64, f32, f64}));
+        if (Value x = any(); exact(x)) return ir::build::convert(b_, x, pick({boolean, u8, i32, i64, f32, f64}));
         return ir::build::convert(b_, real(), pick({f32, f64}));
       case 16:
         return concat();
@@ -215,7 +216,7 @@ class RandomProgram {
     Shape s = shape();
     switch (below(3)) {
       case 0:
-        return constant({pick({floating_, i32, i64, boolean}), false, s});
+        return constant({pick({floating_, i32, i64, u8, boolean}), false, s});
       case 1:
         if (s.empty()) return constant({floating_, false, s});
         return ir::build::iota(b_, pick({floating_, i32, i64}), s, between(0, static_cast<int64_t>(s.size()) - 1));

@@ -57,10 +57,15 @@ std::string disagreement(const ir::Graph& graph, const std::vector<HostTensor>& 
   }
   if (!wanted_error.empty() || !got_error.empty())
     return wanted_error == got_error ? "" : "expected error \"" + wanted_error + "\", got \"" + got_error + "\"";
+  double rounding = 0;  // of half floats on the way
+  const ir::GraphData& g = graph.data();
+  for (ir::Value v = 0; v < g.size(); ++v)
+    if (is_floating(g.dtype(v)) && is_storage(g.dtype(v)))
+      rounding = std::max(rounding, std::ldexp(32, -significand_bits(g.dtype(v))));
   for (size_t i = 0; i < wanted.size(); ++i) {
     const HostTensor &x = wanted[i], &y = got[i];
     if (!x.floating() && x == y) continue;
-    double bound = tolerance + (x.type.dtype == f32 ? 2e-6 : 2e-15);
+    double bound = tolerance + std::max(rounding, x.type.dtype == f32 ? 2e-6 : 2e-15);
     for (int64_t j = 0; j < x.numel(); ++j) {
       double a = x.number(j), b = y.number(j);
       if (a == b || (std::isnan(a) && std::isnan(b))) continue;
@@ -74,9 +79,12 @@ std::string disagreement(const ir::Graph& graph, const std::vector<HostTensor>& 
 
 std::string beyond_yardstick(const HostTensor& got, const HostTensor& rounded, const HostTensor& exact,
                              Rounding rounding) {
-  const bool single = got.type.dtype == f32;
-  const double eps = single ? 0x1p-23 : 0x1p-52;
-  const double least = single ? std::numeric_limits<float>::denorm_min() : std::numeric_limits<double>::denorm_min();
+  const DType d = got.type.dtype;
+  const double eps = std::ldexp(2, -significand_bits(d));
+  const double least = d == f64    ? std::numeric_limits<double>::denorm_min()
+                       : d == f16  ? 0x1p-24
+                       : d == bf16 ? 0x1p-133
+                                   : std::numeric_limits<float>::denorm_min();
   if (!got.floating()) rounding = Rounding::exact;
   double error = 0, size = 1;  // of the tensor
   for (int64_t i = 0; i < got.numel(); ++i)

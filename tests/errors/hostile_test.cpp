@@ -164,7 +164,7 @@ TEST_CASE("hostile: randint over wide ranges") {
 TEST_CASE("hostile: dtypes that are none") {
   const auto bad = static_cast<DType>(77);
   Tensor x = ones({2});
-  const std::string none_of = "DType(77) is none of the dtypes: expected boolean, i32, i64, f32 or f64";
+  const std::string none_of = "DType(77) is none of the dtypes: expected boolean, u8, i32, i64, bf16, f16, f32 or f64";
   CHECK_ERROR(DTypeError, "[set_default_dtype] " + none_of, set_default_dtype(bad));
   CHECK_EQ(default_dtype(), f32);
   CHECK_ERROR(DTypeError, "[zeros] " + none_of, zeros({1}, bad));

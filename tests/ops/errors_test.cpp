@@ -103,7 +103,7 @@ TEST_CASE("DType errors") {
       {Op::sin_op, {i({2})}, {}, "operand 0: i64 is not supported; convert it"},
       {Op::and_op, {f({2}), f({2})}, {}, "operand 0: f64 is not supported"},
       {Op::where_op, {i({}), f({2}), f({2})}, {}, "the predicate must be bool, got i64; compare it with 0"},
-      {Op::convert_op, {f({2})}, Attrs(DType::bf16), "bf16 is not supported yet; use f32, f64, i32, i64 or bool"},
+      {Op::convert_op, {f({2})}, Attrs(DType::u8), "floats become u8 by way of i64: convert to i64 first"},
       {Op::iota_op, {}, Attrs(Shape{2}, 0, DType::boolean), "bool is not supported"},
       {Op::const_op, {}, Attrs(Shape{1}, DType::boolean, I{2}), "word 2 is not an element of bool"},
       {Op::const_op, {}, Attrs(Shape{1}, DType::i32, I{int64_t{1} << 40}), "is not an element of i32"},

@@ -64,7 +64,7 @@ class RandomGraph {
 
   DType any_dtype() {
     if (options_.differentiable) return f64;
-    return pick({boolean, i32, i64, f32, f64});
+    return pick({boolean, u8, i32, i64, bf16, f16, f32, f64});
   }
   Shape any_shape() {
     Shape s;
@@ -95,7 +95,7 @@ class RandomGraph {
   // A value of this kind; made from another if need be.
   Value floating() {
     Value x = any();
-    return is_floating(b_.dtype(x)) ? x : ir::build::convert(b_, x, coin() ? f32 : f64);
+    return is_floating(b_.dtype(x)) ? x : ir::build::convert(b_, x, pick({bf16, f16, f32, f64}));
   }
   Value numeric() {
     Value x = any();
@@ -110,13 +110,15 @@ class RandomGraph {
 
   int64_t element(DType dtype) {
     if (dtype == boolean) return between(0, 1);
+    if (dtype == u8) return between(0, 255);
     if (!is_floating(dtype)) return coin() ? between(-5, 5) : static_cast<int32_t>(random_());
     double x = static_cast<double>(between(-1000, 1000)) / 997;
     if (!options_.differentiable && below(8) == 0)
       x = pick(
           {-0.0, 0.0, 1.0, HUGE_VAL, -HUGE_VAL, std::nan(""), -std::nan(""), 5e-324, 1.7976931348623157e308, 1e-45});
     if (!options_.differentiable && dtype == f64 && below(8) == 0) return static_cast<int64_t>(random_());  // any bits
-    return std::bit_cast<int64_t>(dtype == f32 ? static_cast<double>(static_cast<float>(x)) : x);
+    return visit_dtype(
+        dtype, [&](auto zero) { return std::bit_cast<int64_t>(static_cast<double>(static_cast<decltype(zero)>(x))); });
   }
 
   Value constant(const ir::Type& type) {
