@@ -13,6 +13,14 @@ namespace jot {
 // Adds what was made of a region.
 void add(ExecutableStats& stats, const ExecutableStats& region);
 
+// The calls of a loop, one after the other.
+class Steps {
+ public:
+  virtual ~Steps() = default;
+  // Fills in the buffers of the next call, as of Engine::run; false: there is none.
+  virtual bool next(std::span<const void*> inputs, std::span<void*> outputs) = 0;
+};
+
 // A graph made runnable: by the CPU backend, or by the reference backend where JOT_CPU or the machine says so.
 // Immutable, thread-safe.
 class Engine {
@@ -22,6 +30,11 @@ class Engine {
   // in_place() allows. Throws the data errors of the graph's ops (IndexError) with their line. Allocates nothing once
   // warm.
   virtual void run(std::span<const void* const> inputs, std::span<void* const> outputs) const = 0;
+  // Runs all steps. What a call needs is set up once. Of `inputs` and `outputs` there is room for as many as the graph
+  // has; next() finds in them what it left there.
+  virtual void run_steps(Steps& steps, std::span<const void*> inputs, std::span<void*> outputs) const {
+    while (steps.next(inputs, outputs)) run(inputs, outputs);
+  }
   // Of each output: the input whose memory it may be given, -1 for none. That input is updated in place then: only the
   // parts that change are written; when run() throws, nothing has been. Empty: none.
   virtual std::span<const int32_t> in_place() const { return {}; }

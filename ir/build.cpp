@@ -269,6 +269,30 @@ Value cond(Builder& b, Value index, std::span<const Graph> branches, std::span<c
   return b.emit(Op::cond_op, all, Attrs().add(branches));
 }
 
+Value scan(Builder& b, const Graph& body, int64_t length, bool reverse, size_t consts, size_t carries,
+           std::span<const Value> operands) {
+  return b.emit(Op::scan_op, operands,
+                Attrs()
+                    .add(body)
+                    .add(length)
+                    .add(int64_t{reverse})
+                    .add(static_cast<int64_t>(consts))
+                    .add(static_cast<int64_t>(carries)));
+}
+
+Value while_loop(Builder& b, const Graph& condition, const Graph& body, size_t consts, int64_t max_steps,
+                 std::span<const Value> operands) {
+  const std::vector<int64_t> states = {static_cast<int64_t>(operands.size() - consts)}, forward = {0};
+  return b.emit(Op::while_op, operands,
+                Attrs()
+                    .add(condition)
+                    .add(std::span(&body, 1))
+                    .add(states)
+                    .add(forward)
+                    .add(static_cast<int64_t>(consts))
+                    .add(max_steps));
+}
+
 Value reduce(Builder& b, Op op, Value x, Ints dims) {
   if (dims.empty()) return x;
   return b.emit(op, {x}, Attrs(dims));

@@ -74,6 +74,12 @@ Value sort(Builder& b, std::span<const Value> operands, int64_t dim, bool descen
 
 // control: the first of its results
 Value cond(Builder& b, Value index, std::span<const Graph> branches, std::span<const Value> operands);
+// operands: consts, carries, xs.
+Value scan(Builder& b, const Graph& body, int64_t length, bool reverse, size_t consts, size_t carries,
+           std::span<const Value> operands);
+// operands: consts, carries. max_steps: -1 for none.
+Value while_loop(Builder& b, const Graph& condition, const Graph& body, size_t consts, int64_t max_steps,
+                 std::span<const Value> operands);
 
 // reductions and contractions
 Value reduce(Builder& b, Op op, Value x, Ints dims);

@@ -192,7 +192,26 @@ class RuleContext {
   };
   virtual Batch batched(const Graph& region, std::span<const uint8_t> batched, int64_t size, Randomness randomness,
                         std::span<const uint8_t> with_lanes) const = 0;
+
+  // Equal, without what is not needed.
+  virtual Graph simplified(const Graph& region) const = 0;
+  // Only the outputs that are flagged, without what they do not need; and only the inputs that are flagged, of which
+  // those are that they need.
+  virtual Graph part(const Graph& region, std::span<const uint8_t> outputs, std::span<const uint8_t> inputs) const = 0;
 };
+
+// What is left of an op with regions of which only some results are used.
+struct TrimContext {
+  AttrView attrs;
+  size_t num_operands;
+  std::span<const uint8_t> used;  // one a result, at least one of them
+  const RuleContext& regions;
+};
+struct Trimmed {
+  Attrs attrs;
+  std::vector<uint8_t> operands, results;  // those that stay; at least the used ones
+};
+using TrimRule = Trimmed (*)(const TrimContext&);
 
 // A rule, or the reason why there is none. Empty slots fail a completeness test.
 template <class Fn>
@@ -223,6 +242,7 @@ struct Rules {
   Slot<BatchRule> batch;
   FaultRules faults = {};
   Slot<MovementRule> movement = {};  // of the class movement: which element goes where
+  TrimRule trim = nullptr;           // of ops with several results and regions
 };
 const Rules& rules(Op op);
 

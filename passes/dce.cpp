@@ -4,8 +4,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "passes/regions.h"
 #include "passes/rewrite.h"
-#include "passes/trim.h"
 
 namespace jot::passes {
 
@@ -25,10 +25,10 @@ std::vector<uint8_t> live_nodes(const GraphData& g) {
 
 namespace {
 
-// What outputs need, of a choice only the results that are used and the operands that these need.
+// What outputs need; of an op with regions only the results that are used and the operands that these need.
 struct Liveness {
   std::vector<uint8_t> used;                   // one a node; of an op some of its results
-  std::unordered_map<Value, Trimmed> choices;  // those that are needed
+  std::unordered_map<Value, Trimmed> trimmed;  // ops with regions that are needed
 };
 
 Liveness liveness(const GraphData& g) {
@@ -38,10 +38,11 @@ Liveness liveness(const GraphData& g) {
     if (g.op(v) == Op::result_op || g.op(v) == Op::param_op) continue;
     std::span<const uint8_t> used(&l.used[v], g.results(v));
     if (std::ranges::find(used, 1) == used.end()) continue;
-    const Trimmed* choice = nullptr;
-    if (g.op(v) == Op::cond_op) choice = &l.choices.emplace(v, trim(g, v, used)).first->second;
+    const Trimmed* left = nullptr;
+    if (TrimRule trim = has_regions(g.op(v)) ? rules(g.op(v)).trim : nullptr)
+      left = &l.trimmed.emplace(v, trim({g.attrs(v), g.operands(v).size(), used, region_passes()})).first->second;
     for (size_t i = 0; i < g.operands(v).size(); ++i)
-      if (!choice || choice->operands[i]) l.used[g.operand(v, i)] = 1;
+      if (!left || left->operands[i]) l.used[g.operand(v, i)] = 1;
   }
   return l;
 }
@@ -62,11 +63,16 @@ Graph dce(const Graph& graph) {
   rewriter.for_each_op([&](Value v) {
     std::span<const uint8_t> used(&l.used[v], g.results(v));
     if (std::ranges::find(used, 1) == used.end()) return;
-    auto choice = l.choices.find(v);
-    if (choice == l.choices.end()) return rewriter.copy(v);
-    Value next = emit_trimmed(b, g, v, choice->second, rewriter.operands(v));
+    auto left = l.trimmed.find(v);
+    if (left == l.trimmed.end()) return rewriter.copy(v);
+    std::span<const Value> operands = rewriter.operands(v);
+    std::vector<Value> needed;
+    for (size_t i = 0; i < operands.size(); ++i)
+      if (left->second.operands[i]) needed.push_back(operands[i]);
+    b.set_origin_of(g, v);
+    Value next = b.emit(g.op(v), needed, left->second.attrs);
     for (Value i = 0; i < used.size(); ++i)
-      if (used[i]) rewriter.set(v + i, next++);
+      if (left->second.results[i]) rewriter.set(v + i, next++);
   });
   return rewriter.finish();
 }

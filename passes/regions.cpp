@@ -2,10 +2,12 @@
 
 #include "ir/build.h"
 #include "passes/batch.h"
+#include "passes/dce.h"
 #include "passes/inline.h"
 #include "passes/simplify.h"
 #include "passes/transforms.h"
 #include "passes/transpose.h"
+#include "passes/trim.h"
 
 namespace jot::passes {
 
@@ -59,6 +61,12 @@ class RegionPasses final : public RuleContext {
         made.batched[i] = 1;
       }
     return {simplify(b.finish(made.values)), std::move(made.batched)};
+  }
+
+  Graph simplified(const Graph& region) const override { return dce(simplify(region)); }
+
+  Graph part(const Graph& region, std::span<const uint8_t> outputs, std::span<const uint8_t> inputs) const override {
+    return part_of(region, outputs, inputs);
   }
 };
 

@@ -89,17 +89,14 @@ class Executable : public Engine {
 
   void run(std::span<const void* const> inputs, std::span<void* const> outputs) const override {
     NoFork section;
-    std::unique_ptr<Context> context = take();
-    Call call{inputs, outputs, static_cast<std::byte*>(context->arena.data()), constants(), context->pointers};
-    for (const Address& a : per_call_) context->args[a.arg] = reinterpret_cast<int64_t>(call.at(a.place));
-    try {
-      for (size_t i = 0; i < program().steps.size(); ++i)
-        run_step(program().steps[i], *context->errors[i], call, *context);
-    } catch (...) {
-      give(std::move(context));
-      throw;
-    }
-    give(std::move(context));
+    Borrowed context(*this);
+    run_once(inputs, outputs, *context);
+  }
+
+  void run_steps(Steps& steps, std::span<const void*> inputs, std::span<void*> outputs) const override {
+    NoFork section;
+    Borrowed context(*this);
+    while (steps.next(inputs, outputs)) run_once(inputs, outputs, *context);
   }
 
   std::span<const int32_t> in_place() const override { return program().in_place; }
@@ -119,6 +116,12 @@ class Executable : public Engine {
 
  private:
   const Program& program() const { return compiled_.program; }
+
+  void run_once(std::span<const void* const> inputs, std::span<void* const> outputs, Context& context) const {
+    Call call{inputs, outputs, static_cast<std::byte*>(context.arena.data()), constants(), context.pointers};
+    for (const Address& a : per_call_) context.args[a.arg] = reinterpret_cast<int64_t>(call.at(a.place));
+    for (size_t i = 0; i < program().steps.size(); ++i) run_step(program().steps[i], *context.errors[i], call, context);
+  }
   std::byte* constants() const { return static_cast<std::byte*>(program().constants.data()); }
 
   void run_step(const Step& step, KernelError& error, const Call& call, Context& context) const {
@@ -183,6 +186,19 @@ class Executable : public Engine {
   }
 
   // ---- contexts: one that is free is kept where no lock is needed
+
+  class Borrowed {
+   public:
+    explicit Borrowed(const Executable& of) : of_(of), context_(of.take()) {}
+    ~Borrowed() { of_.give(std::move(context_)); }
+    Borrowed(const Borrowed&) = delete;
+    Borrowed& operator=(const Borrowed&) = delete;
+    Context& operator*() const { return *context_; }
+
+   private:
+    const Executable& of_;
+    std::unique_ptr<Context> context_;
+  };
 
   std::unique_ptr<Context> take() const {
     if (Context* c = free_.exchange(nullptr, std::memory_order_acquire)) return std::unique_ptr<Context>(c);

@@ -1,9 +1,9 @@
 #include "jot/control.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "core/functions/operands.h"
+#include "core/functions/regions.h"
 #include "core/record/function.h"
 #include "core/record/splice.h"
 #include "core/record/thread.h"
@@ -18,38 +18,7 @@ using ir::Value;
 
 namespace {
 
-// A recorded branch as a pure graph.
-struct Branch {
-  Recording recording;
-  Graph pure;
-  std::vector<size_t> places;  // of its inputs among those of all branches
-};
-
-// What all branches see: their inputs, each captured storage once.
-class Inputs {
- public:
-  size_t place(const Binding& b, const ir::Type& type) {
-    auto known = find(b);
-    if (known) return *known;
-    bindings.push_back(b);
-    types.push_back(type);
-    return bindings.size() - 1;
-  }
-  std::vector<Binding> bindings;
-  std::vector<ir::Type> types;
-
- private:
-  std::optional<size_t> find(const Binding& b) const {
-    if (b.kind == Binding::Kind::literal) return {};
-    for (size_t i = 0; i < bindings.size(); ++i) {
-      const Binding& known = bindings[i];
-      if (known.kind != b.kind || known.argument != b.argument) continue;
-      if (b.kind == Binding::Kind::capture && known.capture.impl()->storage != b.capture.impl()->storage) continue;
-      return i;
-    }
-    return {};
-  }
-};
+using Branch = RecordedRegion;
 
 void check_results(std::string_view api, std::span<const Branch> branches, const Fn& fn, Location at) {
   auto type_of = [](const Tensor& t) { return ir::Type{t.impl()->dtype(), false, t.impl()->shape}; };
@@ -82,7 +51,7 @@ std::vector<uint32_t> written_by(std::span<const Branch> branches) {
 }
 
 // all inputs -> results, new contents of the written inputs
-Graph region_of(const Branch& branch, const Inputs& inputs, std::span<const uint32_t> written) {
+Graph region_of(const Branch& branch, const RegionInputs& inputs, std::span<const uint32_t> written) {
   const ir::GraphData& g = branch.pure.data();
   ir::Builder b("branch");
   std::vector<Value> params, args;
@@ -100,7 +69,7 @@ Graph region_of(const Branch& branch, const Inputs& inputs, std::span<const uint
 }
 
 // A function whose only op is the choice. Its last input is the index.
-Graph choice_of(std::span<const Branch> branches, const Inputs& inputs, Location at) {
+Graph choice_of(std::span<const Branch> branches, const RegionInputs& inputs, Location at) {
   std::vector<uint32_t> written = written_by(branches);
   ir::Builder b("cond");
   b.set_origin(at, "");
@@ -136,16 +105,6 @@ void check_index(std::string_view api, const Tensor& index, bool truth, Location
 
 }  // namespace
 
-OwnStream::OwnStream() : trace_(current_trace().shared_from_this()) {
-  ForkSafeLock lock(trace_->mutex());
-  trace_->draws().enter_stream();
-}
-
-OwnStream::~OwnStream() {
-  ForkSafeLock lock(trace_->mutex());
-  trace_->draws().leave_stream();
-}
-
 std::optional<size_t> known_choice(std::string_view api, const Arg& index, size_t count, bool truth) {
   auto clamped = [&](int64_t i) {
     return static_cast<size_t>(std::clamp<int64_t>(i, 0, static_cast<int64_t>(count) - 1));
@@ -168,7 +127,7 @@ Leaves choose(std::string_view api, const Arg& index, std::span<const Fn> branch
   Tensor position = position_of(api, index.tensor(), truth, at);
   OwnStream stream;
   std::vector<Branch> recorded;
-  Inputs inputs;
+  RegionInputs inputs;
   bool draws = false;
   for (const Fn& fn : branches) {
     Branch b;

@@ -6,6 +6,7 @@
 #include "jot/graphs.h"
 #include "jot/jit.h"
 #include "jot/linalg.h"
+#include "jot/loops.h"
 #include "jot/nn.h"
 #include "jot/ops.h"
 #include "jot/order.h"

@@ -237,6 +237,12 @@ void check_readable(const Trace& trace, std::string_view what, Location at) {
         at);
   if (trace.foreign()) refuse(what, "the tensor was read " + std::string(kForeign), at);
   for (const Trace* t = &trace; t; t = t->parent())
+    if (t->options().repeats)
+      refuse(what,
+             "a tensor has no value while the body of " + t->options().scope +
+                 " is recorded: it is recorded once and runs for every step; use where or cond",
+             at);
+  for (const Trace* t = &trace; t; t = t->parent())
     if (t->options().kind == TraceKind::jit)
       refuse(what,
              "a symbolic tensor has no value while jit, trace or compile records; use where or cond, or pass the value "

@@ -35,6 +35,7 @@ struct TraceOptions {
   Location at{};                                  // of its call, where known
   bool row_major = false;                         // the arguments are, whatever the strides of the examples
   bool region = false;                            // of an op: it draws from the start of a stream of its own
+  bool repeats = false;                           // what is recorded once runs many times: arguments have no values
 };
 
 // The call of a function that a trace records.

@@ -3,41 +3,10 @@
 
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
+#include "ir/ops/regions.h"
 
 namespace jot::ir {
 namespace {
-
-// ---- regions
-
-std::string types_text(std::span<const Type* const> types) {
-  std::string text = "(";
-  for (size_t i = 0; i < types.size(); ++i) text += (i ? ", " : "") + to_string(*types[i]);
-  return text + ")";
-}
-
-std::vector<const Type*> types_of(const GraphData& g, std::span<const Value> values) {
-  std::vector<const Type*> types;
-  for (Value v : values) types.push_back(&g.type(v));
-  return types;
-}
-
-void expect_types(const InferContext& c, const std::string& what, std::span<const Type* const> expected,
-                  std::span<const Type* const> got) {
-  if (!std::ranges::equal(expected, got, [](const Type* x, const Type* y) { return *x == *y; }))
-    c.shape_error(what + ": expected " + types_text(expected) + ", got " + types_text(got));
-}
-
-void expect_pure(const InferContext& c, const std::string& what, const Graph& region) {
-  if (!region.pure() || !region.data().writebacks().empty()) c.shape_error(what + " has effects; functionalize it");
-}
-
-Value zeros(Builder& b, const Type& type) { return build::constant_int(b, type.dtype, type.shape, 0); }
-
-std::vector<Value> params(Builder& b, std::span<const Type> types) {
-  std::vector<Value> result;
-  for (const Type& t : types) result.push_back(b.param(t));
-  return result;
-}
 
 // ---- cond: index, operands
 
@@ -269,10 +238,32 @@ void batch_cond(const BatchContext& c, std::span<Value> results, std::span<bool>
   c.batched[0] ? select_branches(c, lanes, results) : batch_branches(c, lanes, results, batched);
 }
 
+// Operand i + 1 is input i of every branch.
+Trimmed trim_cond(const TrimContext& c) {
+  Trimmed result;
+  result.results.assign(c.used.begin(), c.used.end());
+  result.operands.assign(c.num_operands, 0);
+  result.operands[0] = 1;
+  for (size_t i = 0; i < num_branches(c.attrs); ++i) {
+    std::vector<uint8_t> needed = needed_inputs(branch(c.attrs, i), c.used);
+    for (size_t k = 0; k < needed.size(); ++k) result.operands[k + 1] |= needed[k];
+  }
+  std::vector<Graph> branches;
+  for (size_t i = 0; i < num_branches(c.attrs); ++i)
+    branches.push_back(c.regions.part(branch(c.attrs, i), c.used, std::span(result.operands).subspan(1)));
+  result.attrs = Attrs().add(branches);
+  return result;
+}
+
 }  // namespace
 
 void define_control(RuleTable& table) {
-  table.define(Op::cond_op, {infer_cond, evaluate_cond, jvp_cond, transpose_cond, batch_cond});
+  table.define(Op::cond_op, {.infer = infer_cond,
+                             .eval = evaluate_cond,
+                             .jvp = jvp_cond,
+                             .transpose = transpose_cond,
+                             .batch = batch_cond,
+                             .trim = trim_cond});
 }
 
 }  // namespace jot::ir

@@ -514,6 +514,45 @@ void control(Table& t) {
                      region(types, [](Builder&, Values y) { return std::vector<Value>{y[1]}; })};
     return build::cond(b, x[0], outer, x);
   });
+  for (bool reverse : {false, true})
+    t.add(Op::scan_op, reverse ? "in reverse" : "constants, two carries, slices", {f({2}), f({2}), f({}), f({3, 2})},
+          [=](Builder& b, Values x) {
+            Type slice = b.type(x[3]);
+            slice.shape.erase(0);
+            const std::vector<Type> types = {b.type(x[0]), b.type(x[1]), b.type(x[2]), slice};
+            Graph body = region(types, [](Builder& r, Values y) {
+              Value next = build::add(r, build::mul(r, y[0], y[1]), build::unary(r, Op::sin_op, y[3]));
+              Value sum = build::add(r, y[2], build::reduce_sum(r, next, build::all_axes(1)));
+              return std::vector<Value>{next, sum, build::mul(r, next, y[3])};
+            });
+            Value first = build::scan(b, body, 3, reverse, 1, 2, x);
+            Value all = build::add(b, first, build::reduce_sum(b, first + 2, std::vector<int64_t>{0}));
+            return build::mul(b, all, build::broadcast_to(b, first + 1, {2}));
+          });
+  t.add(Op::scan_op, "no steps", {f({2}), f({0, 2})}, [](Builder& b, Values x) {
+    const std::vector<Type> types = {b.type(x[0]), b.type(x[0])};
+    Graph body = region(types, [](Builder& r, Values y) {
+      return std::vector<Value>{build::mul(r, y[0], y[1]), y[0]};
+    });
+    Value first = build::scan(b, body, 0, false, 0, 1, x);
+    return build::add(b, first, build::reduce_sum(b, first + 1, std::vector<int64_t>{0}));
+  });
+  // While a sum of squares is small; in each lane for as long as it takes there.
+  t.add(Op::while_op, "a constant and two states", {f({2}), f({2}), f({})}, [](Builder& b, Values x) {
+    const std::vector<Type> types = {b.type(x[0]), b.type(x[1]), b.type(x[2])};
+    Graph condition = region(types, [](Builder& r, Values y) {
+      Value squares = build::reduce_sum(r, build::mul(r, y[1], y[1]), build::all_axes(1));
+      return std::vector<Value>{
+          build::compare(r, squares, build::constant(r, r.dtype(squares), {}, 40), Direction::lt)};
+    });
+    Graph body = region(types, [](Builder& r, Values y) {
+      Value grown = build::add(r, build::scale(r, y[1], 1.5), build::mul(r, y[0], y[0]));
+      Value one = build::constant(r, r.dtype(y[1]), {2}, 1);
+      return std::vector<Value>{build::add(r, grown, one), build::unary(r, Op::tanh_op, y[2])};
+    });
+    Value first = build::while_loop(b, condition, body, 1, -1, x);
+    return build::mul(b, first, build::broadcast_to(b, first + 1, {2}));
+  });
 }
 
 }  // namespace

@@ -1,0 +1,319 @@
+// Loops: a step is an engine of its own, whose context and argument table are set up once for all steps. What passes
+// from step to step stays where it is if the engine can update it in place; else it changes between two buffers.
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+
+#include "backends/buffer.h"
+#include "backends/cpu/routines/routine_parts.h"
+#include "passes/inline.h"
+#include "passes/pipeline.h"
+
+namespace jot::cpu {
+namespace {
+
+using ir::Key;
+using ir::Value;
+
+int64_t bytes_of(const ir::Type& type) { return type.shape.numel() * size_of(type.dtype); }
+int64_t rounded(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// The engine of a step, whose outputs from `first_output` on become inputs from `first_input` on.
+std::shared_ptr<const Engine> step_engine(const ir::Graph& step, size_t first_input, size_t states) {
+  std::vector<int32_t> replaces(step.data().outputs().size(), -1);
+  for (size_t k = 0; k < states; ++k) replaces[k] = static_cast<int32_t>(first_input + k);
+  return make_engine(passes::optimize(step), replaces);
+}
+
+// What passes from step to step.
+class States {
+ public:
+  States(const Engine& engine, std::span<const int64_t> bytes) : bytes_(bytes.begin(), bytes.end()) {
+    std::span<const int32_t> in_place = engine.in_place();
+    for (size_t k = 0; k < bytes_.size(); ++k) {
+      stays_.push_back(!in_place.empty() && in_place[k] >= 0);
+      scratch_bytes_ += rounded(bytes_[k]);
+    }
+  }
+  size_t size() const { return bytes_.size(); }
+  int64_t bytes(size_t k) const { return bytes_[k]; }
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+
+  // Of one run: where each state is now. They start in `outs`.
+  void start(std::span<const void* const> from, std::span<void* const> outs) const {
+    for (size_t k = 0; k < size(); ++k) std::memcpy(outs[k], from[k], static_cast<size_t>(bytes_[k]));
+  }
+  // Buffers of the next step: states from where the last one left them.
+  void turn(bool first, std::span<const void*> inputs, std::span<void*> outputs, std::span<void* const> outs,
+            std::byte* scratch) const {
+    for (size_t k = 0; k < size(); scratch += rounded(bytes_[k]), ++k) {
+      inputs[k] = first ? outs[k] : outputs[k];
+      outputs[k] = stays_[k] || inputs[k] != outs[k] ? outs[k] : scratch;
+    }
+  }
+  // After the last step.
+  void settle(bool any, std::span<void*> outputs, std::span<void* const> outs) const {
+    for (size_t k = 0; any && k < size(); ++k)
+      if (outputs[k] != outs[k]) std::memcpy(outs[k], outputs[k], static_cast<size_t>(bytes_[k]));
+  }
+
+ private:
+  std::vector<int64_t> bytes_;
+  std::vector<uint8_t> stays_;
+  int64_t scratch_bytes_ = 0;
+};
+
+std::vector<int64_t> bytes_of(const ir::GraphData& g, std::span<const Value> values) {
+  std::vector<int64_t> bytes;
+  for (Value v : values) bytes.push_back(bytes_of(g.type(v)));
+  return bytes;
+}
+
+// Room for the pointers of a step, in a routine's scratch.
+struct Pointers {
+  Pointers(std::byte* at, size_t num_inputs, size_t num_outputs)
+      : inputs(reinterpret_cast<const void**>(at), num_inputs),
+        outputs(reinterpret_cast<void**>(at + sizeof(void*) * num_inputs), num_outputs) {}
+  static int64_t bytes(size_t num_inputs, size_t num_outputs) {
+    return rounded(static_cast<int64_t>(sizeof(void*) * (num_inputs + num_outputs)));
+  }
+  std::span<const void*> inputs;
+  std::span<void*> outputs;
+};
+
+// ---- scan
+
+class Scan final : public Routine {
+ public:
+  Scan(std::shared_ptr<const Engine> engine, const ir::Graph& body, ir::AttrView a)
+      : consts_(static_cast<size_t>(a.integer(Key::consts))),
+        length_(a.integer(Key::length)),
+        reverse_(a.integer(Key::reverse) != 0),
+        states_(*engine,
+                bytes_of(body.data(), body.data().outputs().first(static_cast<size_t>(a.integer(Key::carries))))) {
+    const ir::GraphData& g = body.data();
+    inputs_ = bytes_of(g, g.inputs());
+    outputs_ = bytes_of(g, g.outputs());
+    scratch_bytes = states_.scratch_bytes() + Pointers::bytes(inputs_.size(), outputs_.size());
+    regions.push_back(std::move(engine));
+  }
+
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
+    run_results(operands, {&out, 1}, scratch, error);
+  }
+  void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
+                   KernelError&) const override {
+    states_.start(operands.subspan(consts_, states_.size()), outs);
+    Pointers p(scratch + states_.scratch_bytes(), inputs_.size(), outputs_.size());
+    std::ranges::copy(operands, p.inputs.begin());
+    OverLength steps(*this, operands, outs, scratch);
+    regions[0]->run_steps(steps, p.inputs, p.outputs);
+    states_.settle(length_ > 0, p.outputs, outs);
+  }
+
+ private:
+  struct OverLength final : Steps {
+    OverLength(const Scan& s, std::span<const void* const> from, std::span<void* const> to, std::byte* memory)
+        : scan(s), operands(from), outs(to), scratch(memory) {}
+    bool next(std::span<const void*> inputs, std::span<void*> outputs) override {
+      if (step == scan.length_) return false;
+      int64_t at = scan.reverse_ ? scan.length_ - 1 - step : step;
+      size_t first_x = scan.consts_ + scan.states_.size();
+      scan.states_.turn(step == 0, inputs.subspan(scan.consts_), outputs, outs, scratch);
+      for (size_t i = first_x; i < inputs.size(); ++i)
+        inputs[i] = static_cast<const std::byte*>(operands[i]) + at * scan.inputs_[i];
+      for (size_t i = scan.states_.size(); i < outputs.size(); ++i)
+        outputs[i] = static_cast<std::byte*>(outs[i]) + at * scan.outputs_[i];
+      ++step;
+      return true;
+    }
+    const Scan& scan;
+    std::span<const void* const> operands;
+    std::span<void* const> outs;
+    std::byte* scratch;
+    int64_t step = 0;
+  };
+
+  size_t consts_;
+  int64_t length_;
+  bool reverse_;
+  States states_;
+  std::vector<int64_t> inputs_, outputs_;  // bytes of a step's
+};
+
+// ---- while
+
+// Memory that grows, of one run at a time; kept for the next.
+class Stacks {
+ public:
+  using Stack = std::vector<std::byte>;
+  std::unique_ptr<Stack> take() {
+    std::lock_guard lock(mutex_);
+    if (free_.empty()) return std::make_unique<Stack>();
+    std::unique_ptr<Stack> s = std::move(free_.back());
+    free_.pop_back();
+    return s;
+  }
+  void give(std::unique_ptr<Stack> s) {
+    std::lock_guard lock(mutex_);
+    free_.push_back(std::move(s));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Stack>> free_;
+};
+
+class While final : public Routine {
+ public:
+  While(const ir::GraphData& graph, Value v, int64_t error_code) : error_code_(error_code) {
+    ir::AttrView a = graph.attrs(v);
+    consts_ = static_cast<size_t>(a.integer(Key::consts));
+    max_steps_ = a.integer(Key::max_steps);
+    regions.push_back(make_engine(passes::optimize(a.region(Key::condition)), {}));
+    size_t first = consts_;
+    int64_t most = 0;
+    for (size_t j = 0; j < a.num_regions(Key::stages); ++j) {
+      const ir::Graph& body = a.region(Key::stages, j);
+      ir::Graph step = j == 0 ? with_condition(body, a.region(Key::condition)) : body;
+      auto count = static_cast<size_t>(a.ints(Key::states)[j]);
+      std::shared_ptr<const Engine> engine = step_engine(step, first, count);
+      stages_.push_back(
+          {first, a.ints(Key::backward)[j] != 0, States(*engine, bytes_of(body.data(), body.data().outputs())), 0});
+      regions.push_back(std::move(engine));
+      first += count;
+      Stage& s = stages_.back();
+      for (size_t k = 0; k < count; ++k) s.frame += rounded(s.states.bytes(k));
+      most = std::max(most, s.states.scratch_bytes());
+    }
+    state_scratch_ = most;
+    scratch_bytes = most + 64 + Pointers::bytes(first, stages_.empty() ? 0 : first + 1);
+    num_inputs_ = first;
+  }
+
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
+    run_results(operands, {&out, 1}, scratch, error);
+  }
+  void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
+                   KernelError& error) const override {
+    std::vector<std::unique_ptr<Stacks::Stack>> stacks;
+    if (stages_.size() > 1)
+      for (size_t j = 0; j + 1 < stages_.size(); ++j) stacks.push_back(stacks_.take());
+    struct Return {
+      Stacks& to;
+      std::vector<std::unique_ptr<Stacks::Stack>>& stacks;
+      ~Return() {
+        for (auto& s : stacks) to.give(std::move(s));
+      }
+    } give_back{stacks_, stacks};
+    int64_t steps = 0;
+    for (size_t j = 0; j < stages_.size(); ++j) {
+      const Stage& s = stages_[j];
+      std::span<void* const> own = outs.subspan(s.first - consts_, s.states.size());
+      s.states.start(operands.subspan(s.first, s.states.size()), own);
+      auto* holds = reinterpret_cast<uint8_t*>(scratch + state_scratch_);
+      Pointers p(scratch + state_scratch_ + 64, s.first + s.states.size(), s.states.size() + (j == 0));
+      std::ranges::copy(operands.first(consts_), p.inputs.begin());
+      if (j == 0) {
+        for (size_t k = 0; k < own.size(); ++k) p.inputs[consts_ + k] = own[k];
+        void* out = holds;
+        regions[0]->run(p.inputs, {&out, 1});
+        p.outputs[own.size()] = holds;
+      }
+      StageSteps run(*this, j, stacks, own, scratch, holds, steps);
+      regions[j + 1]->run_steps(run, p.inputs, p.outputs);
+      s.states.settle(run.step > 0, p.outputs.first(own.size()), own);
+      if (run.exceeded) {
+        error.value = max_steps_;
+        error.index = 0;
+        error.code.store(error_code_, std::memory_order_relaxed);
+        return;
+      }
+      if (j == 0) steps = run.step;
+    }
+  }
+
+ private:
+  struct Stage {
+    size_t first;  // of its states among the operands
+    bool backward;
+    States states;
+    int64_t frame;  // bytes of its states
+  };
+
+  // states -> states, whether the condition holds for them
+  ir::Graph with_condition(const ir::Graph& body, const ir::Graph& condition) const {
+    const ir::GraphData& g = body.data();
+    ir::Builder b(g.name());
+    std::vector<Value> params = passes::params_like(b, g), outputs = passes::inline_graph(b, g, params);
+    std::vector<Value> args(params.begin(), params.begin() + static_cast<std::ptrdiff_t>(consts_));
+    args.insert(args.end(), outputs.begin(), outputs.end());
+    outputs.push_back(passes::inline_graph(b, condition.data(), args)[0]);
+    return b.finish(outputs);
+  }
+
+  // The steps of a stage. All but the last leave the states with which they enter each step on a stack.
+  struct StageSteps final : Steps {
+    StageSteps(const While& w, size_t number, std::vector<std::unique_ptr<Stacks::Stack>>& memory,
+               std::span<void* const> to, std::byte* states_scratch, const uint8_t* condition, int64_t all)
+        : loop(w), j(number), stacks(memory), outs(to), scratch(states_scratch), holds(condition), steps(all) {}
+
+    bool next(std::span<const void*> inputs, std::span<void*> outputs) override {
+      const Stage& s = loop.stages_[j];
+      if (j == 0 ? *holds == 0 : step == steps) return false;
+      if (j == 0 && loop.max_steps_ >= 0 && step == loop.max_steps_) {
+        exceeded = true;
+        return false;
+      }
+      int64_t at = s.backward ? steps - 1 - step : step;
+      for (size_t i = 0; i < j; ++i) {
+        const Stage& earlier = loop.stages_[i];
+        const std::byte* frame = stacks[i]->data() + at * earlier.frame;
+        for (size_t k = 0; k < earlier.states.size(); frame += rounded(earlier.states.bytes(k)), ++k)
+          inputs[earlier.first + k] = frame;
+      }
+      s.states.turn(step == 0, inputs.subspan(s.first), outputs, outs, scratch);
+      if (j + 1 < loop.stages_.size() && s.frame > 0) {
+        Stacks::Stack& stack = *stacks[j];
+        auto end = static_cast<size_t>((at + 1) * s.frame);
+        if (j > 0) end = static_cast<size_t>(steps * s.frame);
+        if (stack.size() < end) stack.resize(std::max(end, 2 * stack.size()));
+        std::byte* frame = stack.data() + at * s.frame;
+        for (size_t k = 0; k < s.states.size(); frame += rounded(s.states.bytes(k)), ++k)
+          std::memcpy(frame, inputs[s.first + k], static_cast<size_t>(s.states.bytes(k)));
+      }
+      ++step;
+      return true;
+    }
+
+    const While& loop;
+    size_t j;
+    std::vector<std::unique_ptr<Stacks::Stack>>& stacks;
+    std::span<void* const> outs;
+    std::byte* scratch;
+    const uint8_t* holds;
+    int64_t steps, step = 0;
+    bool exceeded = false;
+  };
+
+  int64_t error_code_, max_steps_ = -1, state_scratch_ = 0;
+  size_t consts_ = 0, num_inputs_ = 0;
+  std::vector<Stage> stages_;
+  mutable Stacks stacks_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Routine> make_scan(const RoutineContext& c) {
+  ir::AttrView a = c.g.attrs(c.v);
+  const ir::Graph& body = a.region(Key::body);
+  return std::make_unique<Scan>(
+      step_engine(body, static_cast<size_t>(a.integer(Key::consts)), static_cast<size_t>(a.integer(Key::carries))),
+      body, a);
+}
+
+std::unique_ptr<const Routine> make_while(const RoutineContext& c) {
+  return std::make_unique<While>(c.g, c.v, c.error_code);
+}
+
+}  // namespace jot::cpu

@@ -1,0 +1,376 @@
+#include "jot/loops.h"
+
+#include <algorithm>
+
+#include "core/functions/operands.h"
+#include "core/functions/regions.h"
+#include "core/record/splice.h"
+#include "passes/drop_writebacks.h"
+#include "passes/functionalize.h"
+#include "passes/inline.h"
+
+namespace jot::detail {
+
+namespace build = ir::build;
+using ir::Graph;
+using ir::Value;
+
+namespace {
+
+ir::Type type_of(const Tensor& t) { return {t.impl()->dtype(), false, t.impl()->shape}; }
+const ir::Type kCounter{i64, false, {}};
+
+template <class E>
+[[noreturn]] void refuse(const Loop& loop, const std::string& what) {
+  throw E("[" + std::string(loop.api) + "] " + what + jot::at(loop.at));
+}
+
+std::vector<ir::Type> types_of_arguments(const Loop& loop) {
+  std::vector<ir::Type> types;
+  if (loop.counted) types.push_back(kCounter);
+  for (const Tensor& t : loop.carries) types.push_back(type_of(t));
+  for (const Tensor& t : loop.xs) {
+    types.push_back(type_of(t));
+    types.back().shape.erase(0);
+  }
+  return types;
+}
+
+// Its captures are inputs; writes to its arguments end with the step.
+RecordedRegion record(const Loop& loop, Fn fn, std::span<const Tensor> args, std::span<const ir::Type> types) {
+  for (size_t i = 0; i < args.size(); ++i)
+    if (!args[i].defined()) refuse<TransformError>(loop, fn.name(Role::argument, i) + " is an undefined Tensor");
+  RecordedRegion r;
+  const std::vector<uint8_t> copied(args.size(), 1);
+  r.recording = record_function(fn, args,
+                                {.kind = TraceKind::functionalize,
+                                 .scope = std::string(loop.api),
+                                 .at = loop.at,
+                                 .row_major = true,
+                                 .region = true,
+                                 .repeats = true},
+                                {}, types, copied);
+  std::vector<uint8_t> arguments;
+  for (const Binding& b : r.recording.bindings) arguments.push_back(b.kind == Binding::Kind::argument);
+  r.pure = passes::drop_writebacks(passes::functionalize(r.recording.graph), arguments);
+  return r;
+}
+
+void check_carries(const Loop& loop, const Leaves& values, size_t returned) {
+  if (returned != loop.carries.size())
+    refuse<TransformError>(loop, "a step must return the carry as it got it: it got " +
+                                     std::to_string(loop.carries.size()) + " tensors and returned " +
+                                     std::to_string(returned));
+  for (size_t k = 0; k < returned; ++k)
+    if (ir::Type before = type_of(loop.carries[k]), after = type_of(values[k]); before != after)
+      refuse<TransformError>(
+          loop, "a step must keep the shape and dtype of the carry: " + loop.body.name(Role::output, k) + " is " +
+                    ir::to_string(after) + ", the carry was " + ir::to_string(before));
+}
+
+// A loop in the making: what its regions see as constants, and what they carry.
+class LoopBuilder {
+ public:
+  LoopBuilder(const Loop& loop, std::span<const RecordedRegion* const> regions) : loop_(loop) {
+    for (const RecordedRegion* r : regions) {
+      counted_ |= r->recording.random_draws > 0;
+      const ir::GraphData& g = r->pure.data();
+      for (uint32_t w : g.writebacks()) place(r->recording.bindings[w], g.type(g.inputs()[w]), true);
+    }
+    counted_ |= loop.counted;
+    for (const RecordedRegion* r : regions)
+      for (size_t i = 0; i < r->recording.bindings.size(); ++i) {
+        const Binding& b = r->recording.bindings[i];
+        place(b, r->pure.data().type(r->pure.data().inputs()[i]), false);
+        if (b.kind == Binding::Kind::literal) literals_.push_back({r, i, consts_.bindings.size() - 1});
+      }
+  }
+
+  bool counted() const { return counted_; }
+  bool draws() const { return draws_; }
+  size_t num_consts() const { return consts_.bindings.size(); }
+  // counter, carries, written captures
+  size_t num_carries() const { return counted_ + loop_.carries.size() + written_.bindings.size(); }
+  std::span<const Binding> consts() const { return consts_.bindings; }
+  std::span<const Binding> written() const { return written_.bindings; }
+
+  struct Region {
+    ir::Builder b;
+    std::vector<Value> consts, carries, xs;
+    explicit Region(std::string_view name) : b(std::string(name)) {}
+  };
+  // Parameters: constants, carries and, where asked for, the slices.
+  Region start(std::string_view name, bool slices) const {
+    Region r(name);
+    for (const ir::Type& t : consts_.types) r.consts.push_back(r.b.param(t));
+    if (counted_) r.carries.push_back(r.b.param(kCounter));
+    for (const Tensor& t : loop_.carries) r.carries.push_back(r.b.param(type_of(t)));
+    for (const ir::Type& t : written_.types) r.carries.push_back(r.b.param(t));
+    for (size_t i = 0; slices && i < loop_.xs.size(); ++i) {
+      ir::Type t = type_of(loop_.xs[i]);
+      t.shape.erase(0);
+      r.xs.push_back(r.b.param(t));
+    }
+    return r;
+  }
+
+  // Emits a recorded region; its results, then the new contents of what it writes. `stream`: names its draws apart.
+  std::vector<Value> emit(Region& r, const RecordedRegion& recorded, bool numbered, bool condition) const {
+    std::vector<Value> args;
+    for (const Binding& b : recorded.recording.bindings) {
+      switch (b.kind) {
+        case Binding::Kind::argument: {
+          size_t i = b.argument;
+          if (numbered && i == 0) {
+            args.push_back(r.carries[0]);
+            break;
+          }
+          i -= numbered;
+          args.push_back(i < loop_.carries.size() ? r.carries[counted_ + i] : r.xs[i - loop_.carries.size()]);
+          break;
+        }
+        case Binding::Kind::rng_key: {
+          Value step = r.carries[0];
+          if (condition) step = build::unary(r.b, ir::Op::not_op, step);
+          args.push_back(r.b.emit(ir::Op::fold_in_op, {r.consts[*find(consts_, b)], step}));
+          break;
+        }
+        default:
+          if (std::optional<size_t> w = find(written_, b))
+            args.push_back(r.carries[counted_ + loop_.carries.size() + *w]);
+          else
+            args.push_back(r.consts[b.kind == Binding::Kind::literal ? literal(recorded, b) : *find(consts_, b)]);
+      }
+    }
+    return passes::inline_graph(r.b, recorded.pure.data(), args);
+  }
+
+  // The carries after a step, from what emit() gave for it.
+  std::vector<Value> carried(Region& r, const RecordedRegion& body, std::span<const Value> values) const {
+    std::vector<Value> outputs;
+    if (counted_) outputs.push_back(build::add(r.b, r.carries[0], build::constant_int(r.b, i64, {}, 1)));
+    outputs.insert(outputs.end(), values.begin(), values.begin() + static_cast<std::ptrdiff_t>(loop_.carries.size()));
+    const ir::GraphData& g = body.pure.data();
+    for (size_t w = 0; w < written_.bindings.size(); ++w) {
+      Value contents = r.carries[counted_ + loop_.carries.size() + w];
+      for (size_t i = 0; i < g.writebacks().size(); ++i)
+        if (find(written_, body.recording.bindings[g.writebacks()[i]]) == w) contents = values[g.num_results() + i];
+      outputs.push_back(contents);
+    }
+    return outputs;
+  }
+
+  // The loop as a function: of the constants, the carries, the written captures and the xs.
+  struct Function {
+    ir::Builder b{"loop"};
+    std::vector<Binding> bindings;
+    std::vector<Value> operands;    // of the op, but for the xs
+    std::vector<uint32_t> written;  // inputs
+  };
+  Function function(std::span<const Tensor> extra, int64_t first, bool counter_given) const {
+    Function f;
+    f.b.set_origin(loop_.at, "");
+    auto input = [&](const Binding& b, const ir::Type& t) {
+      f.bindings.push_back(b);
+      return f.b.param(t);
+    };
+    std::vector<Value> carries, written, others;
+    for (size_t i = 0; i < num_consts(); ++i) f.operands.push_back(input(consts_.bindings[i], consts_.types[i]));
+    for (size_t i = 0; i < loop_.carries.size(); ++i)
+      carries.push_back(input({Binding::Kind::argument, i}, type_of(loop_.carries[i])));
+    for (size_t i = 0; i < written_.bindings.size(); ++i) {
+      f.written.push_back(static_cast<uint32_t>(f.bindings.size()));
+      written.push_back(input(written_.bindings[i], written_.types[i]));
+    }
+    for (size_t i = 0; i < extra.size(); ++i)
+      others.push_back(input({Binding::Kind::argument, loop_.carries.size() + i}, type_of(extra[i])));
+    if (counted_ && counter_given) {
+      f.operands.push_back(others.front());
+      others.erase(others.begin());
+    } else if (counted_) {
+      f.operands.push_back(build::constant_int(f.b, i64, {}, first));
+    }
+    f.operands.insert(f.operands.end(), carries.begin(), carries.end());
+    f.operands.insert(f.operands.end(), written.begin(), written.end());
+    f.operands.insert(f.operands.end(), others.begin(), others.end());
+    return f;
+  }
+
+  // Records the op whose first result is `first`: the carries, then `ys` further results.
+  Leaves finish(Function& f, Value first, size_t ys, std::span<const Tensor> extra) const {
+    std::vector<Value> outputs;
+    Value next = first + counted_;
+    for (size_t i = 0; i < loop_.carries.size(); ++i) outputs.push_back(next++);
+    Value written = next;
+    next += static_cast<Value>(written_.bindings.size());
+    for (size_t i = 0; i < ys; ++i) outputs.push_back(next++);
+    for (size_t i = 0; i < written_.bindings.size(); ++i) outputs.push_back(written++);
+    std::vector<Tensor> args(loop_.carries.begin(), loop_.carries.end());
+    args.insert(args.end(), extra.begin(), extra.end());
+    Graph graph = f.b.finish(outputs, f.written);
+    return splice(graph, f.bindings, args, {}, draws_, loop_.at);
+  }
+
+ private:
+  static std::optional<size_t> find(const RegionInputs& in, const Binding& b) {
+    for (size_t i = 0; i < in.bindings.size(); ++i) {
+      const Binding& known = in.bindings[i];
+      if (known.kind != b.kind) continue;
+      if (b.kind == Binding::Kind::capture && known.capture.impl()->storage != b.capture.impl()->storage) continue;
+      return i;
+    }
+    return {};
+  }
+  // Literals are not shared.
+  size_t literal(const RecordedRegion& r, const Binding& b) const {
+    auto n = static_cast<size_t>(&b - r.recording.bindings.data());
+    for (const auto& [region, binding, place] : literals_)
+      if (region == &r && binding == n) return place;
+    internal_error("a literal of a loop", loop_.api);
+  }
+  void place(const Binding& b, const ir::Type& type, bool writes) {
+    if (b.kind == Binding::Kind::argument) return;
+    if (b.kind == Binding::Kind::rng_key) draws_ = true;
+    if (writes)
+      written_.place(b, type);
+    else if (!find(written_, b))
+      consts_.place(b, type);
+  }
+
+  const Loop& loop_;
+  RegionInputs consts_, written_;
+  struct Literal {
+    const RecordedRegion* region;
+    size_t binding, place;
+  };
+  std::vector<Literal> literals_;
+  bool counted_ = false, draws_ = false;
+};
+
+}  // namespace
+
+int64_t common_extent(std::string_view api, std::span<const Tensor> leaves, Location at) {
+  if (leaves.empty()) fail<ShapeError>(api, "expected at least one tensor", at);
+  for (const Tensor& t : leaves) {
+    if (impl_of(t, api, at).shape.empty()) fail<ShapeError>(api, "expected a dim, got " + type_name(t), at);
+    if (shape_of(t)[0] != shape_of(leaves[0])[0])
+      fail<ShapeError>(api, "expected tensors of one extent, got " + type_name(leaves[0]) + " and " + type_name(t), at);
+  }
+  return shape_of(leaves[0])[0];
+}
+
+void check_batch_size(std::string_view api, std::optional<int64_t> size, Location at) {
+  if (size && *size <= 0) fail<Error>(api, "expected a positive batch_size, got " + std::to_string(*size), at);
+}
+
+Leaves scan(const Loop& loop) {
+  int64_t length = loop.length.value_or(0);
+  for (size_t i = 0; i < loop.xs.size(); ++i) {
+    std::string name = loop.body.name(Role::argument, loop.carries.size() + i);
+    if (!loop.xs[i].defined()) refuse<TransformError>(loop, name + " is an undefined Tensor");
+    const Shape& shape = loop.xs[i].impl()->shape;
+    if (shape.empty()) refuse<ShapeError>(loop, name + " has no dim 0 to be scanned: it is " + type_name(loop.xs[i]));
+    if (i == 0 && !loop.length) length = shape[0];
+    if (shape[0] != length)
+      refuse<ShapeError>(loop, name + " is " + type_name(loop.xs[i]) + ": expected " + std::to_string(length) +
+                                   " slices along dim 0, as " +
+                                   (loop.length ? "length says" : "the first of the xs has"));
+  }
+  if (loop.xs.empty() && !loop.length && !loop.counted) refuse<ShapeError>(loop, "without xs it needs a length");
+  if (length < 0) refuse<ShapeError>(loop, "expected a length that is not negative, got " + std::to_string(length));
+  OwnStream stream;
+  std::vector<Tensor> args;
+  std::vector<ir::Type> types = types_of_arguments(loop);
+  if (loop.counted) args.push_back(empty(i64, {}));
+  args.insert(args.end(), loop.carries.begin(), loop.carries.end());
+  args.insert(args.end(), loop.xs.begin(), loop.xs.end());
+  RecordedRegion body = record(loop, loop.body, args, types);
+  const Leaves& values = body.recording.outputs.values;
+  check_carries(loop, values, loop.carries_of ? loop.carries_of(loop.body.self) : values.size());
+  const RecordedRegion* all[] = {&body};
+  LoopBuilder made(loop, all);
+  size_t ys = values.size() - loop.carries.size();
+  if (made.num_carries() + ys == made.counted()) return {};
+  LoopBuilder::Region r = made.start(loop.api, true);
+  std::vector<Value> results = made.emit(r, body, loop.counted, false), outputs = made.carried(r, body, results);
+  for (size_t i = 0; i < ys; ++i) outputs.push_back(results[loop.carries.size() + i]);
+  Graph region = r.b.finish(outputs);
+  LoopBuilder::Function f = made.function(loop.xs, loop.first, false);
+  Value first = build::scan(f.b, region, length, loop.reverse, made.num_consts(), made.num_carries(), f.operands);
+  return made.finish(f, first, ys, loop.xs);
+}
+
+Leaves while_loop(const Loop& loop, Fn condition, std::optional<int64_t> max_steps) {
+  if (max_steps && *max_steps < 0)
+    refuse<Error>(loop, "expected max_steps that is not negative, got " + std::to_string(*max_steps));
+  OwnStream stream;
+  RecordedRegion test = record(loop, condition, loop.carries, types_of_arguments(loop));
+  const Leaves& held = test.recording.outputs.values;
+  if (held.size() != 1 || held[0].impl()->shape.numel() != 1)
+    refuse<ShapeError>(loop, "expected a condition of one element, got " +
+                                 (held.size() == 1 ? type_name(held[0]) : std::to_string(held.size()) + " tensors") +
+                                 "; for one of all elements use any or all");
+  if (!test.pure.data().writebacks().empty())
+    refuse<TransformError>(loop, "the condition writes to a tensor that it captures: write in the body");
+  RecordedRegion body = record(loop, loop.body, loop.carries, types_of_arguments(loop));
+  check_carries(loop, body.recording.outputs.values, body.recording.outputs.values.size());
+  if (loop.carries.empty()) refuse<TransformError>(loop, "the carry holds no tensor");
+  const RecordedRegion* all[] = {&test, &body};
+  LoopBuilder made(loop, all);
+  LoopBuilder::Region c = made.start("condition", false), r = made.start(loop.api, false);
+  Value holds = build::reshape(c.b, made.emit(c, test, false, true)[0], {});
+  if (c.b.dtype(holds) != boolean) holds = build::compare(c.b, holds, build::zeros_like(c.b, holds), ir::Direction::ne);
+  std::vector<Value> results = made.emit(r, body, false, false);
+  Graph region = r.b.finish(made.carried(r, body, results)), condition_region = c.b.finish({holds});
+  LoopBuilder::Function f = made.function({}, 0, false);
+  Value first = build::while_loop(f.b, condition_region, region, made.num_consts(), max_steps.value_or(-1), f.operands);
+  return made.finish(f, first, 0, {});
+}
+
+Leaves fori_loop(const Loop& loop, const Arg& lower, const Arg& upper) {
+  auto bound = [&](const Arg& a, const char* name) -> std::optional<int64_t> {
+    DType dtype = a.is_tensor() ? impl_of(a.tensor(), loop.api, loop.at).dtype() : a.number().dtype;
+    if (!is_integer(dtype))
+      refuse<DTypeError>(loop, std::string("expected an integer ") + name + " bound, got " +
+                                   (a.is_tensor() ? type_name(a.tensor()) : std::string("a float")));
+    if (!a.is_tensor()) return a.number().integer;
+    if (a.tensor().impl()->shape.numel() != 1)
+      refuse<ShapeError>(loop,
+                         std::string("expected a ") + name + " bound of one element, got " + type_name(a.tensor()));
+    if (tracing()) return {};
+    return a.tensor().item<int64_t>(loop.at);
+  };
+  std::optional<int64_t> from = bound(lower, "lower"), to = bound(upper, "upper");
+  Loop counted = loop;
+  if (from && to) {
+    counted.first = *from;
+    counted.length = std::max<int64_t>(0, *to - *from);
+    return scan(counted);
+  }
+  auto as_counter = [&](const Arg& a) {
+    Emitter e(loop.api, loop.at);
+    if (a.is_tensor()) e.use(a.tensor());
+    return e.result(build::reshape(e.b, operand(e, a, i64, a.is_tensor() ? shape_of(a) : Shape{}), {}));
+  };
+  Tensor bounds[] = {as_counter(lower), as_counter(upper)};
+  OwnStream stream;
+  std::vector<Tensor> args = {bounds[0]};
+  args.insert(args.end(), loop.carries.begin(), loop.carries.end());
+  RecordedRegion body = record(loop, loop.body, args, types_of_arguments(loop));
+  check_carries(loop, body.recording.outputs.values, body.recording.outputs.values.size());
+  if (loop.carries.empty()) refuse<TransformError>(loop, "the carry holds no tensor");
+  const RecordedRegion* all[] = {&body};
+  LoopBuilder made(loop, all);
+  // The upper bound is carried too: it comes last.
+  LoopBuilder::Region c = made.start("condition", false), r = made.start(loop.api, false);
+  Value limit = c.b.param(kCounter), carried_limit = r.b.param(kCounter);
+  Graph condition = c.b.finish({build::compare(c.b, c.carries[0], limit, ir::Direction::lt)});
+  std::vector<Value> results = made.emit(r, body, true, false), outputs = made.carried(r, body, results);
+  outputs.push_back(carried_limit);
+  Graph region = r.b.finish(outputs);
+  LoopBuilder::Function f = made.function(bounds, 0, true);
+  Value first = build::while_loop(f.b, condition, region, made.num_consts(), -1, f.operands);
+  return made.finish(f, first, 0, bounds);
+}
+
+}  // namespace jot::detail

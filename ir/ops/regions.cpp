@@ -1,0 +1,63 @@
+#include "ir/ops/regions.h"
+
+#include <algorithm>
+
+namespace jot::ir {
+
+namespace {
+
+std::string types_text(std::span<const Type* const> types) {
+  std::string text = "(";
+  for (size_t i = 0; i < types.size(); ++i) text += (i ? ", " : "") + to_string(*types[i]);
+  return text + ")";
+}
+
+}  // namespace
+
+std::vector<const Type*> types_of(const GraphData& g, std::span<const Value> values) {
+  std::vector<const Type*> types;
+  for (Value v : values) types.push_back(&g.type(v));
+  return types;
+}
+
+void expect_types(const InferContext& c, const std::string& what, std::span<const Type* const> expected,
+                  std::span<const Type* const> got) {
+  if (!std::ranges::equal(expected, got, [](const Type* x, const Type* y) { return *x == *y; }))
+    c.shape_error(what + ": expected " + types_text(expected) + ", got " + types_text(got));
+}
+
+void expect_pure(const InferContext& c, const std::string& what, const Graph& region) {
+  if (!region.pure() || !region.data().writebacks().empty()) c.shape_error(what + " has effects; functionalize it");
+}
+
+Value zeros(Builder& b, const Type& type) { return build::constant_int(b, type.dtype, type.shape, 0); }
+
+std::vector<Value> params(Builder& b, std::span<const Type> types) {
+  std::vector<Value> result;
+  for (const Type& t : types) result.push_back(b.param(t));
+  return result;
+}
+
+std::vector<uint8_t> dependent_outputs(const Graph& region, std::span<const uint8_t> inputs) {
+  const GraphData& g = region.data();
+  std::vector<uint8_t> depends(g.size(), 0), result;
+  for (size_t i = 0; i < inputs.size(); ++i) depends[g.inputs()[i]] = inputs[i];
+  for (Value v = 0; v < g.size(); ++v)
+    for (Value o : g.operands(v)) depends[v] |= depends[o];
+  for (Value o : g.outputs()) result.push_back(depends[o]);
+  return result;
+}
+
+std::vector<uint8_t> needed_inputs(const Graph& region, std::span<const uint8_t> outputs) {
+  const GraphData& g = region.data();
+  std::vector<uint8_t> needed(g.size(), 0), result;
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (outputs[i]) needed[g.outputs()[i]] = 1;
+  for (Value v = g.size(); v-- > 0;)
+    if (needed[v])
+      for (Value o : g.operands(v)) needed[o] = 1;
+  for (Value v : g.inputs()) result.push_back(needed[v]);
+  return result;
+}
+
+}  // namespace jot::ir

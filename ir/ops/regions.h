@@ -1,0 +1,33 @@
+// What the rules of ops with regions share.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ir/build.h"
+#include "ir/rules.h"
+
+namespace jot::ir {
+
+std::vector<const Type*> types_of(const GraphData& g, std::span<const Value> values);
+
+// ---- inference
+void expect_types(const InferContext& c, const std::string& what, std::span<const Type* const> expected,
+                  std::span<const Type* const> got);
+void expect_pure(const InferContext& c, const std::string& what, const Graph& region);
+
+// ---- building regions
+Value zeros(Builder& b, const Type& type);
+std::vector<Value> params(Builder& b, std::span<const Type> types);
+
+// Sets a flag; whether it was not yet.
+inline bool raised(uint8_t& flag) { return std::exchange(flag, 1) == 0; }
+
+// Which inputs the outputs of a region need, whatever other nodes it has. O(nodes).
+std::vector<uint8_t> needed_inputs(const Graph& region, std::span<const uint8_t> outputs);
+
+// Which outputs of a region depend on the inputs that are flagged. O(nodes).
+std::vector<uint8_t> dependent_outputs(const Graph& region, std::span<const uint8_t> inputs);
+
+}  // namespace jot::ir
