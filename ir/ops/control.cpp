@@ -244,13 +244,18 @@ Trimmed trim_cond(const TrimContext& c) {
   result.results.assign(c.used.begin(), c.used.end());
   result.operands.assign(c.num_operands, 0);
   result.operands[0] = 1;
+  std::vector<Graph> branches;
+  const std::vector<uint8_t> all_inputs(c.num_operands - 1, 1);
   for (size_t i = 0; i < num_branches(c.attrs); ++i) {
-    std::vector<uint8_t> needed = needed_inputs(branch(c.attrs, i), c.used);
+    branches.push_back(c.regions.part(branch(c.attrs, i), c.used, all_inputs));
+    const std::vector<uint8_t> all_outputs(branches.back().data().outputs().size(), 1);
+    std::vector<uint8_t> needed = needed_inputs(branches.back(), all_outputs);
     for (size_t k = 0; k < needed.size(); ++k) result.operands[k + 1] |= needed[k];
   }
-  std::vector<Graph> branches;
-  for (size_t i = 0; i < num_branches(c.attrs); ++i)
-    branches.push_back(c.regions.part(branch(c.attrs, i), c.used, std::span(result.operands).subspan(1)));
+  for (Graph& b : branches) {
+    const std::vector<uint8_t> all_outputs(b.data().outputs().size(), 1);
+    b = c.regions.part(b, all_outputs, std::span(result.operands).subspan(1));
+  }
   result.attrs = Attrs().add(branches);
   return result;
 }

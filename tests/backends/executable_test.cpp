@@ -210,6 +210,7 @@ TEST_CASE("executable: every op row at special values") {
     const Rounding rounding = rounding_of(graph_of(row));
     for (DType d : {f64, f32, bf16, f16})
       for (int64_t n : {0, 61, 64}) {
+        if (is_storage(d) && row.op == ir::Op::cholesky_op) continue;  // rounded, its matrices may not be definite
         auto mapped = [n](const ir::Graph& g) { return n ? mapped_row(g, Lanes::leading, n) : g; };
         const ir::Graph graph = mapped(graph_of(row, d)), wide = mapped(graph_of(row));
         CAPTURE(title(row));
