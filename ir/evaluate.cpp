@@ -58,7 +58,7 @@ void evaluate_widened(const EvalContext& c, EvalRule rule) {
     types[i] = &w.type;
     outs[i] = w.bytes.data();
   }
-  rule({c.attrs, types, operands, outs, c.location, c.call, c.evaluate});
+  rule({c.attrs, types, operands, outs, c.location, c.call, c.evaluate, c.regions});
   for (size_t i = 0; i < types.size(); ++i)
     if (stores(*c.types[i])) convert_elements(*c.types[i], false, outs[i], c.outs[i]);
 }

@@ -55,8 +55,11 @@ inline std::string_view name_of(Op op) { return info(op).name; }
 inline bool is_elementwise(Op op) { return info(op).op_class == OpClass::elementwise; }
 inline bool is_reduction(Op op) { return info(op).op_class == OpClass::reduction; }
 inline bool is_view(Op op) { return info(op).is(Trait::view); }
-// Makes elements from others, rather than moving, repeating or dropping them.
-inline bool computes(Op op) { return info(op).op_class != OpClass::movement && !info(op).is(Trait::moves); }
+// Makes elements from others, rather than moving, repeating or dropping them, or running regions that do.
+inline bool computes(Op op) {
+  const OpClass c = info(op).op_class;
+  return c != OpClass::movement && c != OpClass::control && !info(op).is(Trait::moves);
+}
 // May carry the flag in_place.
 inline bool can_be_in_place(Op op) { return is_elementwise(op) || info(op).is(Trait::overwrites); }
 std::optional<Op> op_named(std::string_view name);

@@ -93,6 +93,7 @@ struct EvalContext {
   Location location;
   const Call& call;
   RegionEvaluator evaluate = nullptr;
+  const RuleContext* regions = nullptr;
   const Type& type = *types[0];
   std::byte* out = outs[0];
   template <class T>
@@ -213,6 +214,8 @@ struct Trimmed {
 };
 using TrimRule = Trimmed (*)(const TrimContext&);
 
+using BodyRule = Graph (*)(AttrView attrs, const RuleContext& regions);
+
 // A rule, or the reason why there is none. Empty slots fail a completeness test.
 template <class Fn>
 struct Slot {
@@ -243,6 +246,7 @@ struct Rules {
   FaultRules faults = {};
   Slot<MovementRule> movement = {};  // of the class movement: which element goes where
   TrimRule trim = nullptr;           // of ops with several results and regions
+  BodyRule body = nullptr;           // of ops that mean something to derivatives alone: what they compute
 };
 const Rules& rules(Op op);
 

@@ -43,6 +43,10 @@ class Sweep {
     known_.clear();
     types_.clear();
     for (Value o : operands) {
+      if (linear_[o] && !is_floating(g_.dtype(o)))
+        throw TransformError("[" + std::string(name_of(g_.op(v))) +
+                             "] cannot be transposed: it is not linear in what it is to be transposed by, as operand " +
+                             to_string(g_.type(o)) + " depends on that" + jot::at(g_.location(v)));
       known_.push_back(linear_[o] ? kNoValue : primal_[o]);
       types_.push_back(&g_.type(o));
     }

@@ -18,6 +18,7 @@
 #include "ir/env.h"
 #include "ir/evaluate.h"
 #include "ir/log.h"
+#include "passes/inline_bodies.h"
 
 namespace jot::cpu {
 
@@ -545,7 +546,7 @@ class ProgramBuilder {
 
 Compiled compile(const Graph& optimised, const CompileOptions& options, bool with_listing) {
   if (!optimised.pure()) throw IrError("[compile] the graph has effects; run functionalize first");
-  return ProgramBuilder(prepare(widen(optimised)), options, with_listing).build();
+  return ProgramBuilder(prepare(widen(passes::inline_bodies(optimised))), options, with_listing).build();
 }
 
 }  // namespace jot::cpu

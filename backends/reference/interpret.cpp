@@ -5,6 +5,7 @@
 
 #include "backends/buffer.h"
 #include "ir/evaluate.h"
+#include "passes/regions.h"
 
 namespace jot::reference {
 namespace {
@@ -57,7 +58,8 @@ class Interpreter {
       types_.push_back(&type);
       outs_.push_back(const_cast<std::byte*>(contents_[r]));
     }
-    ir::evaluate({g_.attrs(v), types_, operands_, outs_, g_.location(v), g_.call(v), interpret});
+    ir::evaluate(
+        {g_.attrs(v), types_, operands_, outs_, g_.location(v), g_.call(v), interpret, &passes::region_passes()});
   }
 
   void copy_repeated() {

@@ -18,7 +18,7 @@ using ir::Value;
 namespace {
 
 ir::Type type_of(const Tensor& t) { return {t.impl()->dtype(), false, t.impl()->shape}; }
-const ir::Type kCounter{i64, false, {}};
+ir::Type counter_type() { return {i64, false, {}}; }
 
 template <class E>
 [[noreturn]] void refuse(const Loop& loop, const std::string& what) {
@@ -27,7 +27,7 @@ template <class E>
 
 std::vector<ir::Type> types_of_arguments(const Loop& loop) {
   std::vector<ir::Type> types;
-  if (loop.counted) types.push_back(kCounter);
+  if (loop.counted) types.push_back(counter_type());
   for (const Tensor& t : loop.carries) types.push_back(type_of(t));
   for (const Tensor& t : loop.xs) {
     types.push_back(type_of(t));
@@ -103,7 +103,7 @@ class LoopBuilder {
   Region start(std::string_view name, bool slices) const {
     Region r(name);
     for (const ir::Type& t : consts_.types) r.consts.push_back(r.b.param(t));
-    if (counted_) r.carries.push_back(r.b.param(kCounter));
+    if (counted_) r.carries.push_back(r.b.param(counter_type()));
     for (const Tensor& t : loop_.carries) r.carries.push_back(r.b.param(type_of(t)));
     for (const ir::Type& t : written_.types) r.carries.push_back(r.b.param(t));
     for (size_t i = 0; slices && i < loop_.xs.size(); ++i) {
@@ -363,7 +363,7 @@ Leaves fori_loop(const Loop& loop, const Arg& lower, const Arg& upper) {
   LoopBuilder made(loop, all);
   // The upper bound is carried too: it comes last.
   LoopBuilder::Region c = made.start("condition", false), r = made.start(loop.api, false);
-  Value limit = c.b.param(kCounter), carried_limit = r.b.param(kCounter);
+  Value limit = c.b.param(counter_type()), carried_limit = r.b.param(counter_type());
   Graph condition = c.b.finish({build::compare(c.b, c.carries[0], limit, ir::Direction::lt)});
   std::vector<Value> results = made.emit(r, body, true, false), outputs = made.carried(r, body, results);
   outputs.push_back(carried_limit);

@@ -2,6 +2,7 @@
 #pragma once
 #include "jot/control.h"
 #include "jot/creation.h"
+#include "jot/custom.h"
 #include "jot/debug.h"
 #include "jot/graphs.h"
 #include "jot/jit.h"

@@ -537,6 +537,43 @@ void control(Table& t) {
     Value first = build::scan(b, body, 0, false, 0, 1, x);
     return build::add(b, first, build::reduce_sum(b, first + 1, std::vector<int64_t>{0}));
   });
+  // Rules of custom ops are what the derivative of their body is.
+  auto body_of = [](Builder& r, Values y) { return build::mul(r, build::unary(r, Op::sin_op, y[0]), y[1]); };
+  auto partials = [](Builder& r, Values y) {
+    return std::pair{build::mul(r, build::unary(r, Op::cos_op, y[0]), y[1]), build::unary(r, Op::sin_op, y[0])};
+  };
+  t.add(Op::checkpoint_op, "a body", {f({3}), f({3})}, [=](Builder& b, Values x) {
+    const std::vector<Type> types = {b.type(x[0]), b.type(x[1])};
+    Graph body = region(types, [=](Builder& r, Values y) { return std::vector<Value>{body_of(r, y), y[1]}; });
+    Value first = b.emit(Op::checkpoint_op, x, Attrs().add(body));
+    return build::mul(b, first, first + 1);
+  });
+  t.add(Op::custom_jvp_op, "the derivative", {f({3}), f({3})}, [=](Builder& b, Values x) {
+    const std::vector<Type> types(2, b.type(x[0])), twice(4, types[0]);
+    Graph body = region(types, [=](Builder& r, Values y) { return std::vector<Value>{body_of(r, y)}; });
+    Graph rule = region(twice, [=](Builder& r, Values y) {
+      auto [dx, dy] = partials(r, y);
+      return std::vector<Value>{body_of(r, y), build::add(r, build::mul(r, dx, y[2]), build::mul(r, dy, y[3]))};
+    });
+    return b.emit(Op::custom_jvp_op, x, Attrs().add(body).add(rule).add(int64_t{0}));
+  });
+  t.add(Op::custom_vjp_op, "the derivative", {f({3}), f({3})}, [=](Builder& b, Values x) {
+    const std::vector<Type> types(2, b.type(x[0])), three(3, types[0]);
+    Graph body = region(types, [=](Builder& r, Values y) { return std::vector<Value>{body_of(r, y)}; });
+    Graph forward = region(types, [=](Builder& r, Values y) { return std::vector<Value>{body_of(r, y), y[0], y[1]}; });
+    Graph backward = region(three, [=](Builder& r, Values y) {
+      auto [dx, dy] = partials(r, y);
+      return std::vector<Value>{build::mul(r, dx, y[2]), build::mul(r, dy, y[2])};
+    });
+    return b.emit(Op::custom_vjp_op, x, Attrs().add(body).add(forward).add(backward).add(int64_t{0}));
+  });
+  t.add(Op::pushforward_op, "of a product", {f({3}), f({3})}, [](Builder& b, Values x) {
+    const std::vector<Type> types(2, b.type(x[0]));
+    Graph backward = region(types, [](Builder& r, Values y) {
+      return std::vector<Value>{build::mul(r, build::unary(r, Op::cos_op, y[0]), y[1])};
+    });
+    return b.emit(Op::pushforward_op, x, Attrs().add(backward).add(int64_t{1}));
+  });
   // While a sum of squares is small; in each lane for as long as it takes there.
   t.add(Op::while_op, "a constant and two states", {f({2}), f({2}), f({})}, [](Builder& b, Values x) {
     const std::vector<Type> types = {b.type(x[0]), b.type(x[1]), b.type(x[2])};

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 using namespace jot;
 
@@ -267,6 +268,33 @@ TEST_CASE("dtypes: gradients, lanes and compiled functions of half floats") {
     std::vector<uint16_t> out(3);
     exe.run_into(std::vector<const void*>{in.data()}, std::vector<void*>{out.data()});
     CHECK(out == bits(x * x));
+  }
+}
+
+TEST_CASE("dtypes: branches and loops of storage dtypes") {
+  for (DType d : {bf16, f16, u8}) {
+    CAPTURE(d);
+    const auto chosen = [](const Tensor& x) {
+      return cond(
+          sum(x) > 3, [](const Tensor& y) { return y * 2; }, [](const Tensor& y) { return y + 1; }, x);
+    };
+    const auto looped = [](const Tensor& x) {
+      auto [total, all] = scan(
+          [](const Tensor& carry, const Tensor& y) {
+            return std::pair{carry + y, carry * y};
+          },
+          zeros_like(x[0]), x);
+      return total + sum(all.to(f32)).to(x.dtype());
+    };
+    const Tensor x = tensor({1, 2, 3}, d);
+    CHECK(chosen(x).to_vector<int>() == Bytes{2, 4, 6});
+    CHECK(jit(chosen)(x).to_vector<int>() == Bytes{2, 4, 6});
+    CHECK(jit(chosen)(x).dtype() == d);
+    CHECK(looped(x).item<int>() == 6 + 0 + 2 + 9);
+    CHECK(jit(looped)(x).item<int>() == 17);
+    CHECK(interpret(trace(looped, x), {x})[0].item<int>() == 17);
+    if (is_floating(d)) CHECK(grad(looped)(x).dtype() == d);
+    if (is_floating(d)) CHECK(jit(grad(looped))(x).to_vector<int>() == grad(looped)(x).to_vector<int>());
   }
 }
 

@@ -1,6 +1,7 @@
 #include "backends/cpu/ops/cpu_ops.h"
 
 #include "ir/movement.h"
+#include "ir/rules.h"
 
 namespace jot::cpu {
 
@@ -21,6 +22,7 @@ void define_clustered(CpuTable& table) {
   table[Op::dot_op].kernel = InKernel::terms;
   table[Op::gather_op].kernel = InKernel::gathered;
   table.each(is_effect, [](CpuOp& op) { op.why = "functionalize gives it meaning"; });
+  table.each([](Op op) { return ir::rules(op).body != nullptr; }, [](CpuOp& op) { op.why = "its body is inlined"; });
   table[Op::param_op].why = "it is there when a call begins";
   table[Op::result_op].why = "made with the result before it";
 }
