@@ -10,6 +10,7 @@
 
 #include "backends/cpu/runtime/pool.h"
 #include "ir/rules.h"
+#include "passes/regions.h"
 #include "tests/ops/rows.h"
 
 using namespace jot;
@@ -48,7 +49,8 @@ void compare(const ir::Graph& graph, const std::vector<HostTensor>& inputs) {
       std::ranges::fill(outs[r].bytes, std::byte{0xff});
       out_pointers.push_back(outs[r].bytes.data());
     }
-    ir::rules(g.op(v)).eval.fn({g.attrs(v), types, arrays, evaluated, {}, g.call(v), reference::interpret});
+    ir::rules(g.op(v)).eval.fn(
+        {g.attrs(v), types, arrays, evaluated, {}, g.call(v), reference::interpret, &passes::region_passes()});
     auto routine = cpu::make_routine(g, v, 1);
     if (!routine) continue;
     std::vector<std::byte> scratch(static_cast<size_t>(routine->scratch_bytes) + 64);
