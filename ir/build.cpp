@@ -251,6 +251,21 @@ Value add_any(Builder& b, Value x, Value y) {
   return b.emit(Op::add_any_op, {x, y});
 }
 
+Value accumulated(Builder& b, Value sum, Value ct) {
+  if (sum == kNoValue || ct == kNoValue) return add_any(b, sum, ct);
+  const GraphData& g = b.graph();
+  auto into_zeros = [&](Value v) {
+    if (g.op(v) != Op::scatter_add_op) return false;
+    Value into = g.operand(v, 0);
+    Ints data = g.op(into) == Op::const_op ? g.attrs(into).ints(Key::data) : Ints();
+    return data.size() == 1 && data[0] == 0;
+  };
+  if (!into_zeros(ct)) std::swap(sum, ct);
+  if (!into_zeros(ct)) return add_any(b, ct, sum);
+  const std::vector<int64_t> words(g.words(ct).begin(), g.words(ct).end());
+  return b.emit(Op::scatter_add_op, {sum, g.operand(ct, 1), g.operand(ct, 2)}, words);
+}
+
 Value integer_pow(Builder& b, Value x, int64_t n) { return b.emit(Op::integer_pow_op, {x}, Attrs(n)); }
 
 Value compare(Builder& b, Value x, Value y, Direction direction) {

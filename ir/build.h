@@ -67,6 +67,8 @@ inline Value neg(Builder& b, Value x) { return unary(b, Op::neg_op, x); }
 Value scale(Builder& b, Value x, double factor);  // x * factor
 Value add_any(Builder& b, Value x, Value y);      // kNoValue is a symbolic zero
 Value integer_pow(Builder& b, Value x, int64_t n);
+// The same, where one is a scatter into zeros: the other is scattered into.
+Value accumulated(Builder& b, Value sum, Value ct);
 Value compare(Builder& b, Value x, Value y, Direction direction);
 
 // order: the first of as many results

@@ -18,7 +18,7 @@ const ForkHandlers in_process(nullptr, (enlist(), enlist));
 }  // namespace
 
 void rare_fence() {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  full_fence();
   if (detail::rare_fence_serves_both) membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 }
 

@@ -20,7 +20,7 @@ class Sweep {
   Sweep(Builder& b, const GraphData& g, const std::vector<uint8_t>& linear, const Rewriter& primal)
       : b_(b), g_(g), linear_(linear), primal_(primal), cotangent_(g.size(), kNoValue) {}
 
-  void add(Value v, Value ct) { cotangent_[v] = build::add_any(b_, cotangent_[v], ct); }
+  void add(Value v, Value ct) { cotangent_[v] = build::accumulated(b_, cotangent_[v], ct); }
   Value at(Value v) const { return cotangent_[v]; }
 
   void run() {

@@ -363,13 +363,15 @@ void transpose_scatter_set(const TransposeContext& c) {
   Builder& b = c.b;
   GatherDims dims = gather_dims(c.attrs);
   IndexMode mode = c.attrs.mode();
-  bool unique = c.attrs.integer(Key::unique) != 0;
   const Type &x = *c.types[0], &updates = *c.types[2];
   Value indices = c.operands[1];
+  const bool one_index = b.shape(indices).numel() == static_cast<int64_t>(dims.index_map.size());
+  bool unique = one_index || c.attrs.integer(Key::unique) != 0;
+  std::vector<int64_t> sizes = slice_sizes(dims, x.shape, updates.shape);
+  // Read before it is overwritten: so it may be in place.
+  Value read = c.linear(2) ? build::gather(b, c.ct, indices, dims, sizes, mode) : kNoValue;
   if (c.linear(0)) c.cotangents[0] = build::scatter_set(b, c.ct, indices, zeros(b, updates), dims, mode, unique);
   if (!c.linear(2)) return;
-  std::vector<int64_t> sizes = slice_sizes(dims, x.shape, updates.shape);
-  Value read = build::gather(b, c.ct, indices, dims, sizes, mode);
   if (!unique) {
     Value number = build::reshape(b, build::iota(b, DType::i64, Shape{updates.shape.numel()}, 0), updates.shape);
     Value writer = build::constant_int(b, DType::i64, x.shape, -1);

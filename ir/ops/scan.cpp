@@ -300,7 +300,7 @@ void transpose_scan(const TransposeContext& c) {
     if (has_ct[k])
       outputs.push_back(connected[p.consts + k] ? made[p.consts + k] : zeros(b, type_of_input(p.consts + k)));
   for (size_t i = 0; i < p.consts; ++i)
-    if (connected[i]) outputs.push_back(build::add_any(b, sums[i], made[i]));
+    if (connected[i]) outputs.push_back(build::accumulated(b, sums[i], made[i]));
   for (size_t i = p.first_x(); i < inputs; ++i)
     if (connected[i]) outputs.push_back(made[i]);
   if (outputs.empty()) return;

@@ -408,7 +408,7 @@ class WhileTranspose {
       outputs.push_back(ct != kNoValue ? ct : zeros(b, type(s_.consts + k)));
     }
     for (size_t i = 0; i < s_.consts; ++i)
-      if (sums[i] != kNoValue) outputs.push_back(build::add_any(b, sums[i], into[i]));
+      if (sums[i] != kNoValue) outputs.push_back(build::accumulated(b, sums[i], into[i]));
     return c_.regions.simplified(b.finish(outputs));
   }
 
