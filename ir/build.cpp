@@ -245,6 +245,9 @@ Value scale(Builder& b, Value x, double factor) {
   return mul(b, x, constant(b, b.dtype(x), b.shape(x), factor));
 }
 
+Value zeros(Builder& b, const Type& type) { return constant_int(b, type.dtype, type.shape, 0); }
+Value or_zeros(Builder& b, Value v, const Type& type) { return v != kNoValue ? v : zeros(b, type); }
+
 Value add_any(Builder& b, Value x, Value y) {
   if (x == kNoValue) return y;
   if (y == kNoValue) return x;

@@ -65,7 +65,9 @@ inline Value mul_no_nan(Builder& b, Value x, Value y) { return binary(b, Op::mul
 inline Value div(Builder& b, Value x, Value y) { return binary(b, Op::div_op, x, y); }
 inline Value neg(Builder& b, Value x) { return unary(b, Op::neg_op, x); }
 Value scale(Builder& b, Value x, double factor);  // x * factor
-Value add_any(Builder& b, Value x, Value y);      // kNoValue is a symbolic zero
+Value zeros(Builder& b, const Type& type);
+Value or_zeros(Builder& b, Value v, const Type& type);  // v, or if it is kNoValue zeros
+Value add_any(Builder& b, Value x, Value y);            // kNoValue is a symbolic zero
 Value integer_pow(Builder& b, Value x, int64_t n);
 // The same, where one is a scatter into zeros: the other is scattered into.
 Value accumulated(Builder& b, Value sum, Value ct);

@@ -31,6 +31,7 @@ struct Type {
 };
 inline Type token_type() { return {DType::boolean, true, {}}; }
 std::string to_string(const Type& type);  // "f32[2,3]", "token"
+inline int64_t bytes_of(const Type& type) { return type.token ? 0 : type.shape.numel() * size_of(type.dtype); }
 
 // The user's call that a node was made for, in whose terms the faults of its data are told.
 struct Call {

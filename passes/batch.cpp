@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "ir/build.h"
-#include "passes/dependence.h"
+#include "ir/dependence.h"
 #include "passes/regions.h"
 #include "passes/rewrite.h"
 

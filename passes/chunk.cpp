@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "ir/build.h"
-#include "passes/dependence.h"
+#include "ir/dependence.h"
 #include "passes/inline.h"
 #include "passes/rewrite.h"
 #include "passes/transforms.h"

@@ -16,10 +16,6 @@ using namespace ir;
 
 namespace {
 
-Value or_zeros(Builder& b, Value v, const Type& type) {
-  return v != kNoValue ? v : build::constant_int(b, type.dtype, type.shape, 0);
-}
-
 // Results first, then `derived`, then writebacks. `values` are the outputs of g as they are in b.
 Graph finish_with(Builder& b, const GraphData& g, std::span<const Value> values, std::span<const Value> derived) {
   std::span<const Value> results = values.first(g.num_results()), written = values.subspan(g.num_results());
@@ -39,7 +35,8 @@ Graph forward(const Graph& graph, std::span<const uint8_t> active, size_t num_va
   for (size_t i = 0; i < args.size(); ++i)
     if (active[i]) tangents[i] = b.param(g.type(g.inputs()[i]), derived_name(g.input_name(i), "_t"));
   Dual dual = linearize_into(b, g, args, tangents, zeros);
-  for (size_t i = 0; i < num_values; ++i) derived.push_back(or_zeros(b, dual.tangents[i], g.type(g.outputs()[i])));
+  for (size_t i = 0; i < num_values; ++i)
+    derived.push_back(build::or_zeros(b, dual.tangents[i], g.type(g.outputs()[i])));
   return finish_with(b, g, dual.values, derived);
 }
 
@@ -56,7 +53,7 @@ Graph reverse(const Graph& graph, std::span<const uint8_t> active, size_t num_va
   size_t next = 0;
   for (size_t i = 0; i < active.size(); ++i)
     if (active[i]) {
-      derived[next] = or_zeros(b, derived[next], g.type(g.inputs()[i]));
+      derived[next] = build::or_zeros(b, derived[next], g.type(g.inputs()[i]));
       ++next;
     }
   return finish_with(b, g, values, derived);

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "ir/build.h"
+#include "ir/dependence.h"
 #include "ir/rules.h"
-#include "passes/dependence.h"
 #include "passes/regions.h"
 #include "passes/rewrite.h"
 

@@ -26,7 +26,6 @@ using namespace ir;
 
 namespace {
 
-int64_t bytes_of(const Type& t) { return t.shape.numel() * size_of(t.dtype); }
 int64_t aligned(int64_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
 
 class Timer {

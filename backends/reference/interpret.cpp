@@ -12,8 +12,6 @@ namespace {
 
 using namespace ir;
 
-size_t bytes_of(const Type& t) { return static_cast<size_t>(t.shape.numel()) * static_cast<size_t>(size_of(t.dtype)); }
-
 class Interpreter {
  public:
   Interpreter(const GraphData& g, std::span<const void* const> inputs, std::span<void* const> outputs)
@@ -52,7 +50,7 @@ class Interpreter {
     for (Value r = v; r < v + g_.results(v); ++r) {
       const Type& type = g_.type(r);
       if (contents_[r] == nullptr) {
-        owned_[r] = Buffer::allocate(static_cast<int64_t>(bytes_of(type)), size_of(type.dtype));
+        owned_[r] = Buffer::allocate(bytes_of(type), size_of(type.dtype));
         contents_[r] = static_cast<const std::byte*>(owned_[r].data());
       }
       types_.push_back(&type);
@@ -65,7 +63,7 @@ class Interpreter {
   void copy_repeated() {
     std::span<const Value> values = g_.outputs();
     for (size_t i = 0; i < values.size(); ++i) {
-      size_t bytes = bytes_of(g_.type(values[i]));
+      auto bytes = static_cast<size_t>(bytes_of(g_.type(values[i])));
       if (contents_[values[i]] != outputs_[i] && bytes != 0) std::memcpy(outputs_[i], contents_[values[i]], bytes);
     }
   }

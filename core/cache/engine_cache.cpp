@@ -43,8 +43,6 @@ LruTable<CompileKey, CompiledGraph>& table() {
   return *t;
 }
 
-int64_t bytes_of(const ir::Type& type) { return type.token ? 0 : type.shape.numel() * size_of(type.dtype); }
-
 // Memory ran out for a value, or (all) for what is kept meanwhile, of which it is the largest.
 [[noreturn]] void no_memory(const ir::GraphData& g, ir::Value v, bool all, const MemoryError& e) {
   if (g.op(v) == ir::Op::read_op) v = g.operand(v, 1);

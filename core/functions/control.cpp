@@ -21,7 +21,6 @@ namespace {
 using Branch = RecordedRegion;
 
 void check_results(std::string_view api, std::span<const Branch> branches, const Fn& fn, Location at) {
-  auto type_of = [](const Tensor& t) { return ir::Type{t.impl()->dtype(), false, t.impl()->shape}; };
   const Leaves& first = branches[0].recording.outputs.values;
   auto refuse = [&](const std::string& what) {
     throw TransformError("[" + std::string(api) +

@@ -4,7 +4,6 @@
 #include "core/functions/regions.h"
 #include "core/record/splice.h"
 #include "jot/control.h"
-#include "passes/functionalize.h"
 #include "passes/inline.h"
 
 namespace jot::detail {
@@ -14,28 +13,18 @@ using ir::Value;
 
 namespace {
 
-ir::Type type_of(const Tensor& t) { return {t.impl()->dtype(), false, t.impl()->shape}; }
-
 [[noreturn]] void refuse(const Custom& c, const std::string& what) {
   throw TransformError("[" + std::string(c.api) + "] " + what + jot::at(c.at));
 }
 
-RecordedRegion record(const Custom& c, Fn fn, std::span<const Tensor> args) {
-  for (size_t i = 0; i < args.size(); ++i)
-    if (!args[i].defined()) refuse(c, fn.name(Role::argument, i) + " is an undefined Tensor");
-  RecordedRegion r;
+std::vector<ir::Type> types_of(std::span<const Tensor> tensors) {
   std::vector<ir::Type> types;
-  for (const Tensor& t : args) types.push_back(type_of(t));
-  const std::vector<uint8_t> copied(args.size(), 1);
-  r.recording = record_function(fn, args,
-                                {.kind = TraceKind::functionalize,
-                                 .scope = std::string(c.api),
-                                 .at = c.at,
-                                 .row_major = true,
-                                 .region = true,
-                                 .repeats = true},
-                                {}, types, copied);
-  r.pure = passes::functionalize(r.recording.graph);
+  for (const Tensor& t : tensors) types.push_back(type_of(t));
+  return types;
+}
+
+RecordedRegion record(const Custom& c, Fn fn, std::span<const Tensor> args) {
+  RecordedRegion r = record_region(c.api, fn, args, c.at, types_of(args));
   for (uint32_t w : r.pure.data().writebacks())
     refuse(c, r.recording.bindings[w].kind == Binding::Kind::argument
                   ? "the function writes to an argument: write to a clone() of it"
@@ -46,14 +35,14 @@ RecordedRegion record(const Custom& c, Fn fn, std::span<const Tensor> args) {
 // What all regions capture.
 class CapturedInputs {
  public:
-  explicit CapturedInputs(std::span<const RecordedRegion* const> regions) {
-    for (const RecordedRegion* r : regions) {
+  explicit CapturedInputs(std::span<RecordedRegion* const> regions) {
+    for (RecordedRegion* r : regions) {
       draws_ |= r->recording.random_draws > 0;
-      for (size_t i = 0; i < r->recording.bindings.size(); ++i) {
-        const Binding& b = r->recording.bindings[i];
-        if (b.kind == Binding::Kind::argument) continue;
-        places_.push_back({r, i, inputs_.place(b, r->pure.data().type(r->pure.data().inputs()[i]))});
-      }
+      const ir::GraphData& g = r->pure.data();
+      r->places.resize(r->recording.bindings.size());
+      for (size_t i = 0; i < r->places.size(); ++i)
+        if (const Binding& b = r->recording.bindings[i]; b.kind != Binding::Kind::argument)
+          r->places[i] = inputs_.place(b, g.type(g.inputs()[i]));
     }
   }
   size_t size() const { return inputs_.bindings.size(); }
@@ -68,33 +57,17 @@ class CapturedInputs {
     std::vector<Value> captured, given, all;
     for (const ir::Type& t : inputs_.types) captured.push_back(b.param(t));
     for (const ir::Type& t : args) given.push_back(b.param(t));
-    for (size_t i = 0; i < r.recording.bindings.size(); ++i) {
+    for (size_t i = 0; i < r.places.size(); ++i) {
       const Binding& binding = r.recording.bindings[i];
-      if (binding.kind == Binding::Kind::argument) {
-        all.push_back(given[binding.argument]);
-        continue;
-      }
-      for (const Place& p : places_)
-        if (p.region == &r && p.binding == i) all.push_back(captured[p.place]);
+      all.push_back(binding.kind == Binding::Kind::argument ? given[binding.argument] : captured[r.places[i]]);
     }
     return b.finish(passes::inline_graph(b, g, all));
   }
 
  private:
-  struct Place {
-    const RecordedRegion* region;
-    size_t binding, place;
-  };
   RegionInputs inputs_;
-  std::vector<Place> places_;
   bool draws_ = false;
 };
-
-std::vector<ir::Type> types_of(std::span<const Tensor> tensors) {
-  std::vector<ir::Type> types;
-  for (const Tensor& t : tensors) types.push_back(type_of(t));
-  return types;
-}
 
 // Records one op of captured tensors and arguments.
 Leaves emit(const Custom& c, ir::Op op, const CapturedInputs& captured, const ir::Attrs& attrs, size_t results) {
@@ -129,7 +102,7 @@ Leaves checkpoint(const Custom& c) {
   OwnStream stream;
   RecordedRegion body = record(c, c.f, c.args);
   if (body.recording.outputs.values.empty()) return {};
-  const RecordedRegion* all[] = {&body};
+  RecordedRegion* all[] = {&body};
   CapturedInputs captured(all);
   Graph region = captured.region(body, types_of(c.args));
   return emit(c, ir::Op::checkpoint_op, captured, ir::Attrs().add(region), body.recording.outputs.values.size());
@@ -146,7 +119,7 @@ Leaves custom_jvp(const Custom& c, Fn rule) {
   expected.insert(expected.end(), expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(results));
   check_types(c, rule, "the rule", expected, types_of(derivative.recording.outputs.values));
   if (results == 0) return {};
-  const RecordedRegion* all[] = {&body, &derivative};
+  RecordedRegion* all[] = {&body, &derivative};
   CapturedInputs captured(all);
   ir::Attrs attrs;
   attrs.add(captured.region(body, types_of(c.args))).add(captured.region(derivative, types_of(twice)));
@@ -168,7 +141,7 @@ Leaves custom_vjp(const Custom& c, Fn forward, Backward backward) {
   for (const Tensor& t : c.args) cotangents.push_back(type_of(t));
   check_types(c, back, "bwd", cotangents, types_of(behind.recording.outputs.values));
   if (results == 0) return {};
-  const RecordedRegion* all[] = {&body, &ahead, &behind};
+  RecordedRegion* all[] = {&body, &ahead, &behind};
   CapturedInputs captured(all);
   Graph rule = captured.region(behind, types_of(shapes));
   // Of arguments that have no derivative the rule's result is dropped.

@@ -6,7 +6,6 @@
 #include "core/functions/regions.h"
 #include "core/record/splice.h"
 #include "passes/drop_writebacks.h"
-#include "passes/functionalize.h"
 #include "passes/inline.h"
 
 namespace jot::detail {
@@ -17,7 +16,6 @@ using ir::Value;
 
 namespace {
 
-ir::Type type_of(const Tensor& t) { return {t.impl()->dtype(), false, t.impl()->shape}; }
 ir::Type counter_type() { return {i64, false, {}}; }
 
 template <class E>
@@ -36,23 +34,12 @@ std::vector<ir::Type> types_of_arguments(const Loop& loop) {
   return types;
 }
 
-// Its captures are inputs; writes to its arguments end with the step.
-RecordedRegion record(const Loop& loop, Fn fn, std::span<const Tensor> args, std::span<const ir::Type> types) {
-  for (size_t i = 0; i < args.size(); ++i)
-    if (!args[i].defined()) refuse<TransformError>(loop, fn.name(Role::argument, i) + " is an undefined Tensor");
-  RecordedRegion r;
-  const std::vector<uint8_t> copied(args.size(), 1);
-  r.recording = record_function(fn, args,
-                                {.kind = TraceKind::functionalize,
-                                 .scope = std::string(loop.api),
-                                 .at = loop.at,
-                                 .row_major = true,
-                                 .region = true,
-                                 .repeats = true},
-                                {}, types, copied);
+// Writes to its arguments end with the step.
+RecordedRegion record(const Loop& loop, Fn fn, std::span<const Tensor> args) {
+  RecordedRegion r = record_region(loop.api, fn, args, loop.at, types_of_arguments(loop));
   std::vector<uint8_t> arguments;
   for (const Binding& b : r.recording.bindings) arguments.push_back(b.kind == Binding::Kind::argument);
-  r.pure = passes::drop_writebacks(passes::functionalize(r.recording.graph), arguments);
+  r.pure = passes::drop_writebacks(r.pure, arguments);
   return r;
 }
 
@@ -71,28 +58,28 @@ void check_carries(const Loop& loop, const Leaves& values, size_t returned) {
 // A loop in the making: what its regions see as constants, and what they carry.
 class LoopBuilder {
  public:
-  LoopBuilder(const Loop& loop, std::span<const RecordedRegion* const> regions) : loop_(loop) {
-    for (const RecordedRegion* r : regions) {
-      counted_ |= r->recording.random_draws > 0;
-      const ir::GraphData& g = r->pure.data();
-      for (uint32_t w : g.writebacks()) place(r->recording.bindings[w], g.type(g.inputs()[w]), true);
+  LoopBuilder(const Loop& loop, std::span<RecordedRegion* const> regions) : loop_(loop), counted_(loop.counted) {
+    auto each_captured = [&](auto f) {
+      for (RecordedRegion* r : regions)
+        for (size_t i = 0; i < r->recording.bindings.size(); ++i)
+          if (const Binding& b = r->recording.bindings[i]; b.kind != Binding::Kind::argument) f(*r, i, b);
+    };
+    for (RecordedRegion* r : regions) {
+      r->places.resize(r->recording.bindings.size());
+      for (uint32_t w : r->pure.data().writebacks()) written_.place(r->recording.bindings[w], type_of_input(*r, w));
     }
-    counted_ |= loop.counted;
-    for (const RecordedRegion* r : regions)
-      for (size_t i = 0; i < r->recording.bindings.size(); ++i) {
-        const Binding& b = r->recording.bindings[i];
-        place(b, r->pure.data().type(r->pure.data().inputs()[i]), false);
-        if (b.kind == Binding::Kind::literal) literals_.push_back({r, i, consts_.bindings.size() - 1});
-      }
+    each_captured([&](RecordedRegion& r, size_t i, const Binding& b) {
+      draws_ |= b.kind == Binding::Kind::rng_key;
+      std::optional<size_t> written = written_.find(b);
+      r.places[i] = written ? *written : consts_.place(b, type_of_input(r, i));
+    });
+    counted_ |= draws_;
   }
 
   bool counted() const { return counted_; }
-  bool draws() const { return draws_; }
   size_t num_consts() const { return consts_.bindings.size(); }
   // counter, carries, written captures
   size_t num_carries() const { return counted_ + loop_.carries.size() + written_.bindings.size(); }
-  std::span<const Binding> consts() const { return consts_.bindings; }
-  std::span<const Binding> written() const { return written_.bindings; }
 
   struct Region {
     ir::Builder b;
@@ -114,33 +101,20 @@ class LoopBuilder {
     return r;
   }
 
-  // Emits a recorded region; its results, then the new contents of what it writes. `stream`: names its draws apart.
+  // Emits a recorded region; its results, then the new contents of what it writes. numbered: its first argument is the
+  // number of the step. A condition draws apart from the body.
   std::vector<Value> emit(Region& r, const RecordedRegion& recorded, bool numbered, bool condition) const {
+    const std::vector<Binding>& bindings = recorded.recording.bindings;
     std::vector<Value> args;
-    for (const Binding& b : recorded.recording.bindings) {
-      switch (b.kind) {
-        case Binding::Kind::argument: {
-          size_t i = b.argument;
-          if (numbered && i == 0) {
-            args.push_back(r.carries[0]);
-            break;
-          }
-          i -= numbered;
-          args.push_back(i < loop_.carries.size() ? r.carries[counted_ + i] : r.xs[i - loop_.carries.size()]);
-          break;
-        }
-        case Binding::Kind::rng_key: {
-          Value step = r.carries[0];
-          if (condition) step = build::unary(r.b, ir::Op::not_op, step);
-          args.push_back(r.b.emit(ir::Op::fold_in_op, {r.consts[*find(consts_, b)], step}));
-          break;
-        }
-        default:
-          if (std::optional<size_t> w = find(written_, b))
-            args.push_back(r.carries[counted_ + loop_.carries.size() + *w]);
-          else
-            args.push_back(r.consts[b.kind == Binding::Kind::literal ? literal(recorded, b) : *find(consts_, b)]);
-      }
+    for (size_t i = 0; i < bindings.size(); ++i) {
+      const Binding& b = bindings[i];
+      const size_t place = recorded.places[i], first_written = counted_ + loop_.carries.size();
+      if (b.kind == Binding::Kind::argument)
+        args.push_back(argument(r, b.argument, numbered));
+      else if (b.kind == Binding::Kind::rng_key)
+        args.push_back(r.b.emit(ir::Op::fold_in_op, {r.consts[place], step_of(r, condition)}));
+      else
+        args.push_back(written_.find(b) ? r.carries[first_written + place] : r.consts[place]);
     }
     return passes::inline_graph(r.b, recorded.pure.data(), args);
   }
@@ -154,7 +128,7 @@ class LoopBuilder {
     for (size_t w = 0; w < written_.bindings.size(); ++w) {
       Value contents = r.carries[counted_ + loop_.carries.size() + w];
       for (size_t i = 0; i < g.writebacks().size(); ++i)
-        if (find(written_, body.recording.bindings[g.writebacks()[i]]) == w) contents = values[g.num_results() + i];
+        if (body.places[g.writebacks()[i]] == w) contents = values[g.num_results() + i];
       outputs.push_back(contents);
     }
     return outputs;
@@ -212,38 +186,21 @@ class LoopBuilder {
   }
 
  private:
-  static std::optional<size_t> find(const RegionInputs& in, const Binding& b) {
-    for (size_t i = 0; i < in.bindings.size(); ++i) {
-      const Binding& known = in.bindings[i];
-      if (known.kind != b.kind) continue;
-      if (b.kind == Binding::Kind::capture && known.capture.impl()->storage != b.capture.impl()->storage) continue;
-      return i;
-    }
-    return {};
+  static const ir::Type& type_of_input(const RecordedRegion& r, size_t i) {
+    const ir::GraphData& g = r.pure.data();
+    return g.type(g.inputs()[i]);
   }
-  // Literals are not shared.
-  size_t literal(const RecordedRegion& r, const Binding& b) const {
-    auto n = static_cast<size_t>(&b - r.recording.bindings.data());
-    for (const auto& [region, binding, place] : literals_)
-      if (region == &r && binding == n) return place;
-    internal_error("a literal of a loop", loop_.api);
+  Value argument(const Region& r, size_t i, bool numbered) const {
+    if (numbered && i == 0) return r.carries[0];
+    i -= numbered;
+    return i < loop_.carries.size() ? r.carries[counted_ + i] : r.xs[i - loop_.carries.size()];
   }
-  void place(const Binding& b, const ir::Type& type, bool writes) {
-    if (b.kind == Binding::Kind::argument) return;
-    if (b.kind == Binding::Kind::rng_key) draws_ = true;
-    if (writes)
-      written_.place(b, type);
-    else if (!find(written_, b))
-      consts_.place(b, type);
+  static Value step_of(Region& r, bool condition) {
+    return condition ? build::unary(r.b, ir::Op::not_op, r.carries[0]) : r.carries[0];
   }
 
   const Loop& loop_;
   RegionInputs consts_, written_;
-  struct Literal {
-    const RecordedRegion* region;
-    size_t binding, place;
-  };
-  std::vector<Literal> literals_;
   bool counted_ = false, draws_ = false;
 };
 
@@ -280,14 +237,13 @@ Leaves scan(const Loop& loop) {
   if (length < 0) refuse<ShapeError>(loop, "expected a length that is not negative, got " + std::to_string(length));
   OwnStream stream;
   std::vector<Tensor> args;
-  std::vector<ir::Type> types = types_of_arguments(loop);
   if (loop.counted) args.push_back(empty(i64, {}));
   args.insert(args.end(), loop.carries.begin(), loop.carries.end());
   args.insert(args.end(), loop.xs.begin(), loop.xs.end());
-  RecordedRegion body = record(loop, loop.body, args, types);
+  RecordedRegion body = record(loop, loop.body, args);
   const Leaves& values = body.recording.outputs.values;
   check_carries(loop, values, loop.carries_of ? loop.carries_of(loop.body.self) : values.size());
-  const RecordedRegion* all[] = {&body};
+  RecordedRegion* all[] = {&body};
   LoopBuilder made(loop, all);
   size_t ys = values.size() - loop.carries.size();
   if (made.num_carries() + ys == made.counted()) return {};
@@ -304,7 +260,7 @@ Leaves while_loop(const Loop& loop, Fn condition, std::optional<int64_t> max_ste
   if (max_steps && *max_steps < 0)
     refuse<Error>(loop, "expected max_steps that is not negative, got " + std::to_string(*max_steps));
   OwnStream stream;
-  RecordedRegion test = record(loop, condition, loop.carries, types_of_arguments(loop));
+  RecordedRegion test = record(loop, condition, loop.carries);
   const Leaves& held = test.recording.outputs.values;
   if (held.size() != 1 || held[0].impl()->shape.numel() != 1)
     refuse<ShapeError>(loop, "expected a condition of one element, got " +
@@ -312,10 +268,10 @@ Leaves while_loop(const Loop& loop, Fn condition, std::optional<int64_t> max_ste
                                  "; for one of all elements use any or all");
   if (!test.pure.data().writebacks().empty())
     refuse<TransformError>(loop, "the condition writes to a tensor that it captures: write in the body");
-  RecordedRegion body = record(loop, loop.body, loop.carries, types_of_arguments(loop));
+  RecordedRegion body = record(loop, loop.body, loop.carries);
   check_carries(loop, body.recording.outputs.values, body.recording.outputs.values.size());
   if (loop.carries.empty()) refuse<TransformError>(loop, "the carry holds no tensor");
-  const RecordedRegion* all[] = {&test, &body};
+  RecordedRegion* all[] = {&test, &body};
   LoopBuilder made(loop, all);
   LoopBuilder::Region c = made.start("condition", false), r = made.start(loop.api, false);
   Value holds = build::reshape(c.b, made.emit(c, test, false, true)[0], {});
@@ -356,10 +312,10 @@ Leaves fori_loop(const Loop& loop, const Arg& lower, const Arg& upper) {
   OwnStream stream;
   std::vector<Tensor> args = {bounds[0]};
   args.insert(args.end(), loop.carries.begin(), loop.carries.end());
-  RecordedRegion body = record(loop, loop.body, args, types_of_arguments(loop));
+  RecordedRegion body = record(loop, loop.body, args);
   check_carries(loop, body.recording.outputs.values, body.recording.outputs.values.size());
   if (loop.carries.empty()) refuse<TransformError>(loop, "the carry holds no tensor");
-  const RecordedRegion* all[] = {&body};
+  RecordedRegion* all[] = {&body};
   LoopBuilder made(loop, all);
   // The upper bound is carried too: it comes last.
   LoopBuilder::Region c = made.start("condition", false), r = made.start(loop.api, false);

@@ -12,9 +12,7 @@
 namespace jot::detail {
 
 // "f32[2,3]"
-inline std::string type_name(const Tensor& t) {
-  return ir::to_string(ir::Type{t.impl()->dtype(), false, t.impl()->shape});
-}
+inline std::string type_name(const Tensor& t) { return ir::to_string(type_of(t)); }
 inline const Shape& shape_of(const Tensor& t) { return t.impl()->shape; }
 inline const Shape& shape_of(const Arg& a) {
   static const auto* scalar = new Shape;

@@ -48,6 +48,15 @@ void append_cotangent(Leaves& to, const A& argument, const Ct& ct, size_t positi
   to.insert(to.end(), given.begin(), given.end());
 }
 
+// Where nothing is recorded no derivative will ask for a rule: the function is called.
+template <class C>
+auto called(C& call) {
+  Outputs direct;
+  Fn fn = call.fn();
+  fn.call(fn.self, call.leaves, direct);
+  return call.output(direct.values);
+}
+
 template <class F, class Rule>
 class CustomJvp {
  public:
@@ -56,12 +65,7 @@ class CustomJvp {
   auto operator()(const A&... a) const {
     using Call = detail::Call<false, F, A...>;
     Call call(f_, a...);
-    if (!tracing()) {
-      Outputs direct;
-      Fn fn = call.fn();
-      fn.call(fn.self, call.leaves, direct);
-      return call.output(direct.values);
-    }
+    if (!tracing()) return called(call);
     using Primals = std::tuple<argument_t<A>...>;
     const Primals primals(a...);
     detail::Call<false, Rule, Primals, Primals> rule(rule_, primals, primals);
@@ -84,12 +88,7 @@ class CustomVjp {
   auto operator()(const A&... a) const {
     using Call = detail::Call<false, F, A...>;
     Call call(f_, a...);
-    if (!tracing()) {
-      Outputs direct;
-      Fn fn = call.fn();
-      fn.call(fn.self, call.leaves, direct);
-      return call.output(direct.values);
-    }
+    if (!tracing()) return called(call);
     using Forward = detail::Call<false, Fwd, A...>;
     using Result = typename Forward::Result;
     static_assert(is_pair<Result>, "the forward rule of custom_vjp returns a std::pair{out, residuals}");
@@ -140,12 +139,7 @@ class Checkpoint {
   template <class... A>
   auto operator()(const A&... a) const {
     detail::Call<false, F, A...> call(f_, a...);
-    if (!tracing()) {
-      Outputs direct;
-      Fn fn = call.fn();
-      fn.call(fn.self, call.leaves, direct);
-      return call.output(direct.values);
-    }
+    if (!tracing()) return called(call);
     return call.output(checkpoint({"checkpoint", call.fn(), call.leaves, at_}));
   }
 

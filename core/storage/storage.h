@@ -110,6 +110,8 @@ struct BaseTensor : TensorImpl {
   Storage contents;
 };
 
+inline ir::Type type_of(const Tensor& t) { return {t.impl()->dtype(), false, t.impl()->shape}; }
+
 // The base of a tensor's storage.
 std::shared_ptr<TensorImpl> base_of(std::shared_ptr<TensorImpl> t);
 

@@ -5,7 +5,7 @@
 #include "core/record/evaluate.h"
 #include "core/record/splice.h"
 #include "core/record/thread.h"
-#include "passes/dependence.h"
+#include "ir/dependence.h"
 #include "passes/drop_writebacks.h"
 #include "passes/functionalize.h"
 #include "passes/rewrite.h"
@@ -48,7 +48,7 @@ ir::Graph for_all_lanes(const ir::Graph& graph, const Trace& trace) {
   for (size_t i = 0; i < in_dims.size(); ++i) lanes[g.inputs()[i]] = in_dims[i].has_value();
   for (ir::Value v = 0; v < g.size(); ++v) {
     for (ir::Value o : g.operands(v)) lanes[v] |= lanes[o];
-    lanes[v] |= different && passes::draws(g, v);
+    lanes[v] |= different && ir::draws(g, v);
   }
   std::vector<std::optional<int64_t>> out_dims(1);
   if (lanes[g.outputs()[0]]) out_dims[0] = 0;

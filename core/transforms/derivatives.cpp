@@ -22,8 +22,6 @@ using ir::to_string;
 
 namespace {
 
-ir::Type type_of(const Tensor& t) { return {t.impl()->dtype(), false, t.impl()->shape}; }
-
 // Every function ends here for every transform: the arguments are tensors with contents. `name` says which one is not.
 template <class Name>
 void check_defined(std::string_view api, std::span<const Tensor> args, Name name, Location at) {

@@ -2,11 +2,11 @@
 
 #include "core/cache/events.h"
 #include "core/cache/lru.h"
+#include "ir/dependence.h"
 #include "ir/fork.h"
 #include "ir/hash.h"
 #include "passes/chunk.h"
 #include "passes/dce.h"
-#include "passes/dependence.h"
 #include "passes/drop_writebacks.h"
 #include "passes/pipeline.h"
 #include "passes/transforms.h"
@@ -23,7 +23,7 @@ uint64_t word_of(std::optional<int64_t> x) { return x ? static_cast<uint64_t>(*x
 
 // Which values of a jvp graph have a tangent that depends on no tangent input.
 std::vector<uint8_t> independent_values(const GraphData& g, size_t num_primals, size_t num_results, size_t num_values) {
-  std::vector<uint8_t> depends = passes::dependents_from(g, num_primals), result;
+  std::vector<uint8_t> depends = ir::dependents_from(g, num_primals), result;
   for (size_t i = 0; i < num_values; ++i) result.push_back(!depends[g.outputs()[num_results + i]]);
   return result;
 }

@@ -9,15 +9,13 @@
 #include "core/transforms/argument_views.h"
 #include "core/transforms/expand.h"
 #include "core/transforms/merged_arguments.h"
+#include "ir/dependence.h"
 #include "jot/detail.h"
-#include "passes/dependence.h"
 #include "passes/transforms.h"
 
 namespace jot::detail {
 
 namespace {
-
-ir::Type type_of(const Tensor& t) { return {t.impl()->dtype(), false, t.impl()->shape}; }
 
 // The extent that all mapped arguments have at their in_dims.
 int64_t lanes_of(std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims, Location at) {
@@ -75,7 +73,7 @@ ir::Value write_of_lanes(const ir::GraphData& g, size_t input, std::span<const s
   ir::Value found = g.inputs()[input];
   std::vector<uint8_t> mapped;
   for (auto dim : in_dims) mapped.push_back(dim.has_value());
-  std::vector<uint8_t> lanes = passes::dependents(g, mapped);
+  std::vector<uint8_t> lanes = ir::dependents(g, mapped);
   for (ir::Value v = 0; v < g.size(); ++v) {
     if (!g.in_place(v) || root_of(g, g.operand(v, 0)) != g.inputs()[input]) continue;
     found = v;

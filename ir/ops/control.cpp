@@ -111,7 +111,7 @@ class CondJvp {
     outputs.resize(results + slots_.types().size(), kNoValue);
     for (size_t r = 0; r < slot_of_[i].size(); ++r) outputs[results + slot_of_[i][r]] = values[results + r];
     for (size_t s = 0; s < slots_.types().size(); ++s)
-      if (outputs[results + s] == kNoValue) outputs[results + s] = zeros(b, slots_.types()[s]);
+      if (outputs[results + s] == kNoValue) outputs[results + s] = build::zeros(b, slots_.types()[s]);
     return b.finish(outputs);
   }
 
@@ -128,7 +128,7 @@ class CondJvp {
     for (size_t k = 0; k < active_results_.size(); ++k) {
       if (!active_results_[k]) continue;
       bool own = split.active_results[k] != 0;
-      outputs.push_back(own ? tangents[next++] : zeros(b, c_.b.type(c_.out + static_cast<Value>(k))));
+      outputs.push_back(own ? tangents[next++] : build::zeros(b, c_.b.type(c_.out + static_cast<Value>(k))));
     }
     return b.finish(outputs);
   }
@@ -172,7 +172,7 @@ void transpose_cond(const TransposeContext& c) {
     std::vector<Value> cotangents = c.regions.inlined(b, t.graph, params(b, types)), outputs;
     size_t next = 0;
     for (size_t k = 0; k < connected.size(); ++k)
-      if (connected[k]) outputs.push_back(t.connected[k] ? cotangents[next++] : zeros(b, *c.types[position[k]]));
+      if (connected[k]) outputs.push_back(t.connected[k] ? cotangents[next++] : build::zeros(b, *c.types[position[k]]));
     branches.push_back(b.finish(outputs));
   }
   Value next = c.b.emit(c.op, operands, Attrs().add(branches));

@@ -34,8 +34,6 @@ std::vector<Value> joined(std::span<const Value> a, std::span<const Value> b) {
   return all;
 }
 
-Value or_zeros(Builder& b, Value v, const Type& type) { return v != kNoValue ? v : zeros(b, type); }
-
 // ---- checkpoint(x...): its derivative computes what it needs anew, in a body of its own
 
 // (primals, tangents of the active ones) -> tangents of the active results
@@ -129,7 +127,7 @@ void jvp_custom_jvp(const JvpContext& c, std::span<Value> tangents) {
   refuse_consts(c, consts);
   std::vector<Value> args(c.primals.begin(), c.primals.end());
   for (size_t i = consts; i < c.primals.size(); ++i)
-    args.push_back(or_zeros(c.b, c.tangents[i], c.b.type(c.primals[i])));
+    args.push_back(build::or_zeros(c.b, c.tangents[i], c.b.type(c.primals[i])));
   std::vector<Value> values = c.regions.inlined(c.b, c.attrs.region(Key::rule), args);
   for (size_t k = 0; k < tangents.size(); ++k) {
     c.outs[k] = values[k];
@@ -180,7 +178,8 @@ void jvp_custom_vjp(const JvpContext& c, std::span<Value> tangents) {
   operands.insert(operands.end(), values.begin() + static_cast<std::ptrdiff_t>(tangents.size()), values.end());
   auto known = static_cast<int64_t>(operands.size());
   for (size_t i = consts; i < c.primals.size(); ++i)
-    if (is_floating(c.b.dtype(c.primals[i]))) operands.push_back(or_zeros(c.b, c.tangents[i], c.b.type(c.primals[i])));
+    if (is_floating(c.b.dtype(c.primals[i])))
+      operands.push_back(build::or_zeros(c.b, c.tangents[i], c.b.type(c.primals[i])));
   Value next = c.b.emit(Op::pushforward_op, operands, Attrs().add(c.attrs.region(Key::reverse_rule)).add(known));
   for (size_t k = 0; k < tangents.size(); ++k) {
     c.outs[k] = values[k];
@@ -243,7 +242,7 @@ Graph body_of_pushforward(AttrView a, const RuleContext& regions) {
   for (Value o : g.outputs()) args.push_back(b.param(g.type(o)));
   std::vector<Value> made = regions.inlined(b, t.graph, args), outputs;
   for (size_t k = known, next = 0, at = 0; k < g.inputs().size(); ++k)
-    outputs.push_back(t.connected[next++] ? made[at++] : zeros(b, g.type(g.inputs()[k])));
+    outputs.push_back(t.connected[next++] ? made[at++] : build::zeros(b, g.type(g.inputs()[k])));
   return b.finish(outputs);
 }
 
@@ -280,7 +279,7 @@ void transpose_pushforward(const TransposeContext& c) {
   auto known = static_cast<size_t>(c.attrs.integer(Key::consts));
   std::vector<Value> args(c.operands.begin(), c.operands.begin() + static_cast<std::ptrdiff_t>(known));
   for (size_t k = 0; k < c.cts.size(); ++k)
-    args.push_back(or_zeros(c.b, c.cts[k], backward.data().type(backward.data().inputs()[known + k])));
+    args.push_back(build::or_zeros(c.b, c.cts[k], backward.data().type(backward.data().inputs()[known + k])));
   std::vector<Value> made = c.regions.inlined(c.b, backward, args);
   for (size_t i = known; i < c.operands.size(); ++i)
     if (c.linear(i)) c.cotangents[i] = made[i - known];

@@ -325,20 +325,18 @@ void evaluate_dynamic_update_slice(const EvalContext& c) {
 
 // ---- transposition
 
-Value zeros(Builder& b, const Type& type) { return build::constant_int(b, type.dtype, type.shape, 0); }
-
 void transpose_dynamic_slice(const TransposeContext& c) {
-  c.cotangents[0] = build::dynamic_update_slice(c.b, zeros(c.b, *c.types[0]), c.ct, c.operands.subspan(1));
+  c.cotangents[0] = build::dynamic_update_slice(c.b, build::zeros(c.b, *c.types[0]), c.ct, c.operands.subspan(1));
 }
 
 void transpose_dynamic_update_slice(const TransposeContext& c) {
   auto starts = c.operands.subspan(2);
-  if (c.linear(0)) c.cotangents[0] = build::dynamic_update_slice(c.b, c.ct, zeros(c.b, *c.types[1]), starts);
+  if (c.linear(0)) c.cotangents[0] = build::dynamic_update_slice(c.b, c.ct, build::zeros(c.b, *c.types[1]), starts);
   if (c.linear(1)) c.cotangents[1] = build::dynamic_slice(c.b, c.ct, starts, c.types[1]->shape);
 }
 
 void transpose_gather(const TransposeContext& c) {
-  c.cotangents[0] = build::scatter_add(c.b, zeros(c.b, *c.types[0]), c.operands[1], c.ct, gather_dims(c.attrs),
+  c.cotangents[0] = build::scatter_add(c.b, build::zeros(c.b, *c.types[0]), c.operands[1], c.ct, gather_dims(c.attrs),
                                        c.attrs.mode(), false);
 }
 
@@ -370,14 +368,14 @@ void transpose_scatter_set(const TransposeContext& c) {
   std::vector<int64_t> sizes = slice_sizes(dims, x.shape, updates.shape);
   // Read before it is overwritten: so it may be in place.
   Value read = c.linear(2) ? build::gather(b, c.ct, indices, dims, sizes, mode) : kNoValue;
-  if (c.linear(0)) c.cotangents[0] = build::scatter_set(b, c.ct, indices, zeros(b, updates), dims, mode, unique);
+  if (c.linear(0)) c.cotangents[0] = build::scatter_set(b, c.ct, indices, build::zeros(b, updates), dims, mode, unique);
   if (!c.linear(2)) return;
   if (!unique) {
     Value number = build::reshape(b, build::iota(b, DType::i64, Shape{updates.shape.numel()}, 0), updates.shape);
     Value writer = build::constant_int(b, DType::i64, x.shape, -1);
     writer = build::scatter_set(b, writer, indices, number, dims, mode, false);
     Value last = build::compare(b, build::gather(b, writer, indices, dims, sizes, mode), number, Direction::eq);
-    read = build::where(b, last, read, zeros(b, updates));
+    read = build::where(b, last, read, build::zeros(b, updates));
   }
   c.cotangents[2] = read;
 }

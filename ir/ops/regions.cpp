@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ir/dependence.h"
+
 namespace jot::ir {
 
 namespace {
@@ -30,8 +32,6 @@ void expect_pure(const InferContext& c, const std::string& what, const Graph& re
   if (!region.pure() || !region.data().writebacks().empty()) c.shape_error(what + " has effects; functionalize it");
 }
 
-Value zeros(Builder& b, const Type& type) { return build::constant_int(b, type.dtype, type.shape, 0); }
-
 std::vector<Value> params(Builder& b, std::span<const Type> types) {
   std::vector<Value> result;
   for (const Type& t : types) result.push_back(b.param(t));
@@ -39,12 +39,9 @@ std::vector<Value> params(Builder& b, std::span<const Type> types) {
 }
 
 std::vector<uint8_t> dependent_outputs(const Graph& region, std::span<const uint8_t> inputs) {
-  const GraphData& g = region.data();
-  std::vector<uint8_t> depends(g.size(), 0), result;
-  for (size_t i = 0; i < inputs.size(); ++i) depends[g.inputs()[i]] = inputs[i];
-  for (Value v = 0; v < g.size(); ++v)
-    for (Value o : g.operands(v)) depends[v] |= depends[o];
-  for (Value o : g.outputs()) result.push_back(depends[o]);
+  const std::vector<uint8_t> depends = dependents(region.data(), inputs);
+  std::vector<uint8_t> result;
+  for (Value o : region.data().outputs()) result.push_back(depends[o]);
   return result;
 }
 

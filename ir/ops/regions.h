@@ -18,7 +18,6 @@ void expect_types(const InferContext& c, const std::string& what, std::span<cons
 void expect_pure(const InferContext& c, const std::string& what, const Graph& region);
 
 // ---- building regions
-Value zeros(Builder& b, const Type& type);
 std::vector<Value> params(Builder& b, std::span<const Type> types);
 
 // Sets a flag; whether it was not yet.

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "ir/dependence.h"
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
 #include "ir/ops/regions.h"
@@ -71,10 +72,6 @@ void infer_scan(const InferContext& c, std::vector<Type>& results) {
   for (size_t i = 0; i < given.size(); ++i) results.push_back(i < p.carries ? *given[i] : stacked(*given[i], p.length));
 }
 
-size_t bytes_of(const Type& type) {
-  return static_cast<size_t>(type.shape.numel()) * static_cast<size_t>(size_of(type.dtype));
-}
-
 void evaluate_scan(const EvalContext& c) {
   Parts p(c.attrs);
   const GraphData& g = p.body.data();
@@ -83,14 +80,14 @@ void evaluate_scan(const EvalContext& c) {
   std::vector<void*> outputs;
   for (const Array& a : c.operands) inputs.push_back(a.data);
   for (size_t k = 0; k < p.carries; ++k) {
-    size_t bytes = bytes_of(*c.types[k]);
+    auto bytes = static_cast<size_t>(bytes_of(*c.types[k]));
     now.emplace_back(new std::byte[bytes + 1]);
     next.emplace_back(new std::byte[bytes + 1]);
     std::memcpy(now[k].get(), c.operands[p.consts + k].data, bytes);
   }
   outputs.resize(c.outs.size());
   for (int64_t t = 0; t < p.length; ++t) {
-    auto at = static_cast<size_t>(p.reverse ? p.length - 1 - t : t);
+    const int64_t at = p.reverse ? p.length - 1 - t : t;
     for (size_t k = 0; k < p.carries; ++k) {
       inputs[p.consts + k] = now[k].get();
       outputs[k] = next[k].get();
@@ -101,7 +98,8 @@ void evaluate_scan(const EvalContext& c) {
     c.evaluate(p.body, inputs, outputs);
     now.swap(next);
   }
-  for (size_t k = 0; k < p.carries; ++k) std::memcpy(c.outs[k], now[k].get(), bytes_of(*c.types[k]));
+  for (size_t k = 0; k < p.carries; ++k)
+    std::memcpy(c.outs[k], now[k].get(), static_cast<size_t>(bytes_of(*c.types[k])));
 }
 
 // ---- the derivative: a scan that stacks residuals, and a scan of the linear map
@@ -141,10 +139,7 @@ class ScanJvp {
   void classify() {
     const GraphData& g = split_.primal.data();
     size_t results = g.outputs().size() - split_.num_residuals;
-    std::vector<uint8_t> varies(g.size(), 0);
-    for (size_t i = p_.consts; i < g.inputs().size(); ++i) varies[g.inputs()[i]] = 1;
-    for (Value v = 0; v < g.size(); ++v)
-      for (Value o : g.operands(v)) varies[v] |= varies[o];
+    const std::vector<uint8_t> varies = dependents_from(g, p_.consts);
     std::vector<uint8_t> hoisted(g.outputs().size(), 0);
     for (size_t r = 0; r < split_.num_residuals; ++r) {
       Value v = g.outputs()[results + r];
@@ -198,7 +193,7 @@ class ScanJvp {
       for (size_t i = from; i < to; ++i) {
         if (!active_[i]) continue;
         args[place[i]] = b.param(type_of_input(i));
-        operands.push_back(c_.has(i) ? c_.tangents[i] : zeros(c_.b, c_.b.type(c_.primals[i])));
+        operands.push_back(c_.has(i) ? c_.tangents[i] : build::zeros(c_.b, c_.b.type(c_.primals[i])));
       }
     };
     take_residuals(true);
@@ -212,7 +207,7 @@ class ScanJvp {
     size_t next = 0;
     for (size_t k = 0; k < active_results_.size(); ++k) {
       Value own = split_.active_results[k] ? made[next++] : kNoValue;
-      if (active_results_[k]) outputs.push_back(own != kNoValue ? own : zeros(b, type_of_input(p_.consts + k)));
+      if (active_results_[k]) outputs.push_back(own != kNoValue ? own : build::zeros(b, type_of_input(p_.consts + k)));
     }
     Graph body = c_.regions.simplified(b.finish(outputs));
     Value result = c_.b.emit(c_.op, operands, scan_attrs(body, p_.length, p_.reverse, consts, carries));
@@ -274,12 +269,12 @@ void transpose_scan(const TransposeContext& c) {
   for (size_t k = 0; k < p.carries; ++k) {
     if (!has_ct[k]) continue;
     cts[k] = b.param(type_of_input(p.consts + k));
-    operands.push_back(c.cts[k] != kNoValue ? c.cts[k] : zeros(c.b, type_of_input(p.consts + k)));
+    operands.push_back(c.cts[k] != kNoValue ? c.cts[k] : build::zeros(c.b, type_of_input(p.consts + k)));
   }
   for (size_t i = 0; i < p.consts; ++i) {
     if (!connected[i]) continue;
     sums[i] = b.param(type_of_input(i));
-    operands.push_back(zeros(c.b, type_of_input(i)));
+    operands.push_back(build::zeros(c.b, type_of_input(i)));
   }
   size_t carries = operands.size() - consts;
   take_known(p.first_x(), inputs);
@@ -298,7 +293,7 @@ void transpose_scan(const TransposeContext& c) {
     if (connected[i]) made[i] = values[next++];
   for (size_t k = 0; k < p.carries; ++k)
     if (has_ct[k])
-      outputs.push_back(connected[p.consts + k] ? made[p.consts + k] : zeros(b, type_of_input(p.consts + k)));
+      outputs.push_back(connected[p.consts + k] ? made[p.consts + k] : build::zeros(b, type_of_input(p.consts + k)));
   for (size_t i = 0; i < p.consts; ++i)
     if (connected[i]) outputs.push_back(build::accumulated(b, sums[i], made[i]));
   for (size_t i = p.first_x(); i < inputs; ++i)

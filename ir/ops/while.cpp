@@ -90,14 +90,10 @@ void infer_while(const InferContext& c, std::vector<Type>& results) {
 
 // ---- evaluation
 
-size_t bytes_of(const Type& type) {
-  return static_cast<size_t>(type.shape.numel()) * static_cast<size_t>(size_of(type.dtype));
-}
-
 class WhileEvaluation {
  public:
   explicit WhileEvaluation(const EvalContext& c) : c_(c), s_(c.attrs), inputs_(s_.consts + s_.states()) {
-    for (const Type* t : c.types) bytes_.push_back(bytes_of(*t));
+    for (const Type* t : c.types) bytes_.push_back(static_cast<size_t>(bytes_of(*t)));
     for (size_t i = 0; i < s_.consts; ++i) inputs_[i] = c.operands[i].data;
     entered_.resize(s_.size());
   }
@@ -218,7 +214,8 @@ class WhileJvp {
     std::vector<Value> result(primals.begin() + static_cast<std::ptrdiff_t>(from),
                               primals.begin() + static_cast<std::ptrdiff_t>(to));
     for (size_t i = from; i < to; ++i)
-      if (active_[i]) result.push_back(tangents[i] != kNoValue ? tangents[i] : zeros(c_.b, c_.b.type(primals[i])));
+      if (active_[i])
+        result.push_back(tangents[i] != kNoValue ? tangents[i] : build::zeros(c_.b, c_.b.type(primals[i])));
     return result;
   }
 
@@ -253,7 +250,7 @@ class WhileJvp {
     for (size_t k = 0, next = 0; k < s_.count(j); ++k) {
       size_t i = s_.consts + s_.starts[j] + k;
       Value own = split.active_results[k] ? made[next++] : kNoValue;
-      if (active_[i]) outputs.push_back(own != kNoValue ? own : zeros(b, c_.b.type(c_.primals[i])));
+      if (active_[i]) outputs.push_back(own != kNoValue ? own : build::zeros(b, c_.b.type(c_.primals[i])));
     }
     return c_.regions.simplified(b.finish(outputs));
   }
@@ -303,9 +300,9 @@ class WhileTranspose {
       order.push_back(j);
       size_t before = operands.size();
       for (size_t k = s_.starts[j]; k < s_.starts[j + 1]; ++k)
-        if (has_ct_[k]) operands.push_back(c_.cts[k] != kNoValue ? c_.cts[k] : zeros(c_.b, type(s_.consts + k)));
+        if (has_ct_[k]) operands.push_back(c_.cts[k] != kNoValue ? c_.cts[k] : build::zeros(c_.b, type(s_.consts + k)));
       for (size_t i = 0; i < s_.consts; ++i)
-        if (connected_[j][i]) operands.push_back(zeros(c_.b, type(i)));
+        if (connected_[j][i]) operands.push_back(build::zeros(c_.b, type(i)));
       made.add(transposed_stage(order), operands.size() - before, !s_.backward(j));
     }
     if (order.empty()) return;
@@ -361,14 +358,14 @@ class WhileTranspose {
     Builder b("condition");
     std::vector<Value> args = take_known(b, 0);
     for (size_t i = 0; i < args.size(); ++i)
-      if (linear_[i]) args[i] = zeros(b, type(i));
+      if (linear_[i]) args[i] = build::zeros(b, type(i));
     return c_.regions.simplified(b.finish(c_.regions.inlined(b, s_.condition(), args)));
   }
   Graph known_stage(size_t j) const {
     Builder b(s_.stage(j).data().name());
     std::vector<Value> args = take_known(b, j), outputs;
     for (size_t i = 0; i < args.size(); ++i)
-      if (linear_[i]) args[i] = zeros(b, type(i));
+      if (linear_[i]) args[i] = build::zeros(b, type(i));
     std::vector<Value> values = c_.regions.inlined(b, s_.stage(j), args);
     for (size_t k = 0; k < s_.count(j); ++k)
       if (!linear_[s_.consts + s_.starts[j] + k]) outputs.push_back(values[k]);
@@ -405,7 +402,7 @@ class WhileTranspose {
     for (size_t k = s_.starts[own]; k < s_.starts[own + 1]; ++k) {
       if (!has_ct_[k]) continue;
       Value ct = into[s_.consts + k];
-      outputs.push_back(ct != kNoValue ? ct : zeros(b, type(s_.consts + k)));
+      outputs.push_back(ct != kNoValue ? ct : build::zeros(b, type(s_.consts + k)));
     }
     for (size_t i = 0; i < s_.consts; ++i)
       if (sums[i] != kNoValue) outputs.push_back(build::accumulated(b, sums[i], into[i]));

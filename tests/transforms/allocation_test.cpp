@@ -12,18 +12,18 @@ namespace {
 std::atomic<int64_t> allocations{0};
 }
 
-void* operator new(std::size_t n) {
+[[gnu::noinline]] void* operator new(std::size_t n) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   if (void* p = std::malloc(n)) return p;
   throw std::bad_alloc();
 }
-void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
+[[gnu::noinline]] void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
   allocations.fetch_add(1, std::memory_order_relaxed);
   return std::malloc(n);
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
 
 using namespace jot;
 using namespace jot::test;
@@ -67,6 +67,28 @@ TEST_CASE("run_into allocates nothing") {
   int64_t allocated = allocations_of([&] { exe.run_into(in, out); });
   if (compiled) CHECK_EQ(allocated, 0);
   CHECK_NEAR_TO(Tensor::from(y, {64, 16}), tanh(matmul(x, w)), 1e-4);
+}
+
+// The second call finds stacks as long as the first one made them.
+TEST_CASE("a loop and its gradient allocate nothing once warm") {
+  auto grown = [](const Tensor& x) {
+    return while_loop([](const Tensor& c) { return sum(c) < 100; }, [&](const Tensor& c) { return c * 1.5 + x; }, x);
+  };
+  auto summed = [](const Tensor& x) {
+    return scan([](const Tensor& c, const Tensor& v) { return std::pair{sin(c) + v, c}; }, zeros({}), x).second;
+  };
+  Tensor x = floats({1, 2, 3}).eval();
+  auto check = [&](auto f) {
+    auto exe = compile(grad([f](const Tensor& t) { return sum(f(t)); }), x);
+    std::array<const void*, 1> in = {x.data<float>()};
+    std::array<float, 3> y;
+    std::array<void*, 1> out = {y.data()};
+    exe.run_into(in, out);
+    int64_t allocated = allocations_of([&] { exe.run_into(in, out); });
+    if (compiled) CHECK_EQ(allocated, 0);
+  };
+  check(grown);
+  check(summed);
 }
 
 // Tensors, views, traces and their builders come from where those of the last time went; nodes are those of last time.

@@ -159,6 +159,13 @@ TEST_CASE("what is wrong with a rule is told") {
                         [](const Tensor&, const Tensor& ct) { return std::tuple{sum(ct)}; });
   CHECK_THROWS_WITH_AS(grad([&](const Tensor& x) { return sum(few(x)); })(points), doctest::Contains("expected f64[3]"),
                        TransformError);
+  auto writes = [](const Tensor& x) { return sum(checkpoint([](const Tensor& y) { return y.mul_(2); })(x)); };
+  CHECK_THROWS_WITH_AS(grad(writes)(points), doctest::Contains("[checkpoint] the function writes to an argument"),
+                       TransformError);
+  Tensor kept = zeros({3}, f64);
+  auto keeps = [&](const Tensor& x) { return sum(checkpoint([&](const Tensor& y) { return kept.add_(1) * y; })(x)); };
+  CHECK_THROWS_AS(grad(keeps)(points), TransformError);
+  CHECK_THROWS_WITH_AS(jit(keeps)(points), doctest::Contains("writes to a tensor that it captures"), TransformError);
   auto captures = [](const Tensor& w) {
     return sum(custom_jvp([&](const Tensor& x) { return x * w; },
                           [&](const std::tuple<Tensor>& x, const std::tuple<Tensor>& t) {

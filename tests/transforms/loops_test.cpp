@@ -360,6 +360,21 @@ TEST_CASE("what is wrong with a loop is told at its call") {
                            x, std::pair{ones({3}), ones({4})}),
                        doctest::Contains("is f32[4]: expected 3 slices along dim 0, as the first of the xs has"),
                        ShapeError);
+  Tensor seen = zeros({}, f64);
+  CHECK_THROWS_WITH_AS(
+      while_loop([&](const Tensor& c) { return seen.add_(1) + sum(c) < 9; }, [](const Tensor& c) { return c + 1; }, x),
+      doctest::Contains("the condition writes to a tensor that it captures: write in the body"), TransformError);
+  CHECK_THROWS_WITH_AS(scan(
+                           [](const std::vector<Tensor>& c, none_t) {
+                             return std::pair{std::vector<Tensor>{c[0], c[0]}, c[0]};
+                           },
+                           std::vector<Tensor>{x}, none, {.length = 2}),
+                       doctest::Contains("a step must return the carry as it got it: it got 1 tensors and returned 2"),
+                       TransformError);
+  CHECK_THROWS_WITH_AS(
+      associative_scan([](const std::pair<Tensor, Tensor>& a, const std::pair<Tensor, Tensor>&) { return a; },
+                       std::pair{ones({3}), ones({4})}),
+      doctest::Contains("expected tensors of one extent, got f32[3] and f32[4]"), ShapeError);
   Tensor stuck = while_loop([](const Tensor&) { return tensor(true); }, keep, x, {.max_steps = 5});
   CHECK_THROWS_WITH_AS(stuck.eval(), doctest::Contains("still true after max_steps = 5 steps"), Error);
   CHECK_THROWS_WITH_AS(fori_loop(

@@ -12,10 +12,10 @@
 namespace jot::cpu {
 namespace {
 
+using ir::bytes_of;
 using ir::Key;
 using ir::Value;
 
-int64_t bytes_of(const ir::Type& type) { return type.shape.numel() * size_of(type.dtype); }
 int64_t rounded(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // The engine of a step, whose outputs from `first_output` on become inputs from `first_input` on.
@@ -143,31 +143,45 @@ class Scan final : public Routine {
 
 // ---- while
 
-// Memory that grows, of one run at a time; kept for the next.
-class Stacks {
+// A stack for each stage but the last: memory that grows, of one run at a time, kept for the next.
+using Stacks = std::vector<std::vector<std::byte>>;
+
+class StackPool {
  public:
-  using Stack = std::vector<std::byte>;
-  std::unique_ptr<Stack> take() {
+  explicit StackPool(size_t stages) : stages_(stages) {}
+
+  class Borrowed {
+   public:
+    explicit Borrowed(StackPool& from) : from_(from), stacks_(from.take()) {}
+    ~Borrowed() {
+      std::lock_guard lock(from_.mutex_);
+      from_.free_.push_back(std::move(stacks_));
+    }
+    Borrowed(const Borrowed&) = delete;
+    Borrowed& operator=(const Borrowed&) = delete;
+    Stacks& operator*() const { return *stacks_; }
+
+   private:
+    StackPool& from_;
+    std::unique_ptr<Stacks> stacks_;
+  };
+
+ private:
+  std::unique_ptr<Stacks> take() {
     std::lock_guard lock(mutex_);
-    if (free_.empty()) return std::make_unique<Stack>();
-    std::unique_ptr<Stack> s = std::move(free_.back());
+    if (free_.empty()) return std::make_unique<Stacks>(stages_);
+    std::unique_ptr<Stacks> s = std::move(free_.back());
     free_.pop_back();
     return s;
   }
-  void give(std::unique_ptr<Stack> s) {
-    std::lock_guard lock(mutex_);
-    free_.push_back(std::move(s));
-  }
-
- private:
+  size_t stages_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Stack>> free_;
+  std::vector<std::unique_ptr<Stacks>> free_;
 };
 
 class While final : public Routine {
  public:
-  While(const ir::GraphData& graph, Value v, int64_t error_code) : error_code_(error_code) {
-    ir::AttrView a = graph.attrs(v);
+  While(ir::AttrView a, int64_t error_code) : error_code_(error_code), stacks_(a.num_regions(Key::stages) - 1) {
     consts_ = static_cast<size_t>(a.integer(Key::consts));
     max_steps_ = a.integer(Key::max_steps);
     regions.push_back(make_engine(passes::optimize(a.region(Key::condition)), {}));
@@ -187,8 +201,7 @@ class While final : public Routine {
       most = std::max(most, s.states.scratch_bytes());
     }
     state_scratch_ = most;
-    scratch_bytes = most + 64 + Pointers::bytes(first, stages_.empty() ? 0 : first + 1);
-    num_inputs_ = first;
+    scratch_bytes = most + 64 + Pointers::bytes(first, first + 1);
   }
 
   void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
@@ -196,16 +209,7 @@ class While final : public Routine {
   }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError& error) const override {
-    std::vector<std::unique_ptr<Stacks::Stack>> stacks;
-    if (stages_.size() > 1)
-      for (size_t j = 0; j + 1 < stages_.size(); ++j) stacks.push_back(stacks_.take());
-    struct Return {
-      Stacks& to;
-      std::vector<std::unique_ptr<Stacks::Stack>>& stacks;
-      ~Return() {
-        for (auto& s : stacks) to.give(std::move(s));
-      }
-    } give_back{stacks_, stacks};
+    StackPool::Borrowed stacks(stacks_);
     int64_t steps = 0;
     for (size_t j = 0; j < stages_.size(); ++j) {
       const Stage& s = stages_[j];
@@ -220,7 +224,7 @@ class While final : public Routine {
         regions[0]->run(p.inputs, {&out, 1});
         p.outputs[own.size()] = holds;
       }
-      StageSteps run(*this, j, stacks, own, scratch, holds, steps);
+      StageSteps run(*this, j, *stacks, own, scratch, holds, steps);
       regions[j + 1]->run_steps(run, p.inputs, p.outputs);
       s.states.settle(run.step > 0, p.outputs.first(own.size()), own);
       if (run.exceeded) {
@@ -254,8 +258,8 @@ class While final : public Routine {
 
   // The steps of a stage. All but the last leave the states with which they enter each step on a stack.
   struct StageSteps final : Steps {
-    StageSteps(const While& w, size_t number, std::vector<std::unique_ptr<Stacks::Stack>>& memory,
-               std::span<void* const> to, std::byte* states_scratch, const uint8_t* condition, int64_t all)
+    StageSteps(const While& w, size_t number, Stacks& memory, std::span<void* const> to, std::byte* states_scratch,
+               const uint8_t* condition, int64_t all)
         : loop(w), j(number), stacks(memory), outs(to), scratch(states_scratch), holds(condition), steps(all) {}
 
     bool next(std::span<const void*> inputs, std::span<void*> outputs) override {
@@ -268,13 +272,13 @@ class While final : public Routine {
       int64_t at = s.backward ? steps - 1 - step : step;
       for (size_t i = 0; i < j; ++i) {
         const Stage& earlier = loop.stages_[i];
-        const std::byte* frame = stacks[i]->data() + at * earlier.frame;
+        const std::byte* frame = stacks[i].data() + at * earlier.frame;
         for (size_t k = 0; k < earlier.states.size(); frame += rounded(earlier.states.bytes(k)), ++k)
           inputs[earlier.first + k] = frame;
       }
       s.states.turn(step == 0, inputs.subspan(s.first), outputs, outs, scratch);
       if (j + 1 < loop.stages_.size() && s.frame > 0) {
-        Stacks::Stack& stack = *stacks[j];
+        std::vector<std::byte>& stack = stacks[j];
         auto end = static_cast<size_t>((at + 1) * s.frame);
         if (j > 0) end = static_cast<size_t>(steps * s.frame);
         if (stack.size() < end) stack.resize(std::max(end, 2 * stack.size()));
@@ -288,7 +292,7 @@ class While final : public Routine {
 
     const While& loop;
     size_t j;
-    std::vector<std::unique_ptr<Stacks::Stack>>& stacks;
+    Stacks& stacks;
     std::span<void* const> outs;
     std::byte* scratch;
     const uint8_t* holds;
@@ -297,9 +301,9 @@ class While final : public Routine {
   };
 
   int64_t error_code_, max_steps_ = -1, state_scratch_ = 0;
-  size_t consts_ = 0, num_inputs_ = 0;
+  size_t consts_ = 0;
   std::vector<Stage> stages_;
-  mutable Stacks stacks_;
+  mutable StackPool stacks_;
 };
 
 }  // namespace
@@ -313,7 +317,7 @@ std::unique_ptr<const Routine> make_scan(const RoutineContext& c) {
 }
 
 std::unique_ptr<const Routine> make_while(const RoutineContext& c) {
-  return std::make_unique<While>(c.g, c.v, c.error_code);
+  return std::make_unique<While>(c.g.attrs(c.v), c.error_code);
 }
 
 }  // namespace jot::cpu

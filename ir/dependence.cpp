@@ -1,8 +1,6 @@
-#include "passes/dependence.h"
+#include "ir/dependence.h"
 
-namespace jot::passes {
-
-using namespace ir;
+namespace jot::ir {
 
 std::vector<uint8_t> dependents(const GraphData& g, std::span<const uint8_t> flagged) {
   std::vector<uint8_t> depends(g.size(), 0);
@@ -34,4 +32,4 @@ bool draws(const GraphData& g, Value v) {
   return false;
 }
 
-}  // namespace jot::passes
+}  // namespace jot::ir
