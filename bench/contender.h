@@ -31,6 +31,7 @@ struct Contender {
 
 // What this program can measure. Each program of the bench (worker.cpp) is linked with one definition.
 std::vector<Contender> contenders();
+void add_jot_loops(std::vector<Contender>& all);
 void add_direct(std::vector<Contender>& all);
 void add_cpp_peers(std::vector<Contender>& all);
 
@@ -44,6 +45,7 @@ inline double uniform(uint64_t seed, uint64_t i) {
   return static_cast<double>(z >> 11) * 0x1p-53 - 0.5;
 }
 
-inline const std::string kGmmData = JOT_BENCH_DATA, kBaFile = JOT_EXAMPLES_DATA "/ba1_n49_m7776_p31843.txt";
+inline const std::string kGmmData = JOT_BENCH_DATA, kBaFile = JOT_EXAMPLES_DATA "/ba1_n49_m7776_p31843.txt",
+                         kLstmFile = JOT_BENCH_DATA "/lstm_l2_c1024.txt";
 
 }  // namespace bench

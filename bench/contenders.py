@@ -12,6 +12,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON_PEERS = ['jax', 'torch', 'torch-compile', 'mlx', 'casadi', 'casadi-gcc']
+LOOPS = ['scan60', 'scan33', 'newton', 'foridx', 'lorenzjac', 'ckpt', 'lstm']  # of bench/jot_loops.cpp
 ADBENCH = ['adbench-manual', 'adbench-eigen', 'adbench-tapenade']
 
 
@@ -21,6 +22,8 @@ def kind(workload):
 
 def python_peers(workload):
     """By default; products and streams are held against the library or loop itself, called directly."""
+    if kind(workload) in LOOPS:
+        return ['jax', 'torch']
     return [] if kind(workload) in ('gemm', 'stream') else PYTHON_PEERS
 
 
@@ -28,12 +31,15 @@ def why_not(contender, workload):
     """What keeps a peer from a workload, if it is known without trying."""
     if contender.startswith('casadi') and kind(workload) not in ('lorenz', 'ba', 'chain'):
         return 'its graphs are of scalars'
+    if contender.startswith('torch') and (workload == 'foridx-1000000' or kind(workload) == 'ckpt'):
+        return 'a million steps in Python'
     return None
 
 
 class Process:
     def __init__(self, contender, workload, size, programs, peers_python, limit=240):
-        """programs: of the contenders that are not Python; limit: seconds until an answer, a minute for the chain."""
+        """programs: of the contenders that are not Python; limit: seconds until an answer, a minute where it grows with
+        the size of the workload."""
         name = contender.removesuffix('-1t')
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='jot-bench-'))  # of its own: no cache of an earlier process
         environment = {**os.environ, 'TMPDIR': str(self.folder)}
@@ -43,7 +49,7 @@ class Process:
             command = [peers_python, HERE / 'peers' / 'worker.py', name]
         else:
             command = [programs.get(name, programs['jot']), name]
-        self.limit, self.rest = min(limit, 60) if kind(workload) == 'chain' else limit, b''
+        self.limit, self.rest = min(limit, 60) if kind(workload) in ('chain', 'foridx') else limit, b''
         self.process = None
         if not os.path.exists(command[0]):
             self.stop()

@@ -2,6 +2,8 @@
 #include <omp.h>
 #include <dnnl.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -54,6 +56,43 @@ Job stream(Size size) {
           [=] { return std::vector<std::vector<double>>{p->c}; }};
 }
 
+// As many lanes at a time as a register has: each group takes the steps of its longest lane.
+Job newton(Size size) {
+#ifdef __AVX512F__
+  constexpr size_t kLanes = 8;
+#else
+  constexpr size_t kLanes = 4;
+#endif
+  struct Group {
+    alignas(64) double cubes[kLanes], roots[kLanes];
+  };
+  const size_t n = size == Size::toy ? 20 : 10'000;
+  auto groups = std::make_shared<std::vector<Group>>((n + kLanes - 1) / kLanes);
+  for (Group& g : *groups) std::ranges::fill(g.cubes, 1.0);
+  for (size_t i = 0; i < n; ++i) (*groups)[i / kLanes].cubes[i % kLanes] = std::exp2(79 * (uniform(1, i) - 0.5) - 39.5);
+  return {[=] {
+#pragma omp parallel for
+            for (Group& g : *groups) {
+              std::ranges::fill(g.roots, 1.0);
+              for (int64_t running = 1; running != 0;) {
+                running = 0;
+#pragma omp simd reduction(+ : running)
+                for (size_t i = 0; i < kLanes; ++i) {
+                  const double y = g.roots[i], rest = y * y * y - g.cubes[i];
+                  const bool runs = std::abs(rest) > 1e-12 * g.cubes[i];
+                  g.roots[i] = runs ? y - rest / (3 * y * y) : y;
+                  running += runs;
+                }
+              }
+            }
+          },
+          [=] {
+            std::vector<double> roots(n);
+            for (size_t i = 0; i < n; ++i) roots[i] = (*groups)[i / kLanes].roots[i % kLanes];
+            return std::vector<std::vector<double>>{roots};
+          }};
+}
+
 }  // namespace
 
 void add_direct(std::vector<Contender>& all) {
@@ -68,6 +107,7 @@ void add_direct(std::vector<Contender>& all) {
                    blas.title, one_thread});
   }
   all.push_back({"direct", "stream", "", stream, "a loop under OpenMP"});
+  all.push_back({"direct", "newton", "", newton, "a loop under OpenMP"});
 }
 
 }  // namespace bench

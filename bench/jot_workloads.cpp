@@ -1,60 +1,14 @@
 // What is measured, written with jot. The peers' side of each workload is in peers/worker.py under the same name.
-#include <jot/jot.h>
-
 #include <fstream>
 
 #include "chain.h"
-#include "contender.h"
 #include "docs/examples/bundle_adjustment.h"
+#include "jot_job.h"
 
 namespace bench {
 namespace {
 
 using namespace jot;
-
-// ---- inputs and results
-
-Tensor uniform_tensor(uint64_t seed, const Shape& shape, DType dtype = f32, double scale = 0.2) {
-  std::vector<double> values(static_cast<size_t>(shape.numel()));
-  for (size_t i = 0; i < values.size(); ++i) values[i] = scale * uniform(seed, i);
-  return Tensor::from(values, shape).to(dtype).eval();
-}
-
-void flatten(const Tensor& t, std::vector<std::vector<double>>& out) { out.push_back(t.to_vector<double>()); }
-template <class... T>
-void flatten(const std::tuple<T...>& t, std::vector<std::vector<double>>& out) {
-  std::apply([&](const auto&... x) { (flatten(x, out), ...); }, t);
-}
-template <class A, class B>
-void flatten(const std::pair<A, B>& p, std::vector<std::vector<double>>& out) {
-  flatten(p.first, out);
-  flatten(p.second, out);
-}
-template <class T>
-void flatten(const std::vector<T>& v, std::vector<std::vector<double>>& out) {
-  for (const T& x : v) flatten(x, out);
-}
-
-Figures figures(const ExecutableStats& s) {
-  return {{"kernels", s.kernels},
-          {"routines", s.routines},
-          {"library_calls", s.library_calls},
-          {"code_bytes", s.code_bytes},
-          {"arena_bytes", s.arena_bytes}};
-}
-
-// f, jitted, on these arguments.
-template <class F, class... A>
-Job job(F f, A... args) {
-  auto result = std::make_shared<std::invoke_result_t<F&, const A&...>>();
-  return {[=, g = jit(f)] { *result = g(args...); },
-          [=] {
-            std::vector<std::vector<double>> out;
-            flatten(*result, out);
-            return out;
-          },
-          [=] { return figures(compile(f, args...).stats()); }};
-}
 
 // ---- call overhead
 
@@ -263,12 +217,8 @@ Job chain(int64_t steps) {
 
 std::vector<Contender> contenders() {
   std::vector<Contender> all;
-  auto add = [&](std::string workload, std::function<Job(Size)> make) {
-    auto warmed = [make = std::move(make)](Size size) {
-      jit([](const Tensor& x) { return 2 * x; })(ones({3})).eval();  // what a process does once is not compilation
-      return make(size);
-    };
-    all.push_back({"jot", std::move(workload), "", warmed});
+  auto add = [&](const std::string& workload, std::function<Job(Size)> make) {
+    all.push_back(jot_on(workload, std::move(make)));
   };
   add("lin33", lin33);
   add("lin33t", lin33t);
@@ -291,8 +241,9 @@ std::vector<Contender> contenders() {
           [=](Size size) { return gemm(size == Size::toy ? 8 : n, dtype); });
   for (int64_t n : {100, 1000, 10'000, 100'000})
     add("chain-" + std::to_string(n), [=](Size size) { return chain(size == Size::toy ? 10 : n); });
-  for (auto [workload, op] : {std::pair("solve4", "linalg.solve"), std::pair("lstm", "scan"),
-                              std::pair("hand1", "scan"), std::pair("convgrad", "convolution")})
+  add_jot_loops(all);
+  for (auto [workload, op] :
+       {std::pair("solve4", "linalg.solve"), std::pair("hand1", "a program"), std::pair("convgrad", "convolution")})
     all.push_back({"jot", workload, std::string("waits for ") + op, {}});
   add_direct(all);
   add_cpp_peers(all);

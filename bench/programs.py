@@ -6,10 +6,11 @@ import re
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = HERE.parent / 'docs' / 'examples'
-JOT = [HERE / 'contender.h', HERE / 'chain.h', EXAMPLES / 'bundle_adjustment.h', EXAMPLES / 'bundle_adjustment_problem.cpp',
-       HERE / 'jot_workloads.cpp']
-CPP_COMMON = ['uniform', 'uniform_tensor', 'flatten', 'figures', 'job']  # shown once
-PYTHON_COMMON = ['uniform', 'tensor', 'vmapped']
+COMMON = [HERE / 'contender.h', HERE / 'jot_job.h']
+OWN = [[HERE / 'chain.h', EXAMPLES / 'bundle_adjustment.h', EXAMPLES / 'bundle_adjustment_problem.cpp', HERE / 'jot_workloads.cpp'],
+       [HERE / 'lstm.h', HERE / 'jot_loops.cpp']]  # a function is named once in each
+CPP_COMMON = ['uniform', 'uniform_tensor', 'arrays', 'figures', 'job']  # shown once
+PEERS = HERE / 'peers'
 
 
 @functools.cache
@@ -42,9 +43,8 @@ def python_words(text):
     return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
 
 
-def closure(parts, words, roots, without=()):
+def closure(parts, words, roots):
     """The texts of the parts named `roots` and of all they name, in the order of the source."""
-    parts = [(name, text) for name, text in parts if name not in without]
     wanted, added = set(roots), set(roots)
     while added:
         named = set().union(*(words(text) for name, text in parts if name in added))
@@ -54,8 +54,8 @@ def closure(parts, words, roots, without=()):
 
 
 def jot(name):
-    parts = [part for path in JOT for part in cpp_parts(path)]
-    return closure(parts, cpp_words, [name], CPP_COMMON)
+    some = [closure([part for path in paths for part in cpp_parts(path)], cpp_words, [name]) for paths in OWN]
+    return next(filter(None, some), '')
 
 
 def cpp_peers(name):
@@ -67,7 +67,8 @@ def cpp_peers(name):
 
 
 def python(name):
-    return closure(python_parts(HERE / 'peers' / 'worker.py'), python_words, [name], PYTHON_COMMON)
+    some = [closure(python_parts(PEERS / source), python_words, [name]) for source in ('worker.py', 'loops.py')]
+    return next(filter(None, some), '')
 
 
 def block(summary, *programs):
@@ -78,10 +79,9 @@ def block(summary, *programs):
 
 def common():
     """What all jobs use: inputs, calls, and what the libraries call things."""
-    ours = [part for path in JOT for part in cpp_parts(path) if part[0] in CPP_COMMON]
-    source = (HERE / 'peers' / 'worker.py').read_text()
-    libraries = source.partition('# ---- the libraries')[2].partition('\n')[2].partition('# ---- workloads')[0]
-    inputs = [text for name, text in python_parts(HERE / 'peers' / 'worker.py') if name in ('uniform', 'tensor')]
+    ours = [part for path in COMMON for part in cpp_parts(path) if part[0] in CPP_COMMON]
+    libraries = (PEERS / 'library.py').read_text().partition('# ---- the libraries')[2].partition('\n')[2]
+    inputs = [text for name, text in python_parts(PEERS / 'library.py') if name in ('uniform', 'tensor')]
     return block('common to all', ('c++', '\n\n'.join(text for _, text in ours)),
                  ('python', '\n\n'.join([*inputs, libraries.strip()])))
 

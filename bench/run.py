@@ -6,7 +6,7 @@
   --quick              a small selection, fewer and shorter rounds: under two minutes
   --check              every contender once at full size, results compared, nothing timed
   --smoke              at toy size, nothing timed; without --peers a test: results compared with JAX's of bench/data
-  --limit SECONDS      for a contender's compilation (240; at most 60 for the chain)
+  --limit SECONDS      for a contender's compilation (240; at most 60 for chain and foridx)
   --json FILE          the rows (build/bench/result.json)
   --compare OLD.json   names what became slower than the noise
   --plots FOLDER       SVG charts (build/bench/plots)
@@ -28,7 +28,7 @@ import adbench
 import figures
 import plots
 import report
-from contenders import ADBENCH, PYTHON_PEERS, Process, kind, python_peers, why_not
+from contenders import ADBENCH, LOOPS, PYTHON_PEERS, Process, kind, python_peers, why_not
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -40,7 +40,7 @@ QUICK_PEERS = ['jax']
 def tolerance(workload, contender):
     if contender == 'mlx':  # whose exp, sin and cos of f64 are accurate to f32
         return 2e-4
-    f64 = kind(workload) in ('lorenz', 'ba', 'gmm10', 'gmm64', 'chain', 'stream') or '-f64-' in workload
+    f64 = kind(workload) in ['lorenz', 'ba', 'gmm10', 'gmm64', 'chain', 'stream', *LOOPS] or '-f64-' in workload
     return 1e-8 if f64 else 2e-4
 
 
@@ -73,7 +73,7 @@ class Bench:
             some = [name for name, why in here.items() if not why]
             return [(name, None) for name in (['jot-1t', *some] if workload == 'ba' else some)]
         some = ['jot', 'jot-1t'] + [name for name in here if name != 'jot']
-        if kind(workload) in ('gemm', 'stream'):
+        if kind(workload) in ('gemm', 'stream', 'newton'):
             some.append('direct-1t')
         some += python_peers(workload)
         if workload in adbench.WORKLOADS:
