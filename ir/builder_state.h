@@ -137,7 +137,7 @@ struct Builder::State {
   bool remembers = false;
   Value cursor = 0;      // how many of its nodes have been made
   size_t next_copy = 0;  // of its copies
-  Location location;     // of the nodes that come next
+  Location location{};   // of the nodes that come next
   std::string scope;
   Call call;
   uint32_t matched_origin = kNoValue;  // of the precedent: known to be these three

@@ -44,7 +44,7 @@ struct Call {
 
 // Where a node comes from: the user's line, the scope (module path, transform) around it, the call. Not hashed.
 struct Origin {
-  Location location;
+  Location location{};
   uint32_t scope = 0;  // index of a string; 0: none
   uint32_t call = 0;   // index; 0: none
   friend bool operator==(const Origin&, const Origin&) = default;

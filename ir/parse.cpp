@@ -370,7 +370,7 @@ class Parser {
   }
 
   void annotations() {
-    location_ = {};
+    location_ = Location();
     scope_.clear();
     if (in_.accept_word("loc")) {
       in_.expect("(", "after 'loc'");

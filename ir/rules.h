@@ -35,7 +35,7 @@ struct InferContext {
   Op op;
   std::span<const Type* const> operands;
   AttrView attrs;
-  Location location;
+  Location location{};
   const Shape& shape(size_t i) const { return operands[i]->shape; }
   DType dtype(size_t i) const { return operands[i]->dtype; }
   [[noreturn]] void shape_error(const std::string& what) const;
@@ -61,7 +61,7 @@ struct FaultContext {
   Op op;
   AttrView attrs;
   std::span<const Type* const> operands;
-  Location location;
+  Location location{};
   const Call& call;
   int64_t code;     // the kind of fault, from 0
   int64_t value;    // what was found
@@ -90,7 +90,7 @@ struct EvalContext {
   std::span<const Type* const> types;  // of the results
   std::span<const Array> operands;
   std::span<std::byte* const> outs;
-  Location location;
+  Location location{};
   const Call& call;
   RegionEvaluator evaluate = nullptr;
   const RuleContext* regions = nullptr;

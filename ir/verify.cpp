@@ -67,7 +67,7 @@ class Verifier {
     types_.clear();
     for (Value o : g_.operands(v)) types_.push_back(&g_.type(o));
     try {
-      infer_types({g_.op(v), types_, g_.attrs(v), {}}, g_.in_place(v), inferred_);
+      infer_types({g_.op(v), types_, g_.attrs(v), Location()}, g_.in_place(v), inferred_);
     } catch (const InternalError&) {
       throw;
     } catch (const Error& e) {

@@ -32,7 +32,7 @@ std::vector<std::byte> dense(const GraphData& g, Value constant, const Shape& sh
   std::vector<std::byte> out(static_cast<size_t>(shape.numel() * size_of(type.dtype)));
   const Type* types[] = {&type};
   std::byte* outs[] = {out.data()};
-  evaluate({g.attrs(constant), types, {}, outs, {}, g.call(constant)});
+  evaluate({g.attrs(constant), types, {}, outs, Location(), g.call(constant)});
   return out;
 }
 

@@ -304,8 +304,5 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index, Location 
   indices.push_back(Index(index.reshape({-1}, at), at));
   return indexed("index_select", x, indices);
 }
-Tensor Tensor::index_select(int64_t dim, const Tensor& index, Location at) const {
-  return jot::index_select(*this, dim, index, at);
-}
 
 }  // namespace jot

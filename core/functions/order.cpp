@@ -1,5 +1,5 @@
-#include "jot/order.h"
 #include "core/functions/operands.h"
+#include "jot/ops.h"
 
 namespace jot {
 
@@ -48,17 +48,6 @@ Tensor msort(const Tensor& x, Location at) {
 ValuesIndices topk(const Tensor& x, int64_t k, int64_t dim, bool largest, bool, Location at) {
   Emitter e("topk", at, x);
   return sorted(e, x, dim, largest, k);
-}
-
-ValuesIndices Tensor::sort(int64_t dim, bool descending, bool stable, Location at) const {
-  return jot::sort(*this, dim, descending, stable, at);
-}
-Tensor Tensor::argsort(int64_t dim, bool descending, bool stable, Location at) const {
-  return jot::argsort(*this, dim, descending, stable, at);
-}
-Tensor Tensor::msort(Location at) const { return jot::msort(*this, at); }
-ValuesIndices Tensor::topk(int64_t k, int64_t dim, bool largest, bool sorted, Location at) const {
-  return jot::topk(*this, k, dim, largest, sorted, at);
 }
 
 }  // namespace jot

@@ -139,7 +139,7 @@ std::string to_string(const Tensor& t) {
   std::string type = type_name(t);
   Buffer elements;
   try {
-    elements = read(t, "print", {});
+    elements = read(t, "print", Location());
   } catch (const TraceError&) {  // of a transform: no value
     return "Tensor(" + type + escape_text(t) + ")";
   }

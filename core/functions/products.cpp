@@ -125,11 +125,4 @@ Tensor trace(const Tensor& x, Location at) {
   return sum(x.diagonal(0, 0, 1, at), {}, false, at);
 }
 
-Tensor Tensor::matmul(const Tensor& other, Location at) const { return jot::matmul(*this, other, at); }
-Tensor Tensor::mm(const Tensor& other, Location at) const { return jot::mm(*this, other, at); }
-Tensor Tensor::mv(const Tensor& other, Location at) const { return jot::mv(*this, other, at); }
-Tensor Tensor::bmm(const Tensor& other, Location at) const { return jot::bmm(*this, other, at); }
-Tensor Tensor::dot(const Tensor& other, Location at) const { return jot::dot(*this, other, at); }
-Tensor Tensor::outer(const Tensor& other, Location at) const { return jot::outer(*this, other, at); }
-
 }  // namespace jot

@@ -168,19 +168,4 @@ Tensor log_softmax(const Tensor& x, int64_t dim, Location at) {
   return result(e, build::sub(e.b, s, spread(e, build::unary(e.b, Op::log_op, total), dims, e.b.shape(v))), x);
 }
 
-#define JOT_DEFINE(name) \
-  Tensor Tensor::name(const Axes& dims, bool keepdim, Location at) const { return jot::name(*this, dims, keepdim, at); }
-JOT_REDUCTION(JOT_DEFINE)
-#undef JOT_DEFINE
-Tensor Tensor::var(const Axes& dims, int64_t correction, bool keepdim, Location at) const {
-  return jot::var(*this, dims, correction, keepdim, at);
-}
-Tensor Tensor::std(const Axes& dims, int64_t correction, bool keepdim, Location at) const {
-  return jot::std(*this, dims, correction, keepdim, at);
-}
-Tensor Tensor::max(Location at) const { return jot::max(*this, at); }
-Tensor Tensor::min(Location at) const { return jot::min(*this, at); }
-Tensor Tensor::softmax(int64_t dim, Location at) const { return jot::softmax(*this, dim, at); }
-Tensor Tensor::log_softmax(int64_t dim, Location at) const { return jot::log_softmax(*this, dim, at); }
-
 }  // namespace jot

@@ -159,9 +159,6 @@ Tensor gather(const Tensor& x, int64_t dim, const Tensor& index, Location at) {
                              [&] { return build::gather(e.b, part, a.indices, a.dims, ones, ir::IndexMode::check); });
   return e.result(build::reshape(e.b, v, shape_of(index)));
 }
-Tensor Tensor::gather(int64_t dim, const Tensor& index, Location at) const {
-  return jot::gather(*this, dim, index, at);
-}
 
 namespace {
 void fill_rows(std::string_view op, const Tensor& x, int64_t dim, const Tensor& index, const Arg& value) {
@@ -278,40 +275,6 @@ Tensor Tensor::as_strided_scatter(const Tensor& src, const Shape& size, const Sh
                                   std::optional<int64_t> offset, Location at) const {
   Tensor r = copied("as_strided_scatter", *this, at);
   return with_part("as_strided_scatter", r, r.as_strided(size, stride, offset, at), src, at);
-}
-
-Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Arg& source) {
-  return x.scatter(dim, index, source);
-}
-Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Arg& source) {
-  return x.scatter_add(dim, index, source);
-}
-Tensor index_copy(const Tensor& x, int64_t dim, const Tensor& index, const Arg& source) {
-  return x.index_copy(dim, index, source);
-}
-Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Arg& value) {
-  return x.index_fill(dim, index, value);
-}
-Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha) {
-  return x.index_add(dim, index, source, alpha);
-}
-Tensor index_put(const Tensor& x, const Indices& indices, const Arg& values, bool accumulate) {
-  return x.index_put(indices, values, accumulate);
-}
-Tensor masked_scatter(const Tensor& x, const Tensor& mask, const Arg& source) { return x.masked_scatter(mask, source); }
-Tensor select_scatter(const Tensor& x, const Tensor& src, int64_t dim, int64_t index, Location at) {
-  return x.select_scatter(src, dim, index, at);
-}
-Tensor slice_scatter(const Tensor& x, const Tensor& src, int64_t dim, std::optional<int64_t> start,
-                     std::optional<int64_t> stop, int64_t step, Location at) {
-  return x.slice_scatter(src, dim, start, stop, step, at);
-}
-Tensor diagonal_scatter(const Tensor& x, const Tensor& src, int64_t offset, int64_t dim0, int64_t dim1, Location at) {
-  return x.diagonal_scatter(src, offset, dim0, dim1, at);
-}
-Tensor as_strided_scatter(const Tensor& x, const Tensor& src, const Shape& size, const Shape& stride,
-                          std::optional<int64_t> offset, Location at) {
-  return x.as_strided_scatter(src, size, stride, offset, at);
 }
 
 const Tensor& Tensor::resize_(const Shape& shape, Location at) const {

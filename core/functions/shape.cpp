@@ -88,7 +88,6 @@ Tensor flip(const Tensor& x, const Axes& dims, Location at) {
   std::vector<int64_t> axes = dims.values.empty() ? std::vector<int64_t>{} : wrap_dims(e, dims, shape_of(x).size());
   return e.result(e.b.emit(Op::rev_op, {e(x)}, ir::Attrs(axes)));
 }
-Tensor Tensor::flip(const Axes& dims, Location at) const { return jot::flip(*this, dims, at); }
 
 Tensor tril(const Tensor& x, int64_t diagonal, Location at) {
   return triangle("tril", x, diagonal, ir::Direction::le, at);
@@ -96,8 +95,6 @@ Tensor tril(const Tensor& x, int64_t diagonal, Location at) {
 Tensor triu(const Tensor& x, int64_t diagonal, Location at) {
   return triangle("triu", x, diagonal, ir::Direction::ge, at);
 }
-Tensor Tensor::tril(int64_t diagonal, Location at) const { return jot::tril(*this, diagonal, at); }
-Tensor Tensor::triu(int64_t diagonal, Location at) const { return jot::triu(*this, diagonal, at); }
 
 Tensor diag_embed(const Tensor& x, Location at) {
   Emitter e("diag_embed", at, x);

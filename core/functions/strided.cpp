@@ -64,11 +64,4 @@ Tensor Tensor::unfold(int64_t dim, int64_t size, int64_t step, Location at) cons
   return windows.movedim(static_cast<int64_t>(d) + 1, -1, at);
 }
 
-Tensor as_strided(const Tensor& x, const Shape& size, const Shape& stride, std::optional<int64_t> offset, Location at) {
-  return x.as_strided(size, stride, offset, at);
-}
-Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step, Location at) {
-  return x.unfold(dim, size, step, at);
-}
-
 }  // namespace jot

@@ -83,7 +83,7 @@ namespace {
 
 // The line of the op that made t's contents, of an argument that of the transform.
 Location made_at(const Tensor& t) {
-  if (!t.defined()) return {};
+  if (!t.defined()) return Location();
   const Storage& s = *t.impl()->storage;
   std::shared_ptr<Trace> trace = trace_of(s);
   if (!trace) return s.made;

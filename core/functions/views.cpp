@@ -378,59 +378,6 @@ Tensor Tensor::contiguous(Location at) const {
   return impl_of(*this, "contiguous", at).contiguous() ? itself(*this) : clone(at);
 }
 
-// ---- the same as functions
-
 Tensor stop_gradient(const Tensor& x, Location at) { return x.detach(at); }
-Tensor select(const Tensor& x, int64_t dim, int64_t index, Location at) { return x.select(dim, index, at); }
-Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> stop, int64_t step,
-             Location at) {
-  return x.slice(dim, start, stop, step, at);
-}
-Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length, Location at) {
-  return x.narrow(dim, start, length, at);
-}
-Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1, Location at) { return x.transpose(dim0, dim1, at); }
-Tensor permute(const Tensor& x, const Axes& dims, Location at) { return x.permute(dims, at); }
-Tensor movedim(const Tensor& x, const Axes& source, const Axes& destination, Location at) {
-  return x.movedim(source, destination, at);
-}
-Tensor moveaxis(const Tensor& x, const Axes& source, const Axes& destination, Location at) {
-  return x.movedim(source, destination, at);
-}
-Tensor swapaxes(const Tensor& x, int64_t dim0, int64_t dim1, Location at) { return x.transpose(dim0, dim1, at); }
-Tensor swapdims(const Tensor& x, int64_t dim0, int64_t dim1, Location at) { return x.transpose(dim0, dim1, at); }
-Tensor t(const Tensor& x, Location at) { return x.t(at); }
-Tensor mT(const Tensor& x, Location at) { return x.mT(at); }
-Tensor view(const Tensor& x, const Shape& shape, Location at) { return x.view(shape, at); }
-Tensor view_as(const Tensor& x, const Tensor& other, Location at) { return x.view_as(other, at); }
-Tensor reshape_as(const Tensor& x, const Tensor& other, Location at) { return x.reshape_as(other, at); }
-Tensor ravel(const Tensor& x, Location at) { return x.ravel(at); }
-Tensor unflatten(const Tensor& x, int64_t dim, const Shape& sizes, Location at) { return x.unflatten(dim, sizes, at); }
-Tensor expand(const Tensor& x, const Shape& shape, Location at) { return x.expand(shape, at); }
-Tensor expand_as(const Tensor& x, const Tensor& other, Location at) { return x.expand_as(other, at); }
-Tensor detach(const Tensor& x, Location at) { return x.detach(at); }
-Tensor index(const Tensor& x, const Indices& indices) { return x.index(indices); }
-Tensor reshape(const Tensor& x, const Shape& shape, Location at) { return x.reshape(shape, at); }
-Tensor flatten(const Tensor& x, int64_t first, int64_t last, Location at) { return x.flatten(first, last, at); }
-Tensor squeeze(const Tensor& x, const Axes& dims, Location at) { return x.squeeze(dims, at); }
-Tensor unsqueeze(const Tensor& x, int64_t dim, Location at) { return x.unsqueeze(dim, at); }
-Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim0, int64_t dim1, Location at) {
-  return x.diagonal(offset, dim0, dim1, at);
-}
-Tensor broadcast_to(const Tensor& x, const Shape& shape, Location at) { return x.expand(shape, at); }
-std::vector<Tensor> split(const Tensor& x, int64_t size, int64_t dim, Location at) { return x.split(size, dim, at); }
-std::vector<Tensor> split(const Tensor& x, const Shape& sizes, int64_t dim, Location at) {
-  return x.split(sizes, dim, at);
-}
-std::vector<Tensor> tensor_split(const Tensor& x, int64_t sections, int64_t dim, Location at) {
-  return x.tensor_split(sections, dim, at);
-}
-std::vector<Tensor> tensor_split(const Tensor& x, const Shape& starts, int64_t dim, Location at) {
-  return x.tensor_split(starts, dim, at);
-}
-std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim, Location at) {
-  return x.chunk(chunks, dim, at);
-}
-std::vector<Tensor> unbind(const Tensor& x, int64_t dim, Location at) { return x.unbind(dim, at); }
 
 }  // namespace jot

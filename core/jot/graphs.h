@@ -103,7 +103,8 @@ auto compile(F&& f, const A&... a) {
   using namespace detail;
   using C = Call<false, std::remove_reference_t<F>, A...>;
   C call(f, a...);
-  std::shared_ptr<const Program> program = record_program(call.fn(), call.leaves, Captures::copied, "compile", {});
+  std::shared_ptr<const Program> program =
+      record_program(call.fn(), call.leaves, Captures::copied, "compile", Location());
   JitKey key(nullptr);
   (walk(a, key), ...);
   return Compiled<typename C::Result, argument_t<A>...>(std::move(program), blank(call.result()), ArgumentTypes(key));

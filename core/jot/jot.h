@@ -10,7 +10,6 @@
 #include "jot/loops.h"
 #include "jot/nn.h"
 #include "jot/ops.h"
-#include "jot/order.h"
 #include "jot/out.h"
 #include "jot/random.h"
 #include "jot/tensor.h"

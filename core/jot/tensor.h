@@ -13,6 +13,7 @@
 
 #include "jot/dtype.h"
 #include "jot/error.h"
+#include "jot/forward.h"
 #include "jot/location.h"
 #include "jot/operand.h"
 #include "jot/shape.h"
@@ -27,38 +28,6 @@ using Sink = void (*)(const void* elements, DType dtype, int64_t n, void* out);
 void read_elements(const Tensor& t, Sink sink, void* out, const char* what, Location at);
 int64_t numel_of(const Tensor& t, const char* what, Location at);
 }  // namespace detail
-
-// clang-format off
-// Elementwise functions of one tensor: each is a member, a member that writes (name_), a free function, and one that
-// writes its result to a given tensor (name_out).
-// name, dtypes that are taken (floating: others are converted; rounding: integers stay), op. The composed ones have none.
-#define JOT_UNARY_OP(X) \
-  X(abs, numeric, abs_op) X(neg, numeric, neg_op) X(sign, numeric, sign_op) \
-  X(floor, rounding, floor_op) X(ceil, rounding, ceil_op) X(round, rounding, round_even_op) X(trunc, rounding, trunc_op) \
-  X(exp, floating, exp_op) X(log, floating, log_op) X(sqrt, floating, sqrt_op) X(rsqrt, floating, rsqrt_op) \
-  X(sin, floating, sin_op) X(cos, floating, cos_op) X(tanh, floating, tanh_op) X(sigmoid, floating, logistic_op)
-#define JOT_UNARY_COMPOSED(X) X(square, numeric) X(reciprocal, floating) X(relu, numeric)
-#define JOT_UNARY(X) JOT_UNARY_OP(X) JOT_UNARY_COMPOSED(X)
-// The same of truth values and bits.
-#define JOT_NOT(X) X(logical_not, negated) X(bitwise_not, inverted)
-// Products, and reductions over axes; each has a free function and name_out.
-#define JOT_PRODUCT(X) X(matmul) X(mm) X(mv) X(bmm) X(dot) X(outer)
-#define JOT_REDUCTION(X) X(sum) X(prod) X(mean) X(amax) X(amin) X(all) X(any) X(logsumexp)
-// Elementwise functions of two, of which one may be a number: name, dtypes, op, op of booleans (the same: none).
-#define JOT_BINARY_OP(X) \
-  X(add, numeric, add_op, or_op) X(sub, numeric, sub_op, sub_op) \
-  X(mul, numeric, mul_op, and_op) X(div, floating, div_op, div_op) \
-  X(maximum, numeric, max_op, or_op) X(minimum, numeric, min_op, and_op) \
-  X(atan2, floating, atan2_op, atan2_op) X(arctan2, floating, atan2_op, atan2_op)
-#define JOT_BINARY_COMPOSED(X) \
-  X(pow, compute_pow) X(eq, compared<Direction::eq>) X(ne, compared<Direction::ne>) X(lt, compared<Direction::lt>) \
-  X(le, compared<Direction::le>) X(gt, compared<Direction::gt>) X(ge, compared<Direction::ge>) \
-  X(logical_and, logical<Op::and_op>) X(logical_or, logical<Op::or_op>) X(logical_xor, logical<Op::xor_op>) \
-  X(bitwise_and, bitwise<Op::and_op>) X(bitwise_or, bitwise<Op::or_op>) X(bitwise_xor, bitwise<Op::xor_op>)
-#define JOT_BINARY(X) JOT_BINARY_OP(X) JOT_BINARY_COMPOSED(X)
-// clang-format on
-
-struct ValuesIndices;
 
 class Tensor {
  public:
@@ -104,47 +73,9 @@ class Tensor {
   const Tensor& eval(Location at = JOT_HERE) const;
   explicit operator bool() const;  // of one element
 
-  // Views: they share the elements, writes through them reach the base.
+  // The functions of jot/functions.h whose first operand is this tensor, and those that write in place (f_).
+#include "jot/tensor_members.inc"
   Tensor operator[](const Index& index) const;
-  Tensor index(const Indices& indices) const;  // a copy where an index is a tensor
-  Tensor select(int64_t dim, int64_t index, Location at = JOT_HERE) const;
-  Tensor slice(int64_t dim, std::optional<int64_t> start = {}, std::optional<int64_t> stop = {}, int64_t step = 1,
-               Location at = JOT_HERE) const;
-  Tensor narrow(int64_t dim, int64_t start, int64_t length, Location at = JOT_HERE) const;
-  Tensor transpose(int64_t dim0, int64_t dim1, Location at = JOT_HERE) const;
-  Tensor permute(const Axes& dims, Location at = JOT_HERE) const;
-  Tensor movedim(const Axes& source, const Axes& destination, Location at = JOT_HERE) const;
-  Tensor moveaxis(const Axes& source, const Axes& destination, Location at = JOT_HERE) const;
-  Tensor swapaxes(int64_t dim0, int64_t dim1, Location at = JOT_HERE) const;
-  Tensor swapdims(int64_t dim0, int64_t dim1, Location at = JOT_HERE) const;
-  Tensor t(Location at = JOT_HERE) const;
-  Tensor mT(Location at = JOT_HERE) const;  // the last two dims swapped
-  Tensor view(const Shape& shape, Location at = JOT_HERE) const;
-  Tensor view_as(const Tensor& other, Location at = JOT_HERE) const;
-  Tensor reshape(const Shape& shape, Location at = JOT_HERE) const;  // a view where that can be, else a copy
-  Tensor reshape_as(const Tensor& other, Location at = JOT_HERE) const;
-  Tensor flatten(int64_t first = 0, int64_t last = -1, Location at = JOT_HERE) const;
-  Tensor ravel(Location at = JOT_HERE) const;
-  Tensor unflatten(int64_t dim, const Shape& sizes, Location at = JOT_HERE) const;
-  Tensor expand(const Shape& shape, Location at = JOT_HERE) const;
-  Tensor expand_as(const Tensor& other, Location at = JOT_HERE) const;
-  Tensor broadcast_to(const Shape& shape, Location at = JOT_HERE) const;
-  Tensor squeeze(const Axes& dims = {}, Location at = JOT_HERE) const;
-  Tensor unsqueeze(int64_t dim, Location at = JOT_HERE) const;
-  Tensor diagonal(int64_t offset = 0, int64_t dim0 = 0, int64_t dim1 = 1, Location at = JOT_HERE) const;
-  Tensor unfold(int64_t dim, int64_t size, int64_t step, Location at = JOT_HERE) const;  // windows along dim, last
-  // Of the base's memory, which is row-major; offset none is that of this view. Inside a transform an argument is a
-  // base.
-  Tensor as_strided(const Shape& size, const Shape& stride, std::optional<int64_t> offset = {},
-                    Location at = JOT_HERE) const;
-  Tensor detach(Location at = JOT_HERE) const;  // a view that is constant to every derivative
-  std::vector<Tensor> split(int64_t size, int64_t dim = 0, Location at = JOT_HERE) const;
-  std::vector<Tensor> split(const Shape& sizes, int64_t dim = 0, Location at = JOT_HERE) const;
-  std::vector<Tensor> tensor_split(int64_t sections, int64_t dim = 0, Location at = JOT_HERE) const;
-  std::vector<Tensor> tensor_split(const Shape& starts, int64_t dim = 0, Location at = JOT_HERE) const;
-  std::vector<Tensor> chunk(int64_t chunks, int64_t dim = 0, Location at = JOT_HERE) const;
-  std::vector<Tensor> unbind(int64_t dim = 0, Location at = JOT_HERE) const;
-  Tensor clone(Location at = JOT_HERE) const;
   Tensor contiguous(Location at = JOT_HERE) const;
   Tensor to(DType dtype, Location at = JOT_HERE) const;
 
@@ -158,10 +89,10 @@ class Tensor {
   const Tensor& copy_(const Arg& source) const;
   const Tensor& fill_(const Arg& value) const;
   const Tensor& zero_(Location at = JOT_HERE) const;
-  const Tensor& masked_fill_(const Tensor& mask, const Arg& value) const;
   const Tensor& masked_scatter_(const Tensor& mask, const Arg& source) const;  // reads the mask
   const Tensor& index_put_(const Indices& indices, const Arg& values, bool accumulate = false) const;
-  const Tensor& index_add_(int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha = {1, {}}) const;
+  const Tensor& index_add_(int64_t dim, const Tensor& index, const Arg& source,
+                           const Arg& alpha = {1, Location()}) const;
   const Tensor& index_copy_(int64_t dim, const Tensor& index, const Arg& source) const;
   const Tensor& index_fill_(int64_t dim, const Tensor& index, const Arg& value) const;
   const Tensor& scatter_(int64_t dim, const Tensor& index, const Arg& source) const;  // the last write stays
@@ -174,67 +105,6 @@ class Tensor {
   const Tensor& operator&=(const Arg& other) const;
   const Tensor& operator|=(const Arg& other) const;
   const Tensor& operator^=(const Arg& other) const;
-
-#define JOT_MEMBER(name, ...)                \
-  Tensor name(Location at = JOT_HERE) const; \
-  const Tensor& name##_(Location at = JOT_HERE) const;
-  JOT_UNARY(JOT_MEMBER)
-  JOT_NOT(JOT_MEMBER)
-#undef JOT_MEMBER
-#define JOT_MEMBER(name, ...)          \
-  Tensor name(const Arg& other) const; \
-  const Tensor& name##_(const Arg& other) const;
-  JOT_BINARY(JOT_MEMBER)
-#undef JOT_MEMBER
-  Tensor clamp(const Bound& low, const Bound& high) const;
-  Tensor clamp(const Bound& low) const;
-  const Tensor& clamp_(const Bound& low, const Bound& high) const;
-  const Tensor& clamp_(const Bound& low) const;
-
-  // Reductions: dims {} are all.
-#define JOT_MEMBER(name) Tensor name(const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE) const;
-  JOT_REDUCTION(JOT_MEMBER)
-#undef JOT_MEMBER
-  Tensor var(const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE) const;
-  Tensor std(const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE) const;
-  Tensor max(Location at = JOT_HERE) const;
-  Tensor min(Location at = JOT_HERE) const;
-  Tensor softmax(int64_t dim, Location at = JOT_HERE) const;
-  Tensor log_softmax(int64_t dim, Location at = JOT_HERE) const;
-
-  // Order: jot/order.h.
-  ValuesIndices sort(int64_t dim = -1, bool descending = false, bool stable = true, Location at = JOT_HERE) const;
-  Tensor argsort(int64_t dim = -1, bool descending = false, bool stable = true, Location at = JOT_HERE) const;
-  Tensor msort(Location at = JOT_HERE) const;
-  ValuesIndices topk(int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true,
-                     Location at = JOT_HERE) const;
-
-  Tensor matmul(const Tensor& other, Location at = JOT_HERE) const;
-  Tensor mm(const Tensor& other, Location at = JOT_HERE) const;
-  Tensor mv(const Tensor& other, Location at = JOT_HERE) const;
-  Tensor bmm(const Tensor& other, Location at = JOT_HERE) const;
-  Tensor dot(const Tensor& other, Location at = JOT_HERE) const;
-  Tensor outer(const Tensor& other, Location at = JOT_HERE) const;
-  Tensor tril(int64_t diagonal = 0, Location at = JOT_HERE) const;
-  Tensor triu(int64_t diagonal = 0, Location at = JOT_HERE) const;
-  Tensor flip(const Axes& dims, Location at = JOT_HERE) const;
-  Tensor index_select(int64_t dim, const Tensor& index, Location at = JOT_HERE) const;
-  Tensor gather(int64_t dim, const Tensor& index, Location at = JOT_HERE) const;
-  Tensor scatter(int64_t dim, const Tensor& index, const Arg& source) const;
-  Tensor scatter_add(int64_t dim, const Tensor& index, const Arg& source) const;
-  Tensor index_add(int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha = {1, {}}) const;
-  Tensor index_copy(int64_t dim, const Tensor& index, const Arg& source) const;
-  Tensor index_fill(int64_t dim, const Tensor& index, const Arg& value) const;
-  Tensor index_put(const Indices& indices, const Arg& values, bool accumulate = false) const;
-  Tensor masked_fill(const Tensor& mask, const Arg& value) const;
-  Tensor masked_scatter(const Tensor& mask, const Arg& source) const;
-  Tensor select_scatter(const Tensor& src, int64_t dim, int64_t index, Location at = JOT_HERE) const;
-  Tensor slice_scatter(const Tensor& src, int64_t dim = 0, std::optional<int64_t> start = {},
-                       std::optional<int64_t> stop = {}, int64_t step = 1, Location at = JOT_HERE) const;
-  Tensor diagonal_scatter(const Tensor& src, int64_t offset = 0, int64_t dim0 = 0, int64_t dim1 = 1,
-                          Location at = JOT_HERE) const;
-  Tensor as_strided_scatter(const Tensor& src, const Shape& size, const Shape& stride,
-                            std::optional<int64_t> offset = {}, Location at = JOT_HERE) const;
 
   // For the library: null when undefined.
   const std::shared_ptr<detail::TensorImpl>& impl() const { return impl_; }

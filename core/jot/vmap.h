@@ -32,7 +32,7 @@ class Vmap {
   struct Body {
     C& call;
     const DimTree& out_dims;
-    Location at;
+    Location at{};
     Fn fn() { return {&invoke, this, &path}; }
     static std::string path(const void* self, Role role, size_t leaf) {
       return C::path(&static_cast<const Body*>(self)->call, role, leaf);

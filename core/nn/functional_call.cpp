@@ -51,7 +51,7 @@ struct FunctionalFrame::State {
 
   bool tied;
   std::string module;  // its class, for errors
-  Location at;
+  Location at{};
   CallSite site;
 
   [[noreturn]] void fail(const std::string& text) const {

@@ -25,6 +25,7 @@ uint64_t key_of(std::string_view op, Location at) {
 Emitter::Emitter(std::string_view op, Location at, std::span<const Tensor> operands)
     : trace(current_trace()), b(trace.builder()), op_(op) {
   ThreadState& s = thread_state();
+  if (!s.composite.empty()) op_ = s.composite, at = s.composite_line;
   if (trace.lazy()) lock_ = std::unique_lock(trace.mutex());
   nested_ = trace.set_emitting(true);
   if (s.scope_location.line) at = s.scope_location;

@@ -90,7 +90,7 @@ Recording record_function(Fn fn, std::span<const Tensor> args, TraceOptions opti
         throw TransformError("[" + trace.options().scope + "] f returned an undefined Tensor: " +
                              fn.name(list == &recording.outputs.aux ? Role::aux : Role::output, i) +
                              jot::at(trace.options().at));
-      Emitter e("return", {}, t);
+      Emitter e("return", Location(), t);
       outputs.push_back(e(t));
     }
   trace.returned();

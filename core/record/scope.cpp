@@ -22,4 +22,16 @@ CallSite::CallSite(Location at) : outer_(thread_state().call_site) {
 CallSite::~CallSite() { thread_state().call_site = outer_; }
 Location CallSite::current() { return thread_state().call_site; }
 
+Composite::Composite(std::string_view name, Location at)
+    : outer_(thread_state().composite), outer_line_(thread_state().composite_line) {
+  ThreadState& s = thread_state();
+  if (!s.composite.empty()) return;
+  s.composite = name;
+  s.composite_line = at;
+}
+Composite::~Composite() {
+  thread_state().composite = outer_;
+  thread_state().composite_line = outer_line_;
+}
+
 }  // namespace jot::detail

@@ -11,7 +11,7 @@ namespace jot::detail {
 // instead of their own: so composites and modules report the user's line.
 class Scope {
  public:
-  explicit Scope(std::string_view name, Location at = {});
+  explicit Scope(std::string_view name, Location at = Location());
   ~Scope();
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
@@ -32,6 +32,20 @@ class CallSite {
 
  private:
   Location outer_;
+};
+
+// While alive, what this thread records is the work of one function of the library, which is made of others: errors
+// carry its name and the line of its call. The outermost counts.
+class Composite {
+ public:
+  Composite(std::string_view name, Location at);
+  ~Composite();
+  Composite(const Composite&) = delete;
+  Composite& operator=(const Composite&) = delete;
+
+ private:
+  std::string_view outer_;
+  Location outer_line_;
 };
 
 }  // namespace jot::detail

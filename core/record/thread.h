@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/record/precedents.h"
@@ -23,6 +24,8 @@ struct ThreadState {
   std::string scope;          // of what is recorded now (core/record/scope.h) ...
   Location scope_location{};  // ... and its line, if a scope has one
   Location call_site{};
+  std::string_view composite;  // the function whose work is recorded (core/record/scope.h), if it is made of others ...
+  Location composite_line{};   // ... and the line that calls it
 
   ThreadState();
   ~ThreadState();

@@ -159,7 +159,7 @@ struct JitCache::State {
   std::vector<std::shared_ptr<JitEntry>> entries;
   CacheInfo info;
   uint64_t clock = 0;
-  Location at;
+  Location at{};
   std::unordered_map<uint64_t, int> misses_by_structure;
   bool advised = false;
 };

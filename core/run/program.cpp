@@ -33,7 +33,7 @@ const void* elements_of(const Tensor& t, std::string_view api, std::vector<Buffe
 }
 
 Buffer copy_of(const Tensor& t) {
-  Buffer from = read(t, "compile", {});
+  Buffer from = read(t, "compile", Location());
   Buffer to = Buffer::allocate(from.size(), size_of(t.impl()->dtype()));
   if (from.size()) std::memcpy(to.data(), from.data(), static_cast<size_t>(from.size()));
   return to;

@@ -186,14 +186,14 @@ struct Split {
 Split split(TransformKind kind, std::string_view api, Fn fn, std::span<const Tensor> args) {
   std::vector<size_t> diff = all_of(args);
   ir::Zeros zeros = zeros_of();
-  Recorded r = record_active(api, fn, args, diff, Randomness::different, {});
+  Recorded r = record_active(api, fn, args, diff, Randomness::different, Location());
   size_t values = r.recording.outputs.values.size(), aux = r.recording.outputs.aux.size();
   if (values == 0)
     throw TransformError("[" + std::string(api) +
                          "] Expected f to be a function that has non-empty output: it returned no tensor");
   auto expansion = expand(r.recording.graph, {.kind = kind, .active = r.active, .num_values = values, .zeros = zeros});
   Scope scope(api);
-  Results results = spliced(*expansion, r, {}, {});
+  Results results = spliced(*expansion, r, {}, Location());
   Split s;
   s.outputs = results.take(values);
   s.aux = results.take(aux);
@@ -232,13 +232,13 @@ GradResult grad(Fn fn, std::span<const Tensor> args, std::span<const size_t> dif
 }
 
 VjpResult vjp(Fn fn, std::span<const Tensor> args) {
-  check_reverse("vjp", fn, args, all_of(args), {});
+  check_reverse("vjp", fn, args, all_of(args), Location());
   Split s = split(TransformKind::vjp, "vjp", fn, args);
   return {std::move(s.outputs), std::move(s.aux), std::move(s.map)};
 }
 
 LinearizeResult linearize(Fn fn, std::span<const Tensor> args) {
-  check_forward("linearize", fn, args, all_of(args), {});
+  check_forward("linearize", fn, args, all_of(args), Location());
   Split s = split(TransformKind::linearize, "linearize", fn, args);
   return {std::move(s.outputs), std::move(s.map)};
 }

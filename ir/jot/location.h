@@ -7,6 +7,10 @@ namespace jot {
 struct Location {
   const char* file = "";
   int line = 0;
+
+  // Not from {}: so that an empty list is never taken for the line of a call.
+  explicit constexpr Location() = default;
+  constexpr Location(const char* f, int l) : file(f), line(l) {}
   friend bool operator==(const Location&, const Location&) = default;
 };
 

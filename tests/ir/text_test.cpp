@@ -55,7 +55,7 @@ TEST_CASE("the text form") {
   Value x = b.param({f32, false, {3}}, "x"), w = b.param({f32, false, {3, 3}}, "w");
   b.set_origin({"demo.cpp", 12}, "net/l1");
   Value y = build::dot(b, w, x, Attrs().add(1).words(), Attrs().add(0).words(), {}, {});
-  b.set_origin({}, "");
+  b.set_origin(jot::Location(), "");
   Value storage = b.emit(Op::copy_op, {y});
   Value token = b.emit(Op::add_op, {storage, x}, {}, true);
   Value last = b.emit(Op::read_op, {storage, token});

@@ -37,9 +37,15 @@ def tree(*patterns):
     return sorted(path for folder in FOLDERS for pattern in patterns for path in (ROOT / folder).rglob(pattern))
 
 
+def public_files():
+    """Headers, and what they include that is none: lists of members."""
+    return {str(path.relative_to(ROOT / layer)): path for layer in LAYERS
+            for path in (ROOT / layer / 'jot').rglob('*') if path.suffix in ('.h', '.inc')}
+
+
 def public_headers():
     """{"jot/tensor.h": its path}"""
-    return {str(path.relative_to(ROOT / layer)): path for layer in LAYERS for path in (ROOT / layer / 'jot').rglob('*.h')}
+    return {name: path for name, path in public_files().items() if path.suffix == '.h'}
 
 
 def floor_of(path):
@@ -54,7 +60,7 @@ def line_of(text, match):
 
 def check_layer(layer):
     """Quoted includes name a file from the root or a public header, on this floor or a lower one."""
-    headers = public_headers()
+    headers = public_files()
     for path in sorted((ROOT / layer).rglob('*')):
         if path.suffix not in ('.h', '.cpp', '.def'):
             continue
@@ -79,7 +85,7 @@ def check_public_header(name, path):
         quote, included = match.groups()
         standard = quote == '<' and re.fullmatch(r'[a-z_]+', included)
         optional = quote == '<' and re.fullmatch(OPTIONAL_HEADERS.get(name, '$'), included)
-        if not standard and not optional and included not in public_headers():
+        if not standard and not optional and included not in public_files():
             yield f'{path}:{line_of(text, match)}: a public header may not include {included}'
     for match in DEFINE.finditer(text):
         if not match.group(1).startswith('JOT_'):
@@ -128,9 +134,16 @@ def check_listed(folder, pattern, what):
 
 def check_lengths():
     for path in tree('*.h', '*.cpp', '*.def', '*.py'):
-        lines = path.read_text().count('\n')
-        if lines > MAX_LINES:
+        text = path.read_text()
+        lines = text.count('\n')
+        if not text.startswith('// Generated') and lines > MAX_LINES:
             yield f'{path}: {lines} lines; split it (at most {MAX_LINES})'
+
+
+def check_generated():
+    done = subprocess.run([sys.executable, ROOT / 'core/functions.py', '--check'], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        yield done.stdout
 
 
 def check_format():
@@ -171,6 +184,7 @@ def checks(options):
         yield f'sources of {folder}', functools.partial(check_listed, folder, '**/*.cpp', 'source')
     yield 'pages of docs', functools.partial(check_listed, 'docs', '*.md', 'page')
     yield 'lengths', check_lengths
+    yield 'generated headers and pages', check_generated
     yield 'format', check_format
     for name, path in public_headers().items():
         yield f'public header {name}', functools.partial(check_public_header, name, path)

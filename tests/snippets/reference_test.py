@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Every public name of the headers stands on docs/reference.md, in code: reference_test.py SOURCE."""
+"""Every public name of the headers stands on docs/reference.md or on docs/ops.md, in code: reference_test.py SOURCE."""
 import pathlib
 import re
 import sys
 
 source = pathlib.Path(sys.argv[1])
-page = (source / 'docs/reference.md').read_text()
+page = (source / 'docs/reference.md').read_text() + (source / 'docs/ops.md').read_text()
 shown = set(re.findall(r'\w+', ' '.join(re.findall(r'`([^`\n]+)`', page) + re.findall(r'^```cpp.*?^```', page, re.M | re.S))))
 
 NAMESPACE = re.compile(r'^namespace (?:jot::)?detail \{.*?^\}  // namespace (?:jot::)?detail$', re.M | re.S)

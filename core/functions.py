@@ -1,0 +1,460 @@
+#!/usr/bin/env python3
+"""What follows from core/functions.def, the table of functions.
+
+functions.py                     writes the headers and docs/ops.md, which are committed
+functions.py --check             fails where one of them is not what the table says
+functions.py --definitions FILE  writes the definitions of every form but the body
+"""
+import argparse
+import dataclasses
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TABLE = ROOT / 'core/functions.def'
+LINE = re.compile(r'^(FUNCTION|RESULT|OPTIONS|SECTION|TEXT|NAMESPACE|USING)\((.*)\)$')
+FORMS, MARKS = set('mioexf'), ('all', 'z', 'n', 'x')
+BODIES = {'unary': 2, 'binary': 3, 'composed': 1, 'function': 1, 'member': 1, 'alias': 1}
+CARRIERS = ('Arg', 'Bound')  # of a location
+OPTIONS = set()  # names of structs of options
+HEAD = '// Generated from core/functions.def by core/functions.py: change the table and run ./dev generate.\n'
+
+
+def split(text):
+    """At the commas that stand in no bracket and no string."""
+    parts, depth, quoted, start = [], 0, False, 0
+    for i, c in enumerate(text):
+        if c == '"':
+            quoted = not quoted
+        elif not quoted and c in '([{<':
+            depth += 1
+        elif not quoted and c in ')]}>':
+            depth -= 1
+        elif c == ',' and depth == 0 and not quoted:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    last = text[start:].strip()
+    return parts + [last] if last or parts else []
+
+
+@dataclasses.dataclass
+class Parameter:
+    type: str
+    name: str
+    default: str
+
+    @classmethod
+    def parse(cls, text):
+        declared, _, default = text.partition(' = ')
+        kind, _, name = declared.rpartition(' ')
+        return cls(kind.strip(), name, default)
+
+    @property
+    def plain(self):
+        return re.sub(r'^const (.*)&$', r'\1', self.type)
+
+    @property
+    def carries(self):
+        return self.plain in CARRIERS
+
+    def declared(self):
+        return f'{self.type} {self.name}' + (f' = {self.default}' if self.default else '')
+
+
+LOCATION = Parameter('Location', 'at', 'JOT_HERE')
+
+
+@dataclasses.dataclass
+class Function:
+    name: str
+    forms: str
+    marks: str
+    body: str
+    made: list
+    result: str
+    parameters: list
+    doc: list
+    line: int
+    namespace: str = ''
+
+    @property
+    def located(self):
+        return any(p.carries or p.plain in ('Index', 'Indices') for p in self.parameters)
+
+    @property
+    def all(self):
+        return self.parameters if self.located else [*self.parameters, LOCATION]
+
+    @property
+    def rest(self):  # of a member
+        return self.all[1:]
+
+    @property
+    def qualified(self):
+        return 'jot::' + (f'{self.namespace}::' if self.namespace else '') + self.name
+
+    def where(self):
+        """The caller's line."""
+        carriers = [p.name for p in self.parameters if p.carries]
+        return f'line({", ".join(carriers)})' if self.located else 'at'
+
+    def exact(self):
+        """The parameters of the overload on exactly const Tensor&."""
+        return [Parameter('const Tensor&', p.name, '') if p.carries else p for p in self.parameters] + [LOCATION]
+
+
+def parse_function(fields, doc, line):
+    name, forms, marks, body, result, *parameters = fields
+    match = re.fullmatch(r'(\w+)\((.*)\)', body)
+    if not match or match[1] not in BODIES:
+        raise SystemExit(f'{TABLE}:{line}: the body is {body}, expected one of {", ".join(BODIES)}')
+    if not set(forms) <= FORMS or marks not in MARKS:
+        raise SystemExit(f'{TABLE}:{line}: forms {forms} or marks {marks}')
+    return Function(name, forms, marks, match[1], [part.strip('"') for part in split(match[2])], result,
+                    [Parameter.parse(p) for p in parameters], doc, line)
+
+
+def parse():
+    """(kind, what) of each line, in order."""
+    entries, doc, namespace = [], [], ''
+    for number, text in enumerate(TABLE.read_text().splitlines(), 1):
+        if text.startswith('//'):
+            doc.append(text)
+            continue
+        match = LINE.match(text)
+        if text and not match:
+            raise SystemExit(f'{TABLE}:{number}: no line of the table: {text}')
+        if match:
+            kind, fields = match[1], split(match[2])
+            if kind == 'FUNCTION':
+                function = parse_function(fields, doc, number)
+                function.namespace = namespace
+                entries.append((kind, function))
+            elif kind == 'NAMESPACE':
+                namespace = fields[0] if fields else ''
+                entries.append((kind, namespace))
+            else:
+                entries.append((kind, [field.strip('"') for field in fields]))
+        doc = []
+    resolve(entries)
+    return entries
+
+
+def resolve(entries):
+    """An alias has the body of what it stands for, under its own name."""
+    known = {e.name: e for kind, e in entries if kind == 'FUNCTION' and e.body != 'alias'}
+    for kind, e in entries:
+        if kind == 'FUNCTION' and e.body == 'alias':
+            target = known[e.made[0]]
+            e.doc = e.doc or [f'// {target.name}']
+            if target.body in ('unary', 'binary'):
+                e.body, e.made = target.body, target.made
+
+
+def signature(f, name, parameters, result=None):
+    return f'{result or f.result} {name}({", ".join(p.declared() for p in parameters)})'
+
+
+def functions(entries, namespace=None):
+    return [e for kind, e in entries if kind == 'FUNCTION' and (namespace is None or e.namespace == namespace)]
+
+
+# ---- headers
+
+
+def free_declarations(f):
+    yield from f.doc
+    if 'x' not in f.forms:
+        yield signature(f, f.name, f.all) + ';'
+    if 'e' in f.forms:
+        yield signature(f, f.name, f.exact()) + ';'
+
+
+def out_parameters(f):
+    return [Parameter('const Tensor&', 'out', ''), *f.all]
+
+
+def header(entries):
+    lines = ['// Functions of tensors. Names, order of arguments and meaning follow torch; a dim counts from the end when negative;',
+             '// dims {} are all. Functions are overload sets: pass them in a lambda, or with JOT_FN.', '#pragma once',
+             '#include <vector>', '', '#include "jot/tree.h"', '', 'namespace jot {', '', '// clang-format off']
+    inside = ''
+    for kind, e in entries:
+        if kind == 'NAMESPACE':
+            inside = e
+        elif inside:
+            continue
+        elif kind == 'RESULT':
+            lines += [f'struct {e[0]} {{', f'  Tensor {", ".join(e[1:])};', '};', f'JOT_TREE({", ".join(e)});']
+        elif kind == 'OPTIONS':
+            lines += [f'struct {e[0]} {{', *(f'  {member};' for member in e[1:]), '};']
+        elif kind == 'SECTION':
+            lines += ['', f'// ---- {e[0]}']
+        elif kind == 'TEXT':
+            lines += [f'// {e[0]}']
+        elif kind == 'FUNCTION':
+            lines += free_declarations(e)
+    return HEAD + '\n'.join([*lines, '// clang-format on', '', '}  // namespace jot', ''])
+
+
+def options_of(entries):
+    return {e[0] for kind, e in entries if kind == 'OPTIONS'}
+
+
+def members(entries):
+    lines, options = ['// Members of class Tensor.'], options_of(entries)
+    for f in functions(entries, ''):
+        if 'm' in f.forms:
+            # Options may hold tensors, so that there is no {} of them in the class: the member without them is another.
+            given = [dataclasses.replace(p, default='') if p.plain in options else p for p in f.rest]
+            lines.append(f'  {signature(f, f.name, given)} const;')
+            if given != f.rest:
+                lines.append(f'  {signature(f, f.name, [p for p in f.rest if p.plain not in options])} const;')
+        if 'i' in f.forms:
+            lines.append(f'  {signature(f, f.name + "_", f.rest, "const Tensor&")} const;')
+    return HEAD + '\n'.join([*lines, ''])
+
+
+def forward(entries):
+    structs = [f'struct {e[0]};' for kind, e in entries if kind in ('RESULT', 'OPTIONS')]
+    return HEAD + '\n'.join(['// Results and options of functions, which tensor.h names.', '#pragma once', '', 'namespace jot {', '', *structs, '',
+                             '}  // namespace jot', ''])
+
+
+def outputs(entries):
+    lines = ['// Functions that write their result to a tensor that is given: name_out(out, arguments of name). It keeps its shape and',
+             '// dtype: a result of another shape is an error, one of a higher category (float into integer) too. Not inside vmap.',
+             '// Returns `out`.', '#pragma once', '#include <vector>', '', '#include "jot/tensor.h"', '', 'namespace jot {', '',
+             '// clang-format off']
+    lines += [signature(f, f.name + '_out', out_parameters(f)) + ';' for f in functions(entries, '') if 'o' in f.forms]
+    return HEAD + '\n'.join([*lines, '// clang-format on', '', '}  // namespace jot', ''])
+
+
+def namespace_header(entries, name):
+    lines = [f'// torch.{name}.', '#pragma once', '#include "jot/ops.h"', '', f'namespace jot::{name} {{', '', '// clang-format off']
+    inside = ''
+    for kind, e in entries:
+        if kind == 'NAMESPACE':
+            inside = e
+        elif inside == name and kind == 'USING':
+            lines += [f'using jot::{used};' for used in e]
+        elif inside == name and kind == 'FUNCTION':
+            lines += free_declarations(e)
+    return HEAD + '\n'.join([*lines, '// clang-format on', '', f'}}  // namespace jot::{name}', ''])
+
+
+# ---- definitions
+
+
+def names(parameters):
+    return ', '.join(p.name for p in parameters)
+
+
+def bare(parameters):
+    return ', '.join(f'{p.type} {p.name}' for p in parameters)
+
+
+def emitter(f, name, first, where):
+    operands = [first, *(p.name for p in f.parameters[1:] if p.plain in ('Tensor', *CARRIERS))] if first else []
+    lines = [f'  Emitter e({", ".join([f"{chr(34)}{name}{chr(34)}", where, *operands])});']
+    lines += [f'  for (const Tensor& t : {p.name}) e.use(t);' for p in f.parameters if p.plain == 'std::vector<Tensor>']
+    return lines
+
+
+def composed(f, first):
+    scope = f'compose::{f.namespace}::' if f.namespace else 'compose::'
+    return f'{scope}{f.name}(e, {", ".join([first, *(p.name for p in f.parameters[1:])])})'
+
+
+def free_definition(f):
+    head = f'{f.result} {f.name}({bare(f.all)})'
+    first = f.parameters[0]
+    if f.body == 'unary':
+        yield f'{head} {{ return apply(kUnary_{f.name}, {first.name}, at); }}'
+    elif f.body == 'binary':
+        yield f'{head} {{ return apply(kBinary_{f.name}, {names(f.parameters)}); }}'
+    elif f.body == 'composed':
+        used = first.name if first.plain in ('Tensor', *CARRIERS) else ''
+        yield '\n'.join([f'{head} {{', *emitter(f, f.name, used, f.where()), f'  return e.result({composed(f, first.name)});', '}'])
+    elif f.body == 'alias':
+        yield f'{head} {{ return jot::{f.made[0]}({names(f.all)}); }}'
+    elif f.body == 'member':
+        yield f'{head} {{ return {first.name}.{f.name}({names(f.rest)}); }}'
+
+
+def member_definition(f):
+    first = f.parameters[0]
+    if first.plain == 'Tensor':
+        yield (f'{f.result} Tensor::{f.name}({bare(f.rest)}) const {{ '
+               f'return {f.qualified}({", ".join(["*this", *(p.name for p in f.rest)])}); }}')
+        if any(p.plain in OPTIONS for p in f.rest):
+            without = [p for p in f.rest if p.plain not in OPTIONS]
+            arguments = ['*this', *('{}' if p.plain in OPTIONS else p.name for p in f.rest)]
+            yield f'{f.result} Tensor::{f.name}({bare(without)}) const {{ return {f.qualified}({", ".join(arguments)}); }}'
+    else:
+        others = [p.name for p in f.rest if p.carries]
+        yield (f'{f.result} Tensor::{f.name}({bare(f.rest)}) const {{ '
+               f'return {f.qualified}(Arg(*this, line({", ".join(others)})), {names(f.rest)}); }}')
+
+
+def member_where(f):
+    carriers = [p.name for p in f.rest if p.carries]
+    return f'line({", ".join(carriers)})' if f.located else 'at'
+
+
+def in_place_definition(f):
+    head = f'const Tensor& Tensor::{f.name}_({bare(f.rest)}) const {{'
+    if f.body in ('unary', 'binary'):
+        kind = f.body.capitalize()
+        arguments = ', '.join([f'k{kind}_{f.name}', '*this', *(p.name for p in f.rest)])
+        body = [f'  apply_in_place({arguments});']
+    elif f.body == 'composed':
+        body = emitter(f, f.name + '_', '*this', member_where(f)) + [f'  store(e, *this, {composed(f, "*this")});']
+    else:
+        receiver = '*this' if f.parameters[0].plain == 'Tensor' else f'Arg(*this, {member_where(f)})'
+        body = [f'  Composite call("{f.name}_", {member_where(f)});',
+                f'  store("{f.name}_", *this, {f.qualified}({", ".join([receiver, *(p.name for p in f.rest)])}), {member_where(f)});']
+    yield '\n'.join([head, *body, '  return *this;', '}'])
+
+
+def out_definition(f):
+    yield (f'Tensor {f.name}_out({bare(out_parameters(f))}) {{\n'
+           f'  return into("{f.name}_out", out, {f.name}({names(f.all)}), {f.where()});\n}}')
+
+
+def exact_definition(f):
+    arguments = [f'{p.plain}({p.name}, at)' if p.carries else p.name for p in f.parameters]
+    arguments += [] if f.located else ['at']
+    yield f'{f.result} {f.name}({bare(f.exact())}) {{ return {f.name}({", ".join(arguments)}); }}'
+
+
+def tables(all_functions):
+    for f in all_functions:
+        if f.body == 'unary':
+            yield f'const Unary kUnary_{f.name}{{"{f.name}", "{f.name}_", Domain::{f.made[0]}, Op::{f.made[1]}}};'
+        elif f.body == 'binary':
+            yield (f'const Binary kBinary_{f.name}{{"{f.name}", "{f.name}_", Domain::{f.made[0]}, Op::{f.made[1]}, '
+                   f'Op::{f.made[2]}}};')
+
+
+def definitions_of(f):
+    if f.body != 'function' and 'x' not in f.forms:
+        yield from free_definition(f)
+    if 'm' in f.forms and f.body != 'member':
+        yield from member_definition(f)
+    if 'i' in f.forms:
+        yield from in_place_definition(f)
+    if 'o' in f.forms:
+        yield from out_definition(f)
+    if 'e' in f.forms:
+        yield from exact_definition(f)
+
+
+def definitions(entries):
+    OPTIONS.update(options_of(entries))
+    spaces = list(dict.fromkeys(f.namespace for f in functions(entries)))
+    lines = ['#include "core/functions/forms.h"', '#include "jot/jot.h"', '', 'namespace jot {', '', 'using namespace detail;',
+             'using ir::Op;', '']
+    for space in spaces:
+        bodies = [f for f in functions(entries, space) if f.body == 'composed']
+        opened = f'compose::{space}' if space else 'compose'
+        lines += [f'namespace {opened} {{']
+        lines += [f'ir::Value {f.name}(Emitter& e, {bare(f.parameters)});' for f in bodies] + [f'}}  // namespace {opened}', '']
+    for space in spaces:
+        own = functions(entries, space)
+        if space:
+            lines += [f'namespace {space} {{', '']
+        lines += ['namespace {', *tables(own), '}  // namespace', '']
+        for f in own:
+            lines += definitions_of(f)
+        if space:
+            lines += [f'}}  // namespace {space}', '']
+    return HEAD + '\n'.join([*lines, '', '}  // namespace jot', ''])
+
+
+# ---- docs
+
+PREAMBLE = '''# Every function
+
+Generated from the table, `core/functions.def`, by `./dev generate`. Names, order of arguments, defaults and meaning are
+torch's unless a line says otherwise.
+
+A function has the forms that its line names: as a **m**ember `x.f()`; **i**n place, `x.f_()`; with an **o**utput, `f_out(out,
+...)`. Where forms is empty it is a free function alone. A Location, the caller's line, is the last argument where none is
+shown to carry it (`Arg` and `Bound` do); leave it out. Derivatives: *full* are forward and reverse mode, any order of them, and
+vmap; *zero*, the derivative is zero everywhere; *none*, not differentiable, vmap only; *in x*, of the first argument only.
+"Made of" names the ops of [ir.md](ir.md) that it records, or what it composes to. Kernels are compiled loops, fused with what
+is around them; a routine is a loop of the library of its own; a library call is one of OpenBLAS, oneDNN or LAPACK; a view
+computes nothing.
+'''
+DERIVATIVE = {'all': 'full', 'z': 'zero', 'n': 'none', 'x': 'in x'}
+
+
+def cell(text):
+    return text.replace('|', '\\|')
+
+
+def row(f):
+    shown = re.sub(r'const ([\w:<>]+)&', r'\1', signature(f, f.name, f.parameters))
+    made = {'unary': lambda: f'`{f.made[1][:-3]}`', 'binary': lambda: f'`{f.made[1][:-3]}`',
+            'alias': lambda: f'`{f.made[0]}`'}.get(f.body, lambda: f.made[0])()
+    runs = f.made[1] if f.body in ('composed', 'function', 'member') and len(f.made) > 1 else 'kernels'
+    doc = ' '.join(line.removeprefix('//').strip() for line in f.doc)
+    forms = ''.join(c for c in 'mio' if c in f.forms)
+    return '| ' + ' | '.join(cell(c) for c in (f'`{shown}`', forms, DERIVATIVE[f.marks], made, runs, doc)) + ' |'
+
+
+def page(entries):
+    lines, opened, space = [PREAMBLE], False, ''
+    for kind, e in entries:
+        if kind == 'NAMESPACE':
+            space = e
+        if kind in ('SECTION', 'TEXT', 'USING'):
+            opened = False
+        if kind == 'SECTION':
+            lines += ['', f'## {e[0]}']
+        elif kind == 'TEXT':
+            lines += ['', e[0]]
+        elif kind == 'USING':
+            lines += ['', f'In `jot::{space}`, too: ' + ', '.join(f'`{used}`' for used in e) + '.']
+        elif kind == 'FUNCTION':
+            if not opened:
+                lines += ['', '| function | forms | derivative | made of | runs in | |', '|---|---|---|---|---|---|']
+            opened = True
+            lines.append(row(e))
+    return '\n'.join([*lines, ''])
+
+
+def written(entries):
+    """What is committed: path, text."""
+    yield ROOT / 'core/jot/functions.h', header(entries)
+    yield ROOT / 'core/jot/tensor_members.inc', members(entries)
+    yield ROOT / 'core/jot/forward.h', forward(entries)
+    yield ROOT / 'core/jot/out.h', outputs(entries)
+    for space in dict.fromkeys(e for kind, e in entries if kind == 'NAMESPACE' and e):
+        yield ROOT / f'core/jot/{space}.h', namespace_header(entries, space)
+    yield ROOT / 'docs/ops.md', page(entries)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--check', action='store_true')
+    parser.add_argument('--definitions', type=pathlib.Path)
+    options = parser.parse_args()
+    entries = parse()
+    if options.definitions:
+        options.definitions.write_text(definitions(entries))
+        return 0
+    stale = [(path, text) for path, text in written(entries) if not path.exists() or path.read_text() != text]
+    if options.check:
+        for path, _ in stale:
+            print(f'{path.relative_to(ROOT)} is not what core/functions.def says: run ./dev generate')
+        return bool(stale)
+    for path, text in stale:
+        path.write_text(text)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,9 @@
+// Generated from core/functions.def by core/functions.py: change the table and run ./dev generate.
+// Results and options of functions, which tensor.h names.
+#pragma once
+
+namespace jot {
+
+struct ValuesIndices;
+
+}  // namespace jot

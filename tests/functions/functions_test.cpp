@@ -1,0 +1,317 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <set>
+
+#include "tests/functions/rows.h"
+
+namespace jot::test {
+
+const std::vector<FunctionRow>& function_rows() {
+  static const auto* rows = [] {
+    auto* t = new FunctionRows;
+    elementwise_rows(*t);
+    return &t->rows;
+  }();
+  return *rows;
+}
+
+namespace {
+
+constexpr double kEps = std::numeric_limits<double>::epsilon();
+
+// What core/functions.def names.
+const std::vector<std::string> kFunctions = {
+#define FUNCTION(name, ...) #name,
+#define RESULT(...)
+#define OPTIONS(...)
+#define SECTION(...)
+#define TEXT(...)
+#define NAMESPACE(...)
+#define USING(...)
+#include "core/functions.def"
+#undef FUNCTION
+};
+
+// Functions that other tests than rows cover.
+const std::set<std::string> kWithoutRow = {
+    "sum",
+    "prod",
+    "mean",
+    "amax",
+    "amin",
+    "all",
+    "any",
+    "logsumexp",
+    "var",
+    "std",
+    "softmax",
+    "log_softmax",
+    "sort",
+    "argsort",
+    "msort",
+    "topk",
+    "matmul",
+    "mm",
+    "mv",
+    "bmm",
+    "dot",
+    "outer",
+    "cross",
+    "trace",
+    "cat",
+    "stack",
+    "flip",
+    "diag",
+    "diag_embed",
+    "tril",
+    "triu",
+    "clone",
+    "index_select",
+    "gather",
+    "scatter",
+    "scatter_add",
+    "index_add",
+    "index_copy",
+    "index_fill",
+    "index_put",
+    "masked_scatter",
+    "select_scatter",
+    "slice_scatter",
+    "select",
+    "slice",
+    "narrow",
+    "diagonal_scatter",
+    "as_strided_scatter",
+    "transpose",
+    "permute",
+    "movedim",
+    "moveaxis",
+    "swapaxes",
+    "swapdims",
+    "t",
+    "mT",
+    "view",
+    "view_as",
+    "reshape",
+    "reshape_as",
+    "flatten",
+    "ravel",
+    "unflatten",
+    "expand",
+    "expand_as",
+    "broadcast_to",
+    "squeeze",
+    "unsqueeze",
+    "diagonal",
+    "unfold",
+    "as_strided",
+    "detach",
+    "stop_gradient",
+    "split",
+    "tensor_split",
+    "chunk",
+    "unbind",
+    "index",
+};
+
+using List = std::vector<Tensor>;
+
+List drawn(const FunctionRow& row, std::mt19937& random, DType floating = f64, Shape lanes = {}, uint32_t which = 0) {
+  List result;
+  for (size_t i = 0; i < row.inputs.size(); ++i) {
+    const Input& in = row.inputs[i];
+    Shape shape = (which >> i & 1 ? lanes : Shape{}) + in.shape;
+    std::vector<double> values(static_cast<size_t>(shape.numel()));
+    std::uniform_real_distribution<double> uniform(in.lo, in.hi);
+    for (double& v : values) {
+      v = uniform(random);
+      if (in.dtype != f64) v = std::floor(v);
+    }
+    result.push_back(Tensor::from(values, shape).to(in.dtype == f64 ? floating : in.dtype));
+  }
+  return result;
+}
+
+Tensor random_like(const Tensor& x, std::mt19937& random) {
+  std::vector<double> values(static_cast<size_t>(x.numel()));
+  std::uniform_real_distribution<double> uniform(-1, 1);
+  for (double& v : values) v = uniform(random);
+  return Tensor::from(values, x.shape());
+}
+
+// Empty if all is well, else where got and want differ by more than the tolerance, relative to the larger of 1 and
+// want.
+std::string difference(const Tensor& got, const Tensor& want, double tolerance) {
+  if (got.shape() != want.shape()) return "shape " + to_string(got.shape()) + ", want " + to_string(want.shape());
+  std::vector<double> a = got.to_vector<double>(), b = want.to_vector<double>();
+  for (size_t i = 0; i < a.size(); ++i)
+    if (!(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i])) ||
+          std::abs(a[i] - b[i]) <= tolerance * std::max(1.0, std::abs(b[i]))))
+      return "element " + std::to_string(i) + ": " + std::to_string(a[i]) + ", want " + std::to_string(b[i]) + " (" +
+             std::to_string((a[i] - b[i]) / kEps) + " epsilon)";
+  return {};
+}
+
+// f of the floating arguments, the others as they are.
+struct Floating {
+  const FunctionRow& row;
+  List all, floats;
+  std::vector<size_t> places;
+
+  Floating(const FunctionRow& r, List arguments) : row(r), all(std::move(arguments)) {
+    for (size_t i = 0; i < all.size(); ++i)
+      if (is_floating(all[i].dtype())) places.push_back(i), floats.push_back(all[i]);
+  }
+  Tensor operator()(const List& x) const {
+    List arguments = all;
+    for (size_t i = 0; i < places.size(); ++i) arguments[places[i]] = x[i];
+    return row.call(arguments);
+  }
+};
+
+// The derivative of a scalar function by each element of x, by central differences of the fourth order.
+template <class F>
+List numerical(F f, const List& x) {
+  constexpr double h = 1e-3;
+  List result;
+  for (size_t k = 0; k < x.size(); ++k) {
+    std::vector<double> values = x[k].to_vector<double>(), derivative(values.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+      auto at = [&](double step) {
+        List moved = x;
+        std::vector<double> v = values;
+        v[i] += step;
+        moved[k] = Tensor::from(v, x[k].shape());
+        return f(moved).template item<double>();
+      };
+      derivative[i] = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
+    }
+    result.push_back(Tensor::from(derivative, x[k].shape()));
+  }
+  return result;
+}
+
+std::string title(const FunctionRow& row) { return row.name + " " + row.label; }
+
+}  // namespace
+
+TEST_CASE("functions: every function of the table has a row") {
+  std::set<std::string> tested;
+  for (const FunctionRow& row : function_rows()) tested.insert(row.name);
+  for (const std::string& name : kFunctions) {
+    CAPTURE(name);
+    CHECK(tested.contains(name) != kWithoutRow.contains(name));
+  }
+  std::set<std::string> known(kFunctions.begin(), kFunctions.end());
+  for (const std::string& name : tested) {
+    CAPTURE(name);
+    CHECK(known.contains(name));
+  }
+  for (const std::string& name : kWithoutRow) CHECK(known.contains(name));
+}
+
+TEST_CASE("functions: values") {
+  std::mt19937 random(1);
+  for (const FunctionRow& row : function_rows()) {
+    CAPTURE(title(row));
+    for (DType dtype : {f64, f32}) {
+      List x = drawn(row, random, dtype);
+      Tensor got = row.call(x);
+      Tensor traced = interpret(trace([&](const List& v) { return row.call(v); }, x), x).at(0);
+      double epsilon = dtype == f64 ? row.tolerance : row.tolerance * 0x1p29;
+      CHECK_EQ(difference(got, traced, 4 * epsilon), "");
+      CHECK_EQ(got.dtype(), traced.dtype());
+      if (!row.exact) continue;
+      std::vector<double> want(static_cast<size_t>(got.numel()));
+      std::vector<std::vector<double>> elements;
+      for (const Tensor& t : x) elements.push_back(t.to_vector<double>());
+      for (size_t i = 0; i < want.size(); ++i) {
+        std::vector<double> arguments;
+        for (const std::vector<double>& e : elements) arguments.push_back(e[i]);
+        want[i] = row.exact(arguments);
+      }
+      CHECK_EQ(difference(got, Tensor::from(want, got.shape()), epsilon), "");
+    }
+  }
+}
+
+TEST_CASE("functions: derivatives") {
+  std::mt19937 random(2);
+  for (const FunctionRow& row : function_rows()) {
+    if (row.order == 0) continue;
+    CAPTURE(title(row));
+    Floating f(row, drawn(row, random));
+    Tensor w = random_like(f(f.floats), random);
+    auto scalar = [&](const List& x) { return sum(f(x) * w); };
+    List g = grad(scalar)(f.floats), want = numerical(scalar, f.floats), t;
+    for (size_t i = 0; i < g.size(); ++i) CHECK_EQ(difference(g[i], want[i], 1e-7), "");
+    // Forward against reverse.
+    for (const Tensor& x : f.floats) t.push_back(random_like(x, random));
+    auto [y, dy] = jvp([&](const List& x) { return f(x); }, primals(f.floats), tangents(t));
+    double forward = sum(dy * w).item<double>(), reverse = 0;
+    for (size_t i = 0; i < g.size(); ++i) reverse += sum(g[i] * t[i]).item<double>();
+    CHECK(std::abs(forward - reverse) <= 1e-10 * std::max(1.0, std::abs(reverse)));
+    if (row.order < 2) continue;
+    auto directional = [&](const List& x) {
+      List first = grad(scalar)(x);
+      Tensor total = zeros({}, f64);
+      for (size_t i = 0; i < first.size(); ++i) total = total + sum(first[i] * t[i]);
+      return total;
+    };
+    List second = grad(directional)(f.floats), want2 = numerical(directional, f.floats);
+    for (size_t i = 0; i < second.size(); ++i) CHECK_EQ(difference(second[i], want2[i], 1e-6), "");
+  }
+}
+
+TEST_CASE("functions: lanes") {
+  std::mt19937 random(3);
+  for (const FunctionRow& row : function_rows()) {
+    if (!row.lanes) continue;
+    CAPTURE(title(row));
+    const uint32_t all = (1u << row.inputs.size()) - 1;
+    for (uint32_t which = 1; which <= all; ++which) {
+      if (row.inputs.size() > 2 && which != all && (which & (which - 1))) continue;  // each alone, and all
+      CAPTURE(which);
+      List x = drawn(row, random, f64, {3}, which);
+      DimTree dims(std::initializer_list<DimTree>{});
+      for (size_t i = 0; i < x.size(); ++i) dims.children.push_back(which >> i & 1 ? DimTree(0) : DimTree(none));
+      auto call = [&](const List& v) { return row.call(v); };
+      auto lane = [&](int64_t b) {
+        List one;
+        for (size_t i = 0; i < x.size(); ++i) one.push_back(which >> i & 1 ? x[i][b] : x[i]);
+        return one;
+      };
+      DimTree in(std::initializer_list<DimTree>{dims});
+      Tensor got = vmap(call, {.in_dims = in})(x);
+      CHECK_EQ(difference(got, stack({call(lane(0)), call(lane(1)), call(lane(2))}), 16 * row.tolerance), "");
+      List nothing = drawn(row, random, f64, {0}, which);
+      CHECK_EQ(to_string(vmap(call, {.in_dims = in})(nothing).shape()), to_string(Shape{0} + call(lane(0)).shape()));
+      if (row.order == 0) continue;
+      auto derivative = [&](const List& v) {
+        Floating f(row, v);
+        List g = grad([&](const List& z) { return sum(f(z)); })(f.floats);
+        for (Tensor& each : g) each = each.reshape({-1});
+        return cat(g);
+      };
+      Tensor lanes = vmap(derivative, {.in_dims = in})(x);
+      CHECK_EQ(difference(lanes, stack({derivative(lane(0)), derivative(lane(1)), derivative(lane(2))}), 1e-12), "");
+    }
+  }
+}
+
+TEST_CASE("functions: the forms that are generated") {
+  Tensor x = tensor({0.25, -0.5}, f64), out = zeros({2}, f64);
+  CHECK_EQ(difference(x.exp(), exp(x), 0), "");
+  CHECK_EQ(difference(exp_out(out, x), exp(x), 0), "");
+  CHECK_EQ(difference(out, exp(x), 0), "");
+  CHECK_EQ(difference(x.clone().exp_(), exp(x), 0), "");
+  CHECK_EQ(difference(x.clone().clamp_(none, 0), tensor({0.0, -0.5}, f64), 0), "");
+  CHECK_EQ(difference(clamp(x, tensor(-0.25, f64), tensor(0.0, f64)), tensor({0.0, -0.25}, f64), 0), "");
+  CHECK_EQ(difference(x.max(tensor({0.0, 0.0}, f64)), tensor({0.25, 0.0}, f64), 0), "");
+}
+
+}  // namespace jot::test

@@ -1,0 +1,68 @@
+// The table of function rows: every function of core/functions.def has one, and every generic check runs over all.
+#pragma once
+#include <jot/jot.h>
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace jot::test {
+
+// An argument: elements are drawn from [lo, hi) (integers: too).
+struct Input {
+  Shape shape;
+  double lo = -2, hi = 2;
+  DType dtype = f64;
+};
+
+using Tensors = std::span<const Tensor>;
+struct FunctionRow {
+  std::string name, label;
+  std::vector<Input> inputs;
+  std::function<Tensor(Tensors)> call;
+  // Of elementwise functions, the value in double precision of one element, to `tolerance`, relative.
+  std::function<double(std::span<const double>)> exact = nullptr;
+  int order = 2;  // of the derivatives that are checked; 0: the function has none
+  double tolerance = 4e-15;
+  bool lanes = true;  // vmap takes it
+};
+
+class FunctionRows {
+ public:
+  std::vector<FunctionRow> rows;
+
+  FunctionRow& add(std::string name, std::string label, std::vector<Input> inputs,
+                   std::function<Tensor(Tensors)> call) {
+    rows.push_back({std::move(name), std::move(label), std::move(inputs), std::move(call)});
+    return rows.back();
+  }
+  // An elementwise function of one tensor on [lo, hi): of a vector, a 0-d tensor and nothing.
+  template <class F>
+  void unary(const std::string& name, double lo, double hi, F call, double (*exact)(double), int order = 2,
+             double tolerance = 4e-15) {
+    for (const Shape& shape : {Shape{17}, Shape{}, Shape{0}, Shape{2, 3}}) {
+      FunctionRow& row = add(name, to_string(shape), {{shape, lo, hi}}, [call](Tensors x) { return call(x[0]); });
+      if (exact) row.exact = [exact](std::span<const double> x) { return exact(x[0]); };
+      row.order = order, row.tolerance = tolerance;
+    }
+  }
+  // Of two tensors, also broadcast.
+  template <class F>
+  void binary(const std::string& name, Input a, Input b, F call, double (*exact)(double, double), int order = 2,
+              double tolerance = 4e-15) {
+    for (const auto& [x, y] : {std::pair{Shape{3, 3}, Shape{3, 3}}, std::pair{Shape{3, 3}, Shape{3}},
+                               std::pair{Shape{3, 1}, Shape{1, 2}}, std::pair{Shape{2}, Shape{}}}) {
+      a.shape = x, b.shape = y;
+      FunctionRow& row = add(name, to_string(x) + to_string(y), {a, b}, [call](Tensors t) { return call(t[0], t[1]); });
+      if (exact && x == y) row.exact = [exact](std::span<const double> v) { return exact(v[0], v[1]); };
+      row.order = order, row.tolerance = tolerance;
+    }
+  }
+};
+
+const std::vector<FunctionRow>& function_rows();
+// By kind.
+void elementwise_rows(FunctionRows& t);
+
+}  // namespace jot::test
