@@ -50,7 +50,7 @@ void compare(const ir::Graph& graph, const std::vector<HostTensor>& inputs) {
       out_pointers.push_back(outs[r].bytes.data());
     }
     ir::rules(g.op(v)).eval.fn(
-        {g.attrs(v), types, arrays, evaluated, {}, g.call(v), reference::interpret, &passes::region_passes()});
+        {g.attrs(v), types, arrays, evaluated, Location(), g.call(v), reference::interpret, &passes::region_passes()});
     auto routine = cpu::make_routine(g, v, 1);
     if (!routine) continue;
     std::vector<std::byte> scratch(static_cast<size_t>(routine->scratch_bytes) + 64);
