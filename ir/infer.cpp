@@ -10,7 +10,8 @@ void check_operands(const InferContext& c, bool in_place) {
   const OpInfo& op = info(c.op);
   size_t n = c.operands.size();
   int wanted = c.op == Op::copy_op ? 1 + in_place : op.operands;
-  if (wanted >= 0 ? n != static_cast<size_t>(wanted) : n == 0)
+  const bool may_have_none = has_regions(c.op) && c.op != Op::cond_op;  // steps of constants
+  if (wanted >= 0 ? n != static_cast<size_t>(wanted) : n == 0 && !may_have_none)
     c.shape_error("expected " + (wanted >= 0 ? std::to_string(wanted) : std::string("at least one")) +
                   " operand(s), got " + std::to_string(n));
   for (size_t i = 0; i < n; ++i)

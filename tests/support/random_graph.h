@@ -1,47 +1,39 @@
-// Graphs made of random nodes, the same for the same seed. For tests of what holds for every graph.
+// Graphs made of random nodes, with regions and effects, the same for the same seed. For tests of what holds for every
+// graph.
 #pragma once
-#include <algorithm>
-#include <bit>
-#include <cmath>
-#include <cstdint>
-#include <random>
-#include <string>
-#include <vector>
+#include <utility>
 
-#include "ir/build.h"
+#include "tests/support/random_nodes.h"
 
 namespace jot::test {
 
-struct RandomGraphOptions {
-  int nodes = 40;               // about
-  bool differentiable = false;  // smooth functions of f64 inputs whose values stay small
-  bool effects = false;         // writes and reads too
-};
-
-class RandomGraph {
+class RandomGraph : private RandomNodes {
  public:
-  RandomGraph(uint64_t seed, RandomGraphOptions options) : random_(seed), options_(options) {}
+  RandomGraph(uint64_t seed, RandomGraphOptions options) : RandomNodes(seed, options) {}
 
   ir::Graph make() {
     inputs();
-    for (int i = 0; i < options_.nodes; ++i) {
-      origin();
-      ir::Value v = step();
-      if (b_.shape(v).numel() <= 256 && !b_.type(v).token) values_.push_back(v);
-    }
+    for (int i = 0; i < options_.nodes; ++i) grow();
     return b_.finish(outputs());
   }
 
  private:
-  using Value = ir::Value;
-  using Op = ir::Op;
+  void grow() {
+    origin();
+    keep(step());
+  }
+  void keep(Value v) {
+    if (b_.shape(v).numel() <= 256 && !b_.type(v).token) values_.push_back(v);
+  }
 
   // A few late values of a differentiable graph; else everything that has no user.
   std::vector<Value> outputs() {
     std::vector<Value> chosen;
     if (options_.differentiable) {
-      for (int64_t i = between(1, 3); i > 0; --i)
-        chosen.push_back(values_[values_.size() - 1 - below(std::min<size_t>(values_.size(), 8))]);
+      for (int64_t i = between(1, 3); i > 0; --i) {
+        Value v = values_[values_.size() - 1 - below(std::min<size_t>(values_.size(), 8))];
+        chosen.push_back(is_floating(b_.dtype(v)) ? v : ir::build::convert(b_, v, f64));
+      }
       return chosen;
     }
     std::vector<bool> used(b_.graph().size(), false);
@@ -52,32 +44,6 @@ class RandomGraph {
     return chosen;
   }
 
-  size_t below(size_t n) { return static_cast<size_t>(random_() % n); }
-  int64_t between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(below(static_cast<size_t>(high - low + 1)));
-  }
-  bool coin() { return below(2) == 0; }
-  template <class T>
-  T pick(std::initializer_list<T> list) {
-    return list.begin()[below(list.size())];
-  }
-
-  DType any_dtype() {
-    if (options_.differentiable) return f64;
-    return pick({boolean, u8, i32, i64, bf16, f16, f32, f64});
-  }
-  Shape any_shape() {
-    Shape s;
-    for (int64_t rank = between(0, 3); rank > 0; --rank)
-      s.push_back(options_.differentiable ? between(1, 3) : between(0, 3));
-    return s;
-  }
-  std::vector<int64_t> any_perm(size_t rank) {
-    std::vector<int64_t> perm = ir::build::all_axes(rank);
-    std::shuffle(perm.begin(), perm.end(), random_);
-    return perm;
-  }
-
   void inputs() {
     for (int64_t i = between(1, 3); i > 0; --i) {
       origin();
@@ -86,219 +52,144 @@ class RandomGraph {
     }
   }
 
-  void origin() {
-    Location where = coin() ? Location{"model.cpp", static_cast<int>(between(1, 99))} : Location{};
-    b_.set_origin(where, pick<const char*>({"", "", "net/l1", "vmap \"x\""}));
-  }
-
-  Value any() { return values_[below(values_.size())]; }
-  // A value of this kind; made from another if need be.
-  Value floating() {
-    Value x = any();
-    return is_floating(b_.dtype(x)) ? x : ir::build::convert(b_, x, pick({bf16, f16, f32, f64}));
-  }
-  Value numeric() {
-    Value x = any();
-    return b_.dtype(x) != boolean ? x : ir::build::convert(b_, x, i64);
-  }
-  // Another value of x's type.
-  Value like(Value x) {
-    for (int attempt = 0; attempt < 8; ++attempt)
-      if (Value y = any(); b_.type(y) == b_.type(x)) return y;
-    return constant(b_.type(x));
-  }
-
-  int64_t element(DType dtype) {
-    if (dtype == boolean) return between(0, 1);
-    if (dtype == u8) return between(0, 255);
-    if (!is_floating(dtype)) return coin() ? between(-5, 5) : static_cast<int32_t>(random_());
-    double x = static_cast<double>(between(-1000, 1000)) / 997;
-    if (!options_.differentiable && below(8) == 0)
-      x = pick(
-          {-0.0, 0.0, 1.0, HUGE_VAL, -HUGE_VAL, std::nan(""), -std::nan(""), 5e-324, 1.7976931348623157e308, 1e-45});
-    if (!options_.differentiable && dtype == f64 && below(8) == 0) return static_cast<int64_t>(random_());  // any bits
-    return visit_dtype(
-        dtype, [&](auto zero) { return std::bit_cast<int64_t>(static_cast<double>(static_cast<decltype(zero)>(x))); });
-  }
-
-  Value constant(const ir::Type& type) {
-    std::vector<int64_t> data;
-    int64_t n = coin() ? 1 : type.shape.numel();
-    for (int64_t i = 0; i < n; ++i) data.push_back(element(type.dtype));
-    return ir::build::constant_data(b_, type.dtype, type.shape, data);
-  }
-
   Value step() {
-    if (options_.effects && below(3) == 0) return effect();
-    if (below(12) == 0) return cond();
+    const bool nested = depth_ > 0;
+    if (options_.effects && !nested && below(3) == 0) return coin() ? effect() : written_in_loop();
+    if (below(12) == 0 && depth_ < 3) return cond();
+    if (below(24) < static_cast<size_t>(options_.loops) && depth_ < 2) return further(coin() ? scan() : loop());
     if (!options_.differentiable && below(20) == 0) return order();
-    switch (below(options_.differentiable ? 9 : 14)) {
-      case 0:
-        return ir::build::unary(b_, pick({Op::sin_op, Op::cos_op, Op::tanh_op, Op::logistic_op, Op::neg_op}),
-                                floating());
-      case 1: {
-        Value x = numeric();
-        Op op = options_.differentiable
-                    ? pick({Op::add_op, Op::sub_op, Op::mul_op})
-                    : pick({Op::add_op, Op::sub_op, Op::mul_op, Op::div_op, Op::max_op, Op::min_op, Op::add_any_op});
-        Value y =
-            below(3) == 0 ? ir::build::constant(b_, b_.dtype(x), b_.shape(x), pick({0.0, -0.0, 1.0, -1.0})) : like(x);
-        return coin() ? ir::build::binary(b_, op, x, y) : ir::build::binary(b_, op, y, x);
-      }
-      case 2:
-        return broadcast();
-      case 3:
-        return reshape();
-      case 4: {
-        Value x = any();
-        return ir::build::permute(b_, x, any_perm(b_.shape(x).size()));
-      }
-      case 5:
-        return slice();
-      case 6:
-        return pad();
-      case 7:
-        return reduce(options_.differentiable ? Op::reduce_sum_op
-                                              : pick({Op::reduce_sum_op, Op::reduce_max_op, Op::reduce_min_op}));
-      case 8:
-        return dot();
-      case 9:
-        return constant({any_dtype(), false, any_shape()});
-      case 10: {
-        Value x = any();
-        Value mask = ir::build::compare(b_, x, like(x), pick({ir::Direction::eq, ir::Direction::ne}));
-        return ir::build::where(b_, mask, x, like(x));
-      }
-      case 11:
-        return ir::build::convert(b_, any(), any_dtype());
-      case 12: {
-        Value x = any();
-        size_t rank = b_.shape(x).size();
-        if (rank == 0) return ir::build::integer_pow(b_, numeric(), between(-2, 3));
-        auto axis = static_cast<int64_t>(below(rank));
-        Value parts[] = {x, like(x), like(x), x};
-        return ir::build::concat(b_, std::span<const Value>(parts).first(below(4) + 1), axis);
-      }
-      default:
-        return ir::build::unary(b_, pick({Op::exp_op, Op::log_op, Op::sqrt_op, Op::floor_op}), floating());
-    }
+    return node();
   }
 
-  Value broadcast() {
-    Value x = any();
-    const Shape from = b_.shape(x);
-    if (from.size() > 2) return ir::build::unary(b_, Op::neg_op, numeric());
-    Shape to = from;
-    std::vector<int64_t> dims = ir::build::all_axes(from.size());
-    auto at = below(from.size() + 1);
-    to.insert(at, between(1, 3));
-    for (size_t d = at; d < dims.size(); ++d) ++dims[d];
-    return ir::build::broadcast(b_, x, to, dims);
-  }
-
-  Value reshape() {
-    Value x = any();
-    const Shape from = b_.shape(x);
-    if (coin() || from.empty()) return ir::build::reshape(b_, x, Shape{from.numel()});
-    Shape to = from;
-    to.insert(below(to.size() + 1), 1);
-    return ir::build::reshape(b_, x, to);
-  }
-
-  Value slice() {
-    Value x = any();
-    std::vector<int64_t> start, limit, stride;
-    for (int64_t d : b_.shape(x)) {
-      start.push_back(d == 0 ? 0 : between(0, d - 1));
-      limit.push_back(d == 0 ? 0 : between(start.back() + 1, d));
-      stride.push_back(between(1, 2));
-    }
-    return ir::build::slice(b_, x, start, limit, stride);
-  }
-
-  Value pad() {
-    Value x = numeric();
-    std::vector<int64_t> lo, hi, interior;
-    for (int64_t d : b_.shape(x)) {
-      lo.push_back(between(d > 1 ? -1 : 0, 1));
-      hi.push_back(between(0, 1));
-      interior.push_back(between(0, 1));
-    }
-    return ir::build::pad(b_, x, constant({b_.dtype(x), false, {}}), lo, hi, interior);
-  }
-
-  Value reduce(Op op) {
-    Value x = numeric();
-    std::vector<int64_t> dims;
-    for (size_t d = 0; d < b_.shape(x).size(); ++d)
-      if (coin()) dims.push_back(static_cast<int64_t>(d));
-    return ir::build::reduce(b_, op, x, dims);
-  }
-
-  Value dot() {
-    Value x = numeric(), y = like(x);
-    std::vector<int64_t> contract, batch;
-    for (size_t d = 0; d < b_.shape(x).size(); ++d) {
-      size_t kind = below(3);
-      if (kind == 0) contract.push_back(static_cast<int64_t>(d));
-      if (kind == 1) batch.push_back(static_cast<int64_t>(d));
-    }
-    Value r = ir::build::dot(b_, x, y, contract, contract, batch, batch);
-    return options_.differentiable ? ir::build::unary(b_, Op::tanh_op, r) : r;
-  }
-
-  // Lines in order, and where their elements were.
-  Value order() {
-    Value x = any();
-    if (b_.shape(x).empty()) return ir::build::unary(b_, Op::neg_op, numeric());
-    int64_t dim = between(0, static_cast<int64_t>(b_.shape(x).size()) - 1);
-    Value operands[] = {x, ir::build::iota(b_, pick({i64, f32}), b_.shape(x), dim)};
-    Value first = ir::build::sort(b_, operands, dim, coin());
-    if (b_.shape(first).numel() <= 256) values_.push_back(first + 1);
+  // The first result, after the others are kept.
+  Value further(Value first) {
+    const ir::GraphData& g = b_.graph();
+    for (uint32_t i = 1, n = g.results(first); i < n; ++i) keep(first + i);
     return first;
+  }
+
+  // ---- regions
+
+  // A graph of its own: parameters, a few nodes, and what `results` makes of them.
+  template <class F>
+  ir::Graph region(const std::vector<ir::Type>& params, F results) {
+    ir::Builder outer = std::exchange(b_, ir::Builder(pick<const char*>({"main", "body", "two words"})));
+    std::vector<Value> outside = std::exchange(values_, {});
+    ++depth_;
+    for (const ir::Type& t : params) values_.push_back(b_.param(t, pick<const char*>({"", "x"})));
+    const std::vector<Value> given = values_;
+    for (int64_t n = between(0, 4); n > 0; --n) grow();
+    ir::Graph g = b_.finish(results(given));
+    --depth_;
+    values_ = std::move(outside);
+    b_ = std::move(outer);
+    return g;
+  }
+
+  // A late value of x's type or x itself; floats mostly together with x, and bounded.
+  Value of_type(Value x) {
+    if (below(4) == 0) return x;
+    size_t at = values_.size() - 1;
+    while (b_.type(values_[at]) != b_.type(x)) --at;
+    if (!is_floating(b_.dtype(x)) || below(4) == 0) return values_[at];
+    Op op = pick({Op::add_op, Op::sub_op, Op::mul_op});
+    return ir::build::unary(b_, Op::tanh_op, ir::build::binary(b_, op, values_[at], x));
+  }
+  std::vector<Value> of_types(std::span<const Value> params) {
+    std::vector<Value> all;
+    for (Value v : params) all.push_back(of_type(v));
+    return all;
+  }
+
+  std::vector<Value> some(int64_t least, int64_t most) {
+    std::vector<Value> all;
+    for (int64_t i = between(least, most); i > 0; --i) all.push_back(any());
+    return all;
+  }
+  std::vector<ir::Type> types_of(std::span<const Value> values) {
+    std::vector<ir::Type> types;
+    for (Value v : values) types.push_back(b_.type(v));
+    return types;
   }
 
   // A choice between branches of one to three results, each of the type of an operand; one of the results.
   Value cond() {
-    std::vector<Value> operands;
-    std::vector<ir::Type> types;
-    for (int64_t i = between(1, 3); i > 0; --i) {
-      operands.push_back(any());
-      types.push_back(b_.type(operands.back()));
-    }
+    std::vector<Value> operands = some(1, 3);
     std::vector<ir::Graph> branches;
-    for (int64_t i = between(1, 3); i > 0; --i) branches.push_back(branch(types));
+    for (int64_t i = between(1, 3); i > 0; --i)
+      branches.push_back(
+          region(types_of(operands), [&](const std::vector<Value>& params) { return of_types(params); }));
     Value index = coin() ? constant({i64, false, {}}) : index_of(any());
-    Value first = ir::build::cond(b_, index, branches, operands);
-    for (size_t i = 1; i < types.size(); ++i)
-      if (b_.shape(first).numel() <= 256) values_.push_back(first + static_cast<Value>(i));
-    return first;
+    return further(ir::build::cond(b_, index, branches, operands));
   }
 
   // Whether the first element of x is positive.
   Value index_of(Value x) {
-    if (b_.shape(x).numel() == 0) return constant({i64, false, {}});
+    if (b_.shape(x).numel() == 0) return number(between(0, 1));
     x = ir::build::reshape(b_, x, Shape{b_.shape(x).numel()});
     x = ir::build::reshape(b_, ir::build::slice_axis(b_, x, 0, 0, 1), {});
     Value positive = ir::build::compare(b_, x, ir::build::zeros_like(b_, x), ir::Direction::gt);
     return ir::build::convert(b_, positive, i64);
   }
 
-  ir::Graph branch(const std::vector<ir::Type>& types) {
-    ir::Builder b(pick<const char*>({"main", "branch", "two words"}));
-    std::vector<Value> results;
-    for (const ir::Type& t : types) results.push_back(b.param(t, pick<const char*>({"", "x"})));
-    const std::vector<Value> params = results;
-    for (size_t i = 0; i < types.size(); ++i)
-      for (int64_t n = between(0, 2); n > 0; --n) {
-        Value& x = results[i];
-        const Value y = params[below(params.size())];
-        if (is_floating(types[i].dtype) && coin())
-          x = ir::build::unary(b, pick({Op::sin_op, Op::tanh_op, Op::neg_op}), x);
-        else if (types[i].dtype != boolean && b.type(y) == types[i])
-          x = ir::build::binary(b, pick({Op::add_op, Op::sub_op, Op::mul_op}), x, y);
-      }
-    return b.finish(results);
+  // Constants, carries (perhaps a counter) and slices; up to two values of each step.
+  Value scan() {
+    std::vector<Value> carries = some(0, 2);
+    if (coin()) carries.push_back(number(between(-1, 2)));
+    return scan(some(carries.empty(), 2), carries);
+  }
+  Value scan(std::vector<Value> operands, const std::vector<Value>& carries) {
+    const size_t consts = operands.size();
+    std::vector<Value> xs;
+    int64_t length = between(0, 3);
+    for (Value x : some(1, 3)) {
+      const Shape& shape = b_.shape(x);
+      if (shape.empty() || shape[0] > 4 || (!xs.empty() && shape[0] != length)) continue;
+      length = shape[0];
+      xs.push_back(x);
+    }
+    operands.insert(operands.end(), carries.begin(), carries.end());
+    operands.insert(operands.end(), xs.begin(), xs.end());
+    std::vector<ir::Type> types = types_of(operands);
+    for (size_t i = consts + carries.size(); i < types.size(); ++i) types[i].shape.erase(0);
+    int64_t extra = between(carries.empty(), 2);
+    ir::Graph body = region(types, [&](const std::vector<Value>& params) {
+      std::vector<Value> results = of_types(std::span(params).subspan(consts, carries.size()));
+      for (int64_t i = 0; i < extra; ++i) results.push_back(any());
+      return results;
+    });
+    return ir::build::scan(b_, body, length, coin(), consts, carries.size(), operands);
+  }
+
+  // At most three steps, by a counter and a limit that may be data.
+  Value loop() { return loop(some(1, 2)); }
+  Value loop(const std::vector<Value>& states) {
+    Value limit = number(between(0, 1));
+    for (int64_t i = between(0, 2); i > 0; --i) limit = ir::build::add(b_, limit, index_of(any()));
+    std::vector<Value> operands = {limit};
+    for (Value v : some(0, 2)) operands.push_back(v);
+    const size_t consts = operands.size();
+    operands.push_back(number(0));
+    operands.insert(operands.end(), states.begin(), states.end());
+    ir::Graph condition = region(types_of(operands), [&](const std::vector<Value>& params) {
+      return std::vector{ir::build::compare(b_, params[consts], params[0], ir::Direction::lt)};
+    });
+    ir::Graph body = region(types_of(operands), [&](const std::vector<Value>& params) {
+      std::vector<Value> results = of_types(std::span(params).subspan(consts));
+      results[0] = ir::build::add(b_, params[consts], number(1));
+      return results;
+    });
+    return ir::build::while_loop(b_, condition, body, consts, coin() ? -1 : 9, operands);
+  }
+
+  // ---- effects
+
+  // As a loop that writes to a tensor which it captures: the last carry is what the storage holds then.
+  Value written_in_loop() {
+    Value x = numeric(), storage = b_.emit(Op::copy_op, {x});
+    Value first = coin() ? scan(some(0, 2), {x}) : loop({x}) + 1;
+    Value version = b_.emit(Op::copy_op, {storage, first}, {}, true);
+    return b_.emit(Op::read_op, {storage, version});
   }
 
   // A write to a storage of its own through a view of it, and a read.
@@ -326,10 +217,7 @@ class RandomGraph {
     return b_.emit(Op::read_op, {views[below(views.size())], version});
   }
 
-  std::mt19937_64 random_;
-  RandomGraphOptions options_;
-  ir::Builder b_;
-  std::vector<Value> values_;
+  int depth_ = 0;  // of regions
 };
 
 inline ir::Graph random_graph(uint64_t seed, RandomGraphOptions options = {}) {

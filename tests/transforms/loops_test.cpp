@@ -3,26 +3,21 @@
 #include <jot/jot.h>
 
 #include <cmath>
-#include <functional>
-#include <map>
 
 #include "check.h"
+#include "stacks.h"
 
 using namespace jot;
+using jot::test::F;
+using jot::test::Problems;
 
 namespace {
 
-using F = std::function<Tensor(const Tensor&)>;  // of four numbers, to four numbers
+const Tensor weights = test::weights();
 
-const Tensor weights = tensor({0.3, -0.8, 0.5, 1.1}, f64);
-
-// Every problem twice: as a loop, and as its steps.
-struct Problem {
-  F loop, steps;
-};
-const std::map<std::string, Problem>& problems() {
+const Problems& problems() {
   static const auto* all = [] {
-    auto& p = *new std::map<std::string, Problem>;
+    auto& p = *new Problems;
     auto step = [](const Tensor& c, const Tensor& x, const Tensor& a) { return c * 0.7 + sin(x * c + a); };
     p["scan with captures of two levels"] = {[=](const Tensor& x) {
                                                auto one = [&](const Tensor& c, const Tensor& v) {
@@ -211,40 +206,10 @@ const std::map<std::string, Problem>& problems() {
   return *all;
 }
 
-const std::map<std::string, std::function<F(F)>>& transforms() {
-  static const auto* all = new std::map<std::string, std::function<F(F)>>{
-      {"jvp",
-       [](F f) -> F { return [f](const Tensor& x) { return std::get<1>(jvp(f, primals(x), tangents(cos(x * 3)))); }; }},
-      {"grad",
-       [](F f) -> F {
-         return [f](const Tensor& x) { return grad([&](const Tensor& y) { return sum(f(y) * weights); })(x); };
-       }},
-      {"vmap", [](F f) -> F { return [f](const Tensor& x) {
-                                return sum(vmap(f)(stack({x, x * 0.5, x - 0.4})), 0);
-                              }; }},
-      {"jit", [](F f) -> F { return [f](const Tensor& x) { return jit(f)(x); }; }}};
-  return *all;
-}
-
-double difference(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.shape() == b.shape());
-  return max(abs(a - b) / (abs(b) + 1)).item<double>();
-}
-
 }  // namespace
 
 TEST_CASE("loops agree with their steps, alone and under every stack of two transforms") {
-  const Tensor x = tensor({0.9, -0.6, 1.3, 0.2}, f64);
-  for (const auto& [name, problem] : problems()) {
-    CAPTURE(name);
-    CHECK(difference(problem.loop(x), problem.steps(x)) < 1e-12);
-    for (const auto& [inner, in] : transforms())
-      for (const auto& [outer, out] : transforms()) {
-        CAPTURE(inner);
-        CAPTURE(outer);
-        CHECK(difference(out(in(problem.loop))(x), out(in(problem.steps))(x)) < 1e-12);
-      }
-  }
+  test::check_stacks(problems());
 }
 
 TEST_CASE("third derivatives of loops") {
@@ -255,7 +220,7 @@ TEST_CASE("third derivatives of loops") {
       auto value = [&](const Tensor& t) { return sum(f(x * t)); };
       return grad(grad(grad(value)))(tensor(0.8, f64));
     };
-    CHECK(difference(third(problems().at(name).loop), third(problems().at(name).steps)) < 1e-11);
+    CHECK(test::difference_of(third(problems().at(name).loop), third(problems().at(name).steps)) < 1e-11);
   }
 }
 
@@ -274,6 +239,9 @@ TEST_CASE("loops with known answers") {
   };
   CHECK(std::abs(root(tensor(2.0, f64)).item<double>() - std::sqrt(2.0)) < 1e-14);
   CHECK(std::abs(grad(root)(tensor(2.0, f64)).item<double>() - 0.5 / std::sqrt(2.0)) < 1e-12);
+  auto second = [&](const Tensor& x) { return grad(grad(root))(x); };  // -x^-1.5 / 4
+  CHECK_NEAR_TO(vmap(second)(tensor({2.25, 4.0, 9.0}, f64)), tensor({-2.0 / 27, -0.25 / 8, -0.25 / 27}, f64), 1e-10);
+  CHECK_NEAR_TO(vmap(root)(tensor({1.0, 4.0, 9.0}, f64)), tensor({1.0, 2.0, 3.0}, f64), 1e-14);
   // Powers by fori, of a count that is data.
   auto power = jit([](const Tensor& x, const Tensor& n) {
     return fori_loop(
@@ -282,6 +250,8 @@ TEST_CASE("loops with known answers") {
   for (int64_t n : {0, 1, 7})
     CHECK(power(tensor(1.5, f64), tensor(n)).item<double>() == doctest::Approx(std::pow(1.5, static_cast<double>(n))));
   CHECK(power.cache_info().misses == 1);
+  auto slope = [&](const Tensor& x, const Tensor& n) { return grad(power)(x, n); };
+  CHECK_NEAR_TO(vmap(slope)(tensor({1.5, 2.0, 3.0}, f64), tensor({0, 1, 3})), tensor({0.0, 1.0, 27.0}, f64), 1e-14);
   // Sums of the first numbers.
   auto sums = scan(
       [](const Tensor& c, const Tensor& x) {
@@ -289,9 +259,30 @@ TEST_CASE("loops with known answers") {
       },
       tensor(int64_t{0}), arange(1, 6));
   CHECK_SAME(sums.second, tensor({1, 3, 6, 10, 15}));
+  // Their derivative counts the sums that an element is part of.
+  auto total = [](const Tensor& x) {
+    auto add = [](const Tensor& c, const Tensor& v) { return std::pair{c + v, c + v}; };
+    return sum(scan(add, zeros({}, f64), x).second * arange(1, 5).to(f64));
+  };
+  CHECK_SAME(grad(total)(ones({4}, f64)), tensor({10.0, 9.0, 7.0, 4.0}, f64));
   CHECK_SAME(associative_scan([](const Tensor& a, const Tensor& b) { return maximum(a, b); }, tensor({1, 5, 2, 7, 3}),
                               {.reverse = true}),
              tensor({7, 7, 7, 7, 3}));
+}
+
+TEST_CASE("steps that read nothing") {
+  const Tensor x = ones({3}, f64);
+  auto constant = [](const Tensor&) { return tensor(2.0, f64) * 3; };
+  auto steps = [](const Tensor& v) {
+    return scan([](const Tensor& c, const Tensor&) { return std::pair{c * 2, tensor(2.0, f64) * 3}; }, v, v);
+  };
+  const Tensor six = full({3}, 6.0, f64);
+  CHECK_SAME(map_over(constant, x), six);
+  CHECK_SAME(jit([&](const Tensor& v) { return map_over(constant, v); })(x), six);
+  CHECK_SAME(jit([&](const Tensor& v) { return steps(v).second; })(x), six);
+  CHECK_SAME(grad([&](const Tensor& v) { return sum(steps(v).second); })(x), zeros({3}, f64));
+  CHECK_SAME(vmap([&](const Tensor& v) { return steps(v).second; })(ones({2, 3}, f64)), full({2, 3}, 6.0, f64));
+  CHECK_SAME(jit([&](const Tensor& v) { return checkpoint(constant)(v); })(x), tensor(6.0, f64));
 }
 
 TEST_CASE("loops draw anew in every step, and the same again for the same seed") {
@@ -375,6 +366,53 @@ TEST_CASE("what is wrong with a loop is told at its call") {
       associative_scan([](const std::pair<Tensor, Tensor>& a, const std::pair<Tensor, Tensor>&) { return a; },
                        std::pair{ones({3}), ones({4})}),
       doctest::Contains("expected tensors of one extent, got f32[3] and f32[4]"), ShapeError);
+  // A leaf of a tree by its path.
+  using Pair = std::pair<std::vector<Tensor>, Tensor>;
+  CHECK_THROWS_WITH_AS(fori_loop(
+                           0, 3,
+                           [](const Tensor&, const Pair& c) {
+                             return Pair{{c.first[0], sum(c.first[1])}, c.second};
+                           },
+                           Pair{{x, x}, x}),
+                       doctest::Contains("[fori_loop] a step must keep the shape and dtype of the carry: output[0][1] "
+                                         "is f64[], the carry was f64[3]"),
+                       TransformError);
+  CHECK_THROWS_WITH_AS(
+      scan(
+          [](const TensorDict& c, const Tensor&) {
+            TensorDict next = c;
+            next["b"] = c.at("b").to(i64);
+            return std::pair{next, none};
+          },
+          TensorDict{{"a", x}, {"b", x}}, x),
+      doctest::Contains("[scan] a step must keep the shape and dtype of the carry: output[0][\"b\"] is "
+                        "i64[3], the carry was f64[3]"),
+      TransformError);
+  // Values of tensors are not known while a body is recorded.
+  CHECK_THROWS_WITH_AS(fori_loop(
+                           0, 3, [](const Tensor& i, const Tensor& c) { return bool(i == 1) ? c : c * 2; }, x),
+                       doctest::Contains("[bool] a tensor has no value while the body of fori_loop is recorded: it is "
+                                         "recorded once and runs for every step; use where or cond"),
+                       TraceError);
+  CHECK_THROWS_WITH_AS(scan(
+                           [](const Tensor& c, const Tensor& v) {
+                             return std::pair{c * v.item<double>(), v};
+                           },
+                           x, x),
+                       doctest::Contains("[item] a tensor has no value while the body of scan is recorded"),
+                       TraceError);
+  CHECK_THROWS_WITH_AS(scan(
+                           [](const Tensor& c, const Tensor& v) {
+                             return std::pair{c, v};
+                           },
+                           x, x, {.length = 4}),
+                       doctest::Contains("[scan] argument 1 is f64[3]: expected 4 slices along dim 0, as length says"),
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(while_loop([](const Tensor& c) { return c < 3; }, keep, zeros({}, f64), {.max_steps = -5}),
+                       doctest::Contains("[while_loop] expected max_steps that is not negative, got -5"), Error);
+  CHECK_THROWS_WITH_AS(fori_loop(
+                           0, tensor(2.5), [](const Tensor&, const Tensor& c) { return c; }, x),
+                       doctest::Contains("[fori_loop] expected an integer upper bound, got f32[]"), DTypeError);
   Tensor stuck = while_loop([](const Tensor&) { return tensor(true); }, keep, x, {.max_steps = 5});
   CHECK_THROWS_WITH_AS(stuck.eval(), doctest::Contains("still true after max_steps = 5 steps"), Error);
   CHECK_THROWS_WITH_AS(fori_loop(

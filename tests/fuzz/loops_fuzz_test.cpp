@@ -1,0 +1,186 @@
+// Random graphs with loops and branches under random stacks of transforms: compiled, against the same stack on the
+// steps written out, interpreted. A failure prints its seed. LOOPS_SEED=n runs that one; LOOPS_PROGRAMS=n runs n of
+// them (from LOOPS_FIRST on).
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <functional>
+#include <random>
+#include <string>
+
+#include "backends/cpu/executable.h"
+#include "passes/functionalize.h"
+#include "passes/pipeline.h"
+#include "passes/transforms.h"
+#include "tests/backends/run.h"
+#include "tests/fuzz/loops_graph.h"
+#include "tests/support/random_graph.h"
+
+using namespace jot;
+using namespace jot::test;
+using ir::Graph;
+
+namespace {
+
+constexpr double kTolerance = 1e-8;
+
+uint64_t setting(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+enum class Kind : uint8_t { jvp, vjp, vmap };
+
+// A transform of any graph of these inputs and results.
+struct Level {
+  Kind kind;
+  std::vector<std::optional<int64_t>> in{}, out{};  // vmap
+  int64_t lanes = 2;
+};
+
+Graph apply(const Level& level, const Graph& g) {
+  const ir::GraphData& d = g.data();
+  std::vector<uint8_t> active(d.inputs().size(), 1);
+  switch (level.kind) {
+    case Kind::jvp:
+      return passes::jvp(g, active, d.num_results());
+    case Kind::vjp:
+      return passes::vjp(g, active, d.num_results());
+    default:
+      return passes::vmap(g, level.in, level.out, level.lanes, Randomness::different);
+  }
+}
+
+class Program {
+ public:
+  explicit Program(uint64_t seed, std::optional<std::vector<Kind>> kinds = {}, bool effects = false)
+      : random_(static_cast<unsigned>(seed)),
+        recorded_(random_graph(seed, {.nodes = 12, .differentiable = true, .effects = effects, .loops = 6})) {
+    looped_ = passes::functionalize(recorded_);
+    steps_ = loops::written_out(looped_, 4);
+    if (!kinds) {
+      kinds.emplace();
+      for (uint64_t n = random_() % 4; n > 0; --n) kinds->push_back(static_cast<Kind>(random_() % 3));
+    }
+    for (Kind kind : *kinds) add(kind);
+    for (ir::Value v : looped_.data().inputs())
+      inputs_.push_back(random_tensor(looped_.data().type(v), -0.9, 0.9, random_));
+  }
+
+  const Graph& recorded() const { return recorded_; }
+  const Graph& looped() const { return looped_; }
+  size_t values() const { return values_; }  // leading results that are not tangents of the last transform
+
+  // The stack on another graph of the same inputs and results.
+  Graph under_stack(Graph g) const {
+    for (const Level& level : levels_) g = apply(level, g);
+    return g;
+  }
+
+  // Empty if the compiled graph does what the steps do.
+  std::string complaint(const Graph& g) const {
+    cpu::CompileOptions options{.vector_bytes = target() == Target::avx512 ? 64 : 32};
+    if (target() != Target::reference) options.code = cpu::kernel_code;
+    const std::vector<HostTensor> got = run_cpu(passes::optimize(g), inputs_, options);
+    const std::vector<HostTensor> expected = interpret(steps_, inputs_);
+    for (size_t i = 0; i < got.size(); ++i)
+      if (double d = difference(got[i], expected[i]); !(d <= kTolerance))
+        return "result " + std::to_string(i) + " differs by " + std::to_string(d);
+    return {};
+  }
+  std::string stack() const {
+    std::string text;
+    for (const Level& l : levels_) text += l.kind == Kind::jvp ? " jvp" : l.kind == Kind::vjp ? " vjp" : " vmap";
+    return text;
+  }
+
+ private:
+  void add(Kind kind) {
+    Level level{kind};
+    const ir::GraphData& d = looped_.data();
+    if (kind == Kind::vmap) {
+      for (size_t i = 0; i < d.inputs().size(); ++i)
+        level.in.push_back(random_() % 4 ? std::optional<int64_t>(0) : std::nullopt);
+      level.out.assign(d.outputs().size(), 0);
+      level.lanes = static_cast<int64_t>(2 + random_() % 2);
+    }
+    values_ = kind == Kind::vmap ? values_ : d.num_results();
+    looped_ = apply(level, looped_);
+    steps_ = apply(level, steps_);
+    levels_.push_back(std::move(level));
+  }
+
+  std::mt19937 random_;
+  Graph recorded_, looped_, steps_;
+  std::vector<Level> levels_;
+  std::vector<HostTensor> inputs_;
+  size_t values_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("loops under random stacks of transforms do what their steps do") {
+  const uint64_t first = setting("LOOPS_SEED", setting("LOOPS_FIRST", 0));
+  const uint64_t count = std::getenv("LOOPS_SEED") ? 1 : setting("LOOPS_PROGRAMS", 300);
+  int failures = 0;
+  for (uint64_t seed = first; seed < first + count && failures < 3; ++seed) {
+    Program p(seed, {}, seed % 4 == 0);
+    std::string complaint;
+    try {
+      complaint = p.complaint(p.looped());
+    } catch (const std::exception& e) {
+      complaint = e.what();
+    }
+    if (complaint.empty()) continue;
+    ++failures;
+    FAIL_CHECK("LOOPS_SEED=" << seed << ": " << complaint << " under" << p.stack() << "\n" << to_text(p.recorded()));
+  }
+}
+
+namespace {
+
+using Fault = std::function<std::optional<Graph>(const Program&, uint64_t which)>;
+
+// Not every place matters: what is wrong there may be unused, or equal.
+void check_found(const std::vector<Kind>& kinds, bool effects, const Fault& fault) {
+  int planted = 0, found = 0;
+  for (uint64_t seed = 0; seed < 2000 && planted < 100; ++seed) {
+    Program p(seed, kinds, effects);
+    std::optional<Graph> g = fault(p, seed);
+    if (!g) continue;
+    ++planted;
+    found += !p.complaint(*g).empty();
+  }
+  MESSAGE(planted << " planted, " << found << " found");
+  CHECK(found > 10);
+  CHECK(found * 6 > planted);
+}
+
+}  // namespace
+
+TEST_CASE("faults are found: a residual of the wrong step") {
+  check_found({Kind::vjp}, false, [](const Program& p, uint64_t which) {
+    return loops::with_shifted_residual(passes::optimize(p.looped()), which);
+  });
+}
+
+TEST_CASE("faults are found: a finished lane that moves") {
+  check_found({Kind::vmap}, false, [](const Program& p, uint64_t which) {
+    return loops::with_moving_lane(passes::optimize(p.looped()), which);
+  });
+}
+
+TEST_CASE("faults are found: a missed tangent of a carry") {
+  check_found({Kind::jvp}, false, [](const Program& p, uint64_t which) {
+    return loops::with_missed_tangent(passes::optimize(p.looped()), p.values(), which);
+  });
+}
+
+TEST_CASE("faults are found: a lost write of a loop to what it captured") {
+  check_found({Kind::vjp}, true, [](const Program& p, uint64_t which) -> std::optional<Graph> {
+    std::optional<Graph> g = loops::with_lost_write(p.recorded(), which);
+    if (!g) return g;
+    Graph faulty = p.under_stack(passes::functionalize(*g));
+    return passes::optimize(faulty) == passes::optimize(p.looped()) ? std::nullopt : std::optional(faulty);
+  });
+}
