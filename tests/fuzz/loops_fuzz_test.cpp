@@ -29,6 +29,12 @@ uint64_t setting(const char* name, uint64_t otherwise) {
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
+cpu::CompileOptions options() {
+  cpu::CompileOptions o{.vector_bytes = target() == Target::avx512 ? 64 : 32};
+  if (target() != Target::reference) o.code = cpu::kernel_code;
+  return o;
+}
+
 enum class Kind : uint8_t { jvp, vjp, vmap };
 
 // A transform of any graph of these inputs and results.
@@ -79,9 +85,7 @@ class Program {
 
   // Empty if the compiled graph does what the steps do.
   std::string complaint(const Graph& g) const {
-    cpu::CompileOptions options{.vector_bytes = target() == Target::avx512 ? 64 : 32};
-    if (target() != Target::reference) options.code = cpu::kernel_code;
-    const std::vector<HostTensor> got = run_cpu(passes::optimize(g), inputs_, options);
+    const std::vector<HostTensor> got = run_cpu(passes::optimize(g), inputs_, options());
     const std::vector<HostTensor> expected = interpret(steps_, inputs_);
     for (size_t i = 0; i < got.size(); ++i)
       if (double d = difference(got[i], expected[i]); !(d <= kTolerance))
@@ -119,11 +123,26 @@ class Program {
 
 }  // namespace
 
-TEST_CASE("loops under random stacks of transforms do what their steps do") {
+namespace {
+
+// Runs a number of seeds; f gives a complaint.
+template <class F>
+void check_seeds(uint64_t otherwise, F f) {
   const uint64_t first = setting("LOOPS_SEED", setting("LOOPS_FIRST", 0));
-  const uint64_t count = std::getenv("LOOPS_SEED") ? 1 : setting("LOOPS_PROGRAMS", 300);
+  const uint64_t count = std::getenv("LOOPS_SEED") ? 1 : setting("LOOPS_PROGRAMS", otherwise);
   int failures = 0;
   for (uint64_t seed = first; seed < first + count && failures < 3; ++seed) {
+    std::string complaint = f(seed);
+    if (complaint.empty()) continue;
+    ++failures;
+    FAIL_CHECK("LOOPS_SEED=" << seed << ": " << complaint);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("loops under random stacks of transforms do what their steps do") {
+  check_seeds(300, [](uint64_t seed) {
     Program p(seed, {}, seed % 4 == 0);
     std::string complaint;
     try {
@@ -131,10 +150,22 @@ TEST_CASE("loops under random stacks of transforms do what their steps do") {
     } catch (const std::exception& e) {
       complaint = e.what();
     }
-    if (complaint.empty()) continue;
-    ++failures;
-    FAIL_CHECK("LOOPS_SEED=" << seed << ": " << complaint << " under" << p.stack() << "\n" << to_text(p.recorded()));
-  }
+    if (!complaint.empty()) complaint += " under" + p.stack() + "\n" + to_text(p.recorded());
+    return complaint;
+  });
+}
+
+TEST_CASE("loops of all dtypes, compiled, agree with the interpreter") {
+  check_seeds(300, [](uint64_t seed) {
+    const Graph g = passes::optimize(
+        passes::functionalize(random_graph(seed, {.nodes = 20, .effects = seed % 4 == 0, .loops = 4})));
+    std::mt19937 random(static_cast<unsigned>(seed));
+    std::vector<HostTensor> inputs;
+    for (ir::Value v : g.data().inputs()) inputs.push_back(random_tensor(g.data().type(v), -2, 2, random));
+    std::string complaint = disagreement(g, inputs, options(), 1e-4);
+    if (!complaint.empty()) complaint += "\n" + to_text(g);
+    return complaint;
+  });
 }
 
 namespace {
