@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "jot/small_array.h"
 
 namespace jot::ir {
 
@@ -44,9 +45,9 @@ class Movement {
   Moves moves = Moves::nothing_known;
   Fill fill = Fill::none;
 
-  std::span<const Piece> pieces() const { return pieces_; }
+  std::span<const Piece> pieces() const { return pieces_.span(); }
   std::span<const Run> runs(const Piece& p) const { return {runs_.data() + p.begin, p.end - p.begin}; }
-  std::span<const Run> runs() const { return runs_; }  // of a view
+  std::span<const Run> runs() const { return runs_.span(); }  // of a view
 
   // ---- for the rules: begins a piece; adds a run to it.
   void begin(size_t operand);
@@ -55,8 +56,8 @@ class Movement {
   void clear();
 
  private:
-  std::vector<Piece> pieces_;
-  std::vector<Run> runs_;
+  detail::SmallArray<Piece, 4> pieces_;
+  detail::SmallArray<Run, 8> runs_;
 };
 
 struct MoveContext {
@@ -76,7 +77,8 @@ Moves moves(Op op);
 // Each element of the result is one of operand 0, at a place known from the attributes.
 bool moves_one(Op op);
 
-// Maps of a graph's nodes, one at a time: valid until the next is asked for. Linear in runs, no allocation once warm.
+// Maps of a graph's nodes, one at a time: valid until the next is asked for. Linear in runs; few of them need no
+// memory.
 class MovementReader {
  public:
   const Movement& operator()(const GraphData& g, Value v);

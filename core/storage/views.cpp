@@ -33,8 +33,7 @@ Tensor view(const Tensor& t, ViewStep step, Shape shape, int64_t offset, Shape s
   impl->offset = offset;
   impl->strides = std::move(strides);
   impl->parent = from.step && merged(step, *from.step) ? from.parent : t.impl();
-  bool may_repeat = step.op == Op::broadcast_op || step.op == Op::gather_op;
-  impl->repeats = from.repeats || (may_repeat && impl->overlapping());
+  impl->repeats = from.repeats || impl->shape.numel() > from.shape.numel();
   impl->step = std::unique_ptr<const ViewStep>(new ViewStep(std::move(step)));
   return Tensor(std::move(impl));
 }

@@ -3,7 +3,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/storage/views.h"
+#include "core/storage/view_map.h"
 #include "ir/build.h"
 
 namespace jot::detail {
@@ -43,7 +43,9 @@ Tensor windowed_view(const Tensor& t, size_t axis, const Shape& extents, const S
   ViewStep step{ir::Op::gather_op,
                 ir::Attrs(kept, dropped, dropped, ir::Ints(), ir::Ints(), sizes).add(ir::IndexMode::clip),
                 extents + steps};
-  return view(t, std::move(step), shape, x.offset, strides);
+  Tensor windows = view(t, std::move(step), shape, x.offset, strides);
+  windows.impl()->repeats |= windows.impl()->overlapping();
+  return windows;
 }
 
 Tensor strided_over_base(const Tensor& t, const Shape& size, const Shape& stride, int64_t offset) {
@@ -57,8 +59,7 @@ Tensor strided_over_base(const Tensor& t, const Shape& size, const Shape& stride
   for (size_t d = 0; d < size.size(); ++d) dense &= size[d] == 1 || stride[d] == packed[d];
   Tensor r = dense || span == 0 ? reshaped_view(part, size, stride) : windowed_view(part, 0, size, stride);
   for (const TensorImpl* v = t.impl().get(); v->parent; v = v->parent.get())
-    if (v->step->op == ir::Op::stop_gradient_op)
-      return view(r, {ir::Op::stop_gradient_op, {}}, r.impl()->shape, r.impl()->offset, r.impl()->layout());
+    if (says_more(*v->step)) return view(r, *v->step, r.impl()->shape, r.impl()->offset, r.impl()->layout());
   return r;
 }
 

@@ -17,7 +17,9 @@ class SmallArray {
       spill(x);
     ++size_;
   }
+  void clear() { size_ = 0; }
   size_t size() const { return size_; }
+  T& back() { return data()[size_ - 1]; }
   T* data() { return size_ <= N ? few_.data() : many_.data(); }
   const T* data() const { return size_ <= N ? few_.data() : many_.data(); }
   std::span<const T> span() const { return {data(), size_}; }
