@@ -29,9 +29,11 @@ int64_t consumed_dims(const Index& i) {
       return 0;
     case Index::Kind::tensor:
       return i.tensor.dtype() == DType::boolean ? i.tensor.dim() : 1;
-    default:
-      return 1;
+    case Index::Kind::integer:
+    case Index::Kind::slice:
+      break;
   }
+  return 1;
 }
 
 // The coordinates of the true elements, one list a dim. Reads the mask.

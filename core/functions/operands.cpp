@@ -38,9 +38,9 @@ DType Promotion::result() const {
 DType floating(DType dtype) { return is_floating(dtype) ? dtype : default_dtype(); }
 
 DType checked_dtype(DType dtype, std::string_view what, Location at) {
-  if (dtype > DType::f64)
+  if (!is_dtype(dtype))
     throw DTypeError("[" + std::string(what) + "] DType(" + std::to_string(static_cast<int>(dtype)) +
-                     ") is none of the dtypes: expected boolean, u8, i32, i64, bf16, f16, f32 or f64" + jot::at(at));
+                     ") is none of the dtypes: expected " + names_of_dtypes() + jot::at(at));
   return dtype;
 }
 

@@ -38,7 +38,7 @@ inline DType promoted(std::initializer_list<const Arg*> args) {
 }
 // Floats stay, the rest becomes the default dtype.
 DType floating(DType dtype);
-// bf16, f16 and u8 are refused.
+// A number that is no dtype: DTypeError.
 DType checked_dtype(DType dtype, std::string_view what, Location at);
 
 // What is computed is not written to a dtype of a lower category (float into integer), but what is only stored is

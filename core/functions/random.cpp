@@ -74,15 +74,25 @@ Tensor randn_like(const Tensor& x, std::optional<DType> dtype, Location at) {
   return randn(like.shape, dtype.value_or(like.dtype()), at);
 }
 
+namespace {
+// The integers of a dtype; of a floating one all of i64's.
+std::pair<int64_t, int64_t> range_of(DType dtype) {
+  if (dtype == DType::boolean) return {0, 1};
+  return visit_dtype(dtype, []<class T>(T) -> std::pair<int64_t, int64_t> {
+    using Integer = std::conditional_t<std::is_integral_v<T>, T, int64_t>;
+    return {std::numeric_limits<Integer>::min(), std::numeric_limits<Integer>::max()};
+  });
+}
+}  // namespace
+
 // The remainder of 63 bits; for a range of more, of 64, all of which are less than two ranges.
 Tensor randint(int64_t low, int64_t high, const Shape& shape, std::optional<DType> dtype, Location at) {
   DType d = checked_dtype(dtype.value_or(DType::i64), "randint", at);
   if (low >= high)
     fail<IndexError>("randint", "expects low < high, got " + std::to_string(low) + " and " + std::to_string(high), at);
   check_shape("randint", "shape", shape, at);
-  const int64_t least = d == DType::i32 ? std::numeric_limits<int32_t>::min() : 0;
-  const int64_t most = d == DType::i32 ? std::numeric_limits<int32_t>::max() : d == DType::u8 ? 255 : 1;
-  if ((d == DType::i32 || d == DType::u8 || d == DType::boolean) && (low < least || high - 1 > most))
+  const auto [least, most] = range_of(d);
+  if (low < least || high - 1 > most)
     fail<IndexError>("randint",
                      "numbers from " + std::to_string(low) + " to " + std::to_string(high - 1) + " do not fit " +
                          std::string(to_string(d)) + ": expected " + std::to_string(least) + " to " +

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
 #include <iosfwd>
+#include <iterator>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
@@ -9,77 +11,76 @@
 
 namespace jot {
 
-// Element types.
-enum class DType : uint8_t { boolean, u8, i32, i64, bf16, f16, f32, f64 };
 // As in torch: a number never widens a tensor within its category.
 enum class Category : uint8_t { boolean, integer, floating };
 
-inline constexpr DType boolean = DType::boolean, u8 = DType::u8, i32 = DType::i32, i64 = DType::i64, bf16 = DType::bf16,
-                       f16 = DType::f16, f32 = DType::f32, f64 = DType::f64;
+// Every dtype, in the order of promotion: X(name, its text, category, elements in memory, what they are computed in,
+// bits of the significand with the one that is not stored). Storage dtypes are computed in another: values are widened
+// to it, and results rounded back. Booleans are bytes 0 and 1.
+#define JOT_DTYPES(X)                              \
+  X(boolean, "bool", boolean, uint8_t, boolean, 0) \
+  X(u8, "u8", integer, uint8_t, i32, 0)            \
+  X(i32, "i32", integer, int32_t, i32, 0)          \
+  X(i64, "i64", integer, int64_t, i64, 0)          \
+  X(bf16, "bf16", floating, bfloat16, f32, 8)      \
+  X(f16, "f16", floating, float16, f32, 11)        \
+  X(f32, "f32", floating, float, f32, 24)          \
+  X(f64, "f64", floating, double, f64, 53)
 
-constexpr bool is_dtype(DType d) { return d <= DType::f64; }  // a number that was made one may be none
+// Element types.
+#define JOT_DTYPE(name, ...) name,
+enum class DType : uint8_t { JOT_DTYPES(JOT_DTYPE) };
+#undef JOT_DTYPE
+#define JOT_DTYPE(name, ...) inline constexpr DType name = DType::name;
+JOT_DTYPES(JOT_DTYPE)
+#undef JOT_DTYPE
+
+namespace detail {
+struct DTypeInfo {
+  std::string_view name, text;
+  Category category;
+  int bytes;
+  DType computing;
+  int significand;
+};
+inline constexpr DTypeInfo kDTypes[] = {
+#define JOT_DTYPE(name, text, category, type, computing, significand) \
+  {#name, text, Category::category, sizeof(type), DType::computing, significand},
+    JOT_DTYPES(JOT_DTYPE)
+#undef JOT_DTYPE
+};
+constexpr const DTypeInfo& dtype_info(DType d) { return kDTypes[static_cast<uint8_t>(d)]; }
+}  // namespace detail
+
+// A number that was made a dtype may be none.
+constexpr bool is_dtype(DType d) { return static_cast<uint8_t>(d) < std::size(detail::kDTypes); }
 
 // Bytes of an element; 0 of what is no dtype.
-constexpr int size_of(DType d) {
-  constexpr int bytes[] = {1, 1, 4, 8, 2, 2, 4, 8};
-  return is_dtype(d) ? bytes[static_cast<int>(d)] : 0;
-}
-constexpr bool is_floating(DType d) { return d >= DType::bf16 && is_dtype(d); }
-constexpr bool is_integer(DType d) { return d >= DType::u8 && d <= DType::i64; }
-
-constexpr Category category_of(DType d) {
-  return d == DType::boolean ? Category::boolean : is_integer(d) ? Category::integer : Category::floating;
-}
-
-constexpr std::string_view to_string(DType d) {
-  constexpr std::string_view names[] = {"bool", "u8", "i32", "i64", "bf16", "f16", "f32", "f64"};
-  return is_dtype(d) ? names[static_cast<int>(d)] : "no dtype";
-}
+constexpr int size_of(DType d) { return is_dtype(d) ? detail::dtype_info(d).bytes : 0; }
+constexpr bool is_floating(DType d) { return is_dtype(d) && detail::dtype_info(d).category == Category::floating; }
+constexpr bool is_integer(DType d) { return is_dtype(d) && detail::dtype_info(d).category == Category::integer; }
+constexpr Category category_of(DType d) { return is_dtype(d) ? detail::dtype_info(d).category : Category::boolean; }
+constexpr std::string_view to_string(DType d) { return is_dtype(d) ? detail::dtype_info(d).text : "no dtype"; }
 
 std::ostream& operator<<(std::ostream& out, DType d);
 
-// What elements are computed in. Of a storage dtype another: values are widened to it, and results rounded back.
-constexpr DType computing_type(DType d) {
-  switch (d) {
-    case DType::u8:
-      return DType::i32;
-    case DType::bf16:
-    case DType::f16:
-      return DType::f32;
-    case DType::boolean:
-    case DType::i32:
-    case DType::i64:
-    case DType::f32:
-    case DType::f64:
-      break;
-  }
-  return d;
-}
+// "boolean, u8, ... or f64": of messages.
+std::string names_of_dtypes();
+
+constexpr DType computing_type(DType d) { return is_dtype(d) ? detail::dtype_info(d).computing : d; }
 constexpr bool is_storage(DType d) { return computing_type(d) != d; }
+constexpr int significand_bits(DType d) { return detail::dtype_info(d).significand; }  // of a floating dtype
 
-// Of a floating dtype: bits of the significand, with the one that is not stored.
-constexpr int significand_bits(DType d) {
-  return d == DType::f64 ? 53 : d == DType::f32 ? 24 : d == DType::f16 ? 11 : 8;
-}
-
-// Calls f with a zero of the C++ type that elements are computed in; booleans are bytes 0 and 1.
+// Calls f with a zero of the C++ type that elements are computed in.
 template <class F>
 decltype(auto) visit_computing(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::boolean:
-      return f(uint8_t{});
-    case DType::i32:
-      return f(int32_t{});
-    case DType::i64:
-      return f(int64_t{});
-    case DType::f32:
-      return f(float{});
-    case DType::f64:
-      return f(double{});
-    case DType::u8:
-    case DType::bf16:
-    case DType::f16:
-      break;
+#define JOT_DTYPE(name, text, category, type, computing, ...)        \
+  case DType::name:                                                  \
+    if constexpr (DType::name == DType::computing) return f(type{}); \
+    break;
+    JOT_DTYPES(JOT_DTYPE)
+#undef JOT_DTYPE
   }
   internal_error("a dtype that is computed in", to_string(dtype));
 }
@@ -88,21 +89,15 @@ decltype(auto) visit_computing(DType dtype, F&& f) {
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::u8:
-      return f(uint8_t{});
-    case DType::bf16:
-      return f(bfloat16{});
-    case DType::f16:
-      return f(float16{});
-    case DType::boolean:
-    case DType::i32:
-    case DType::i64:
-    case DType::f32:
-    case DType::f64:
-      return visit_computing(dtype, f);
+#define JOT_DTYPE(name, text, category, type, ...) \
+  case DType::name:                                \
+    return f(type{});
+    JOT_DTYPES(JOT_DTYPE)
+#undef JOT_DTYPE
   }
   internal_error("a dtype", to_string(dtype));
 }
+#undef JOT_DTYPES
 // Of such a C++ type.
 template <class T>
 inline constexpr bool is_floating_element = std::is_convertible_v<T, float> && !std::is_integral_v<T>;

@@ -38,9 +38,9 @@ void expect_axes(const InferContext& c, std::string_view what, Ints axes, size_t
 }
 
 void expect_constructible(const InferContext& c, DType dtype) {
-  if (dtype > DType::f64)
-    c.dtype_error("DType(" + std::to_string(static_cast<int>(dtype)) +
-                  ") is none of the dtypes; use f32, f64, bf16, f16, i32, i64, u8 or bool");
+  if (!is_dtype(dtype))
+    c.dtype_error("DType(" + std::to_string(static_cast<int>(dtype)) + ") is none of the dtypes: expected " +
+                  names_of_dtypes());
   if (!info(c.op).allows(dtype)) c.dtype_error(std::string(to_string(dtype)) + " is not supported");
 }
 

@@ -120,10 +120,17 @@ def check_private_header(flags, path):
         yield f'"{name}" does not compile alone:\n{done.stdout}'
 
 
+# Sources that the build reads from a table: the table, what names one in it, from which folder.
+NAMED = [('ir/ops.def', r'^OP\(\w+, (\w+),', 'ir/ops'),
+         ('backends/cpu/routines/routines.def', r'^ROUTINE\(\w+, \w+, ([\w/]+)\)', 'backends/cpu')]
+
+
 def listed():
-    """The files that some meson.build names."""
-    return {(build.parent / name).resolve() for folder in FOLDERS for build in (ROOT / folder).rglob('meson.build')
-            for name in re.findall(r"'([^'\s]+\.(?:cpp|md))'", build.read_text())}
+    """The files that some meson.build names, or a table that one reads."""
+    named = {(ROOT / folder / f'{name}.cpp').resolve() for table, pattern, folder in NAMED if (ROOT / table).is_file()
+             for name in re.findall(pattern, (ROOT / table).read_text(), re.M)}
+    return named | {(build.parent / name).resolve() for folder in FOLDERS for build in (ROOT / folder).rglob('meson.build')
+                    for name in re.findall(r"'([^'\s]+\.(?:cpp|md))'", build.read_text())}
 
 
 def check_listed(folder, pattern, what):

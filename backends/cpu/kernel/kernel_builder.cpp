@@ -32,9 +32,14 @@ uint64_t number_bits(KType t, double x) {
       return std::bit_cast<uint64_t>(x);
     case KType::i32:
       return static_cast<uint32_t>(static_cast<int32_t>(x));
-    default:
+    case KType::i64:
       return static_cast<uint64_t>(static_cast<int64_t>(x));
+    case KType::none:
+    case KType::scalar:
+    case KType::mask:
+      break;
   }
+  internal_error("a number of a vector type", name(t));
 }
 
 }  // namespace

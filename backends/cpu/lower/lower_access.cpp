@@ -45,8 +45,11 @@ void apply(const Clustering& c, Value v, const Movement& m, Layout& l) {
         strides[run.to.dim] = times(l.strides[run.from.dim], run.from.step);
       }
       break;
-    default:  // dynamic_slice: its pointer says where
+    case Moves::nothing_known:  // dynamic_slice: its pointer says where
       strides = l.strides;
+      break;
+    case Moves::assembled:
+      internal_error("a view of one operand", name_of(c.g.op(v)));
   }
   l.strides = std::move(strides);
   if (c.points[v]) {

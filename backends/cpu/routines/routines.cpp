@@ -218,7 +218,7 @@ void define_routines(CpuTable& table) {
   auto is_movement = [](Op op) { return ir::moves(op) != ir::Moves::nothing_known; };
   table.each(is_movement, [](CpuOp& op) { op.routine = make_movement; });
   table.each(ir::is_reduction, [](CpuOp& op) { op.routine = make_reduce; });
-#define ROUTINE(op, maker) table[Op::op##_op].routine = maker;
+#define ROUTINE(op, maker, file) table[Op::op##_op].routine = maker;
 #include "backends/cpu/routines/routines.def"
 #undef ROUTINE
   for (Op op : {Op::gather_op, Op::scatter_add_op, Op::scatter_set_op}) table[op].check = make_index_check;
