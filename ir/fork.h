@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "ir/fence.h"
+#include "ir/thread_object.h"
 
 namespace jot {
 
@@ -42,8 +43,9 @@ class NoFork {
   static void wait_and_enter();
 
   static inline constinit std::atomic<uint32_t> forking_ = 0;
-  static inline constinit thread_local uint32_t depth_ = 0;
-  static inline constinit thread_local std::atomic<uint32_t>* cell_ = nullptr;  // 1 while this thread is in a section
+  JOT_THREAD_LOCAL static inline constinit thread_local uint32_t depth_ = 0;
+  // 1 while this thread is in a section.
+  JOT_THREAD_LOCAL static inline constinit thread_local std::atomic<uint32_t>* cell_ = nullptr;
 };
 
 // A lock that is free in a forked child, as what it protects is whole there.

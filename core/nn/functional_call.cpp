@@ -54,6 +54,15 @@ struct FunctionalFrame::State {
   Location at{};
   CallSite site;
 
+  // What the module has, for errors about keys that it does not have.
+  std::string names() const {
+    constexpr size_t kShown = 16;
+    std::vector<std::string> shown;
+    for (size_t i = 0; i < slots.size() && i < kShown; ++i) shown.push_back(slots[i].name);
+    if (slots.empty()) return module + " has no parameters or buffers";
+    std::string more = slots.size() > kShown ? ", and " + std::to_string(slots.size() - kShown) + " more" : "";
+    return module + " has " + quoted(shown) + more;
+  }
   [[noreturn]] void fail(const std::string& text) const {
     throw TransformError("[functional_call] " + text + jot::at(at));
   }
@@ -99,6 +108,7 @@ void FunctionalFrame::State::check_strict(const StateDicts& dicts) const {
   std::string text = "Error(s) in reparametrizing for " + module + ":";
   if (!unexpected.empty()) text += "\n\tUnexpected key(s): " + quoted(unexpected) + ".";
   if (!missing.empty()) text += "\n\tMissing key(s): " + quoted(missing) + ".";
+  if (!unexpected.empty()) text += "\n\t" + names() + ".";
   fail(text);
 }
 
@@ -111,7 +121,9 @@ void FunctionalFrame::State::check_paths(const ModuleState& root, const StateDic
       if (dot == std::string::npos || by_name.contains(key)) continue;
       if (prefixes.empty())
         for (const NamedModule& m : modules_of(root)) prefixes.insert(m.prefix);
-      if (!prefixes.contains(key.substr(0, dot + 1))) fail(module + " has no attribute `" + key.substr(0, dot) + "`");
+      if (!prefixes.contains(key.substr(0, dot + 1)))
+        fail(module + " has no attribute `" + key.substr(0, dot) + "`, of which the key '" + key +
+             "' names a tensor: " + names());
     }
 }
 

@@ -17,7 +17,8 @@ Generator random_generator() {
   return {{word(), 0}, 0};
 }
 
-constinit thread_local Trace* innermost = nullptr;  // null until the thread records, and when its state has ended
+// Null until the thread records, and when its state has ended.
+JOT_THREAD_LOCAL constinit thread_local Trace* innermost = nullptr;
 
 // A forked child continues a stream that was seeded; others must not be drawn twice.
 const ForkHandlers at_fork(nullptr, []() noexcept {

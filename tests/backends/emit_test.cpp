@@ -500,6 +500,47 @@ TEST_CASE("kernel_code: compiled once") {
   CHECK(disassembly(make(123.5)).find("vadd") != std::string::npos);
 }
 
+TEST_CASE("kernel_code: of many kernels the least recently used are dropped; code in use stays") {
+  if (targets().empty()) return;
+  constexpr int kMore = 4600, kEvery = 500;  // than the cache holds; how often one of them is used
+  auto make = [](int n) {
+    KernelBuilder b(lanes_for(target(), 8));
+    Value i = b.vrange();
+    b.store(b.add(b.load(KType::f64, b.arg(1), i), b.number(KType::f64, 1e6 + n)), b.arg(2), i);
+    b.endloop();
+    return std::move(b).finish();
+  };
+  bool compiled = false;
+  auto held = kernel_code(make(0)), same = kernel_code(make(0), &compiled);
+  CHECK(held == same);
+  CHECK_FALSE(compiled);
+  const int64_t each = held->code_bytes;
+  kernel_code(make(1));
+  int misses = 0;
+  for (int n = 2; n < kMore; ++n) {
+    kernel_code(make(n));
+    if (n % kEvery != 0) continue;
+    kernel_code(make(1), &compiled);
+    misses += compiled;
+  }
+  CHECK(misses == 0);
+  const size_t full = shared_code_bytes();
+  for (int n = kMore; n < kMore + kEvery; ++n) kernel_code(make(n));
+  CHECK(shared_code_bytes() < full + static_cast<size_t>(20 * each));
+  kernel_code(make(kMore + kEvery - 1), &compiled);
+  CHECK_FALSE(compiled);
+  CHECK(kernel_code(make(0), &compiled) != held);
+  CHECK(compiled);
+
+  std::array<double, 8> in = {1, 2, 3, 4, 5, 6, 7, 8}, out = {};
+  alignas(64) std::array<std::byte, 4096> spill;
+  REQUIRE(held->spill_bytes <= static_cast<int64_t>(spill.size()));
+  const std::array<int64_t, 3> args = {0, static_cast<int64_t>(reinterpret_cast<intptr_t>(in.data())),
+                                       static_cast<int64_t>(reinterpret_cast<intptr_t>(out.data()))};
+  held->fn(args.data(), 0, 8, spill.data());
+  CHECK(out == std::array<double, 8>{1e6 + 1, 1e6 + 2, 1e6 + 3, 1e6 + 4, 1e6 + 5, 1e6 + 6, 1e6 + 7, 1e6 + 8});
+}
+
 // A function with a cold range and a check, from one array of bytes: emitted again it is the same, two copies of it run
 // where they are, and it holds the address of nothing.
 TEST_CASE("code holds no address: the same bytes run wherever they are mapped") {

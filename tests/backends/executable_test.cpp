@@ -18,6 +18,7 @@
 #include "tests/backends/random_program.h"
 #include "tests/backends/run.h"
 #include "tests/ops/rows.h"
+#include "tests/support/fuzz_settings.h"
 #include "tests/support/random_graph.h"
 
 using namespace jot;
@@ -339,8 +340,10 @@ TEST_CASE("the yardstick sees a few units in the last place, a lost sign of zero
   CHECK(beyond(i64, 4, 3, 3, sums));
 }
 
+// GRAPH_PROGRAMS=n runs n of them, from GRAPH_FIRST on; GRAPH_SEED=n that one. Of the next test: AXES_PROGRAMS, ...
 TEST_CASE("executable: random graphs") {
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
+  const auto [first, last] = JOT_SEEDS("GRAPH", 200);
+  for (uint64_t seed = first; seed < last; ++seed) {
     ir::Graph graph = RandomGraph(seed, {.nodes = 30, .differentiable = true}).make();
     std::mt19937 random(static_cast<unsigned>(seed));
     std::vector<HostTensor> inputs = random_inputs(graph, random);
@@ -350,12 +353,11 @@ TEST_CASE("executable: random graphs") {
   }
 }
 
-// Replay: SEED=n runs that one and prints the graph and the program.
+// AXES_SEED=n runs that one and prints the graph and the program.
 TEST_CASE("executable: random programs of short and long axes") {
-  uint64_t first = 1, last = 150;
-  const char* replay = std::getenv("SEED");
-  if (replay) first = last = std::strtoull(replay, nullptr, 10);
-  for (uint64_t seed = first; seed <= last; ++seed) {
+  const auto [first, last] = JOT_SEEDS("AXES", 150);
+  const bool replay = std::getenv("AXES_SEED") != nullptr;
+  for (uint64_t seed = first; seed < last; ++seed) {
     ir::Graph graph = passes::optimize(RandomProgram(seed).make(25));
     std::mt19937 random(static_cast<unsigned>(seed));
     std::vector<HostTensor> inputs = random_inputs(graph, random);

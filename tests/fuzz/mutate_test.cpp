@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/fuzz/check_text.h"
+#include "tests/support/fuzz_settings.h"
 #include "tests/support/random_graph.h"
 
 using namespace jot;
@@ -37,10 +38,12 @@ std::string mutated(std::string text, std::mt19937_64& random) {
 
 }  // namespace
 
+// TEXT_PROGRAMS=n changes the text of n graphs, 50 times each.
 TEST_CASE("a mutated text is another graph or an IrError with a position") {
-  std::mt19937_64 random(20240607);
   int graphs = 0, errors = 0;
-  for (uint64_t seed = 0; seed < 400; ++seed) {
+  const auto [first, last] = JOT_SEEDS("TEXT", 400);
+  for (uint64_t seed = first; seed < last; ++seed) {
+    std::mt19937_64 random(20240607 + seed);
     std::string text = to_text(test::random_graph(seed, {.nodes = 12, .effects = seed % 2 == 0}));
     for (int i = 0; i < 50; ++i) {
       std::string changed = mutated(text, random);
@@ -52,8 +55,8 @@ TEST_CASE("a mutated text is another graph or an IrError with a position") {
     }
   }
   MESSAGE(graphs, " graphs, ", errors, " errors");
-  CHECK(graphs > 100);
-  CHECK(errors > 10000);
+  CHECK(graphs > 0);
+  CHECK(errors > graphs);
 }
 
 TEST_CASE("the check sees a text that is lost, and an error without a position") {

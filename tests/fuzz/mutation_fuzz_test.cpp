@@ -2,11 +2,11 @@
 // smaller. MUTATION_SEED=n runs that one; MUTATION_PROGRAMS=n runs n of them (from MUTATION_FIRST on).
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <functional>
 
 #include "passes/functionalize.h"
 #include "tests/fuzz/mutation_graph.h"
+#include "tests/support/fuzz_settings.h"
 
 using namespace jot::test::mutation;
 
@@ -14,18 +14,12 @@ namespace {
 
 constexpr int kSteps = 24;
 
-uint64_t setting(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 }  // namespace
 
 TEST_CASE("random programs of views and writes do what the model says") {
-  uint64_t first = setting("MUTATION_SEED", setting("MUTATION_FIRST", 0));
-  uint64_t count = std::getenv("MUTATION_SEED") ? 1 : setting("MUTATION_PROGRAMS", 2000);
+  const auto [first, last] = JOT_SEEDS("MUTATION", 2000);
   int failures = 0;
-  for (uint64_t seed = first; seed < first + count && failures < 3; ++seed) {
+  for (uint64_t seed = first; seed < last && failures < 3; ++seed) {
     Program p = generate(seed, kSteps);
     REQUIRE(p.size() >= 20);
     std::string complaint = check(p);

@@ -17,6 +17,7 @@
 #include "passes/pipeline.h"
 #include "passes/simplify.h"
 #include "passes/transforms.h"
+#include "tests/support/fuzz_settings.h"
 #include "tests/support/host.h"
 #include "tests/support/random_graph.h"
 
@@ -26,7 +27,7 @@ using Tensors = std::vector<HostTensor>;
 
 namespace {
 
-constexpr uint64_t kSeeds = 60;
+const test::Seeds kSeeds = JOT_SEEDS("PROPERTY", 60);  // PROPERTY_PROGRAMS=n, PROPERTY_SEED=n
 
 // Every pass of this binary is followed by verification: the environment is read once, on first use.
 [[maybe_unused]] const int verify_always = setenv("JOT_VERIFY", "1", 1);
@@ -77,7 +78,7 @@ size_t results_of(const ir::Graph& g) { return g.data().num_results(); }
 }  // namespace
 
 TEST_CASE("jvp agrees with central differences; values stay") {
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = kSeeds.first; seed < kSeeds.last; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(static_cast<unsigned>(seed));
     ir::Graph g = smooth(seed);
@@ -100,7 +101,7 @@ TEST_CASE("jvp agrees with central differences; values stay") {
 }
 
 TEST_CASE("vjp is the adjoint of jvp, the splits and the modes of the jacobian agree with both") {
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = kSeeds.first; seed < kSeeds.last; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(static_cast<unsigned>(seed));
     ir::Graph g = smooth(seed);
@@ -263,7 +264,7 @@ TEST_CASE("grad: of a scalar, of an integer, of what does not depend") {
 }
 
 TEST_CASE("second derivatives: every order of modes gives one hessian") {
-  for (uint64_t seed = 0; seed < kSeeds / 2; ++seed) {
+  for (uint64_t seed = kSeeds.first; seed < kSeeds.last; seed += 2) {
     CAPTURE(seed);
     std::mt19937 random(static_cast<unsigned>(seed));
     ir::Graph g = smooth(seed);
@@ -283,7 +284,7 @@ TEST_CASE("second derivatives: every order of modes gives one hessian") {
 }
 
 TEST_CASE("vmap agrees with a loop over its lanes, wherever they are") {
-  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (uint64_t seed = kSeeds.first; seed < kSeeds.last; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(static_cast<unsigned>(seed));
     ir::Graph g = test::random_graph(seed, {.nodes = 25, .differentiable = seed % 2 == 0});
@@ -350,7 +351,8 @@ namespace {
 
 // The first seed whose graph a pass does not keep bit by bit, if there is one. Graphs have special values.
 std::optional<uint64_t> first_changed(ir::Graph (*pass)(const ir::Graph&), bool effects) {
-  for (uint64_t seed = 0; seed < 300; ++seed) {
+  const auto [first, last] = JOT_SEEDS("PROPERTY", 300);
+  for (uint64_t seed = first; seed < last; ++seed) {
     std::mt19937 random(static_cast<unsigned>(seed));
     ir::Graph g = test::random_graph(seed, {.effects = effects});
     Tensors x = random_inputs(g, random);

@@ -107,9 +107,11 @@ TEST_CASE("D53 strict, restoration, reassigned buffers") {
   CHECK_NOTHROW(functional_call(net, extra, x));
   CHECK_THROWS_WITH_AS(
       functional_call(net, extra, x, {.strict = true}),
-      Contains("Error(s) in reparametrizing for Net:\n\tUnexpected key(s): 'zzz'.\n\tMissing key(s): 'count'."),
+      Contains(
+          "Error(s) in reparametrizing for Net:\n\tUnexpected key(s): 'zzz'.\n\tMissing key(s): 'count'.\n\tNet has '"),
       TransformError);
-  CHECK_THROWS_WITH_AS(functional_call(net, TensorDict{{"z.weight", x}}, x), Contains("Net has no attribute `z`"),
+  CHECK_THROWS_WITH_AS(functional_call(net, TensorDict{{"z.weight", x}}, x),
+                       Contains("Net has no attribute `z`, of which the key 'z.weight' names a tensor: Net has '"),
                        TransformError);
   TensorDict buffers{{"count", zeros({})}}, wrong = p;
   wrong["scale"] = ones({7});
