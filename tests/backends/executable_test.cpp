@@ -368,6 +368,38 @@ TEST_CASE("executable: random programs of short and long axes") {
   }
 }
 
+TEST_CASE("executable: a product minus itself is zero, also where both are seen through a view") {
+  ir::Graph graph = ir::parse(
+      "func @main(%x: f64[4], %y: f64[4]) -> (f64[3,4], f64[3,4], bool[3,4]) {\n"
+      "  %0: f64[4] = mul(%x, %y)\n"
+      "  %1: f64[3,4] = broadcast(%0) {shape=[3,4], dims=[1]}\n"
+      "  %2: f64[3,4] = sub(%1, %1)\n"
+      "  %3: f64[3,4] = neg(%1)\n"
+      "  %4: f64[3,4] = add(%3, %1)\n"
+      "  %5: bool[3,4] = compare(%2, %4) {direction=ne}\n"
+      "  return %2, %4, %5\n}\n");
+  check_agrees(graph, {HostTensor(f64, {4}, {0.1, 0.7, 1.3, 1e-3}), HostTensor(f64, {4}, {0.3, 1.1, 0.9, 7})}, 0);
+}
+
+// A routine, as elements of a window wrap one by one.
+TEST_CASE("executable: windows of what lies in memory backwards") {
+  for (const char* index : {"-2", "3", "40"})
+    for (const char* mode : {"wrap", "clip", "fill"}) {
+      ir::Graph graph =
+          ir::parse(std::string("func @main(%x: f64[33,5]) -> (f64[2,5]) {\n"
+                                "  %0: f64[33,5] = rev(%x) {dims=[0]}\n"
+                                "  %1: i32[1] = const() {shape=[1], dtype=i32, data=[") +
+                    index +
+                    "]}\n  %2: f64[2,5] = gather(%0, %1) {offset_dims=[0,1], collapsed=[], index_map=[0], "
+                    "operand_batch=[], index_batch=[], sizes=[2,5], mode=" +
+                    mode + "}\n  return %2\n}\n");
+      CAPTURE(index);
+      CAPTURE(mode);
+      std::mt19937 random(1);
+      check_agrees(graph, random_inputs(graph, random), 0);
+    }
+}
+
 TEST_CASE("executable: every length of a loop, and its tail") {
   std::mt19937 random(2);
   for (int64_t n = 0; n <= 67; ++n) {

@@ -144,6 +144,7 @@ class ClusterElements : protected ClusterGathers {
     From from;
     Value value;
     uint32_t element;
+    bool operator==(const Reference&) const = default;
   };
   struct Frame {  // an element being made
     Value value;

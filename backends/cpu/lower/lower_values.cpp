@@ -145,13 +145,17 @@ bool ClusterElements::step_elementwise(Frame& f) {
   return true;
 }
 
-// What a sum is made of: the factors of a product, which is operand `at`, and the other operand; or both operands.
+// What a sum is made of: the factors of a product, which is operand `at`, and the other operand; or both operands. A
+// value and itself are not contracted, so that x - x is 0.
 void ClusterElements::resolve_sum(Frame& f) {
   Reference x[2];
   Product p, second;
   for (size_t i = 0; i < 2; ++i) x[i] = resolve(g_.operand(f.value, i), f.element);
-  f.at = find_product(x[0], p) ? 0 : 2;
-  if ((f.at == 2 || !p.negative) && find_product(x[1], second) && (f.at == 2 || second.negative)) {
+  Reference bare[] = {x[0], x[1]};
+  for (Reference& r : bare) strip_signs(r, false);
+  const bool twice = bare[0] == bare[1];
+  f.at = !twice && find_product(x[0], p) ? 0 : 2;
+  if (!twice && (f.at == 2 || !p.negative) && find_product(x[1], second) && (f.at == 2 || second.negative)) {
     p = second;  // the negative one of two: saves a negation
     f.at = 1;
   }

@@ -84,10 +84,12 @@ class Indexing final : public Routine {
     return error.code.load(std::memory_order_relaxed) == 0;
   }
 
-  // Where the window of a batch element begins; operand: -1 where there is none.
+  // Where the window of a batch element begins. Steps of the operand may be negative, and so may its places.
   struct Place {
     int64_t operand, result;
+    bool outside() const { return operand == kOutside; }
   };
+  static constexpr int64_t kOutside = INT64_MIN;
 
   // Numbers, of which a few need no memory of their own.
   class Counters {
@@ -148,7 +150,7 @@ class Indexing final : public Routine {
           if (mode == IndexMode::check)
             error.record(error_code + static_cast<int64_t>(k), first + (&p - places.data()), raw);
           if (mode != IndexMode::clip) {
-            p.operand = -1;
+            p.operand = kOutside;
             break;
           }
           i = std::clamp<int64_t>(i, 0, last);
@@ -164,7 +166,7 @@ class Indexing final : public Routine {
     const bool row = window.rank() == 1 && window.axes[0].src == 1 && window.axes[0].dst == 1;
     for (const Place& p : places) {
       T* to = dst + p.result;
-      if (p.operand < 0)
+      if (p.outside())
         each([&](int64_t, int64_t d) { to[d] = T{}; });
       else if (row)
         std::memcpy(to, src + p.operand, static_cast<size_t>(window.axes[0].extent) * sizeof(T));
@@ -175,7 +177,7 @@ class Indexing final : public Routine {
   template <class T>
   void write(const T* src, T* dst, std::span<const Place> places) const {
     for (const Place& p : places) {
-      if (p.operand < 0) continue;
+      if (p.outside()) continue;
       const T* from = src + p.result;
       T* to = dst + p.operand;
       if (kind == Kind::set)
