@@ -4,12 +4,12 @@
 #include <doctest/doctest.h>
 #include <jot/jot.h>
 
-#include <cstdlib>
 #include <random>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "tests/support/fuzz_settings.h"
 #include "tests/transforms/stacks.h"
 
 using namespace jot;
@@ -240,19 +240,13 @@ test::F function(const Statements& list, bool looped) {
   };
 }
 
-uint64_t setting(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 }  // namespace
 
 TEST_CASE("what loops write to captured tensors is there, under random stacks of transforms") {
-  const uint64_t first = setting("CAPTURED_SEED", setting("CAPTURED_FIRST", 0));
-  const uint64_t count = std::getenv("CAPTURED_SEED") ? 1 : setting("CAPTURED_PROGRAMS", 60);
+  const auto [first, last] = JOT_SEEDS("CAPTURED", 60);
   const Tensor x = tensor({0.9, -0.6, 0.4, 0.2}, f64);
   int failures = 0;
-  for (uint64_t seed = first; seed < first + count && failures < 3; ++seed) {
+  for (uint64_t seed = first; seed < last && failures < 3; ++seed) {
     Generator random(seed);
     const Statements list = random.statements(0);
     test::F looped = function(list, true), steps = function(list, false);

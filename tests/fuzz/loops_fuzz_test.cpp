@@ -3,7 +3,6 @@
 // them (from LOOPS_FIRST on).
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <functional>
 #include <random>
 #include <string>
@@ -14,6 +13,7 @@
 #include "passes/transforms.h"
 #include "tests/backends/run.h"
 #include "tests/fuzz/loops_graph.h"
+#include "tests/support/fuzz_settings.h"
 #include "tests/support/random_graph.h"
 
 using namespace jot;
@@ -23,11 +23,6 @@ using ir::Graph;
 namespace {
 
 constexpr double kTolerance = 1e-8;
-
-uint64_t setting(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 cpu::CompileOptions options() {
   cpu::CompileOptions o{.vector_bytes = target() == Target::avx512 ? 64 : 32};
@@ -127,11 +122,10 @@ namespace {
 
 // Runs a number of seeds; f gives a complaint.
 template <class F>
-void check_seeds(uint64_t otherwise, F f) {
-  const uint64_t first = setting("LOOPS_SEED", setting("LOOPS_FIRST", 0));
-  const uint64_t count = std::getenv("LOOPS_SEED") ? 1 : setting("LOOPS_PROGRAMS", otherwise);
+void check_seeds(uint64_t usual, F f) {
+  const auto [first, last] = JOT_SEEDS("LOOPS", usual);
   int failures = 0;
-  for (uint64_t seed = first; seed < first + count && failures < 3; ++seed) {
+  for (uint64_t seed = first; seed < last && failures < 3; ++seed) {
     std::string complaint = f(seed);
     if (complaint.empty()) continue;
     ++failures;
