@@ -13,6 +13,7 @@
 #include "backends/cpu/lower/lower.h"
 #include "backends/cpu/lower/lower_access.h"
 #include "backends/cpu/ops/cpu_ops.h"
+#include "backends/cpu/routines/loop_kernel.h"
 #include "backends/cpu/runtime/plan.h"
 #include "backends/cpu/runtime/pool.h"
 #include "ir/env.h"
@@ -100,10 +101,7 @@ class ProgramBuilder {
     bool vector = std::ranges::any_of(lowered.kernel.instrs, [](const KInstr& i) { return i.op == KOp::vrange; });
     if (lowered.parallel) {
       k.extent = lowered.extent;
-      k.chunk = (k.extent + chunks_for(k.extent, lowered.nanoseconds) - 1) / chunks_for(k.extent, lowered.nanoseconds);
-      if (vector) k.chunk = (k.chunk + lanes - 1) / lanes * lanes;
-      k.chunk = std::max<int64_t>(k.chunk, 1);
-      k.chunks = std::max<int64_t>((k.extent + k.chunk - 1) / k.chunk, 1);
+      std::tie(k.chunks, k.chunk) = chunks_of(k.extent, lowered.nanoseconds, vector ? lanes : 1);
     }
     Step step;
     step.faults = std::move(lowered.faults);
@@ -508,7 +506,9 @@ class ProgramBuilder {
         if (k->code) s.code_bytes += k->code->code_bytes;
       } else if (auto* r = std::get_if<RoutineStep>(&step.what)) {
         const std::string& library = r->routine->library;
-        ++(library.empty() ? s.routines : s.library_calls);
+        const LoopKernel* loop = r->routine->kernel.get();
+        ++(loop ? s.kernels : library.empty() ? s.routines : s.library_calls);
+        if (loop) loop->add_to(s);
         if (!library.empty()) s.libraries.insert(library);
         for (const auto& region : r->routine->regions) add(s, region->stats());
       }
@@ -522,6 +522,9 @@ class ProgramBuilder {
       if (auto* k = std::get_if<KernelStep>(&step.what))
         text += "\nkernel, " + std::to_string(k->extent) + " iterations in " + std::to_string(k->chunks) + " chunks\n" +
                 to_text(*k->kernel);
+      else if (auto* r = std::get_if<RoutineStep>(&step.what); r && r->routine->kernel)
+        text +=
+            "\n" + std::string(name_of(g_.op(r->node))) + ", a loop within a " + to_text(r->routine->kernel->kernel());
   }
 
   Graph graph_;

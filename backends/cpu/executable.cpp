@@ -5,6 +5,7 @@
 #include <mutex>
 #include <vector>
 
+#include "backends/cpu/routines/loop_kernel.h"
 #include "backends/cpu/runtime/pool.h"
 #include "ir/fork.h"
 #include "ir/ops/total.h"
@@ -76,6 +77,13 @@ void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte*
   });
 }
 
+std::string disassembly_of(const Routine& r) {
+  std::string text;
+  if (r.kernel) text += cpu::disassembly(r.kernel->kernel());
+  for (const auto& region : r.regions) text += region->disassembly();
+  return text;
+}
+
 class Executable : public Engine {
  public:
   explicit Executable(Compiled compiled) : compiled_(std::move(compiled)) {
@@ -110,7 +118,7 @@ class Executable : public Engine {
       if (auto* k = std::get_if<KernelStep>(&s.what))
         text += k->code ? cpu::disassembly(*k->kernel) : to_text(*k->kernel);
       else if (auto* r = std::get_if<RoutineStep>(&s.what))
-        for (const auto& region : r->routine->regions) text += region->disassembly();
+        text += disassembly_of(*r->routine);
     return text;
   }
 

@@ -1,6 +1,7 @@
 #include "ir/ops/regions.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "ir/dependence.h"
 
@@ -36,6 +37,28 @@ std::vector<Value> params(Builder& b, std::span<const Type> types) {
   std::vector<Value> result;
   for (const Type& t : types) result.push_back(b.param(t));
   return result;
+}
+
+Value any_of(Builder& b, Value holds) {
+  std::vector<int64_t> dims(b.shape(holds).size());
+  std::iota(dims.begin(), dims.end(), 0);
+  Value most = build::reduce(b, Op::reduce_max_op, build::convert(b, holds, DType::i32), dims);
+  return build::compare(b, most, build::constant_int(b, DType::i32, {}, 0), Direction::gt);
+}
+
+std::optional<size_t> any_of_input(const Graph& region) {
+  const GraphData& g = region.data();
+  for (Value x : g.inputs()) {
+    if (g.dtype(x) != DType::boolean || g.outputs().size() != 1) continue;
+    Builder b(std::string(g.name()));
+    Value about = kNoValue;
+    for (Value p : g.inputs()) {
+      Value param = b.param(g.type(p));
+      if (p == x) about = param;
+    }
+    if (b.finish({any_of(b, about)}) == region) return static_cast<size_t>(g.attrs(x).integer(Key::index));
+  }
+  return {};
 }
 
 std::vector<uint8_t> dependent_outputs(const Graph& region, std::span<const uint8_t> inputs) {

@@ -1,7 +1,6 @@
 // scan: body(consts, carries, slices of the xs) -> carries, slices of the ys; once for each place along dim 0, from the
 // last to the first with `reverse`.
 #include <algorithm>
-#include <cstring>
 #include <memory>
 
 #include "ir/dependence.h"
@@ -83,7 +82,7 @@ void evaluate_scan(const EvalContext& c) {
     auto bytes = static_cast<size_t>(bytes_of(*c.types[k]));
     now.emplace_back(new std::byte[bytes + 1]);
     next.emplace_back(new std::byte[bytes + 1]);
-    std::memcpy(now[k].get(), c.operands[p.consts + k].data, bytes);
+    copy_bytes(now[k].get(), c.operands[p.consts + k].data, bytes);
   }
   outputs.resize(c.outs.size());
   for (int64_t t = 0; t < p.length; ++t) {
@@ -99,7 +98,7 @@ void evaluate_scan(const EvalContext& c) {
     now.swap(next);
   }
   for (size_t k = 0; k < p.carries; ++k)
-    std::memcpy(c.outs[k], now[k].get(), static_cast<size_t>(bytes_of(*c.types[k])));
+    copy_bytes(c.outs[k], now[k].get(), static_cast<size_t>(bytes_of(*c.types[k])));
 }
 
 // ---- the derivative: a scan that stacks residuals, and a scan of the linear map

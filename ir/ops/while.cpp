@@ -8,7 +8,6 @@
 // Operands: constants, then the states of all stages; results: the last states. Derivatives and lanes make ops of the
 // same kind: a tangent doubles each stage, a transpose adds one stage for each, going the other way.
 #include <algorithm>
-#include <cstring>
 #include <memory>
 
 #include "ir/ops/classes.h"
@@ -110,7 +109,7 @@ class WhileEvaluation {
     for (size_t k = 0; k < from.size(); ++k) {
       size_t bytes = bytes_[s_.starts[j] + k];
       to.emplace_back(new std::byte[bytes + 1]);
-      std::memcpy(to.back().get(), from[k].get(), bytes);
+      copy_bytes(to.back().get(), from[k].get(), bytes);
     }
     return to;
   }
@@ -132,7 +131,7 @@ class WhileEvaluation {
       size_t i = s_.starts[j] + k;
       now.emplace_back(new std::byte[bytes_[i] + 1]);
       next.emplace_back(new std::byte[bytes_[i] + 1]);
-      std::memcpy(now[k].get(), c_.operands[s_.consts + i].data, bytes_[i]);
+      copy_bytes(now[k].get(), c_.operands[s_.consts + i].data, bytes_[i]);
     }
     bool last = j + 1 == s_.size();
     auto steps = static_cast<int64_t>(entered_[0].size());
@@ -151,7 +150,7 @@ class WhileEvaluation {
       now.swap(next);
     }
     for (size_t k = 0; k < now.size(); ++k)
-      std::memcpy(c_.outs[s_.starts[j] + k], now[k].get(), bytes_[s_.starts[j] + k]);
+      copy_bytes(c_.outs[s_.starts[j] + k], now[k].get(), bytes_[s_.starts[j] + k]);
   }
 
   const EvalContext& c_;
@@ -481,10 +480,7 @@ class WhileBatch {
   Graph any_live() const {
     Builder b("condition");
     for (size_t i = 0; i < s_.inputs(0); ++i) b.param(with_lanes(i));
-    Value live = build::convert(b, b.param(live_type()), DType::i32);
-    std::vector<int64_t> dims = {0};
-    Value most = build::reduce(b, Op::reduce_max_op, live, dims);
-    return b.finish({build::compare(b, most, build::constant_int(b, DType::i32, {}, 0), Direction::gt)});
+    return b.finish({any_of(b, b.param(live_type()))});
   }
 
   // Finished lanes keep their states. What a step makes of them carries no derivative.

@@ -136,11 +136,32 @@ class RandomKernel {
       }
     statements(static_cast<size_t>(size_));
     change_variables();
+    for (size_t n = r_() % 3; n > 0; --n) inner_loop();
     if (r_() % 2) statements(static_cast<size_t>(size_) / 4);
     change_variables();
     for (KType t : kTypes)
       if (usable(t)) b_.store(pick(t), out(t), at, static_cast<int64_t>(depth) * 200 * bytes_of(t));
     if (usable(KType::i64)) b_.check(5, b_.mand(pick(KType::mask), pick(KType::mask)), pick(KType::i64), at);
+    leave();
+  }
+
+  // For all lanes together; maybe as long as some lane wants it, and with another loop inside.
+  void inner_loop(int depth = 0) {
+    const Value count = r_() % 2 ? rows_ : b_.iconst(static_cast<int64_t>(r_() % 4));
+    const bool conditional = r_() % 2 != 0;
+    Value flag = kNone;
+    if (conditional) {
+      flag = b_.var(b_.any(pick(KType::mask)));
+      static_cast<void>(b_.wloop(count, flag));
+    } else {
+      static_cast<void>(b_.loop(count));
+    }
+    enter();
+    statements(static_cast<size_t>(size_) / 3);
+    change_variables();
+    if (depth == 0 && r_() % 4 == 0) inner_loop(1);
+    if (conditional) b_.set(flag, b_.any(pick(KType::mask)));
+    statements(2);
     leave();
   }
 

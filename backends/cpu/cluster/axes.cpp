@@ -96,14 +96,14 @@ bool is_small_dot(const GraphData& g, Value v) {
 
 // ---- classes
 
-Axes::Axes(const GraphData& g) : g_(g), first_(g.size() + 1) {
+Axes::Axes(const GraphData& g, std::span<const Tie> ties) : g_(g), first_(g.size() + 1) {
   for (Value v = 0; v < g.size(); ++v) first_[v + 1] = first_[v] + static_cast<uint32_t>(g.shape(v).size());
   axis_.resize(first_[g.size()]);
   std::vector<uint8_t> restricted(axis_.size(), 0);
-  relate(restricted);
+  relate(restricted, ties);
   choose_roles();
   if (!find_repeated(restricted)) return;
-  relate(restricted);
+  relate(restricted, ties);
   choose_roles();
 }
 
@@ -124,7 +124,7 @@ bool Axes::find_repeated(std::vector<uint8_t>& restricted) const {
   return any;
 }
 
-void Axes::relate(const std::vector<uint8_t>& restricted) {
+void Axes::relate(const std::vector<uint8_t>& restricted, std::span<const Tie> ties) {
   std::vector<uint32_t> parent(axis_.size());
   for (uint32_t d = 0; d < parent.size(); ++d) parent[d] = d;
   for (Value v = 0; v < g_.size(); ++v) {
@@ -139,6 +139,10 @@ void Axes::relate(const std::vector<uint8_t>& restricted) {
         parent[find(parent, q)] = find(parent, p);  // v is new: the trees stay flat
       });
     }
+  }
+  for (const Tie& t : ties) {
+    uint32_t p = first_[t.v] + static_cast<uint32_t>(t.d), q = first_[t.w] + static_cast<uint32_t>(t.e);
+    if (!restricted[p] && !restricted[q]) parent[find(parent, q)] = find(parent, p);
   }
   extents_.clear();
   std::fill(axis_.begin(), axis_.end(), kNoAxis);

@@ -16,9 +16,17 @@ inline constexpr Axis kNoAxis = 0xffffffff;  // of a dim of extent 1
 // Most elements of one value that are unrolled.
 inline constexpr int64_t kMaxUnrolled = 512;
 
+// Dim d of v and dim e of w run together, though no op says so.
+struct Tie {
+  ir::Value v;
+  size_t d;
+  ir::Value w;
+  size_t e;
+};
+
 class Axes {
  public:
-  explicit Axes(const ir::GraphData& g);
+  explicit Axes(const ir::GraphData& g, std::span<const Tie> ties = {});
 
   std::span<const Axis> of(ir::Value v) const { return {axis_.data() + first_[v], first_[v + 1] - first_[v]}; }
   bool looped(Axis a) const { return a != kNoAxis && loops_[a]; }
@@ -32,7 +40,7 @@ class Axes {
   bool preserves(ir::Value v, size_t i);
 
  private:
-  void relate(const std::vector<uint8_t>& restricted);
+  void relate(const std::vector<uint8_t>& restricted, std::span<const Tie> ties);
   void choose_roles();
   bool find_repeated(std::vector<uint8_t>& restricted) const;
   bool same(Axis a, Axis b) const;

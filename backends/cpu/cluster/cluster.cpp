@@ -33,7 +33,7 @@ constexpr int64_t kConstantBytes = 4096;  // splat constants in memory; longer o
 
 class Clusterer {
  public:
-  explicit Clusterer(const GraphData& g) : g_(g), c_(g) {
+  Clusterer(const GraphData& g, std::span<const Tie> ties) : g_(g), c_(g, ties) {
     uint32_t n = g.size();
     c_.role.resize(n);
     c_.reduction.assign(n, Reduction::none);
@@ -519,61 +519,105 @@ class Clusterer {
     cluster.loops = std::move(sorted);
   }
 
-  // Topological; of the units that are ready, the one that ends first in the graph. False if there is a cycle.
-  bool order() {
-    std::vector<Unit> units;
-    std::vector<uint32_t> unit_of(g_.size(), kNothing);
-    std::vector<Value> last;
+  // ---- order
+
+  struct Units {
+    std::vector<Unit> all;
+    std::vector<Value> last;        // of each: where it ends in the graph
+    std::vector<uint32_t> of_node;  // kNothing: of none
+  };
+  Units list_units() const {
+    Units units;
+    units.of_node.assign(g_.size(), kNothing);
+    auto add = [&](Unit u, Value last) {
+      units.all.push_back(u);
+      units.last.push_back(last);
+      return static_cast<uint32_t>(units.all.size() - 1);
+    };
     for (uint32_t i = 0; i < c_.clusters.size(); ++i) {
-      for (Value v : c_.clusters[i].members) unit_of[v] = static_cast<uint32_t>(units.size());
-      units.push_back({true, i});
-      last.push_back(c_.clusters[i].members.back());
+      uint32_t u = add({true, i}, c_.clusters[i].members.back());
+      for (Value v : c_.clusters[i].members) units.of_node[v] = u;
     }
     for (Value v = 0; v < g_.size(); ++v)
-      if (g_.op(v) == Op::result_op) {
-        unit_of[v] = unit_of[g_.operand(v, 0)];
-      } else if (c_.role[v] == Role::routine && live_[v]) {
-        unit_of[v] = static_cast<uint32_t>(units.size());
-        units.push_back({false, v});
-        last.push_back(v);
+      if (g_.op(v) == Op::result_op)
+        units.of_node[v] = units.of_node[g_.operand(v, 0)];
+      else if (c_.role[v] == Role::routine && live_[v])
+        units.of_node[v] = add({false, v}, v);
+    return units;
+  }
+
+  // Calls f(root) for the memory that a unit reads.
+  template <class F>
+  void for_each_read(const Units& units, uint32_t u, F f) const {
+    auto visit = [&](Value v, bool inlined) {
+      for (Edge e : edges(v)) {
+        Value root = e.root;
+        if (root == kNoValue) continue;
+        if (c_.role[root] != Role::input && (units.of_node[root] == u || !c_.stored[root])) continue;
+        bool anew = inlined ? e.preserved && can_inline(root) : inlines(e, v);
+        if (c_.role[v] != Role::kernel || !e.in_kernel() || !anew) f(root);
       }
-    std::vector<std::pair<uint32_t, uint32_t>> before;  // unit, one that needs it
-    std::vector<uint32_t> waits(units.size(), 0);
-    auto depend = [&](uint32_t unit, Value v, Edge e, bool inlined) {
-      Value root = e.root;
-      if (root == kNoValue || unit_of[root] == kNothing || unit_of[root] == unit || !c_.stored[root]) return;
-      if (c_.role[v] == Role::kernel && e.in_kernel() && (inlined ? e.preserved && can_inline(root) : inlines(e, v)))
-        return;
-      before.emplace_back(unit_of[root], unit);
-      ++waits[unit];
     };
-    for (uint32_t u = 0; u < units.size(); ++u) {
-      auto all_operands = [&](Value v, bool inlined) {
-        for (Edge e : edges(v)) depend(u, v, e, inlined);
-      };
-      if (!units[u].is_cluster) {
-        all_operands(units[u].index, false);
-        continue;
-      }
-      for (Value v : c_.clusters[units[u].index].members) all_operands(v, false);
-      for (Value v : c_.clusters[units[u].index].inlined) all_operands(v, true);
+    if (!units.all[u].is_cluster) return visit(units.all[u].index, false);
+    for (Value v : c_.clusters[units.all[u].index].members) visit(v, false);
+    for (Value v : c_.clusters[units.all[u].index].inlined) visit(v, true);
+  }
+
+  // The memory in which a unit might work, if nobody else needs it any more.
+  Value updated_by(const Unit& u) const {
+    return u.is_cluster || !cpu_op(g_.op(u.index)).updates ? kNoValue : edges(u.index)[0].root;
+  }
+
+  // Topological; of the units that are ready, the one that ends first in the graph, but what may work in the memory of
+  // its operand after all others that read this. False if there is a cycle.
+  bool order() {
+    const Units units = list_units();
+    const auto n = static_cast<uint32_t>(units.all.size());
+    using Pairs = std::vector<std::pair<uint32_t, uint32_t>>;
+    Pairs before, updates;  // unit, one that needs it; memory, a unit that updates it
+    std::vector<uint32_t> waits(n, 0), reads(g_.size(), 0);
+    for (uint32_t u = 0; u < n; ++u) {
+      for_each_read(units, u, [&](Value root) {
+        ++reads[root];
+        if (units.of_node[root] == kNothing) return;
+        before.emplace_back(units.of_node[root], u);
+        ++waits[u];
+      });
+      if (Value m = updated_by(units.all[u]); m != kNoValue) updates.emplace_back(m, u);
     }
     std::ranges::sort(before);
-    std::vector<uint32_t> first(units.size() + 1, 0);
-    for (auto [from, to] : before) ++first[from + 1];
-    for (size_t u = 0; u < units.size(); ++u) first[u + 1] += first[u];
-    auto later = [&](uint32_t a, uint32_t b) { return last[a] > last[b]; };
-    std::priority_queue<uint32_t, std::vector<uint32_t>, decltype(later)> ready(later);
-    for (uint32_t u = 0; u < units.size(); ++u)
-      if (waits[u] == 0) ready.push(u);
-    while (!ready.empty()) {
-      uint32_t u = ready.top();
-      ready.pop();
-      c_.units.push_back(units[u]);
-      for (uint32_t e = first[u]; e < first[u + 1]; ++e)
-        if (--waits[before[e].second] == 0) ready.push(before[e].second);
+    std::ranges::sort(updates);
+    auto for_each_second = [](const Pairs& pairs, uint32_t key, auto f) {
+      for (auto it = std::ranges::lower_bound(pairs, std::pair{key, 0u}); it != pairs.end() && it->first == key; ++it)
+        f(it->second);
+    };
+    auto later = [&](uint32_t a, uint32_t b) { return units.last[a] > units.last[b]; };
+    using Queue = std::priority_queue<uint32_t, std::vector<uint32_t>, decltype(later)>;
+    Queue ready(later), reluctant(later);  // reluctant: others read what they update
+    auto push = [&](uint32_t u) {
+      Value m = updated_by(units.all[u]);
+      (m != kNoValue && reads[m] > 1 ? reluctant : ready).push(u);
+    };
+    for (uint32_t u = 0; u < n; ++u)
+      if (waits[u] == 0) push(u);
+    std::vector<uint8_t> done(n, 0);
+    while (!ready.empty() || !reluctant.empty()) {
+      Queue& from = ready.empty() ? reluctant : ready;
+      uint32_t u = from.top();
+      from.pop();
+      if (done[u]++) continue;
+      c_.units.push_back(units.all[u]);
+      for_each_second(before, u, [&](uint32_t user) {
+        if (--waits[user] == 0) push(user);
+      });
+      for_each_read(units, u, [&](Value root) {
+        if (--reads[root] != 1) return;
+        for_each_second(updates, root, [&](uint32_t last) {
+          if (waits[last] == 0) ready.push(last);
+        });
+      });
     }
-    return c_.units.size() == units.size();
+    return c_.units.size() == n;
   }
 
   const GraphData& g_;
@@ -600,8 +644,8 @@ class Clusterer {
 
 }  // namespace
 
-Clustering cluster(const GraphData& g, void (*after_sinking)(std::span<uint32_t> levels)) {
-  return Clusterer(g).run(after_sinking);
+Clustering cluster(const GraphData& g, std::span<const Tie> ties, void (*after_sinking)(std::span<uint32_t> levels)) {
+  return Clusterer(g, ties).run(after_sinking);
 }
 
 std::string to_text(const Clustering& c) {

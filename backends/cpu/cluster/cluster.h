@@ -42,7 +42,7 @@ struct Unit {
 };
 
 struct Clustering {
-  explicit Clustering(const ir::GraphData& graph) : g(graph), axes(graph) {}
+  explicit Clustering(const ir::GraphData& graph, std::span<const Tie> ties = {}) : g(graph), axes(graph, ties) {}
 
   const ir::GraphData& g;
   Axes axes;
@@ -63,7 +63,8 @@ struct Clustering {
 };
 
 // after_sinking, for tests: changes the levels of all nodes, then.
-Clustering cluster(const ir::GraphData& g, void (*after_sinking)(std::span<uint32_t> levels) = nullptr);
+Clustering cluster(const ir::GraphData& g, std::span<const Tie> ties = {},
+                   void (*after_sinking)(std::span<uint32_t> levels) = nullptr);
 
 // Whether all that reads operand i of a routine or gather is told its strides: it may be a view of what is in memory.
 bool reads_strided(ir::Op op, size_t i);

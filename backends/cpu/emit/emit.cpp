@@ -195,6 +195,8 @@ void Emitter::dispatch(uint32_t i) {
     case KOp::mxor:
     case KOp::mnot:
       return mask_logic(i);
+    case KOp::any:
+      return any(i);
     case KOp::mask_to_int:
       return mask_to_int(i);
     case KOp::reduce:
@@ -261,6 +263,10 @@ void Emitter::open_loop(uint32_t i) {
   } else if (loop.count < std::max(back, 1)) {
     as_.emit(Isa::jmp, back > 0 ? loop.tail : loop.done);
   }
+  if (d.op == KOp::wloop) {
+    test_scalar(d.b);
+    as_.emit(Isa::je, loop.done);
+  }
   if (loop.vector) as_.align(16, false);
   as_.bind(loop.head);
   loops_.push_back(loop);
@@ -269,22 +275,28 @@ void Emitter::open_loop(uint32_t i) {
 // Behind the end of a body: the next position to emit.
 uint32_t Emitter::close_loop(uint32_t i) {
   const OpenLoop loop = loops_.back();
-  const bool again = loop.vector && !tail_;
+  const bool again = loop.vector && !tail_, last = loop.vector && tail_;
   al_.end_body(again);
-  if (!tail_) {
+  if (!last) {
     const x86::Gp index = G(al_.reg(loop.begin));
     as_.emit(Isa::add, index, asmjit::Imm(loop.vector ? lanes_ : 1));
     if (loop.count >= 0)
       as_.emit(Isa::cmp, index, asmjit::Imm(loop.vector ? loop.count - lanes_ : loop.count));
     else
       as_.emit(Isa::cmp, index, spill(loop.limit_slot));
-    as_.emit(loop.vector ? Isa::jle : Isa::jl, loop.head);
+    if (in(loop.begin).op == KOp::wloop) {
+      as_.emit(Isa::jge, loop.done);
+      test_scalar(in(loop.begin).b);
+      as_.emit(Isa::jne, loop.head);
+    } else {
+      as_.emit(loop.vector ? Isa::jle : Isa::jl, loop.head);
+    }
   }
   if (again) {
     begin_tail(loop.begin);
     return loop.begin + 1;
   }
-  if (tail_) {
+  if (last) {
     tail_ = false;
     al_.set_tail(false);
   }
@@ -421,8 +433,16 @@ Location Emitter::location(uint32_t v) {
   return Location::reg(al_.use(v));
 }
 
-// Runs the site if the mask holds in any live lane.
-void Emitter::branch_if_any(uint32_t mask, const ColdSite& site) {
+// Compares a variable with 0, where it is.
+void Emitter::test_scalar(uint32_t v) {
+  if (const int r = al_.reg(v); r >= 0) return as_.emit(Isa::test, G(r), G(r));
+  x86::Mem m = spill(al_.slot(v));
+  m.setSize(8);
+  as_.emit(Isa::cmp, m, asmjit::Imm(0));
+}
+
+// Not zero: the mask holds in some live lane.
+void Emitter::test_any(uint32_t mask) {
   const int m = use(mask);
   if (avx512_) {
     if (tail_) {
@@ -441,6 +461,17 @@ void Emitter::branch_if_any(uint32_t mask, const ColdSite& site) {
   } else {
     as_.emit(Isa::vptest, Y(m), Y(m));
   }
+}
+
+void Emitter::any(uint32_t i) {
+  test_any(in(i).a);
+  const int r = al_.define(i);
+  as_.emit(Isa::setne, B(r));
+  as_.emit(Isa::movzx, E(r), B(r));
+}
+
+void Emitter::branch_if_any(uint32_t mask, const ColdSite& site) {
+  test_any(mask);
   unit_.branch_to_cold(Isa::jne, site);
 }
 

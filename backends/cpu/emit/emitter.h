@@ -62,6 +62,9 @@ class Emitter final : private SpillCode {
   void open_loop(uint32_t i);
   uint32_t close_loop(uint32_t i);
   void begin_tail(uint32_t loop);
+  void test_scalar(uint32_t v);
+  void test_any(uint32_t mask);
+  void any(uint32_t i);
   void set(uint32_t i);
   void scalar(uint32_t i);
   void call(uint32_t i);

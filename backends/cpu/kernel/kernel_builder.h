@@ -47,6 +47,9 @@ class KernelBuilder {
   Value vrange() { return open({.op = KOp::vrange, .type = KType::scalar}); }
   Value loop(Value count) { return open({.op = KOp::loop, .type = KType::scalar, .a = count}); }
   Value vloop(Value count) { return open({.op = KOp::vloop, .type = KType::scalar, .a = count}); }
+  Value wloop(Value count, Value variable) {
+    return open({.op = KOp::wloop, .type = KType::scalar, .a = count, .b = variable});
+  }
   void endloop();  // the innermost
 
   // ---- memory: pointer + index (elements; kNone: 0) * size + bytes. Loads are shared, so memory that the kernel both
@@ -110,6 +113,7 @@ class KernelBuilder {
   Value mxor(Value a, Value b) { return binary(KOp::mxor, a, b); }
   Value mnot(Value a);
   Value mask_const(bool on) { return append({.op = KOp::mask_const, .type = KType::mask, .imm = on}); }
+  Value any(Value a) { return append({.op = KOp::any, .type = KType::scalar, .a = a}); }
   Value mask_to_int(KType t, Value a) { return append({.op = KOp::mask_to_int, .type = t, .a = a}); }
 
   // ---- variables and exits

@@ -232,8 +232,8 @@ class Interpreter {
     const KInstr& in = k_.instrs[pc];
     const int64_t limit = in.op == KOp::range || in.op == KOp::vrange ? end_ : scalar(in.a);
     lane(pc, 0) = static_cast<uint64_t>(index);
-    live_ = lanes_;
-    if (index >= limit) return close_[pc] + 1;
+    if (is_vector_loop(in.op)) live_ = lanes_;
+    if (index >= limit || (in.op == KOp::wloop && scalar(in.b) == 0)) return close_[pc] + 1;
     if (is_vector_loop(in.op) && limit - index < k_.lanes) live_ = static_cast<size_t>(limit - index);
     return pc + 1;
   }
@@ -364,6 +364,10 @@ class Interpreter {
         return;
       case KOp::check:
         return check(in);
+      case KOp::any:
+        lane(pc, 0) = 0;
+        for (size_t l = 0; l < live_; ++l) lane(pc, 0) |= lane(in.a, l);
+        return;
       default:
         if (in.type == KType::scalar) return scalar_op(pc);
         for (size_t l = 0; l < n; ++l)

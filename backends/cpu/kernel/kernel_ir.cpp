@@ -9,7 +9,7 @@
 namespace jot::cpu {
 namespace {
 
-constexpr char n = 'n', s = 's', m = 'm', i = 'i', f = 'f', v = 'v', x = 'x';
+constexpr char n = 'n', s = 's', m = 'm', i = 'i', f = 'f', v = 'v', x = 'x', y = 'y';
 constexpr KOpInfo kTable[] = {
 #define KOP(name, type, operands, kind) {#name, type, operands, KKind::kind},
 #include "backends/cpu/kernel/kernel_ops.def"
@@ -32,6 +32,8 @@ bool matches(char role, KType t) {
       return t >= KType::i32;
     case x:
       return t >= KType::mask;
+    case y:
+      return t >= KType::scalar;
     default:
       return false;
   }
@@ -66,7 +68,7 @@ class Verifier {
     }
     internal_error(what, where);
   }
-  bool in_vector_loop() const { return !loops_.empty() && is_vector_loop(k_.instrs[loops_.back()].op); }
+  bool in_vector_loop() const { return vector_loops_ > 0; }
 
   // The operand is a value, computed before, in a loop that is still open.
   KType use(uint32_t value) const {
@@ -161,6 +163,8 @@ class Verifier {
       }
       case KOp::set:
         return require(k_.instrs[in.a].op == KOp::var, "not a variable");
+      case KOp::wloop:
+        return require(k_.instrs[in.b].op == KOp::var, "not a variable");
       case KOp::output:
         return require(at_ + 1 == k_.instrs.size() && k_.lanes == 1, "not the last instruction");
       default:
@@ -175,7 +179,8 @@ class Verifier {
     if (in.op == KOp::reduce) require(k_.lanes == 1 || !in_vector_loop(), "inside a vector loop");
     scope_[at_] = loops_.empty() ? 0 : current();
     if (is_loop(in.op)) {
-      require(!in_vector_loop(), "inside a vector loop");
+      require(!in_vector_loop() || in.op == KOp::loop || in.op == KOp::wloop, "inside a vector loop");
+      vector_loops_ += is_vector_loop(in.op);
       if (in.op == KOp::range || in.op == KOp::vrange) {
         require(loops_.empty() && !ranged_, "not the only outermost range");
         ranged_ = true;
@@ -186,6 +191,7 @@ class Verifier {
       scope_[at_] = current();
     } else if (in.op == KOp::endloop) {
       open_[current()] = false;
+      vector_loops_ -= is_vector_loop(k_.instrs[in.a].op);
       loops_.pop_back();
       scopes_.pop_back();
     }
@@ -197,6 +203,7 @@ class Verifier {
   std::vector<uint32_t> scope_;      // of each value: 0 outside loops
   std::vector<bool> open_ = {true};  // by scope
   std::vector<uint32_t> loops_, scopes_;
+  int vector_loops_ = 0;
   bool ranged_ = false;
 };
 

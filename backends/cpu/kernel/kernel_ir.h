@@ -16,7 +16,7 @@
 // Vector loops (`vrange`, `vloop`) advance by `lanes`. The emitter writes their body twice: once for full vectors and
 // once for the remainder with a tail mask, under which `load`, `gather`, `store`, ... touch only live lanes (dead lanes
 // read as zero), `set` keeps the old value in dead lanes, and `fixup` / `check` ignore dead lanes. A vector loop holds
-// no other loop and no `reduce`. Outside a vector loop vector instructions work on all lanes, and memory ones may only
+// no other vector loop and no `reduce`; loops in it run for all its lanes together. Outside a vector loop vector instructions work on all lanes, and memory ones may only
 // be `load`, `store`, `load_bcast`, `load_one` and `store_one` (in a kernel with one lane all memory instructions are
 // allowed everywhere).
 //
@@ -110,7 +110,7 @@ struct KOpInfo {
 const KOpInfo& info(KOp op);
 inline bool has_value(KOp op) { return info(op).kind != KKind::effect; }
 
-constexpr bool is_loop(KOp op) { return op == KOp::range || op == KOp::vrange || op == KOp::loop || op == KOp::vloop; }
+constexpr bool is_loop(KOp op) { return op >= KOp::range && op <= KOp::wloop; }
 constexpr bool is_vector_loop(KOp op) { return op == KOp::vrange || op == KOp::vloop; }
 std::string_view name(KFn fn);
 std::string_view name(KType type);

@@ -90,7 +90,8 @@ void Liveness::operands(uint32_t i) {
     } else {  // an operand named twice has one next use
       size_t same = 0;
       while (named[same] == kNone || root(named[same]) != v) ++same;
-      next_[i][s] = next_[i][same];
+      // Of a loop's operand that the loop needs, too, enter_loop knows where.
+      next_[i][s] = same < s ? next_[i][same] : loops_[loop_of_.at(i)].end;
     }
   }
   if (in.op == KOp::store_rows)  // a value named twice is needed until its last entry

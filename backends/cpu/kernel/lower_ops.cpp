@@ -241,7 +241,9 @@ uint32_t lower_element(KernelBuilder& b, const GraphData& g, Value v, std::span<
 
 void define_elements(CpuTable& table) {
   using C = const ElementContext&;
-  table.element(Op::where_op, [](C c) { return c.b.select(c.x[0], c.x[1], c.x[2]); });
+  table.element(Op::where_op, [](C c) {
+    return c.x[1] == c.x[2] ? c.x[1] : c.b.select(c.x[0], c.x[1], c.x[2]);  // of a value and itself without derivative
+  });
   table.element(Op::convert_op, [](C c) {
     const DType from = c.g->dtype(c.g->operand(c.v, 0)), to = c.g->dtype(c.v);
     const uint32_t x = converted(c.b, kernel_type(to), c.x[0]);

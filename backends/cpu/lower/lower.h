@@ -17,6 +17,8 @@ struct KernelArg {
     number,   // `number`
     partial,  // address where this chunk's share of the full reduction `value` goes
     scratch,  // address of `number` bytes that the running thread alone uses
+    operand,  // of a loop: address of its operand number `value`, plus `number` bytes
+    result,   // of a loop: the same of a result
   };
   Kind kind;
   ir::Value value = ir::kNoValue;

@@ -112,10 +112,9 @@ uint32_t Arguments::scalar(const Stride& s) {
 
 // ---- accesses
 
-Access::Access(const Clustering& c, Value v, const Layout& layout, std::span<const Stride> by_axis,
+Access::Access(const Clustering& c, Value v, uint32_t pointer, const Layout& layout, std::span<const Stride> by_axis,
                std::span<const Axis> axes, std::span<const Loop> loops, Arguments& args, KernelBuilder& b)
-    : size_(size_of(c.g.dtype(v))) {
-  pointer_ = args.memory(layout.storage, layout.offset * size_);
+    : pointer_(pointer), size_(size_of(c.g.dtype(v))) {
   for (const Loop& loop : loops) {
     auto last = static_cast<size_t>(std::ranges::find(axes, loop.axes.back()) - axes.begin());
     loops_.push_back(make_step(0, by_axis[last], args));

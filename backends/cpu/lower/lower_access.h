@@ -55,11 +55,14 @@ class Arguments {
  public:
   Arguments(const Axes& axes, KernelBuilder& b) : axes_(axes), b_(b) {}
   uint32_t memory(ir::Value storage, int64_t bytes) { return add({KernelArg::Kind::memory, storage, bytes}); }
+  uint32_t number(int64_t n) { return add({KernelArg::Kind::number, ir::kNoValue, n}); }
+  uint32_t buffer(KernelArg::Kind kind, size_t i) { return add({kind, static_cast<ir::Value>(i), 0}); }
   uint32_t scratch(const std::vector<Axis>& axes, int64_t bytes);  // for all indices of axes, `bytes` each
   uint32_t partial(ir::Value v) { return add({KernelArg::Kind::partial, v, 0}); }
   uint32_t product(const std::vector<Axis>& axes);                 // of their extents
   uint32_t pieces(const std::vector<Axis>& axes, int64_t length);  // of `length` that the product consists of
   uint32_t scalar(const Stride& s);
+  size_t size() const { return args_.size(); }
   std::vector<KernelArg> take() { return std::move(args_); }
 
  private:
@@ -76,8 +79,8 @@ class Arguments {
 // A value's memory, from within the loops of a kernel.
 class Access {
  public:
-  // by_loop: steps along the axes of the cluster's loops, in order. size: bytes of an element.
-  Access(const Clustering& c, ir::Value v, const Layout& layout, std::span<const Stride> by_axis,
+  // pointer: of the layout's first element. by_axis: steps along `axes`, of which the loops consist.
+  Access(const Clustering& c, ir::Value v, uint32_t pointer, const Layout& layout, std::span<const Stride> by_axis,
          std::span<const Axis> axes, std::span<const Loop> loops, Arguments& args, KernelBuilder& b);
 
   struct Address {

@@ -43,8 +43,7 @@ ClusterSurvey::ClusterSurvey(LoweringTables& tables, uint32_t cluster)
 
 // ---- the kernel
 
-// The builder, its loops and accesses.
-void ClusterLowering::begin_kernel() {
+void ClusterLowering::make_loops() {
   bool looped = !cluster_.loops.empty();
   int lanes = looped ? t_.vector_bytes / widest_ : 1;
   b_ = std::make_unique<KernelBuilder>(lanes, !looped);
@@ -56,13 +55,17 @@ void ClusterLowering::begin_kernel() {
   loops_ = join_loops(cluster_.loops, split, alone_, strides);
   std::span<const Axis> around(cluster_.loops.data(), split);
   while (outer_ < loops_.size() && std::ranges::find(around, loops_[outer_].axes[0]) != around.end()) ++outer_;
+  for (size_t l = outer_ == 0 ? 0 : 1; l < loops_.size(); ++l) args_->product(loops_[l].axes);  // before the loops
+}
+
+void ClusterLowering::make_accesses(std::span<const Axis> axes) {
   for (const Found& f : found_) {
-    accesses_.emplace_back(c_, f.value, f.layout, f.by_axis, cluster_.loops, loops_, *args_, *b_);
+    uint32_t pointer = args_->memory(f.layout.storage, f.layout.offset * size_of(g_.dtype(f.value)));
+    accesses_.emplace_back(c_, f.value, pointer, f.layout, f.by_axis, axes, loops_, *args_, *b_);
     accesses_.back().slots = static_cast<uint32_t>(slots_.size());
     slots_.resize(slots_.size() + accesses_.back().elements(), kNone);
   }
   find_strips();
-  for (size_t l = outer_ == 0 ? 0 : 1; l < loops_.size(); ++l) args_->product(loops_[l].axes);  // before the loops
   for (Value v : cluster_.members)
     if (g_.op(v) == Op::gather_op) {
       Layout from = layout_of(c_, g_.operand(v, 0));
@@ -73,14 +76,18 @@ void ClusterLowering::begin_kernel() {
 
 LoweredKernel ClusterLowering::run() {
   survey();
-  begin_kernel();
+  make_loops();
+  make_accesses(cluster_.loops);
   for (Value v : cluster_.inlined) make_all(v);
   for (Value v : cluster_.members)
     if (c_.reduction[v] == Reduction::full) start_reduction(v);
   cluster_.splits ? emit_rows() : emit_plain();
   for (Value v : cluster_.members)
     if (c_.reduction[v] == Reduction::full) finish_full(v);
+  return finish();
+}
 
+LoweredKernel ClusterLowering::finish() {
   result_.nanoseconds = nanoseconds();
   if (result_.parallel)
     for (Axis a : loops_[0].axes) result_.extent *= c_.axes.extent(a);

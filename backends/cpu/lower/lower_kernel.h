@@ -45,10 +45,12 @@ class ClusterSurvey {
   };
 
   void survey();
+  void survey_read(Value o);  // an element of it is used
   void find_phases();
   bool copies_memory(Value v) const;
   bool own(Value v) const { return t_.slot_stamp[v] == mark_; }
   bool in_all_loops(Value v) const;
+  void see(DType d) { widest_ = std::max(widest_, bytes_of(kernel_type(d))); }
 
   LoweringTables& t_;
   const Clustering& c_;
@@ -65,7 +67,6 @@ class ClusterSurvey {
  private:
   void survey_operand(Value v, size_t i);
   void find_access(Value v, bool copied);
-  void see(DType d) { widest_ = std::max(widest_, bytes_of(kernel_type(d))); }
 };
 
 // Sources, what is loaded, and what later phases of a row read again instead of computing it.
@@ -74,7 +75,10 @@ class ClusterMemory : protected ClusterSurvey {
   using ClusterSurvey::ClusterSurvey;
 
   uint32_t source(Value v, uint32_t element);
-  uint32_t load(Value v, uint32_t element);
+  uint32_t load(Value v, uint32_t element) {
+    return load(accesses_[copies_memory(v) ? copied_.at(v) : t_.access[v]], g_.dtype(v), element);
+  }
+  uint32_t load(Access& a, DType dtype, uint32_t element);
   void find_kept();
   uint32_t load_kept(Value v, uint32_t element);
   uint32_t kept_index(uint32_t element);
@@ -159,7 +163,9 @@ class ClusterElements : protected ClusterGathers {
   uint32_t make(Value o, uint32_t element);
   void make_frame(const Frame& f);
   void make_all(Value v);
-  void emit_store(Value v);
+  void emit_store(Value v) { store(accesses_[t_.access[v]], v); }
+  // Elements of v; `made` where they are not made as v's are.
+  void store(const Access& a, Value v, std::span<const uint32_t> made = {});
   void keep(Value v);
 
   std::map<Value, uint32_t> variables_;  // of reductions over loops: their variables begin here
@@ -217,25 +223,29 @@ class ClusterReductions : protected ClusterElements {
 };
 
 // The loops of the kernel, and what stands in them. Of the classes above each knows those before it.
-class ClusterLowering : ClusterReductions {
+class ClusterLowering : protected ClusterReductions {
  public:
   ClusterLowering(LoweringTables& tables, uint32_t cluster) : ClusterReductions(tables, cluster) {}
   LoweredKernel run();
 
- private:
-  void begin_kernel();
-  void emit_plain();
-  void make_milestones();
-  void emit_rows();
-  void emit_phase(std::span<const Value> members, std::span<const Value> kept);
-  void find_strips();
+ protected:
+  void make_loops();
+  void make_accesses(std::span<const Axis> axes);
   void open(size_t loop, bool range, bool vector);
   void close(size_t loop);
-  void close_inner();
-  double nanoseconds() const;
+  void make_milestones();
+  LoweredKernel finish();
 
   std::map<uint32_t, double> iterations_;  // of the loops made, of a range per iteration of the call
   LoweredKernel result_;
+
+ private:
+  void emit_plain();
+  void emit_rows();
+  void emit_phase(std::span<const Value> members, std::span<const Value> kept);
+  void find_strips();
+  void close_inner();
+  double nanoseconds() const;
 };
 
 }  // namespace jot::cpu

@@ -67,11 +67,10 @@ uint32_t ClusterMemory::source(Value v, uint32_t element) {
 
 // ---- loads
 
-uint32_t ClusterMemory::load(Value v, uint32_t element) {
-  Access& a = accesses_[copies_memory(v) ? copied_.at(v) : t_.access[v]];
+uint32_t ClusterMemory::load(Access& a, DType dtype, uint32_t element) {
   uint32_t slot = a.slots + element;
   if (slots_[slot] != kNone) return slots_[slot];
-  const KElement t = element_in_memory(g_.dtype(v));
+  const KElement t = element_in_memory(dtype);
   bool vector = in_vector() && a.moves(vector_loop_), whole = t.type != KType::mask && t.memory == KMem::own;
   if (vector && !a.unit(vector_loop_) && a.dense() && a.elements() > 1 && whole) {
     load_rows(a, t.type, element);
@@ -86,7 +85,7 @@ uint32_t ClusterMemory::load(Value v, uint32_t element) {
     result = b_->load(t, a.pointer(), at.index, at.bytes);
   else
     result = b_->load_strided(t, a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes);
-  result = widened(*b_, g_.dtype(v), result);
+  result = widened(*b_, dtype, result);
   set_slot(slot, result);
   return result;
 }

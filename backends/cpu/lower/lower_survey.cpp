@@ -34,7 +34,6 @@ bool ClusterSurvey::copies_memory(Value v) const { return !c_.follows[v] && own(
 
 void ClusterSurvey::survey_operand(Value v, size_t i) {
   Value o = g_.operand(v, i);
-  see(g_.dtype(o));
   if (copies_memory(v)) return find_access(v, true);
   if (g_.op(v) == Op::gather_op && i == 0) {
     Ints batch = g_.attrs(v).ints(Key::index_batch);
@@ -46,6 +45,11 @@ void ClusterSurvey::survey_operand(Value v, size_t i) {
     if (reach >= INT32_MAX) see(DType::i64);
     return;
   }
+  survey_read(o);
+}
+
+void ClusterSurvey::survey_read(Value o) {
+  see(g_.dtype(o));
   while (!own(o) && c_.role[o] == Role::view && c_.follows[o]) o = g_.operand(o, 0);
   if (own(o) || is_splat(g_, o)) return;
   if (c_.role[o] != Role::source) return find_access(o, false);

@@ -273,8 +273,7 @@ void ClusterElements::make_all(Value v) {
   for (uint32_t j = 0; j < n; ++j) make(v, j);
 }
 
-void ClusterElements::emit_store(Value v) {
-  const Access& a = accesses_[t_.access[v]];
+void ClusterElements::store(const Access& a, Value v, std::span<const uint32_t> made) {
   auto n = static_cast<uint32_t>(c_.axes.elements(v));
   const DType dtype = g_.dtype(v);
   const KElement t = element_in_memory(dtype);
@@ -284,7 +283,8 @@ void ClusterElements::emit_store(Value v) {
   std::vector<uint32_t> values;
   for (uint32_t j = 0; j < n; j += block) {
     values.clear();
-    for (uint32_t k = j; k < std::min(j + block, n); ++k) values.push_back(narrowed(*b_, dtype, make(v, k)));
+    for (uint32_t k = j; k < std::min(j + block, n); ++k)
+      values.push_back(narrowed(*b_, dtype, made.empty() ? make(v, k) : made[k]));
     Access::Address at = a.at(*b_, loops_, j);
     if (!vector)
       b_->store_one(values[0], a.pointer(), at.index, at.bytes, t.memory);

@@ -21,6 +21,8 @@ struct Fault {
   int64_t code;
 };
 
+class LoopKernel;
+
 // Immutable and thread-safe. Results do not depend on the number of threads.
 class Routine {
  public:
@@ -39,6 +41,7 @@ class Routine {
   int64_t scratch_bytes = 0;
   std::string library;                                 // that it calls: name, version and kernels; empty: none
   std::vector<std::shared_ptr<const Engine>> regions;  // that it runs; each may raise the errors of its ops
+  std::shared_ptr<const LoopKernel> kernel;            // that does it all, of a loop; may raise errors, too
 };
 
 // By the table (ops/cpu_ops.h); null for ops without a routine.

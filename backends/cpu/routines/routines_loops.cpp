@@ -1,11 +1,13 @@
-// Loops: a step is an engine of its own, whose context and argument table are set up once for all steps. What passes
-// from step to step stays where it is if the engine can update it in place; else it changes between two buffers.
+// Loops. Where the step allows it (loop_kernel.h) one kernel has the loop inside. Else a step is an engine of its own,
+// whose context and argument table are set up once for all steps. What passes from step to step stays where it is if
+// the engine can update it in place; else it changes between two buffers.
 #include <algorithm>
-#include <cstring>
 #include <mutex>
 
 #include "backends/buffer.h"
+#include "backends/cpu/routines/loop_kernel.h"
 #include "backends/cpu/routines/routine_parts.h"
+#include "ir/ops/regions.h"
 #include "passes/inline.h"
 #include "passes/pipeline.h"
 
@@ -41,7 +43,7 @@ class States {
 
   // Of one run: where each state is now. They start in `outs`.
   void start(std::span<const void* const> from, std::span<void* const> outs) const {
-    for (size_t k = 0; k < size(); ++k) std::memcpy(outs[k], from[k], static_cast<size_t>(bytes_[k]));
+    for (size_t k = 0; k < size(); ++k) ir::copy_bytes(outs[k], from[k], static_cast<size_t>(bytes_[k]));
   }
   // Buffers of the next step: states from where the last one left them.
   void turn(bool first, std::span<const void*> inputs, std::span<void*> outputs, std::span<void* const> outs,
@@ -54,7 +56,7 @@ class States {
   // After the last step.
   void settle(bool any, std::span<void*> outputs, std::span<void* const> outs) const {
     for (size_t k = 0; any && k < size(); ++k)
-      if (outputs[k] != outs[k]) std::memcpy(outs[k], outputs[k], static_cast<size_t>(bytes_[k]));
+      if (outputs[k] != outs[k]) ir::copy_bytes(outs[k], outputs[k], static_cast<size_t>(bytes_[k]));
   }
 
  private:
@@ -141,7 +143,77 @@ class Scan final : public Routine {
   std::vector<int64_t> inputs_, outputs_;  // bytes of a step's
 };
 
+class ScanKernel final : public Routine {
+ public:
+  explicit ScanKernel(std::shared_ptr<const LoopKernel> loop) {
+    scratch_bytes = loop->scratch_bytes();
+    kernel = std::move(loop);
+  }
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
+    run_results(operands, {&out, 1}, scratch, error);
+  }
+  void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
+                   KernelError& error) const override {
+    kernel->run(operands, outs, scratch, error);
+  }
+};
+
 // ---- while
+
+// states -> states, whether the condition holds for them
+ir::Graph with_condition(const ir::Graph& body, const ir::Graph& condition, size_t consts) {
+  const ir::GraphData& g = body.data();
+  ir::Builder b(g.name());
+  std::vector<Value> params = passes::params_like(b, g), outputs = passes::inline_graph(b, g, params);
+  std::vector<Value> args(params.begin(), params.begin() + static_cast<std::ptrdiff_t>(consts));
+  args.insert(args.end(), outputs.begin(), outputs.end());
+  outputs.push_back(passes::inline_graph(b, condition.data(), args)[0]);
+  return b.finish(outputs);
+}
+
+// Of one stage, in one kernel.
+class WhileKernel final : public Routine {
+ public:
+  static std::unique_ptr<const Routine> make(ir::AttrView a, int64_t error_code) {
+    const ir::Graph &condition = a.region(Key::condition), &body = a.region(Key::stages, 0);
+    auto w = std::make_unique<WhileKernel>();
+    size_t consts = static_cast<size_t>(a.integer(Key::consts)), carries = static_cast<size_t>(a.ints(Key::states)[0]);
+    std::optional<size_t> about = ir::any_of_input(condition);
+    bool carried = about && *about >= consts;
+    LoopPlan plan{.consts = consts, .carries = carries, .condition = carried ? *about - consts : carries};
+    int64_t most = a.integer(Key::max_steps);
+    ir::Graph step = carried ? body : with_condition(body, condition, consts);
+    w->kernel = LoopKernel::make(passes::optimize(step), plan, most >= 0 ? most : INT64_MAX);
+    if (!w->kernel) return nullptr;
+    w->error_code_ = error_code;
+    w->scratch_bytes = w->kernel->scratch_bytes();
+    if (carried) return w;
+    w->regions.push_back(make_engine(passes::optimize(condition), {}));
+    w->first_scratch_ = rounded(static_cast<int64_t>(sizeof(void*) * (consts + carries + 1)) + 1);
+    w->scratch_bytes += w->first_scratch_;
+    return w;
+  }
+
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
+    run_results(operands, {&out, 1}, scratch, error);
+  }
+  void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
+                   KernelError& error) const override {
+    if (!regions.empty()) {  // whether there is a first step comes behind the operands
+      std::span all(reinterpret_cast<const void**>(scratch), operands.size() + 1);
+      std::ranges::copy(operands, all.begin());
+      void* holds = scratch + sizeof(void*) * all.size();
+      regions[0]->run(operands, {&holds, 1});
+      all.back() = holds;
+      operands = all;
+    }
+    if (kernel->run(operands, outs, scratch + first_scratch_, error)) return;
+    error.code.store(error_code_, std::memory_order_relaxed);
+  }
+
+ private:
+  int64_t error_code_ = 1, first_scratch_ = 0;
+};
 
 // A stack for each stage but the last: memory that grows, of one run at a time, kept for the next.
 using Stacks = std::vector<std::vector<std::byte>>;
@@ -189,7 +261,7 @@ class While final : public Routine {
     int64_t most = 0;
     for (size_t j = 0; j < a.num_regions(Key::stages); ++j) {
       const ir::Graph& body = a.region(Key::stages, j);
-      ir::Graph step = j == 0 ? with_condition(body, a.region(Key::condition)) : body;
+      ir::Graph step = j == 0 ? with_condition(body, a.region(Key::condition), consts_) : body;
       auto count = static_cast<size_t>(a.ints(Key::states)[j]);
       std::shared_ptr<const Engine> engine = step_engine(step, first, count);
       stages_.push_back(
@@ -245,17 +317,6 @@ class While final : public Routine {
     int64_t frame;  // bytes of its states
   };
 
-  // states -> states, whether the condition holds for them
-  ir::Graph with_condition(const ir::Graph& body, const ir::Graph& condition) const {
-    const ir::GraphData& g = body.data();
-    ir::Builder b(g.name());
-    std::vector<Value> params = passes::params_like(b, g), outputs = passes::inline_graph(b, g, params);
-    std::vector<Value> args(params.begin(), params.begin() + static_cast<std::ptrdiff_t>(consts_));
-    args.insert(args.end(), outputs.begin(), outputs.end());
-    outputs.push_back(passes::inline_graph(b, condition.data(), args)[0]);
-    return b.finish(outputs);
-  }
-
   // The steps of a stage. All but the last leave the states with which they enter each step on a stack.
   struct StageSteps final : Steps {
     StageSteps(const While& w, size_t number, Stacks& memory, std::span<void* const> to, std::byte* states_scratch,
@@ -284,7 +345,7 @@ class While final : public Routine {
         if (stack.size() < end) stack.resize(std::max(end, 2 * stack.size()));
         std::byte* frame = stack.data() + at * s.frame;
         for (size_t k = 0; k < s.states.size(); frame += rounded(s.states.bytes(k)), ++k)
-          std::memcpy(frame, inputs[s.first + k], static_cast<size_t>(s.states.bytes(k)));
+          ir::copy_bytes(frame, inputs[s.first + k], static_cast<size_t>(s.states.bytes(k)));
       }
       ++step;
       return true;
@@ -311,12 +372,16 @@ class While final : public Routine {
 std::unique_ptr<const Routine> make_scan(const RoutineContext& c) {
   ir::AttrView a = c.g.attrs(c.v);
   const ir::Graph& body = a.region(Key::body);
-  return std::make_unique<Scan>(
-      step_engine(body, static_cast<size_t>(a.integer(Key::consts)), static_cast<size_t>(a.integer(Key::carries))),
-      body, a);
+  auto consts = static_cast<size_t>(a.integer(Key::consts)), carries = static_cast<size_t>(a.integer(Key::carries));
+  LoopPlan plan{.consts = consts, .carries = carries, .reverse = a.integer(Key::reverse) != 0};
+  if (auto kernel = LoopKernel::make(passes::optimize(body), plan, a.integer(Key::length)))
+    return std::make_unique<ScanKernel>(std::move(kernel));
+  return std::make_unique<Scan>(step_engine(body, consts, carries), body, a);
 }
 
 std::unique_ptr<const Routine> make_while(const RoutineContext& c) {
+  if (c.g.attrs(c.v).num_regions(Key::stages) == 1)
+    if (auto kernel = WhileKernel::make(c.g.attrs(c.v), c.error_code)) return kernel;
   return std::make_unique<While>(c.g.attrs(c.v), c.error_code);
 }
 

@@ -156,4 +156,10 @@ int64_t chunks_for(int64_t items, double nanoseconds) {
                     std::min(kMaxChunks, std::max<int64_t>(items, 2)));
 }
 
+std::pair<int64_t, int64_t> chunks_of(int64_t items, double nanoseconds, int64_t unit) {
+  int64_t chunks = chunks_for(items, nanoseconds), length = (items + chunks - 1) / chunks;
+  length = std::max<int64_t>((length + unit - 1) / unit * unit, 1);
+  return {std::max<int64_t>((items + length - 1) / length, 1), length};
+}
+
 }  // namespace jot::cpu

@@ -29,4 +29,7 @@ void parallel_for(int64_t chunks, Body& body) {
 // about 20 us. Depends on sizes only, so that results do too.
 int64_t chunks_for(int64_t items, double nanoseconds);
 
+// The same and how long each is, a multiple of `unit`; the last may be shorter.
+std::pair<int64_t, int64_t> chunks_of(int64_t items, double nanoseconds, int64_t unit);
+
 }  // namespace jot::cpu

@@ -1,0 +1,10 @@
+#pragma once
+#include "backends/cpu/kernel/kernel_ir.h"
+
+namespace jot::cpu {
+
+// Moves out of loops what is the same in each turn: arithmetic and loads of memory that the kernel does not write, but
+// not gathers, whose indices may be wrong where the loop has no turn. Not out of loops of lanes. O(instructions).
+Kernel hoist(const Kernel& kernel);
+
+}  // namespace jot::cpu
