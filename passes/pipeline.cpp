@@ -3,6 +3,7 @@
 #include "passes/dce.h"
 #include "passes/dump.h"
 #include "passes/functionalize.h"
+#include "passes/scan_products.h"
 #include "passes/simplify.h"
 
 namespace jot::passes {
@@ -11,6 +12,7 @@ namespace {
 constexpr Pass kPipeline[] = {
     {"functionalize", functionalize},  // writes and views -> values
     {"simplify", simplify},            // identities, constants, equal nodes
+    {"scan_products", scan_products},  // products of all steps of a loop as one
     {"dce", dce},                      // dead nodes
 };
 }  // namespace

@@ -14,6 +14,7 @@
 #include "passes/jacobian.h"
 #include "passes/linearize.h"
 #include "passes/pipeline.h"
+#include "passes/scan_products.h"
 #include "passes/simplify.h"
 #include "passes/transforms.h"
 #include "passes/transpose.h"
@@ -90,6 +91,7 @@ constexpr NamedPass kPasses[] = {
     {"simplify", "identities that change no bit", plain<simplify>},
     {"fold", "evaluate what is constant", plain<fold>},
     {"cse", "merge equal nodes", plain<cse>},
+    {"scan_products", "products of all steps of a loop as one, before or after it", plain<scan_products>},
     {"dce", "drop what no result needs", plain<dce>},
     {"optimize", "the pipeline in front of a backend", plain<optimize>},
     {"linearize", "add the derivative: inputs, tangents -> results, tangents that are not zero", linearized},

@@ -9,6 +9,7 @@
 #include <limits>
 #include <random>
 
+#include "backends/cpu/kernel/hoist.h"
 #include "backends/cpu/kernel/kernel_builder.h"
 #include "jot/error.h"
 
@@ -112,6 +113,82 @@ TEST_CASE("kernel ir: the interpreter, rows, loops and checks") {
   CHECK(error.code == 5);
   CHECK(error.index == 11);
   CHECK(error.value == 99);
+}
+
+TEST_CASE("kernel ir: loops in loops of lanes, as long as some live lane wants them") {
+  // Each lane counts up to its number; the whole group goes on until the last lane is done.
+  KernelBuilder b(4);
+  Value limits = b.arg(1), counts = b.arg(2), turns = b.arg(3), most = b.arg(4);
+  Value i = b.vrange();
+  Value limit = b.load(KType::i64, limits, i), n = b.var(b.constant(KType::i64, 0));
+  Value on = b.var(b.cmp(KCmp::lt, b.constant(KType::i64, 0), limit)), flag = b.var(b.any(on));
+  Value turn = b.wloop(most, flag);
+  Value next = b.select(on, b.add(n, b.constant(KType::i64, 1)), n);
+  b.set(n, next);
+  b.set(on, b.cmp(KCmp::lt, next, limit));
+  b.set(flag, b.any(on));
+  b.store_one(b.broadcast(KType::i64, turn), turns, i);
+  b.endloop();
+  b.store(n, counts, i);
+  b.endloop();
+  Kernel k = std::move(b).finish();
+  CHECK(complaint(k) == "");
+  int64_t limit_of[6] = {3, 0, 7, 2, 1, 9}, count_of[6] = {}, turn_of[6] = {-1, -1, -1, -1, -1, -1};
+  int64_t args[] = {0, address(limit_of), address(count_of), address(turn_of), 8};
+  interpret(k, args, 0, 6);
+  for (int j = 0; j < 6; ++j) CHECK(count_of[j] == std::min<int64_t>(limit_of[j], 8));
+  CHECK(turn_of[0] == 6);  // the last turn of each group
+  CHECK(turn_of[4] == 7);
+  for (KInstr& in : k.instrs)
+    if (in.op == KOp::wloop) in.b = in.a;
+  CHECK(complaint(k).find("not a variable") != std::string::npos);
+}
+
+TEST_CASE("kernel ir: what is the same in each turn leaves the loop") {
+  KernelBuilder b(8);
+  Value x = b.arg(1), y = b.arg(2), z = b.arg(3), n = b.arg(4);
+  b.read_write(y);
+  Value i = b.vrange();
+  Value total = b.var(b.number(KType::f64, 0));
+  Value outer = b.loop(n);
+  Value by_outer = b.imul(outer, n);
+  Value inner = b.loop(n);
+  Value fixed = b.mul(b.load(KType::f64, x, i), b.number(KType::f64, 3));  // of no turn
+  Value of_outer = b.load_bcast(KType::f64, x, by_outer);                  // of each outer turn
+  Value changing = b.load(KType::f64, y, i);                               // written below
+  Value of_inner = b.load_bcast(KType::f64, x, inner);
+  b.set(total, b.add(total, b.fma(fixed, of_outer, b.mul(changing, of_inner))));
+  b.store(total, y, i);
+  b.endloop();
+  b.endloop();
+  b.store(total, z, i);
+  b.endloop();
+  const Kernel before = std::move(b).finish(), after = hoist(before);
+  CHECK(complaint(after) == "");
+  auto loops_around = [&](KOp op, size_t nth) {
+    std::vector<size_t> depth;
+    size_t open = 0;
+    for (const KInstr& in : after.instrs) {
+      open += is_loop(in.op);
+      open -= in.op == KOp::endloop;
+      if (in.op == op) depth.push_back(open);
+    }
+    return depth.at(nth);
+  };
+  CHECK(after.instrs.size() == before.instrs.size());
+  CHECK(loops_around(KOp::load, 0) == 1);        // fixed
+  CHECK(loops_around(KOp::load, 1) == 3);        // changing
+  CHECK(loops_around(KOp::load_bcast, 0) == 2);  // of_outer
+  CHECK(loops_around(KOp::load_bcast, 1) == 3);  // of_inner
+  std::vector<double> in(64), got[2] = {std::vector<double>(16, 0.5), std::vector<double>(16, 0.5)},
+                              last[2] = {got[0], got[0]};
+  for (size_t j = 0; j < in.size(); ++j) in[j] = 0.01 * static_cast<double>(j);
+  for (int k = 0; k < 2; ++k) {
+    int64_t args[] = {0, address(in.data()), address(got[k].data()), address(last[k].data()), 3};
+    interpret(k == 0 ? before : after, args, 0, 13);
+  }
+  CHECK(got[0] == got[1]);
+  CHECK(last[0] == last[1]);
 }
 
 TEST_CASE("kernel ir: the verifier names the instruction and the fault") {

@@ -173,7 +173,7 @@ TEST_CASE("JOT_DUMP has the graph after every pass, the program, each kernel and
     }
     files[name] = text;
   }
-  CHECK(order == "jacobian.jot recorded.jot functionalize.jot simplify.jot dce.jot ");
+  CHECK(order == "jacobian.jot recorded.jot functionalize.jot simplify.jot scan_products.jot dce.jot ");
   CHECK(files.at("dce.jot").starts_with("func @layer(%w: f64[3,3], %x: f64[3]) -> (f64[3], f64[3,3,3], f64[3,3])"));
   if (target() != Target::reference) {
     CHECK(files.at("kernel.txt").starts_with("kernel"));

@@ -185,6 +185,19 @@ TEST_CASE("faults in kernels with loops name what was found, and where") {
   CHECK_THROWS_WITH_AS(compile(halves, x[38])(x[38]).eval(), doctest::Contains("max_steps = 6"), Error);
 }
 
+TEST_CASE("loops that read slices by index, which kernels with loops do not") {
+  auto f = [](const Tensor& xs) {
+    auto step = [&](const Tensor& i, const Tensor& x) {
+      Tensor found = x.index({i & 1});
+      return std::pair{i + 1, found * found};
+    };
+    return scan(step, tensor(int64_t{1}), xs).second;
+  };
+  Tensor xs = rand({5, 3}, f64);
+  Tensor ys = ran(trace(f, xs), xs)[0];
+  for (int64_t i = 0; i < 5; ++i) CHECK_SAME(ys[i], square(xs[i][(i + 1) % 2]));
+}
+
 TEST_CASE("lanes of a kernel that have finished stay as they are") {
   auto f = [](const Tensor& x) {  // one step more would make infinities of them
     return while_loop([](const Tensor& v) { return v < 1; }, [](const Tensor& v) { return v / (1 - v) + 0.25; }, x);
@@ -205,4 +218,51 @@ TEST_CASE("a loop updates its carry in place where reads of it come first") {
   };
   Tensor xs = rand({2000}, f64);
   CHECK_SAME(grad(f)(xs), 8 * sin(xs) * cos(xs));
+}
+
+namespace {
+
+// Matrix products by the steps of the loops in a graph, and outside.
+std::pair<int, int> products(const ir::GraphData& g) {
+  std::pair<int, int> count;
+  for (ir::Value v = 0; v < g.size(); ++v) {
+    count.second += g.op(v) == ir::Op::dot_op;
+    if (g.op(v) != ir::Op::scan_op) continue;
+    auto [inner, outer] = products(g.attrs(v).region(ir::Key::body).data());
+    count.first += inner + outer;
+  }
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("products that no carry is in come before the loop, sums of products after it") {
+  const int64_t inputs = 40, units = 64, steps = 12;
+  auto layer = [&](const TensorDict& p, const Tensor& xs) {
+    auto step = [&](const Tensor& h, const Tensor& x) {
+      Tensor next = tanh(matmul(p.at("w"), x) + matmul(p.at("u"), h) + p.at("b"));
+      return std::pair{next, sum(next * next)};
+    };
+    auto [last, ys] = scan(step, zeros({units}, f64), xs);
+    return sum(ys) + sum(last);
+  };
+  TensorDict p = {{"w", randn({units, inputs}, f64) * 0.1},
+                  {"u", randn({units, units}, f64) * 0.1},
+                  {"b", randn({units}, f64) * 0.1}};
+  Tensor xs = randn({steps, inputs}, f64);
+  ir::Graph value = trace(layer, p, xs), gradient = trace(grad<argnums(0, 1)>(layer), p, xs);
+  CHECK(products(value.data()) == std::pair{2, 0});
+  CHECK(products(optimize(value).data()) == std::pair{1, 1});  // u h stays
+  // u h and its transpose stay; w x, the gradients of w and u and, from the cotangents of all steps, of xs do not.
+  CHECK(products(optimize(gradient).data()) == std::pair{2, 4});
+  std::vector<Tensor> args = {p.at("b"), p.at("u"), p.at("w"), xs}, got = run(gradient, args),
+                      want = interpret(gradient, args);
+  for (size_t i = 0; i < want.size(); ++i) CHECK_NEAR_TO(got[i], want[i], 1e-12);
+  auto lanes = [&](const TensorDict& q) {
+    return vmap([&](const Tensor& x) { return layer(q, x); })(xs.expand({3, steps, inputs}) * 0.5);
+  };
+  auto total = [&](const TensorDict& q) { return sum(lanes(q)); };
+  ir::Graph batched = trace(grad(total), p);
+  CHECK_NEAR_TO(run(batched, {p.at("b"), p.at("u"), p.at("w")})[2],
+                interpret(batched, {p.at("b"), p.at("u"), p.at("w")})[2], 1e-12);
 }

@@ -83,18 +83,21 @@ class Fits {
     return true;
   }
 
-  bool in_registers(Value root) const {
-    if (c_.role[root] == Role::kernel) return true;
-    if (c_.role[root] != Role::input) return false;
-    auto i = static_cast<size_t>(g_.attrs(root).integer(Key::index));
-    return i >= plan_.consts && i < plan_.consts + plan_.carries;
+  // Whether memory holds the value, unchanged as long as the loop runs, at one place.
+  bool is_const(Value root) const {
+    return c_.role[root] == Role::input && static_cast<size_t>(g_.attrs(root).integer(Key::index)) < plan_.consts;
+  }
+  bool is_slice(Value root) const {
+    return c_.role[root] == Role::input &&
+           static_cast<size_t>(g_.attrs(root).integer(Key::index)) >= plan_.consts + plan_.carries;
   }
   bool fits(Value v) {
     for (size_t i = 0; i < g_.operands(v).size(); ++i) {
       Value o = g_.operand(v, i);
       bool follows = moves_one(g_.op(v)) ? c_.follows[v] != 0 : c_.axes.preserves(v, i);
       for (; c_.role[o] == Role::view; o = g_.operand(o, 0)) follows &= c_.follows[o] != 0;
-      if (!follows && (in_registers(o) || c_.role[o] == Role::source)) return false;
+      bool gathered = g_.op(v) == Op::gather_op && i == 0;
+      if (!follows && !is_const(o) && (gathered || !is_slice(o))) return false;
     }
     return true;
   }
@@ -225,7 +228,7 @@ class LoopLowering : ClusterLowering {
     for (uint32_t j = 0; j < going.size(); ++j) {  // element: row-major, as far as the loops are outermost
       uint32_t first = b_->iconst(j), n = static_cast<uint32_t>(going.size());
       if (nest_ > 0) first = b_->iadd(b_->imuli(loops_[nest_ - 1].index, n), first);
-      b_->check(loop_.exceeded, going[j], b_->broadcast(index_type(), steps), first, b_->iconst(nest_ > 0 ? n : 0));
+      b_->check(loop_.exceeded, going[j], integer(0), first, b_->iconst(nest_ > 0 ? n : 0));
     }
   }
   uint32_t any_of(std::span<const uint32_t> masks) {

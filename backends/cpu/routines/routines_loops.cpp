@@ -186,6 +186,7 @@ class WhileKernel final : public Routine {
     w->kernel = LoopKernel::make(passes::optimize(step), plan, most >= 0 ? most : INT64_MAX);
     if (!w->kernel) return nullptr;
     w->error_code_ = error_code;
+    w->max_steps_ = most;
     w->scratch_bytes = w->kernel->scratch_bytes();
     if (carried) return w;
     w->regions.push_back(make_engine(passes::optimize(condition), {}));
@@ -208,11 +209,12 @@ class WhileKernel final : public Routine {
       operands = all;
     }
     if (kernel->run(operands, outs, scratch + first_scratch_, error)) return;
+    error.value = max_steps_;
     error.code.store(error_code_, std::memory_order_relaxed);
   }
 
  private:
-  int64_t error_code_ = 1, first_scratch_ = 0;
+  int64_t error_code_ = 1, max_steps_ = -1, first_scratch_ = 0;
 };
 
 // A stack for each stage but the last: memory that grows, of one run at a time, kept for the next.
