@@ -7,6 +7,7 @@
 #include "backends/engine.h"
 #include "backends/target.h"
 #include "check.h"
+#include "ir/graph.h"
 
 namespace {
 
