@@ -11,6 +11,30 @@ namespace build = ir::build;
 using ir::Op;
 using ir::Value;
 
+namespace detail {
+
+std::vector<Tensor> coordinates(std::string_view op, const Tensor& mask, Location at) {
+  Buffer buffer = read(mask, op, at);
+  const auto* bits = static_cast<const uint8_t*>(buffer.data());
+  const Shape& shape = shape_of(mask);
+  std::vector<std::vector<int64_t>> lists(shape.size());
+  std::vector<int64_t> position(shape.size(), 0);
+  for (int64_t i = 0, n = shape.numel(); i < n; ++i) {
+    if (bits[i])
+      for (size_t d = 0; d < shape.size(); ++d) lists[d].push_back(position[d]);
+    for (size_t d = shape.size(); d-- > 0;) {
+      if (++position[d] < shape[d]) break;
+      position[d] = 0;
+    }
+  }
+  std::vector<Tensor> result;
+  for (const std::vector<int64_t>& list : lists)
+    result.push_back(Tensor::from(list, {static_cast<int64_t>(list.size())}, at));
+  return result;
+}
+
+}  // namespace detail
+
 namespace {
 
 // The result of the part of an index list that makes a view, and the tensors that index its dims.
@@ -34,27 +58,6 @@ int64_t consumed_dims(const Index& i) {
       break;
   }
   return 1;
-}
-
-// The coordinates of the true elements, one list a dim. Reads the mask.
-std::vector<Tensor> nonzero(const Tensor& mask, Location at) {
-  Buffer buffer = read(mask, "nonzero", at);
-  const auto* bits = static_cast<const uint8_t*>(buffer.data());
-  const Shape& shape = shape_of(mask);
-  std::vector<std::vector<int64_t>> lists(shape.size());
-  std::vector<int64_t> position(shape.size(), 0);
-  for (int64_t i = 0, n = shape.numel(); i < n; ++i) {
-    if (bits[i])
-      for (size_t d = 0; d < shape.size(); ++d) lists[d].push_back(position[d]);
-    for (size_t d = shape.size(); d-- > 0;) {
-      if (++position[d] < shape[d]) break;
-      position[d] = 0;
-    }
-  }
-  std::vector<Tensor> result;
-  for (const std::vector<int64_t>& list : lists)
-    result.push_back(Tensor::from(list, {static_cast<int64_t>(list.size())}, at));
-  return result;
 }
 
 // Walks an index list over the dims of a tensor.
@@ -176,7 +179,7 @@ class Indexer {
                              " at index " + std::to_string(next_ + d),
                          at_);
     if (mask.empty()) fail<IndexError>(op_, "0-d masks are not supported: use where", at_);
-    for (Tensor& list : nonzero(index, at_)) keep(std::move(list));
+    for (Tensor& list : coordinates("nonzero", index, at_)) keep(std::move(list));
   }
 
   std::string_view op_;
@@ -293,7 +296,7 @@ void put(std::string_view op, const Tensor& t, const std::vector<Index>& indices
 }  // namespace detail
 
 const Tensor& Tensor::index_put_(const Indices& indices, const Arg& values, bool accumulate) const {
-  put("index_put_", *this, indices.list(), values, accumulate);
+  detail::put("index_put_", *this, indices.list(), values, accumulate);
   return *this;
 }
 

@@ -119,6 +119,14 @@ Value spread(Emitter& e, Value v, const std::vector<int64_t>& dims, const Shape&
   return build::broadcast(e.b, v, shape, kept);
 }
 
+Value rolled(Emitter& e, Value v, int64_t dim, int64_t by) {
+  const int64_t n = e.b.shape(v)[static_cast<size_t>(dim)];
+  const int64_t first = n == 0 ? 0 : (by % n + n) % n;
+  if (first == 0) return v;
+  Value parts[] = {build::slice_axis(e.b, v, dim, first, n), build::slice_axis(e.b, v, dim, 0, first)};
+  return build::concat(e.b, parts, dim);
+}
+
 Value splat(Emitter& e, DType dtype, const Shape& shape, double value) {
   return build::constant(e.b, dtype, shape, value);
 }

@@ -76,6 +76,12 @@ ir::Value reduce(Emitter& e, ir::Op op, ir::Value v, const std::vector<int64_t>&
 // v, reduced over `dims` without keepdim, broadcast back to `shape`.
 ir::Value spread(Emitter& e, ir::Value v, const std::vector<int64_t>& dims, const Shape& shape);
 
+// The coordinates of the true elements, one list a dim. Reads the mask.
+std::vector<Tensor> coordinates(std::string_view op, const Tensor& mask, Location at);
+
+// v with its elements along dim moved `by` places to the front, the first ones to the end; negative: to the end.
+ir::Value rolled(Emitter& e, ir::Value v, int64_t dim, int64_t by);
+
 // t[indices] = values, or += values.
 void put(std::string_view op, const Tensor& t, const std::vector<Index>& indices, const Arg& values, bool accumulate);
 

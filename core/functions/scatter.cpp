@@ -211,7 +211,7 @@ const Tensor& Tensor::masked_scatter_(const Tensor& mask, const Arg& source) con
                      "expected the source to have at least as many elements as the mask has ones: " +
                          std::to_string(given) + " < " + std::to_string(wanted),
                      at);
-  put(op, *this, chosen, Arg(s.reshape({-1}, at).slice(0, 0, wanted, 1, at), at), false);
+  detail::put(op, *this, chosen, Arg(s.reshape({-1}, at).slice(0, 0, wanted, 1, at), at), false);
   return *this;
 }
 
@@ -251,7 +251,7 @@ Tensor Tensor::index_add(int64_t dim, const Tensor& index, const Arg& source, co
 }
 Tensor Tensor::index_put(const Indices& indices, const Arg& values, bool accumulate) const {
   Tensor r = copied("index_put", *this, values.at());
-  put("index_put", r, indices.list(), values, accumulate);
+  detail::put("index_put", r, indices.list(), values, accumulate);
   return r;
 }
 Tensor Tensor::masked_scatter(const Tensor& mask, const Arg& source) const {

@@ -96,28 +96,6 @@ Tensor triu(const Tensor& x, int64_t diagonal, Location at) {
   return triangle("triu", x, diagonal, ir::Direction::ge, at);
 }
 
-Tensor diag_embed(const Tensor& x, Location at) {
-  Emitter e("diag_embed", at, x);
-  size_t rank = shape_of(x).size();
-  if (rank == 0) e.fail<ShapeError>("expected at least one dim, got " + type_name(x));
-  bool boolean = x.dtype() == DType::boolean;
-  Value v = build::diag_embed(e.b, operand(e, x, boolean ? DType::i32 : x.dtype()), static_cast<int64_t>(rank) - 1);
-  return e.result(build::convert(e.b, v, x.dtype()));
-}
-
-Tensor diag(const Tensor& x, int64_t diagonal, Location at) {
-  if (impl_of(x, "diag", at).shape.size() == 2) return x.diagonal(diagonal, 0, 1, at).clone(at);
-  Emitter e("diag", at, x);
-  if (shape_of(x).size() != 1) e.fail<ShapeError>("expected a 1-d or 2-d tensor, got " + type_name(x));
-  const int64_t n = shape_of(x)[0], most = ir::kMaxNumel;
-  const int64_t side = n + std::abs(std::clamp(diagonal, -most, most));
-  check_shape("diag", "diagonal " + std::to_string(diagonal) + ": the result", {side, side}, at);
-  bool boolean = x.dtype() == DType::boolean;
-  Value v = build::diag_embed(e.b, operand(e, x, boolean ? DType::i32 : x.dtype()), 0);
-  Shape lo{std::max<int64_t>(0, -diagonal), std::max<int64_t>(0, diagonal)}, hi{lo[1], lo[0]}, interior{0, 0};
-  return e.result(build::convert(e.b, build::pad_zero(e.b, v, lo, hi, interior), x.dtype()));
-}
-
 bool equal(const Tensor& a, const Tensor& b, Location at) {
   if (impl_of(a, "equal", at).shape != impl_of(b, "equal", at).shape) return false;
   return all(eq(Arg(a, at), Arg(b, at)), {}, false, at).item<bool>(at);

@@ -62,7 +62,9 @@ Tensor Tensor::narrow(int64_t dim, int64_t start, int64_t length, Location at) c
   return slice(static_cast<int64_t>(d), first, first + length, 1, at);
 }
 
-std::vector<Tensor> Tensor::split(int64_t size, int64_t dim, Location at) const {
+std::vector<Tensor> Tensor::split(const Sections& sizes, int64_t dim, Location at) const {
+  if (!sizes.number()) return split_with_sizes(sizes.list(), dim, at);
+  const int64_t size = *sizes.number();
   const Shape& shape = impl_of(*this, "split", at).shape;
   if (shape.empty()) fail<IndexError>("split", "expects at least a 1-dimensional tensor", at);
   size_t d = wrap_dim("split", dim, shape.size(), at);
@@ -75,7 +77,7 @@ std::vector<Tensor> Tensor::split(int64_t size, int64_t dim, Location at) const 
   return parts;
 }
 
-std::vector<Tensor> Tensor::split(const Shape& sizes, int64_t dim, Location at) const {
+std::vector<Tensor> Tensor::split_with_sizes(const Shape& sizes, int64_t dim, Location at) const {
   const Shape& shape = impl_of(*this, "split", at).shape;
   if (shape.empty()) fail<IndexError>("split", "expects at least a 1-dimensional tensor", at);
   size_t d = wrap_dim("split", dim, shape.size(), at);
@@ -98,32 +100,34 @@ std::vector<Tensor> Tensor::split(const Shape& sizes, int64_t dim, Location at) 
   return parts;
 }
 
-std::vector<Tensor> Tensor::tensor_split(const Shape& starts, int64_t dim, Location at) const {
-  const Shape& shape = impl_of(*this, "tensor_split", at).shape;
-  if (shape.empty()) fail<IndexError>("tensor_split", "expects at least a 1-dimensional tensor", at);
-  auto d = static_cast<int64_t>(wrap_dim("tensor_split", dim, shape.size(), at));
-  std::vector<Tensor> parts;
-  int64_t start = 0;
-  for (int64_t stop : starts) {
-    parts.push_back(slice(d, start, stop, 1, at));
-    start = stop;
-  }
-  parts.push_back(slice(d, start, none, 1, at));
-  return parts;
-}
+namespace {
 
-std::vector<Tensor> Tensor::tensor_split(int64_t sections, int64_t dim, Location at) const {
-  const Shape& shape = impl_of(*this, "tensor_split", at).shape;
-  if (shape.empty()) fail<IndexError>("tensor_split", "expects at least a 1-dimensional tensor", at);
+// Where each part but the first begins.
+Shape starts_of(int64_t sections, int64_t extent, Location at) {
   if (sections <= 0)
     fail<IndexError>("tensor_split", "number of sections must be larger than 0, got " + std::to_string(sections), at);
   constexpr int64_t kMaxSections = int64_t{1} << 24;
   if (sections > kMaxSections)
     fail<IndexError>("tensor_split", "number of sections must be at most 2^24, got " + std::to_string(sections), at);
-  int64_t n = shape[wrap_dim("tensor_split", dim, shape.size(), at)];
-  Shape starts;  // the first n % sections parts have one more
-  for (int64_t i = 1; i < sections; ++i) starts.push_back(i * (n / sections) + std::min(i, n % sections));
-  return tensor_split(starts, dim, at);
+  Shape starts;  // the first extent % sections parts have one more
+  for (int64_t i = 1; i < sections; ++i) starts.push_back(i * (extent / sections) + std::min(i, extent % sections));
+  return starts;
+}
+
+}  // namespace
+
+std::vector<Tensor> Tensor::tensor_split(const Sections& sections, int64_t dim, Location at) const {
+  const Shape& shape = impl_of(*this, "tensor_split", at).shape;
+  if (shape.empty()) fail<IndexError>("tensor_split", "expects at least a 1-dimensional tensor", at);
+  size_t d = wrap_dim("tensor_split", dim, shape.size(), at);
+  std::vector<Tensor> parts;
+  int64_t start = 0;
+  for (int64_t stop : sections.number() ? starts_of(*sections.number(), shape[d], at) : sections.list()) {
+    parts.push_back(slice(static_cast<int64_t>(d), start, stop, 1, at));
+    start = stop;
+  }
+  parts.push_back(slice(static_cast<int64_t>(d), start, none, 1, at));
+  return parts;
 }
 
 std::vector<Tensor> Tensor::chunk(int64_t chunks, int64_t dim, Location at) const {
@@ -182,6 +186,7 @@ Tensor Tensor::mT(Location at) const {
   if (rank < 2) fail<ShapeError>("mT", "expects a tensor with at least 2 dimensions, got " + type_name(*this), at);
   return transpose(-2, -1, at);
 }
+Tensor Tensor::mH(Location at) const { return mT(at); }
 Tensor Tensor::swapaxes(int64_t dim0, int64_t dim1, Location at) const { return transpose(dim0, dim1, at); }
 Tensor Tensor::swapdims(int64_t dim0, int64_t dim1, Location at) const { return transpose(dim0, dim1, at); }
 

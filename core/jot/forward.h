@@ -5,5 +5,10 @@
 namespace jot {
 
 struct ValuesIndices;
+struct MinMax;
+struct VarMean;
+struct StdMean;
+struct ValuesInverseCounts;
+struct CovOptions;
 
 }  // namespace jot

@@ -13,6 +13,27 @@ struct ValuesIndices {
   Tensor values, indices;
 };
 JOT_TREE(ValuesIndices, values, indices);
+struct MinMax {
+  Tensor min, max;
+};
+JOT_TREE(MinMax, min, max);
+struct VarMean {
+  Tensor var, mean;
+};
+JOT_TREE(VarMean, var, mean);
+struct StdMean {
+  Tensor std, mean;
+};
+JOT_TREE(StdMean, std, mean);
+struct ValuesInverseCounts {
+  Tensor values, inverse, counts;
+};
+JOT_TREE(ValuesInverseCounts, values, inverse, counts);
+struct CovOptions {
+  int64_t correction = 1;
+  Tensor fweights = {};
+  Tensor aweights = {};
+};
 
 // ---- Elementwise functions of one tensor
 // |x|; of the least integer itself. The derivative at 0 is 0.
@@ -115,6 +136,59 @@ Tensor min(const Tensor& x, Location at = JOT_HERE);
 // exp(x) over its sum along dim.
 Tensor softmax(const Tensor& x, int64_t dim, Location at = JOT_HERE);
 Tensor log_softmax(const Tensor& x, int64_t dim, Location at = JOT_HERE);
+// The greatest element of each line along dim, the first of equal ones, and where it is; NaN is the greatest. The derivative is
+// that of the element. ShapeError of nothing.
+ValuesIndices max(const Tensor& x, Dim dim, bool keepdim = false, Location at = JOT_HERE);
+// The same of the least; NaN is the least.
+ValuesIndices min(const Tensor& x, Dim dim, bool keepdim = false, Location at = JOT_HERE);
+// amin and amax, of all or along dim; ties share the derivative.
+MinMax aminmax(const Tensor& x, std::optional<Dim> dim = {}, bool keepdim = false, Location at = JOT_HERE);
+// Where the greatest element is, i64: the first of equal ones, of NaN the first. dim none: in the flattened tensor. Two reductions:
+// the greatest, then the least place where it is. ShapeError of nothing.
+Tensor argmax(const Tensor& x, std::optional<Dim> dim = {}, bool keepdim = false, Location at = JOT_HERE);
+Tensor argmin(const Tensor& x, std::optional<Dim> dim = {}, bool keepdim = false, Location at = JOT_HERE);
+// How many elements are not zero, i64.
+Tensor count_nonzero(const Tensor& x, const Axes& dims = {}, Location at = JOT_HERE);
+VarMean var_mean(const Tensor& x, const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE);
+StdMean std_mean(const Tensor& x, const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE);
+// (sum |x|^p)^(1 / p); p may be inf, -inf, 0 (how many are not zero) and "fro", which is 2. The derivative is 0 where the norm is,
+// and by elements that are 0. DTypeError unless floating.
+Tensor norm(const Tensor& x, const Ord& p = 2, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
+// norm(a - b, p).
+Tensor dist(const Tensor& a, const Tensor& b, const Ord& p = 2, Location at = JOT_HERE);
+// NaN counts as 0.
+Tensor nansum(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
+// The mean of what is not NaN. DTypeError unless floating.
+Tensor nanmean(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
+// softmax(-x).
+Tensor softmin(const Tensor& x, int64_t dim, Location at = JOT_HERE);
+// The lower median of all elements, NaN where one is or of nothing; elements equal to it share the derivative.
+Tensor median(const Tensor& x, Location at = JOT_HERE);
+// Of what is not NaN.
+Tensor nanmedian(const Tensor& x, Location at = JOT_HERE);
+// Of each line along dim, with the place of one such element. ShapeError of nothing.
+ValuesIndices median(const Tensor& x, Dim dim, bool keepdim = false, Location at = JOT_HERE);
+ValuesIndices nanmedian(const Tensor& x, Dim dim, bool keepdim = false, Location at = JOT_HERE);
+// The k-th least element, from 1, of each line; NaN is the greatest. ShapeError unless 1 <= k <= the extent.
+ValuesIndices kthvalue(const Tensor& x, int64_t k, int64_t dim = -1, bool keepdim = false, Location at = JOT_HERE);
+// Interpolated between the two elements around place q (n - 1) of each sorted line (dim none: of all). q is a number or 0-d or a
+// vector, whose dim comes first. NaN where an element is, and where q is outside [0, 1].
+Tensor quantile(const Tensor& x, const Arg& q, std::optional<Dim> dim = {}, bool keepdim = false);
+// Of what is not NaN.
+Tensor nanquantile(const Tensor& x, const Arg& q, std::optional<Dim> dim = {}, bool keepdim = false);
+// Differences of neighbours, n times; of booleans whether they differ.
+Tensor diff(const Tensor& x, int64_t n = 1, int64_t dim = -1, Location at = JOT_HERE);
+// The integral over samples at x (a vector, or as y) or dx apart.
+Tensor trapezoid(const Tensor& y, const Tensor& x, int64_t dim = -1, Location at = JOT_HERE);
+Tensor trapezoid(const Tensor& y, double dx = 1, int64_t dim = -1, Location at = JOT_HERE);
+// The covariance of the rows of x (a vector: its variance). fweights are counts, aweights weights of the columns.
+Tensor cov(const Tensor& x, const CovOptions& options = {}, Location at = JOT_HERE);
+// cov over the deviations of both rows, in [-1, 1].
+Tensor corrcoef(const Tensor& x, Location at = JOT_HERE);
+// x whose slices along dim have a p-norm of at most maxnorm.
+Tensor renorm(const Tensor& x, const Ord& p, int64_t dim, double maxnorm, Location at = JOT_HERE);
+// Central differences along each of dims, one-sided at the ends. ShapeError where an extent is below 2.
+std::vector<Tensor> gradient(const Tensor& x, double spacing = 1, const Axes& dims = {}, Location at = JOT_HERE);
 
 // ---- Order
 // NaN is greater than every number; as in torch. IndexError for a wrong dim.
@@ -147,6 +221,27 @@ Tensor outer(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor cross(const Tensor& a, const Tensor& b, int64_t dim = -1, Location at = JOT_HERE);
 // The sum of the diagonal of a matrix.
 Tensor trace(const Tensor& x, Location at = JOT_HERE);
+// dot.
+Tensor vdot(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+// Sums of products over the last dims, which must be equal; of a 0-d tensor mul.
+Tensor inner(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+// beta c + alpha a b, of matrices; c broadcasts; it is not read where beta is 0.
+Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
+Tensor addmv(const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
+Tensor addr(const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
+Tensor baddbmm(const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
+// The products of the batch, summed.
+Tensor addbmm(const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
+// The product of matrices, in the order that needs the fewest multiplications.
+Tensor chain_matmul(const std::vector<Tensor>& matrices, Location at = JOT_HERE);
+// Contracts the last n dims of a with the first n of b, or the dims that two lists name.
+Tensor tensordot(const Tensor& a, const Tensor& b, Dim n = 2, Location at = JOT_HERE);
+Tensor tensordot(const Tensor& a, const Tensor& b, const Axes& dims_a, const Axes& dims_b, Location at = JOT_HERE);
+// Einstein's sum, "ij,jk->ik": repeated letters are diagonals, those that the result lacks are summed, "..." are dims that
+// broadcast; without "->" the result has the letters that stand once, in order. Contracted from left to right.
+Tensor einsum(const std::string& equation, const std::vector<Tensor>& operands, Location at = JOT_HERE);
+// The p-norm of the difference of each row of a and each of b: [..., n, d], [..., m, d] -> [..., n, m].
+Tensor cdist(const Tensor& a, const Tensor& b, const Ord& p = 2, Location at = JOT_HERE);
 
 // ---- Joining and moving elements
 // One after the other along dim; dtypes are promoted. ShapeError unless the other extents are equal.
@@ -155,10 +250,46 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JO
 Tensor stack(const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
 // In the opposite order along dims; {} are none.
 Tensor flip(const Tensor& x, const Axes& dims, Location at = JOT_HERE);
+Tensor fliplr(const Tensor& x, Location at = JOT_HERE);
+Tensor flipud(const Tensor& x, Location at = JOT_HERE);
+// Turned k times by 90 degrees from the first of two dims to the second.
+Tensor rot90(const Tensor& x, int64_t k = 1, const Axes& dims = {0, 1}, Location at = JOT_HERE);
+// Each element `shift` places on along its dim, the last ones to the front; dims {}: of the flattened tensor.
+Tensor roll(const Tensor& x, const Axes& shifts, const Axes& dims = {}, Location at = JOT_HERE);
+// Copies of x side by side, sizes[d] along dim d; sizes may have more dims, in front. ShapeError where it has fewer.
+// repeat, where sizes may have fewer dims.
+Tensor tile(const Tensor& x, const Shape& sizes, Location at = JOT_HERE);
+// Each element n times in a row along dim; none: of the flattened tensor.
+Tensor repeat_interleave(const Tensor& x, int64_t n, std::optional<Dim> dim = {}, Location at = JOT_HERE);
+// Element i repeats[i] times. Reads repeats, which cannot have lanes.
+Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<Dim> dim = {}, Location at = JOT_HERE);
+// One beside the other: along dim 1, of vectors dim 0; one below the other; along dim 2; vectors as columns.
+Tensor hstack(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+Tensor vstack(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+// vstack
+Tensor row_stack(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+Tensor dstack(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+Tensor column_stack(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
 // Of a vector the matrix with it on the diagonal, of a matrix its diagonal.
 Tensor diag(const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
-// The last dim onto the diagonal of two.
-Tensor diag_embed(const Tensor& x, Location at = JOT_HERE);
+// The last dim onto a diagonal of the dims dim1 and dim2 of the result.
+Tensor diag_embed(const Tensor& x, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1, Location at = JOT_HERE);
+// diag of the flattened tensor.
+Tensor diagflat(const Tensor& x, int64_t offset = 0, Location at = JOT_HERE);
+// Matrices along a diagonal, zero elsewhere; vectors are rows. ShapeError of more dims.
+Tensor block_diag(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+// Kronecker's product: blocks a[i] b.
+Tensor kron(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+// Powers of a vector as columns, N of them (none: as many as it has elements), from the highest unless increasing.
+Tensor vander(const Tensor& x, std::optional<int64_t> n = {}, bool increasing = false, Location at = JOT_HERE);
+// All tuples of elements of vectors, one a row.
+Tensor cartesian_prod(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+// All choices of r elements of a vector, one a row, in order.
+Tensor combinations(const Tensor& x, int64_t r = 2, bool with_replacement = false, Location at = JOT_HERE);
+// Sums over dims that were expanded from this shape. ShapeError where they were not.
+// Row and column of each element of the triangle of a matrix: i64[2, n].
+Tensor tril_indices(int64_t rows, int64_t columns, int64_t offset = 0, Location at = JOT_HERE);
+Tensor triu_indices(int64_t rows, int64_t columns, int64_t offset = 0, Location at = JOT_HERE);
 // The lower triangles of matrices: column - row <= diagonal; zero elsewhere.
 Tensor tril(const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
 Tensor triu(const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
@@ -170,6 +301,35 @@ Tensor clone(const Tensor& x, Location at = JOT_HERE);
 Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
 // Along dim by an index for each element: gather(x, 0, i)[r][c] is x[i[r][c]][c].
 Tensor gather(const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
+// gather, where x and the indices (i32, i64) broadcast in the other dims; dim none: of the flattened tensors.
+Tensor take_along_dim(const Tensor& x, const Tensor& indices, std::optional<Dim> dim = {}, Location at = JOT_HERE);
+// Elements of the flattened tensor, in the shape of index.
+Tensor take(const Tensor& x, const Tensor& index, Location at = JOT_HERE);
+// x where element index[i] of the flattened tensor is source[i], or has it added.
+Tensor put(const Tensor& x, const Tensor& index, const Tensor& source, bool accumulate = false, Location at = JOT_HERE);
+// Duplicates are combined by `reduce`, with the element of x unless include_self is false. Of sum and mean a scatter; of the others
+// each element of x looks at all of src along dim. Ties of amax and amin share the derivative.
+Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);
+// The same by an index for each slice of src along dim.
+Tensor index_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);
+// 1 where the class is x, else 0: i64 of shape x + [num_classes]; -1: as many as x needs, which reads it.
+Tensor one_hot(const Tensor& x, int64_t num_classes = -1, Location at = JOT_HERE);
+// Where each value would be inserted into the sorted line (a vector, or as values but for the last dim), before equal elements or,
+// right, after them: i64. A binary search.
+Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right = false, Location at = JOT_HERE);
+Tensor bucketize(const Tensor& values, const Tensor& boundaries, bool right = false, Location at = JOT_HERE);
+// Whether each element is one of test.
+Tensor isin(const Tensor& elements, const Tensor& test, Location at = JOT_HERE);
+// How many elements are in each of `bins` equal parts of [min, max], of [amin, amax] where these are equal; in the dtype of x.
+Tensor histc(const Tensor& x, int64_t bins = 100, double min = 0, double max = 0, Location at = JOT_HERE);
+// How often each number from 0 occurs, or the sum of its weights. Reads x, which cannot have lanes.
+Tensor bincount(const Tensor& x, const Tensor& weights = {}, int64_t minlength = 0, Location at = JOT_HERE);
+// The distinct elements, ascending; where each element of x is among them; how often each occurs. Reads x, which cannot have lanes.
+ValuesInverseCounts unique(const Tensor& x, Location at = JOT_HERE);
+// The coordinates of what is not zero: i64[n, rank]. Reads x, which cannot have lanes.
+Tensor nonzero(const Tensor& x, Location at = JOT_HERE);
+// The elements where the mask holds, in order; they broadcast. Reads the mask, which cannot have lanes.
+Tensor masked_select(const Tensor& x, const Tensor& mask, Location at = JOT_HERE);
 // Where gather reads this writes; of elements that meet the last write stays.
 Tensor scatter(const Tensor& x, int64_t dim, const Tensor& index, const Arg& source);
 Tensor scatter_add(const Tensor& x, int64_t dim, const Tensor& index, const Arg& source);
@@ -224,12 +384,27 @@ Tensor as_strided(const Tensor& x, const Shape& size, const Shape& stride, std::
 Tensor detach(const Tensor& x, Location at = JOT_HERE);
 // detach
 Tensor stop_gradient(const Tensor& x, Location at = JOT_HERE);
-std::vector<Tensor> split(const Tensor& x, int64_t size, int64_t dim = 0, Location at = JOT_HERE);
-std::vector<Tensor> split(const Tensor& x, const Shape& sizes, int64_t dim = 0, Location at = JOT_HERE);
-std::vector<Tensor> tensor_split(const Tensor& x, int64_t sections, int64_t dim = 0, Location at = JOT_HERE);
-std::vector<Tensor> tensor_split(const Tensor& x, const Shape& starts, int64_t dim = 0, Location at = JOT_HERE);
+// Parts of one size along dim (the last may have less), or of the sizes of a list.
+std::vector<Tensor> split(const Tensor& x, const Sections& sizes, int64_t dim = 0, Location at = JOT_HERE);
+std::vector<Tensor> split_with_sizes(const Tensor& x, const Shape& sizes, int64_t dim = 0, Location at = JOT_HERE);
+// As many parts, or parts that begin at the places of a list.
+std::vector<Tensor> tensor_split(const Tensor& x, const Sections& sections, int64_t dim = 0, Location at = JOT_HERE);
+// tensor_split along dim 1 (of vectors 0), dim 0, dim 2; a number must divide the extent. ShapeError.
+std::vector<Tensor> hsplit(const Tensor& x, const Sections& sections, Location at = JOT_HERE);
+std::vector<Tensor> vsplit(const Tensor& x, const Sections& sections, Location at = JOT_HERE);
+std::vector<Tensor> dsplit(const Tensor& x, const Sections& sections, Location at = JOT_HERE);
 std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim = 0, Location at = JOT_HERE);
 std::vector<Tensor> unbind(const Tensor& x, int64_t dim = 0, Location at = JOT_HERE);
+// mT: numbers are real.
+Tensor mH(const Tensor& x, Location at = JOT_HERE);
+// With dims of extent 1 in front, or (atleast_3d of a matrix, of a vector one of two) behind.
+Tensor atleast_1d(const Tensor& x, Location at = JOT_HERE);
+Tensor atleast_2d(const Tensor& x, Location at = JOT_HERE);
+Tensor atleast_3d(const Tensor& x, Location at = JOT_HERE);
+// Each expanded to the shape that all broadcast to.
+std::vector<Tensor> broadcast_tensors(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+// The coordinates of a grid over vectors, expanded; xy: the first two dims are swapped.
+std::vector<Tensor> meshgrid(const std::vector<Tensor>& tensors, Indexing indexing = Indexing::ij, Location at = JOT_HERE);
 // A copy where an index is a tensor.
 Tensor index(const Tensor& x, const Indices& indices);
 // clang-format on

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
 #include <type_traits>
 
 #include "jot/dtype.h"
 #include "jot/location.h"
+#include "jot/shape.h"
 
 namespace jot {
 
@@ -27,6 +29,56 @@ struct Slice {
   int64_t step;
   Slice(std::optional<int64_t> from = {}, std::optional<int64_t> to = {}, int64_t by = 1)
       : start(from), stop(to), step(by) {}
+};
+
+// The order of a grid's axes (meshgrid), and what duplicates are combined by (scatter_reduce).
+enum class Indexing : uint8_t { ij, xy };
+enum class Reduce : uint8_t { sum, prod, mean, amax, amin };
+inline constexpr double inf = std::numeric_limits<double>::infinity();
+
+// One dim: an integer.
+class Dim {
+ public:
+  template <std::integral T>
+    requires(!std::is_same_v<T, bool>)
+  constexpr Dim(T d) : value_(static_cast<int64_t>(d)) {}  // NOLINT: implicit by design
+  constexpr operator int64_t() const { return value_; }    // NOLINT: what it is
+
+ private:
+  int64_t value_;
+};
+
+// A number of parts, or a list: of their sizes, or of the places where they begin. Braces are a list.
+class Sections {
+ public:
+  template <std::integral T>
+    requires(!std::is_same_v<T, bool>)
+  Sections(T n) : number_(static_cast<int64_t>(n)) {}            // NOLINT: implicit by design
+  Sections(std::initializer_list<Extent> list) : list_(list) {}  // NOLINT: implicit by design
+  template <class S>
+    requires(!std::is_integral_v<S> && std::convertible_to<const S&, Shape>)
+  Sections(const S& list) : list_(list) {}  // NOLINT: implicit by design
+  const std::optional<int64_t>& number() const { return number_; }
+  const Shape& list() const { return list_; }
+
+ private:
+  std::optional<int64_t> number_;
+  Shape list_;
+};
+
+// The order of a norm: a number, inf, "fro" or "nuc".
+class Ord {
+ public:
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Ord(T p) : number_(static_cast<double>(p)) {}  // NOLINT: implicit by design
+  Ord(const char* name) : name_(name) {}         // NOLINT: implicit by design
+  double number() const { return number_; }
+  const std::string& name() const { return name_; }  // empty: a number
+
+ private:
+  double number_ = 2;
+  std::string name_;
 };
 
 // A number and its category: boolean, i64 or f64.

@@ -62,14 +62,22 @@ Tensor all_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool k
 Tensor any_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 Tensor logsumexp_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 Tensor softmax_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
+Tensor nansum_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
+Tensor nanmean_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 Tensor matmul_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor mm_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor mv_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor bmm_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor dot_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor outer_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+Tensor vdot_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+Tensor inner_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor cat_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
 Tensor stack_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
+Tensor hstack_out(const Tensor& out, const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+Tensor vstack_out(const Tensor& out, const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+Tensor dstack_out(const Tensor& out, const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+Tensor column_stack_out(const Tensor& out, const std::vector<Tensor>& tensors, Location at = JOT_HERE);
 Tensor index_select_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
 Tensor gather_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
 // clang-format on

@@ -214,10 +214,13 @@ class Slicer {
 };
 
 std::string lanes_text(std::string_view what) {
-  if (what == "nonzero" || what == "index")
+  if (what == "nonzero" || what == "index" || what == "masked_select")
     return "vmap: We do not support batching operators that can output dynamic shape: a mask with lanes selects "
            "another "
            "number of elements in each; use where or masked_fill";
+  if (what == "unique" || what == "bincount" || what == "one_hot" || what == "repeat_interleave")
+    return "vmap: We do not support batching operators that can output dynamic shape: the shape of the result depends "
+           "on the elements, and each lane may have others";
   if (what == "bool")
     return "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't "
            "support "

@@ -8,6 +8,22 @@
 #include "ir/ops/order.h"
 
 namespace jot::ir {
+
+Value taken_along(Builder& b, Value x, Value positions, int64_t dim) {
+  build::GatherDims dims;
+  auto rank = static_cast<int64_t>(b.shape(x).size());
+  for (int64_t d = 0; d < rank; ++d)
+    if (d != dim) {
+      dims.operand_batch.push_back(d);
+      dims.index_batch.push_back(d);
+    }
+  dims.collapsed = dims.index_map = {dim};
+  Shape indices = b.shape(positions);
+  indices.push_back(1);
+  std::vector<int64_t> ones(static_cast<size_t>(rank), 1);
+  return build::gather(b, x, build::reshape(b, positions, indices), dims, ones, IndexMode::clip);
+}
+
 namespace {
 
 // ---- sort: keys and what moves along with them
@@ -45,22 +61,6 @@ void evaluate_sort(const EvalContext& c) {
       }
     }
   });
-}
-
-// The elements of x at `positions` along dim.
-Value taken_along(Builder& b, Value x, Value positions, int64_t dim) {
-  build::GatherDims dims;
-  auto rank = static_cast<int64_t>(b.shape(x).size());
-  for (int64_t d = 0; d < rank; ++d)
-    if (d != dim) {
-      dims.operand_batch.push_back(d);
-      dims.index_batch.push_back(d);
-    }
-  dims.collapsed = dims.index_map = {dim};
-  Shape indices = b.shape(positions);
-  indices.push_back(1);
-  std::vector<int64_t> ones(static_cast<size_t>(rank), 1);
-  return build::gather(b, x, build::reshape(b, positions, indices), dims, ones, IndexMode::clip);
 }
 
 // Tangents move as their primals do: the primal sort is made again with the positions along.

@@ -25,7 +25,7 @@ struct FunctionRow {
   std::function<double(std::span<const double>)> exact = nullptr;
   int order = 2;  // of the derivatives that are checked; 0: the function has none
   double tolerance = 4e-15;
-  bool lanes = true;  // vmap takes it
+  bool lanes = true;  // vmap and trace take it
 };
 
 class FunctionRows {
@@ -64,5 +64,7 @@ class FunctionRows {
 const std::vector<FunctionRow>& function_rows();
 // By kind.
 void elementwise_rows(FunctionRows& t);
+void shape_rows(FunctionRows& t);
+void reduction_rows(FunctionRows& t);
 
 }  // namespace jot::test

@@ -1,0 +1,207 @@
+// Functions that join tensors, cut them and bring them to common shapes.
+#include <algorithm>
+
+#include "core/functions/operands.h"
+#include "jot/ops.h"
+
+namespace jot {
+
+using namespace detail;
+
+namespace {
+
+void check_some(std::string_view op, const std::vector<Tensor>& tensors, Location at) {
+  if (tensors.empty()) fail<ShapeError>(op, "expects a non-empty list of tensors", at);
+}
+
+std::vector<Tensor> each(const std::vector<Tensor>& tensors, std::string_view op, Location at,
+                         Tensor (*f)(const Tensor&, Location)) {
+  check_some(op, tensors, at);
+  std::vector<Tensor> result;
+  for (const Tensor& t : tensors) {
+    impl_of(t, op, at);
+    result.push_back(f(t, at));
+  }
+  return result;
+}
+
+size_t rank_of(const Tensor& t) { return shape_of(t).size(); }
+
+}  // namespace
+
+Tensor atleast_1d(const Tensor& x, Location at) {
+  return impl_of(x, "atleast_1d", at).shape.empty() ? x.reshape({1}, at) : itself(x);
+}
+Tensor atleast_2d(const Tensor& x, Location at) {
+  size_t rank = impl_of(x, "atleast_2d", at).shape.size();
+  return rank == 0 ? x.reshape({1, 1}, at) : rank == 1 ? x.unsqueeze(0, at) : itself(x);
+}
+Tensor atleast_3d(const Tensor& x, Location at) {
+  size_t rank = impl_of(x, "atleast_3d", at).shape.size();
+  if (rank >= 3) return itself(x);
+  return atleast_2d(x, at).unsqueeze(-1, at);
+}
+
+Tensor hstack(const std::vector<Tensor>& tensors, Location at) {
+  Composite call("hstack", at);
+  std::vector<Tensor> parts = each(tensors, "hstack", at, atleast_1d);
+  return cat(parts, rank_of(parts[0]) == 1 ? 0 : 1, at);
+}
+Tensor vstack(const std::vector<Tensor>& tensors, Location at) {
+  Composite call("vstack", at);
+  return cat(each(tensors, "vstack", at, atleast_2d), 0, at);
+}
+Tensor dstack(const std::vector<Tensor>& tensors, Location at) {
+  Composite call("dstack", at);
+  return cat(each(tensors, "dstack", at, atleast_3d), 2, at);
+}
+Tensor column_stack(const std::vector<Tensor>& tensors, Location at) {
+  Composite call("column_stack", at);
+  return cat(each(tensors, "column_stack", at,
+                  [](const Tensor& t, Location line) {
+                    return rank_of(t) <= 1 ? t.reshape({shape_of(t).numel(), 1}, line) : t;
+                  }),
+             1, at);
+}
+
+namespace {
+
+// torch's hsplit, vsplit and dsplit: along `dim`, of tensors with at least `rank` dims.
+std::vector<Tensor> split_along(std::string_view op, const Tensor& x, const Sections& sections, size_t rank,
+                                int64_t dim, Location at) {
+  const Shape& shape = impl_of(x, op, at).shape;
+  if (shape.size() < rank)
+    fail<ShapeError>(op,
+                     "requires a tensor with at least " + std::to_string(rank) + " dimension" + (rank > 1 ? "s" : "") +
+                         ", but got a tensor with " + std::to_string(shape.size()) + " dimensions",
+                     at);
+  const int64_t extent = shape[static_cast<size_t>(dim)];
+  if (const std::optional<int64_t>& n = sections.number(); n && (*n <= 0 || extent % *n != 0))
+    fail<ShapeError>(op,
+                     "attempted to split along dimension " + std::to_string(dim) + ", but the size of the dimension " +
+                         std::to_string(extent) + " is not divisible by the split_size " + std::to_string(*n),
+                     at);
+  return x.tensor_split(sections, dim, at);
+}
+
+}  // namespace
+
+std::vector<Tensor> hsplit(const Tensor& x, const Sections& sections, Location at) {
+  return split_along("hsplit", x, sections, 1, impl_of(x, "hsplit", at).shape.size() <= 1 ? 0 : 1, at);
+}
+std::vector<Tensor> vsplit(const Tensor& x, const Sections& sections, Location at) {
+  return split_along("vsplit", x, sections, 2, 0, at);
+}
+std::vector<Tensor> dsplit(const Tensor& x, const Sections& sections, Location at) {
+  return split_along("dsplit", x, sections, 3, 2, at);
+}
+
+std::vector<Tensor> broadcast_tensors(const std::vector<Tensor>& tensors, Location at) {
+  Shape shape;
+  {
+    Emitter e("broadcast_tensors", at, std::span<const Tensor>(tensors));
+    for (const Tensor& t : tensors) shape = broadcast_shapes(e, shape, shape_of(t));
+  }
+  std::vector<Tensor> result;
+  for (const Tensor& t : tensors) result.push_back(t.expand(shape, at));
+  return result;
+}
+
+std::vector<Tensor> meshgrid(const std::vector<Tensor>& tensors, Indexing indexing, Location at) {
+  check_some("meshgrid", tensors, at);
+  Shape shape;
+  for (const Tensor& t : tensors) {
+    const TensorImpl& x = impl_of(t, "meshgrid", at);
+    if (x.shape.size() > 1)
+      fail<ShapeError>("meshgrid", "Expected 0D or 1D tensor in the tensor list but got: " + type_name(t), at);
+    if (x.dtype() != tensors[0].impl()->dtype())
+      fail<DTypeError>("meshgrid",
+                       "expects all tensors to have the same dtype, got " + type_name(tensors[0]) + " and " +
+                           type_name(t) + ": convert one with to()",
+                       at);
+    shape.push_back(x.shape.numel());
+  }
+  const size_t n = tensors.size();
+  const bool swapped = indexing == Indexing::xy && n > 1;
+  if (swapped) std::swap(shape[0], shape[1]);
+  std::vector<Tensor> result;
+  for (size_t i = 0; i < n; ++i) {
+    Shape own(std::vector<int64_t>(n, 1));
+    own[swapped && i < 2 ? 1 - i : i] = shape_of(tensors[i]).numel();
+    result.push_back(tensors[i].reshape(own, at).expand(shape, at));
+  }
+  return result;
+}
+
+Tensor cartesian_prod(const std::vector<Tensor>& tensors, Location at) {
+  Composite call("cartesian_prod", at);
+  check_some("cartesian_prod", tensors, at);
+  for (const Tensor& t : tensors)
+    if (impl_of(t, "cartesian_prod", at).shape.size() != 1)
+      fail<ShapeError>("cartesian_prod", "Expect a 1D vector, but got " + type_name(t), at);
+  if (tensors.size() == 1) return itself(tensors[0]);
+  std::vector<Tensor> columns;
+  for (const Tensor& t : meshgrid(tensors, Indexing::ij, at)) columns.push_back(t.reshape({-1, 1}, at));
+  return cat(columns, 1, at);
+}
+
+Tensor combinations(const Tensor& x, int64_t r, bool with_replacement, Location at) {
+  const Shape& shape = impl_of(x, "combinations", at).shape;
+  if (shape.size() != 1) fail<ShapeError>("combinations", "Expect a 1D vector, but got " + type_name(x), at);
+  if (r < 0) fail<ShapeError>("combinations", "Expect a non-negative number, but got " + std::to_string(r), at);
+  Composite call("combinations", at);
+  if (r == 0) return x.slice(0, 0, 0, 1, at).clone(at);
+  // The choices in order: the last place that can move on moves, those behind it follow.
+  const int64_t n = shape[0];
+  std::vector<int64_t> places, list;
+  auto restart = [&](size_t from, int64_t first) {
+    for (size_t i = from; i < static_cast<size_t>(r); ++i) {
+      places[i] = first;
+      if (!with_replacement) ++first;
+    }
+  };
+  auto last_of = [&](size_t i) { return with_replacement ? n - 1 : n - r + static_cast<int64_t>(i); };
+  places.resize(static_cast<size_t>(r));
+  restart(0, 0);
+  bool any = n > 0 && (with_replacement || r <= n);
+  while (any) {
+    list.insert(list.end(), places.begin(), places.end());
+    size_t i = places.size();
+    while (i > 0 && places[i - 1] == last_of(i - 1)) --i;
+    any = i > 0;
+    if (any) restart(i - 1, places[i - 1] + 1);
+  }
+  const int64_t rows = static_cast<int64_t>(list.size()) / r;
+  return index_select(x, 0, Tensor::from(list, {-1}, at), at).reshape({rows, r}, at);
+}
+
+Tensor block_diag(const std::vector<Tensor>& tensors, Location at) {
+  Composite call("block_diag", at);
+  int64_t columns = 0;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    size_t rank = impl_of(tensors[i], "block_diag", at).shape.size();
+    if (rank > 2)
+      fail<ShapeError>("block_diag",
+                       "Input tensors must have 2 or fewer dimensions. Input " + std::to_string(i) + " has " +
+                           std::to_string(rank) + " dimensions",
+                       at);
+    columns += rank == 0 ? 1 : shape_of(tensors[i])[rank - 1];
+  }
+  check_some("block_diag", tensors, at);
+  std::vector<Tensor> rows;
+  int64_t before = 0;
+  for (const Tensor& t : tensors) {
+    Tensor block = atleast_2d(t, at);
+    Emitter e("block_diag", at, block);
+    const bool boolean = block.impl()->dtype() == DType::boolean;
+    const int64_t width = shape_of(block)[1];
+    Shape lo{0, before}, hi{0, columns - before - width}, interior{0, 0};
+    ir::Value v = operand(e, block, boolean ? DType::i32 : block.impl()->dtype());
+    rows.push_back(
+        e.result(ir::build::convert(e.b, ir::build::pad_zero(e.b, v, lo, hi, interior), block.impl()->dtype())));
+    before += width;
+  }
+  return cat(rows, 0, at);
+}
+
+}  // namespace jot

@@ -1,0 +1,179 @@
+// Where values are: searches, counts and what depends on which elements there are.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "core/functions/operands.h"
+#include "ir/ops/order.h"
+#include "jot/creation.h"
+#include "jot/ops.h"
+
+namespace jot {
+
+using namespace detail;
+namespace build = ir::build;
+using ir::Direction;
+using ir::Op;
+using ir::Value;
+
+namespace compose {
+
+// Steps of halving size: a place is passed where the element before it is less (right: not greater).
+Value searchsorted(Emitter& e, const Tensor& sorted, const Tensor& values, bool right) {
+  const Shape lines = shape_of(sorted), wanted = shape_of(values);
+  if (lines.empty()) e.fail<ShapeError>("the sorted tensor should have at least 1 dimension, got " + type_name(sorted));
+  const bool one = lines.size() == 1;
+  if (!one && (lines.size() != wanted.size() || lines.slice(0, lines.size() - 1) != wanted.slice(0, wanted.size() - 1)))
+    e.fail<ShapeError>(
+        "the sorted tensor should be 1 dimension or the first N-1 dimensions of both tensors must match, got " +
+        type_name(sorted) + " and " + type_name(values));
+  Arg a(sorted, e.at()), b(values, e.at());
+  DType dtype = promoted({&a, &b});
+  if (dtype == DType::boolean) dtype = DType::i32;
+  Value line = operand(e, sorted, dtype), v = operand(e, values, dtype);
+  if (one) v = build::reshape(e.b, v, {wanted.numel()});
+  const Shape shape = e.b.shape(v);
+  const int64_t n = lines.back(), dim = static_cast<int64_t>(lines.size()) - 1;
+  auto number = [&](int64_t x) { return build::constant_int(e.b, DType::i64, shape, x); };
+  Value place = number(0);
+  if (n > 0)
+    for (auto step = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(n))); step > 0; step /= 2) {
+      Value next = build::add(e.b, place, number(step));
+      Value before = ir::taken_along(e.b, line, build::sub(e.b, next, number(1)), dim);
+      Value stays = build::compare(e.b, before, v, right ? Direction::gt : Direction::ge);
+      Value inside = build::compare(e.b, next, number(n), Direction::le);
+      Value moves = build::binary(e.b, Op::and_op, inside, build::unary(e.b, Op::not_op, stays));
+      place = build::where(e.b, moves, next, place);
+    }
+  return build::reshape(e.b, place, wanted);
+}
+
+}  // namespace compose
+
+Tensor bucketize(const Tensor& values, const Tensor& boundaries, bool right, Location at) {
+  Composite call("bucketize", at);
+  if (impl_of(boundaries, "bucketize", at).shape.size() != 1)
+    fail<ShapeError>("bucketize", "boundaries tensor must be 1 dimension, got " + type_name(boundaries), at);
+  return searchsorted(boundaries, values, right, at);
+}
+
+Tensor isin(const Tensor& elements, const Tensor& test, Location at) {
+  Composite call("isin", at);
+  impl_of(elements, "isin", at), impl_of(test, "isin", at);
+  return any(elements.unsqueeze(-1, at) == test.reshape({-1}, at), -1, false, at);
+}
+
+Tensor histc(const Tensor& x, int64_t bins, double min, double max, Location at) {
+  Composite call("histc", at);
+  const DType dtype = impl_of(x, "histc", at).dtype();
+  if (!is_floating(dtype)) fail<DTypeError>("histc", "expected a floating dtype, got " + type_name(x), at);
+  if (bins <= 0) fail<ShapeError>("histc", "bins must be > 0, got " + std::to_string(bins), at);
+  if (!(min <= max) || std::isinf(min) || std::isinf(max))
+    fail<Error>(
+        "histc",
+        "max must be larger than min, and both finite: got " + std::to_string(min) + " and " + std::to_string(max), at);
+  Tensor none_yet = zeros({bins}, dtype, at);
+  if (shape_of(x).numel() == 0) return none_yet;
+  Tensor flat = x.reshape({-1}, at), low = full({}, Arg(min, at), dtype), high = full({}, Arg(max, at), dtype);
+  if (min == max) {
+    Tensor least = amin(x, {}, false, at), most = amax(x, {}, false, at), same = least == most;
+    low = where(same, least - 1, least), high = where(same, most + 1, most);
+  }
+  Tensor inside = logical_and(flat >= low, flat <= high);
+  Tensor place = ((flat - low) / (high - low) * static_cast<double>(bins)).to(DType::i64, at);
+  place = where(inside, minimum(place, bins - 1), 0);
+  return none_yet.scatter_add(0, place, Arg(inside.to(dtype, at), at));
+}
+
+// ---- what reads the elements
+
+namespace {
+
+int64_t greatest(std::string_view op, const Tensor& x, Location at) {
+  if (shape_of(x).numel() == 0) return -1;
+  Buffer buffer = read(
+      cat({amin(x, {}, true, at).reshape({1}, at), amax(x, {}, true, at).reshape({1}, at)}, 0, at).to(DType::i64, at),
+      op, at);
+  const auto* range = static_cast<const int64_t*>(buffer.data());
+  if (range[0] < 0) fail<IndexError>(op, "expected numbers that are not negative, got " + std::to_string(range[0]), at);
+  return range[1];
+}
+void check_integers(std::string_view op, const Tensor& x, Location at) {
+  const DType dtype = impl_of(x, op, at).dtype();
+  if (is_floating(dtype) || dtype == DType::boolean)
+    fail<DTypeError>(op, "expected integers, got " + type_name(x) + ": convert with to(i64)", at);
+}
+
+}  // namespace
+
+Tensor one_hot(const Tensor& x, int64_t num_classes, Location at) {
+  Composite call("one_hot", at);
+  check_integers("one_hot", x, at);
+  if (num_classes < -1 || num_classes == 0)
+    fail<ShapeError>("one_hot", "num_classes should be positive, or -1: got " + std::to_string(num_classes), at);
+  if (num_classes < 0 && shape_of(x).numel() == 0)
+    fail<ShapeError>("one_hot", "cannot infer the total number of classes from an empty tensor", at);
+  const int64_t n = num_classes > 0 ? num_classes : greatest("one_hot", x, at) + 1;
+  return (x.unsqueeze(-1, at).to(DType::i64, at) == arange(n)).to(DType::i64, at);
+}
+
+Tensor bincount(const Tensor& x, const Tensor& weights, int64_t minlength, Location at) {
+  Composite call("bincount", at);
+  check_integers("bincount", x, at);
+  if (shape_of(x).size() != 1)
+    fail<ShapeError>("bincount", "only supports 1-d non-negative integral inputs, got " + type_name(x), at);
+  if (minlength < 0) fail<ShapeError>("bincount", "minlength should be >= 0, got " + std::to_string(minlength), at);
+  if (weights.defined() && shape_of(weights) != shape_of(x))
+    fail<ShapeError>(
+        "bincount",
+        "weights should be 1-d and have the same length as input, got " + type_name(weights) + " for " + type_name(x),
+        at);
+  const int64_t n = std::max(minlength, greatest("bincount", x, at) + 1);
+  Tensor each = !weights.defined()             ? ones(shape_of(x), DType::i64, at)
+                : is_floating(weights.dtype()) ? weights
+                                               : weights.to(DType::f64, at);
+  return zeros({n}, each.dtype(), at).scatter_add(0, x.to(DType::i64, at), Arg(each, at));
+}
+
+Tensor nonzero(const Tensor& x, Location at) {
+  Composite call("nonzero", at);
+  const Shape shape = impl_of(x, "nonzero", at).shape;
+  std::vector<Tensor> lists = coordinates("nonzero", (shape.empty() ? x.reshape({1}, at) : x) != 0, at);
+  if (shape.empty()) return zeros({shape_of(lists[0])[0], 0}, DType::i64, at);
+  return stack(lists, 1, at);
+}
+
+Tensor masked_select(const Tensor& x, const Tensor& mask, Location at) {
+  Composite call("masked_select", at);
+  impl_of(x, "masked_select", at);
+  if (impl_of(mask, "masked_select", at).dtype() != DType::boolean)
+    fail<DTypeError>("masked_select", "the mask must be boolean, got " + type_name(mask), at);
+  std::vector<Tensor> both = broadcast_tensors({atleast_1d(x, at), mask}, at);
+  std::vector<Index> chosen;
+  for (Tensor& list : coordinates("masked_select", both[1], at)) chosen.emplace_back(std::move(list), at);
+  return both[0].index(chosen);
+}
+
+ValuesInverseCounts unique(const Tensor& x, Location at) {
+  Composite call("unique", at);
+  Tensor flat = impl_of(x, "unique", at).shape.empty() ? x.reshape({1}, at) : x.reshape({-1}, at);
+  auto [ordered, order] = sort(flat, 0, false, true, at);
+  const int64_t n = shape_of(flat)[0];
+  Tensor first = ordered.slice(0, 1, none, 1, at) != ordered.slice(0, 0, std::max<int64_t>(0, n - 1), 1, at);
+  Buffer places = read(order, "unique", at), starts = read(first, "unique", at);
+  const auto* place = static_cast<const int64_t*>(places.data());
+  const auto* begins = static_cast<const uint8_t*>(starts.data());
+  std::vector<int64_t> chosen, inverse(static_cast<size_t>(n)), counts;
+  for (int64_t i = 0; i < n; ++i) {
+    if (i == 0 || begins[i - 1]) {
+      chosen.push_back(place[i]);
+      counts.push_back(0);
+    }
+    ++counts.back();
+    inverse[static_cast<size_t>(place[i])] = static_cast<int64_t>(counts.size()) - 1;
+  }
+  return {index_select(flat, 0, Tensor::from(chosen, {-1}, at), at), Tensor::from(inverse, shape_of(x), at),
+          Tensor::from(counts, {-1}, at)};
+}
+
+}  // namespace jot

@@ -1,0 +1,137 @@
+#include "tests/functions/rows.h"
+
+namespace jot::test {
+
+namespace {
+
+const Input kVector{{5}}, kMatrix{{3, 4}}, kCube{{2, 3, 2}}, kInts{{3, 4}, -3, 4, i64};
+
+// Values and where they were: the indices as floats, of which no derivative passes.
+Tensor both(const ValuesIndices& r) { return r.values + r.indices.to(r.values.dtype()); }
+
+void orders(FunctionRows& t) {
+  t.add("max", "dim", {kMatrix}, [](Tensors x) { return both(max(x[0], 1)); });
+  t.add("max", "keepdim", {kCube}, [](Tensors x) { return both(max(x[0], -2, true)); });
+  t.add("min", "dim", {kMatrix}, [](Tensors x) { return both(min(x[0], 0)); });
+  t.add("min", "0-d", {{{}}}, [](Tensors x) { return both(min(x[0], 0)); });
+  t.add("aminmax", "", {kMatrix}, [](Tensors x) {
+    auto [low, high] = aminmax(x[0], 1);
+    return low + 2 * high;
+  });
+  t.add("aminmax", "all", {kMatrix}, [](Tensors x) { return x[0].aminmax().max; });
+  for (bool keep : {false, true}) {
+    t.add("argmax", "", {kMatrix}, [keep](Tensors x) { return argmax(x[0], 1, keep); }).order = 0;
+    t.add("argmax", "all", {kInts}, [keep](Tensors x) { return argmax(x[0], none, keep); }).order = 0;
+    t.add("argmin", "", {kInts}, [keep](Tensors x) { return argmin(x[0], 0, keep); }).order = 0;
+    t.add("argmin", "all", {kMatrix}, [keep](Tensors x) { return argmin(x[0], none, keep); }).order = 0;
+    t.add("median", "dim", {kMatrix}, [keep](Tensors x) { return both(median(x[0], 1, keep)); });
+    t.add("nanmedian", "dim", {kMatrix}, [keep](Tensors x) { return both(nanmedian(x[0], 0, keep)); });
+    t.add("kthvalue", "", {kMatrix}, [keep](Tensors x) { return both(kthvalue(x[0], 3, 1, keep)); });
+    t.add("quantile", "number", {kMatrix}, [keep](Tensors x) { return quantile(x[0], 0.3, 1, keep); });
+    t.add("quantile", "all", {kMatrix}, [keep](Tensors x) { return quantile(x[0], 0.71, none, keep); });
+    t.add("quantile", "vector", {kMatrix}, [keep](Tensors x) {
+      return quantile(x[0], tensor({0.1, 0.55, 1.0}, x[0].dtype()), 0, keep);
+    });
+    t.add("nanquantile", "", {kMatrix}, [keep](Tensors x) { return nanquantile(x[0], 0.4, 1, keep); });
+  }
+  t.add("quantile", "by q", {kVector, {{2}, 0.1, 0.2}}, [](Tensors x) { return quantile(x[0], x[1]); });
+  t.add("median", "all", {kVector}, [](Tensors x) { return median(x[0]); });
+  t.add("nanmedian", "all", {kMatrix}, [](Tensors x) { return nanmedian(x[0]); });
+  t.add("count_nonzero", "", {kInts}, [](Tensors x) { return count_nonzero(x[0], 1); }).order = 0;
+}
+
+void moments(FunctionRows& t) {
+  t.add("var_mean", "", {kMatrix}, [](Tensors x) {
+    auto [v, m] = var_mean(x[0], 1);
+    return v + 2 * m;
+  });
+  t.add("std_mean", "", {kMatrix}, [](Tensors x) {
+    auto [s, m] = std_mean(x[0], 0, 0, true);
+    return s + 2 * m;
+  });
+  t.add("nansum", "", {kMatrix}, [](Tensors x) { return nansum(x[0], 1); });
+  t.add("nanmean", "", {kMatrix}, [](Tensors x) { return nanmean(x[0], 1, true); });
+  t.add("softmin", "", {kMatrix}, [](Tensors x) { return softmin(x[0], 1); });
+  for (double p : {2.0, 1.0, 3.0, 2.5, 0.5, -1.0, inf, -inf}) {
+    t.add("norm", std::to_string(p), {{{3, 4}, 0.3, 2}}, [p](Tensors x) { return norm(x[0], p, 1); }).tolerance = 2e-14;
+    t.add("cdist", std::to_string(p), {{{3, 2}}, {{2, 4, 2}, 2, 4}}, [p](Tensors x) {
+       return cdist(x[0], x[1], p);
+     }).tolerance = 2e-14;
+  }
+  t.add("norm", "0", {kMatrix}, [](Tensors x) { return norm(x[0], 0); }).order = 0;
+  t.add("norm", "all", {kMatrix}, [](Tensors x) { return norm(x[0], "fro", {}, true); });
+  t.add("dist", "", {kMatrix, {{4}}}, [](Tensors x) { return dist(x[0], x[1]); });
+  t.add("renorm", "", {kMatrix}, [](Tensors x) { return renorm(x[0], 2, 0, 1.5); });
+  t.add("cov", "", {kMatrix}, [](Tensors x) { return cov(x[0]); });
+  t.add("cov", "vector", {kVector}, [](Tensors x) { return cov(x[0], {.correction = 0}); });
+  t.add("cov", "weights", {kMatrix, {{4}, 1, 5, i64}, {{4}, 0.5, 2}},
+        [](Tensors x) { return cov(x[0], {.fweights = x[1], .aweights = x[2]}); });
+  t.add("corrcoef", "", {kMatrix}, [](Tensors x) { return corrcoef(x[0]); }).tolerance = 2e-14;
+}
+
+void samples(FunctionRows& t) {
+  t.add("diff", "", {kMatrix}, [](Tensors x) { return diff(x[0]); });
+  t.add("diff", "twice", {kMatrix}, [](Tensors x) { return diff(x[0], 2, 0); });
+  t.add("diff", "nothing left", {kMatrix}, [](Tensors x) { return diff(x[0], 5, 0); });
+  t.add("trapezoid", "dx", {kMatrix}, [](Tensors x) { return trapezoid(x[0], 0.5, 0); });
+  t.add("trapezoid", "x", {kMatrix, {{4}}}, [](Tensors x) { return trapezoid(x[0], x[1]); });
+  t.add("trapezoid", "xs", {kMatrix, kMatrix}, [](Tensors x) { return trapezoid(x[0], x[1], 0); });
+  t.add("gradient", "", {kMatrix}, [](Tensors x) {
+    std::vector<Tensor> g = gradient(x[0], 0.5);
+    return g[0] + 2 * g[1];
+  });
+}
+
+void products(FunctionRows& t) {
+  t.add("vdot", "", {kVector, kVector}, [](Tensors x) { return vdot(x[0], x[1]); });
+  t.add("inner", "", {kMatrix, {{2, 4}}}, [](Tensors x) { return inner(x[0], x[1]); });
+  t.add("inner", "0-d", {kMatrix, {{}}}, [](Tensors x) { return inner(x[0], x[1]); });
+  t.add("addmm", "", {{{2}}, kMatrix, {{4, 2}}}, [](Tensors x) { return addmm(x[0], x[1], x[2], 0.5, 2); });
+  t.add("addmv", "", {{{3}}, kMatrix, {{4}}}, [](Tensors x) { return addmv(x[0], x[1], x[2]); });
+  t.add("addr", "", {{{}}, {{3}}, {{2}}}, [](Tensors x) { return addr(x[0], x[1], x[2], 2, 3); });
+  t.add("baddbmm", "", {{{3, 1}}, {{2, 3, 2}}, {{2, 2, 2}}}, [](Tensors x) { return baddbmm(x[0], x[1], x[2], 0.5); });
+  t.add("addbmm", "", {{{3, 2}}, {{2, 3, 2}}, {{2, 2, 2}}}, [](Tensors x) { return addbmm(x[0], x[1], x[2], 1, 0.5); });
+  t.add("chain_matmul", "", {{{2, 4}}, {{4, 1}}, {{1, 3}}}, [](Tensors x) { return chain_matmul({x[0], x[1], x[2]}); });
+  t.add("tensordot", "n", {kCube, {{3, 2, 2}}}, [](Tensors x) { return tensordot(x[0], x[1]); });
+  t.add("tensordot", "outer", {{{2}}, {{3}}}, [](Tensors x) { return tensordot(x[0], x[1], 0); });
+  t.add("tensordot", "lists", {kCube, {{2, 3}}}, [](Tensors x) { return tensordot(x[0], x[1], {1, 2}, {1, 0}); });
+  struct Sum {
+    std::string equation;
+    std::vector<Input> inputs;
+  };
+  const std::vector<Sum> sums = {
+      {"ij,jk->ik", {{{2, 3}}, {{3, 2}}}},
+      {"ij,kj", {{{2, 3}}, {{2, 3}}}},
+      {"ii->i", {{{3, 3}}}},
+      {"ii", {{{3, 3}}}},
+      {"ij->j", {{{2, 3}}}},
+      {"ij->ji", {{{2, 3}}}},
+      {" i j , k -> k i ", {{{2, 3}}, {{2}}}},
+      {"i,j->ij", {{{2}}, {{3}}}},
+      {"bij,bjk->bik", {{{2, 2, 3}}, {{2, 3, 2}}}},
+      {"...ij,...jk->...ik", {{{2, 2, 3}}, {{1, 3, 2}}}},
+      {"...i,i", {{{2, 3}}, {{3}}}},
+      {"ij,j,jk->ik", {{{2, 3}}, {{3}}, {{3, 2}}}},
+      {"i...->...", {{{2, 3}}}},
+      {"ij,ij->ij", {{{2, 3}}, {{2, 1}}}},
+      {"iij,jik->k", {{{2, 2, 3}}, {{3, 2, 2}}}},
+      {"ij->ij", {{{2, 3}}}},
+      {",ij->ij", {{{}}, {{2, 3}}}},
+      {"aB,Bc->", {{{2, 3}}, {{3, 2}}}},
+  };
+  for (const Sum& s : sums)
+    t.add("einsum", s.equation, s.inputs, [equation = s.equation](Tensors x) {
+      return einsum(equation, {x.begin(), x.end()});
+    });
+}
+
+}  // namespace
+
+void reduction_rows(FunctionRows& t) {
+  orders(t);
+  moments(t);
+  samples(t);
+  products(t);
+}
+
+}  // namespace jot::test
