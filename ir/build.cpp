@@ -299,7 +299,7 @@ Value scan(Builder& b, const Graph& body, int64_t length, bool reverse, size_t c
 }
 
 Value while_loop(Builder& b, const Graph& condition, const Graph& body, size_t consts, int64_t max_steps,
-                 std::span<const Value> operands) {
+                 std::span<const Value> operands, int64_t length, int64_t checkpoints) {
   const std::vector<int64_t> states = {static_cast<int64_t>(operands.size() - consts)}, forward = {0};
   return b.emit(Op::while_op, operands,
                 Attrs()
@@ -308,7 +308,9 @@ Value while_loop(Builder& b, const Graph& condition, const Graph& body, size_t c
                     .add(states)
                     .add(forward)
                     .add(static_cast<int64_t>(consts))
-                    .add(max_steps));
+                    .add(max_steps)
+                    .add(length)
+                    .add(checkpoints));
 }
 
 Value reduce(Builder& b, Op op, Value x, Ints dims) {

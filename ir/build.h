@@ -81,9 +81,9 @@ Value cond(Builder& b, Value index, std::span<const Graph> branches, std::span<c
 // operands: consts, carries, xs.
 Value scan(Builder& b, const Graph& body, int64_t length, bool reverse, size_t consts, size_t carries,
            std::span<const Value> operands);
-// operands: consts, carries. max_steps: -1 for none.
+// operands: consts, carries. max_steps: -1 for none. length: the number of steps, -1 where it is not known.
 Value while_loop(Builder& b, const Graph& condition, const Graph& body, size_t consts, int64_t max_steps,
-                 std::span<const Value> operands);
+                 std::span<const Value> operands, int64_t length = -1, int64_t checkpoints = 0);
 
 // reductions and contractions
 Value reduce(Builder& b, Op op, Value x, Ints dims);

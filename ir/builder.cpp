@@ -342,6 +342,12 @@ Graph Builder::finish(std::span<const Value> outputs, std::span<const uint32_t> 
   return g;
 }
 
+Graph Builder::finish_host(std::span<const Value> outputs, std::shared_ptr<const HostFunction> host) & {
+  leave_precedent();
+  graph_->host_ = std::move(host);
+  return finish(outputs);
+}
+
 Graph Builder::finish(std::span<const Value> outputs, std::span<const uint32_t> writebacks) && {
   leave_precedent();
   GraphData& g = *graph_;

@@ -69,6 +69,9 @@ class Builder {
     return finish(std::span<const Value>(outputs.begin(), outputs.size()));
   }
 
+  // Ends the graph of a region that the user's own code stands for: the outputs tell its types.
+  Graph finish_host(std::span<const Value> outputs, std::shared_ptr<const HostFunction> host) &;
+
   // How a graph was built, for a builder that builds one like it.
   struct Precedent;
   // Of an empty builder that shares no nodes. While it is told what made the precedent (the same ops on the same values

@@ -5,6 +5,7 @@
 
 #include "ir/builder.h"
 #include "ir/hash.h"
+#include "ir/host.h"
 
 namespace jot::ir {
 namespace {
@@ -49,7 +50,7 @@ uint64_t GraphData::hash() const {
   for (Value o : outputs_) h = hash_word(h, o);
   for (uint32_t w : writebacks_) h = hash_word(h, w);
   for (const Graph& region : regions_) h = hash_word(h, region.hash());
-  h = hash_mix(h, 0);
+  h = hash_mix(h, host_ ? host_->hash() : 0);
   h |= h == 0;
   hash_.store(h, std::memory_order_relaxed);
   return h;
@@ -66,12 +67,16 @@ int64_t Graph::num_outputs() const { return static_cast<int64_t>(data_->num_resu
 bool Graph::pure() const { return data_->pure(); }
 uint64_t Graph::hash() const { return data_->hash(); }
 
+static bool same_host(const GraphData& a, const GraphData& b) {
+  return a.host() == b.host() || (a.host() && b.host() && a.host()->equal(*b.host()));
+}
+
 bool operator==(const Graph& x, const Graph& y) {
   const GraphData &a = x.data(), &b = y.data();
   if (&a == &b) return true;
   if (a.size() != b.size() || a.pure() != b.pure() || !std::ranges::equal(a.inputs(), b.inputs()) ||
       !std::ranges::equal(a.outputs(), b.outputs()) || !std::ranges::equal(a.writebacks(), b.writebacks()) ||
-      !std::ranges::equal(a.regions(), b.regions()))
+      !std::ranges::equal(a.regions(), b.regions()) || !same_host(a, b))
     return false;
   for (Value v = 0; v < a.size(); ++v)
     if (!same_node(a, b, v)) return false;

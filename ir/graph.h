@@ -62,6 +62,8 @@ struct Node {
 };
 static_assert(sizeof(Node) == 32);
 
+class HostFunction;
+
 class GraphData {
  public:
   uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
@@ -103,6 +105,8 @@ class GraphData {
   std::span<const uint32_t> writebacks() const { return writebacks_; }  // input positions, ascending
   size_t num_results() const { return outputs_.size() - writebacks_.size(); }
   bool pure() const { return pure_; }
+  // Of a region whose work is done by the user's own code (ir/host.h); else null.
+  const HostFunction* host() const { return host_.get(); }
   uint64_t hash() const;  // computed once
 
  private:
@@ -136,6 +140,7 @@ class GraphData {
   std::vector<Value> outputs_;
   std::vector<uint32_t> writebacks_;
   bool pure_ = true;
+  std::shared_ptr<const HostFunction> host_;
   mutable KnownHash hash_;
 };
 

@@ -33,7 +33,8 @@ Value Rewriter::emit_regions(Value v, std::span<const Value> operands) {
   std::vector<Graph> table;
   for (size_t at : attrs.region_words()) {
     std::optional<Graph>& region = regions_[static_cast<size_t>(words[at])];
-    if (!region) region = region_pass_(from_.regions()[static_cast<size_t>(words[at])]);
+    const Graph& old = from_.regions()[static_cast<size_t>(words[at])];
+    if (!region) region = old.data().host() ? old : region_pass_(old);
     words[at] = static_cast<int64_t>(table.size());
     table.push_back(*region);
   }

@@ -224,7 +224,10 @@ Graph mapped(const Graph& graph, std::span<const std::optional<int64_t>> in_dims
     if (to && (*to < 0 || *to > static_cast<int64_t>(g.shape(g.outputs()[i]).size())))
       throw IndexError("[vmap] out_dim " + std::to_string(*to) + " is out of range for output " + std::to_string(i) +
                        ", " + to_string(g.type(g.outputs()[i])) + " for each lane");
-    if (!to && batched.batched[i]) no_place_for_lanes(g, i);
+    if (const Type& type = g.type(g.outputs()[i]); !to && batched.batched[i]) {
+      if (type.shape.numel() > 0) no_place_for_lanes(g, i);
+      v = build::reshape(b, v, type.shape);  // without elements, lanes do not differ
+    }
     outputs.push_back(to ? place_lanes(b, v, batched.batched[i], *to, size) : v);
   }
   return b.finish(outputs, g.writebacks());

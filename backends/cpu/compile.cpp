@@ -77,6 +77,7 @@ class ProgramBuilder {
     auto is_empty = [&](Value v) { return g_.shape(v).numel() == 0; };
     if (!u.is_cluster) {
       Value first = u.index;
+      if (ir::has_regions(g_.op(first))) return false;  // it may call the host
       for (Value v = first; v < first + g_.results(first); ++v)
         if (!is_empty(v)) return false;
       return true;

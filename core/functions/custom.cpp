@@ -1,5 +1,7 @@
 #include "jot/custom.h"
 
+#include <algorithm>
+
 #include "core/functions/operands.h"
 #include "core/functions/regions.h"
 #include "core/record/splice.h"
@@ -23,8 +25,36 @@ std::vector<ir::Type> types_of(std::span<const Tensor> tensors) {
   return types;
 }
 
-RecordedRegion record(const Custom& c, Fn fn, std::span<const Tensor> args) {
+// The first `results` results come after the calls of the host, whose order is one of the writebacks.
+template <class Which>
+Graph after_calls(const Graph& pure, size_t results, Which orders_calls) {
+  const ir::GraphData& g = pure.data();
+  ir::Builder b(g.name());
+  std::vector<Value> values = passes::inline_graph(b, g, passes::params_like(b, g)), outputs;
+  std::vector<uint32_t> writebacks;
+  Value order = ir::kNoValue;
+  for (size_t i = 0; i < g.writebacks().size(); ++i)
+    if (orders_calls(g.writebacks()[i])) order = values[g.num_results() + i];
+  for (size_t k = 0; k < g.num_results(); ++k)
+    outputs.push_back(k < results ? b.emit(ir::Op::after_op, {values[k], order}) : values[k]);
+  for (size_t i = 0; i < g.writebacks().size(); ++i)
+    if (!orders_calls(g.writebacks()[i])) {
+      outputs.push_back(values[g.num_results() + i]);
+      writebacks.push_back(g.writebacks()[i]);
+    }
+  return b.finish(outputs, writebacks);
+}
+
+// results: how many of its results are those of the function that c stands for; kAll where it has no others.
+constexpr size_t kAll = static_cast<size_t>(-1);
+RecordedRegion record(const Custom& c, Fn fn, std::span<const Tensor> args, size_t results = kAll) {
   RecordedRegion r = record_region(c.api, fn, args, c.at, types_of(args));
+  auto orders_calls = [&](uint32_t w) {
+    const Binding& b = r.recording.bindings[w];
+    return b.kind == Binding::Kind::capture && b.capture.impl()->storage->orders_calls;
+  };
+  if (std::ranges::any_of(r.pure.data().writebacks(), orders_calls))
+    r.pure = after_calls(r.pure, results, orders_calls);
   for (uint32_t w : r.pure.data().writebacks())
     refuse(c, r.recording.bindings[w].kind == Binding::Kind::argument
                   ? "the function writes to an argument: write to a clone() of it"
@@ -96,7 +126,72 @@ void check_types(const Custom& c, const Fn& fn, std::string_view whose, std::spa
                     ir::to_string(expected[i]));
 }
 
+// Of a function that must return what it is called on, `same` types.
+void check_same(const Custom& c, const RecordedRegion& r, const Fn& fn, std::string_view whose) {
+  check_types(c, fn, whose, types_of(c.args), types_of(r.recording.outputs.values));
+}
+
+void check_unknowns(const Custom& c, const Fn& fn) {
+  for (size_t i = 0; i < c.args.size(); ++i)
+    if (!is_floating(c.args[i].impl()->dtype()))
+      refuse(c, "expected floating unknowns, " + fn.name(Role::argument, i) + " is " + type_name(c.args[i]));
+}
+
+std::vector<Tensor> repeated(std::span<const Tensor> args, int times) {
+  std::vector<Tensor> all;
+  for (; times > 0; --times) all.insert(all.end(), args.begin(), args.end());
+  return all;
+}
+
 }  // namespace
+
+Leaves custom_linear_solve(const Custom& c, Fn matvec, std::optional<Fn> transpose) {
+  OwnStream stream;
+  check_unknowns(c, c.f);
+  RecordedRegion solve = record(c, c.f, c.args), product = record(c, matvec, c.args), back;
+  check_same(c, solve, c.f, "solve");
+  check_same(c, product, matvec, "matvec");
+  std::vector<RecordedRegion*> all = {&solve, &product};
+  if (transpose) {
+    back = record(c, *transpose, c.args);
+    check_same(c, back, *transpose, "transpose_solve");
+    all.push_back(&back);
+  }
+  if (c.args.empty()) return {};
+  CapturedInputs captured(all);
+  const std::vector<ir::Type> types = types_of(c.args);
+  std::vector<Graph> transposes;
+  if (transpose) transposes.push_back(captured.region(back, types));
+  ir::Attrs attrs;
+  attrs.add(captured.region(solve, types)).add(captured.region(product, types)).add(transposes);
+  attrs.add(static_cast<int64_t>(captured.size()));
+  return emit(c, ir::Op::linear_solve_op, captured, attrs, c.args.size());
+}
+
+Leaves custom_root(const Custom& c, const RootFunctions& f) {
+  OwnStream stream;
+  check_unknowns(c, c.f);
+  const std::vector<Tensor> twice = repeated(c.args, 2);
+  RecordedRegion solve = record(c, c.f, c.args), equation = record(c, f.equation, c.args);
+  check_same(c, equation, f.equation, "f");
+  check_same(c, solve, c.f, "solve");
+  RecordedRegion product = record(c, f.matvec, twice), tangent = record(c, f.tangent_solve, twice), back;
+  check_same(c, tangent, f.tangent_solve, "tangent_solve");
+  std::vector<RecordedRegion*> all = {&solve, &equation, &product, &tangent};
+  if (*f.uses_matvec) {
+    back = record(c, f.transposed_solve, twice);
+    all.push_back(&back);
+  }
+  if (c.args.empty()) return {};
+  CapturedInputs captured(all);
+  const std::vector<ir::Type> once = types_of(c.args), both = types_of(twice);
+  std::vector<Graph> transposes;
+  if (*f.uses_matvec) transposes.push_back(captured.region(back, both));
+  ir::Attrs attrs;
+  attrs.add(captured.region(solve, once)).add(captured.region(equation, once)).add(captured.region(product, both));
+  attrs.add(captured.region(tangent, both)).add(transposes).add(static_cast<int64_t>(captured.size()));
+  return emit(c, ir::Op::custom_root_op, captured, attrs, c.args.size());
+}
 
 Leaves checkpoint(const Custom& c) {
   OwnStream stream;
@@ -105,7 +200,8 @@ Leaves checkpoint(const Custom& c) {
   RecordedRegion* all[] = {&body};
   CapturedInputs captured(all);
   Graph region = captured.region(body, types_of(c.args));
-  return emit(c, ir::Op::checkpoint_op, captured, ir::Attrs().add(region), body.recording.outputs.values.size());
+  return emit(c, ir::Op::checkpoint_op, captured, ir::Attrs().add(region).add(int64_t{0}),
+              body.recording.outputs.values.size());
 }
 
 Leaves custom_jvp(const Custom& c, Fn rule) {
@@ -113,7 +209,7 @@ Leaves custom_jvp(const Custom& c, Fn rule) {
   RecordedRegion body = record(c, c.f, c.args);
   std::vector<Tensor> twice(c.args.begin(), c.args.end());
   twice.insert(twice.end(), c.args.begin(), c.args.end());
-  RecordedRegion derivative = record(c, rule, twice);
+  RecordedRegion derivative = record(c, rule, twice, body.recording.outputs.values.size());
   std::vector<ir::Type> expected = types_of(body.recording.outputs.values);
   size_t results = expected.size();
   expected.insert(expected.end(), expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(results));
@@ -129,7 +225,8 @@ Leaves custom_jvp(const Custom& c, Fn rule) {
 
 Leaves custom_vjp(const Custom& c, Fn forward, Backward backward) {
   OwnStream stream;
-  RecordedRegion body = record(c, c.f, c.args), ahead = record(c, forward, c.args);
+  RecordedRegion body = record(c, c.f, c.args);
+  RecordedRegion ahead = record(c, forward, c.args, body.recording.outputs.values.size());
   const Leaves &values = body.recording.outputs.values, &made = ahead.recording.outputs.values;
   size_t results = values.size();
   std::vector<ir::Type> expected = types_of(values), given = types_of(made), cotangents, floating;

@@ -204,6 +204,74 @@ class LoopBuilder {
   bool counted_ = false, draws_ = false;
 };
 
+// How many carries reverse mode keeps; 0: all.
+int64_t checkpoints_of(const Loop& loop) {
+  if (loop.checkpoints && *loop.checkpoints <= 0)
+    refuse<Error>(loop, "expected a positive number of checkpoints, got " + std::to_string(*loop.checkpoints));
+  return loop.checkpoints.value_or(0);
+}
+
+// A scan as a loop whose states are a counter, the carries and the ys: the first result of the carries. Reverse mode
+// needs of them what a step reads, which the ys are not.
+Value checkpointed_scan(ir::Builder& b, const Graph& body, int64_t length, bool reverse, size_t consts, size_t carries,
+                        std::span<const Value> operands, int64_t checkpoints) {
+  const ir::GraphData& g = body.data();
+  size_t num_xs = operands.size() - consts - carries, num_ys = g.outputs().size() - carries;
+  auto number = [](ir::Builder& to, int64_t n) { return build::constant_int(to, i64, {}, n); };
+  auto slices = [&](const ir::Type& slice) {
+    ir::Type t = slice;
+    t.shape.insert(0, length);
+    return t;
+  };
+  ir::Builder condition("condition"), step(g.name());
+  step.set_origin(b.location(), "");
+  std::vector<Value> args, xs, ys, outputs,
+      all(operands.begin(), operands.begin() + static_cast<std::ptrdiff_t>(consts));
+  auto param = [&](const ir::Type& t) { return condition.param(t), step.param(t); };
+  for (size_t i = 0; i < consts; ++i) args.push_back(param(b.type(operands[i])));
+  for (size_t i = 0; i < num_xs; ++i) {
+    all.push_back(operands[consts + carries + i]);
+    xs.push_back(param(b.type(all.back())));
+  }
+  Value limit = condition.param(counter_type()), counter = step.param(counter_type());
+  all.push_back(number(b, 0));
+  for (size_t i = 0; i < carries; ++i) {
+    all.push_back(operands[consts + i]);
+    args.push_back(param(b.type(all.back())));
+  }
+  for (size_t k = 0; k < num_ys; ++k) {
+    ir::Type t = slices(g.type(g.outputs()[carries + k]));
+    all.push_back(build::zeros(b, t));
+    ys.push_back(param(t));
+  }
+  Value place = reverse ? build::sub(step, number(step, length - 1), counter) : counter;
+  auto starts = [&](Value x) {
+    std::vector<Value> list(step.shape(x).size(), number(step, 0));
+    list[0] = place;
+    return list;
+  };
+  for (Value x : xs) {
+    std::vector<Value> of = starts(x);
+    of.insert(of.begin(), x);
+    Shape sizes = step.shape(x), slice = sizes;
+    sizes[0] = 1;
+    slice.erase(0);
+    args.push_back(build::reshape(step, step.emit(ir::Op::dynamic_slice_op, of, ir::Attrs(sizes)), slice));
+  }
+  std::vector<Value> values = passes::inline_graph(step, g, args);
+  outputs.push_back(build::add(step, counter, number(step, 1)));
+  outputs.insert(outputs.end(), values.begin(), values.begin() + static_cast<std::ptrdiff_t>(carries));
+  for (size_t k = 0; k < num_ys; ++k) {
+    std::vector<Value> of = starts(ys[k]);
+    Shape slice = step.shape(values[carries + k]);
+    slice.insert(0, 1);
+    of.insert(of.begin(), {ys[k], build::reshape(step, values[carries + k], slice)});
+    outputs.push_back(step.emit(ir::Op::dynamic_update_slice_op, of));
+  }
+  Graph goes_on = condition.finish({build::compare(condition, limit, number(condition, length), ir::Direction::lt)});
+  return build::while_loop(b, goes_on, step.finish(outputs), consts + num_xs, -1, all, length, checkpoints) + 1;
+}
+
 }  // namespace
 
 int64_t common_extent(std::string_view api, std::span<const Tensor> leaves, Location at) {
@@ -252,7 +320,11 @@ Leaves scan(const Loop& loop) {
   for (size_t i = 0; i < ys; ++i) outputs.push_back(results[loop.carries.size() + i]);
   Graph region = r.b.finish(outputs);
   LoopBuilder::Function f = made.function(loop.xs, loop.first, false);
-  Value first = build::scan(f.b, region, length, loop.reverse, made.num_consts(), made.num_carries(), f.operands);
+  const int64_t checkpoints = length > 0 ? checkpoints_of(loop) : 0;
+  Value first = checkpoints > 0
+                    ? checkpointed_scan(f.b, region, length, loop.reverse, made.num_consts(), made.num_carries(),
+                                        f.operands, checkpoints)
+                    : build::scan(f.b, region, length, loop.reverse, made.num_consts(), made.num_carries(), f.operands);
   return made.finish(f, first, ys, loop.xs);
 }
 
@@ -279,7 +351,9 @@ Leaves while_loop(const Loop& loop, Fn condition, std::optional<int64_t> max_ste
   std::vector<Value> results = made.emit(r, body, false, false);
   Graph region = r.b.finish(made.carried(r, body, results)), condition_region = c.b.finish({holds});
   LoopBuilder::Function f = made.function({}, 0, false);
-  Value first = build::while_loop(f.b, condition_region, region, made.num_consts(), max_steps.value_or(-1), f.operands);
+  if (max_steps) f.b.set_call({std::string(loop.api), {}, {}});
+  Value first = build::while_loop(f.b, condition_region, region, made.num_consts(), max_steps.value_or(-1), f.operands,
+                                  -1, checkpoints_of(loop));
   return made.finish(f, first, 0, {});
 }
 
@@ -325,7 +399,7 @@ Leaves fori_loop(const Loop& loop, const Arg& lower, const Arg& upper) {
   outputs.push_back(carried_limit);
   Graph region = r.b.finish(outputs);
   LoopBuilder::Function f = made.function(bounds, 0, true);
-  Value first = build::while_loop(f.b, condition, region, made.num_consts(), -1, f.operands);
+  Value first = build::while_loop(f.b, condition, region, made.num_consts(), -1, f.operands, -1, checkpoints_of(loop));
   return made.finish(f, first, 0, bounds);
 }
 

@@ -3,6 +3,7 @@
 // differentiated and batched again, to any depth.
 #pragma once
 #include <functional>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "jot/call.h"
 #include "jot/creation.h"
+#include "jot/transforms.h"
 
 namespace jot {
 
@@ -31,6 +33,15 @@ struct Backward {
   void* self;
 };
 Leaves custom_vjp(const Custom& c, Fn forward, Backward backward);
+
+// matvec(x) -> b; f and transpose: b -> x
+Leaves custom_linear_solve(const Custom& c, Fn matvec, std::optional<Fn> transpose);
+// equation(x) -> y; matvec(x, v), tangent_solve(x, b), transposed_solve(x, b) at the solution x; f: x0 -> x
+struct RootFunctions {
+  Fn equation, matvec, tangent_solve, transposed_solve;
+  const bool* uses_matvec;  // whether tangent_solve called its matvec when it was recorded
+};
+Leaves custom_root(const Custom& c, const RootFunctions& f);
 
 // What a backward rule returns, one tree for each argument, as leaves for all: a number 0 stands for zeros.
 template <class A, class Ct>
@@ -56,6 +67,13 @@ auto called(C& call) {
   fn.call(fn.self, call.leaves, direct);
   return call.output(direct.values);
 }
+
+template <class T>
+constexpr void check_unknowns() {
+  static_assert(differentiable<T>, "the unknowns are tensors, and trees of them (for a number write tensor(number))");
+}
+template <class T, class... Other>
+inline constexpr bool all_are = (std::is_same_v<T, Other> && ...);
 
 template <class F, class Rule>
 class CustomJvp {
@@ -164,6 +182,80 @@ template <class F, class Fwd, class Bwd>
 auto custom_vjp(F&& f, Fwd&& fwd, Bwd&& bwd, Location at = JOT_HERE) {
   return detail::CustomVjp<std::decay_t<F>, std::decay_t<Fwd>, std::decay_t<Bwd>>(
       std::forward<F>(f), std::forward<Fwd>(fwd), std::forward<Bwd>(bwd), at);
+}
+
+// x with matvec(x) = b, a linear function of a tensor or a tree of tensors: solve(matvec, b) -> x finds it, by any
+// means, for it is not differentiated. The derivative solves the same system, in b and in what matvec captures, to any
+// order; reverse mode calls transpose_solve(vecmat, b) -> x, where vecmat is matvec's transpose. Where that is left out
+// solve is transposed instead, which it must allow: products and triangular solutions do, an iteration does not
+// (TransformError). b, x and matvec(x) have the same shapes and dtypes, which are floating.
+template <class Matvec, class B, class Solve, class TransposeSolve = none_t>
+detail::argument_t<B> custom_linear_solve(Matvec&& matvec, const B& b, Solve&& solve,
+                                          const TransposeSolve& transpose_solve = none, Location at = JOT_HERE) {
+  using T = detail::argument_t<B>;
+  detail::check_unknowns<T>();
+  auto solution = [&](const T& right) { return solve(matvec, right); };
+  auto product = [&](const T& x) { return matvec(x); };
+  detail::Call<false, decltype(solution), B> call(solution, b);
+  detail::Call<false, decltype(product), B> product_call(product, b);
+  static_assert(detail::all_are<T, typename decltype(call)::Result, typename decltype(product_call)::Result>,
+                "custom_linear_solve: solve and matvec return what b is: the same type of tree");
+  if (!detail::tracing()) return detail::called(call);
+  detail::Custom custom{"custom_linear_solve", call.fn(), call.leaves, at};
+  if constexpr (std::is_same_v<TransposeSolve, none_t>) {
+    return call.output(detail::custom_linear_solve(custom, product_call.fn(), {}));
+  } else {
+    auto transposed = [&](const T& right) {
+      auto pullback = vjp(product, right).second;
+      return transpose_solve([&](const T& ct) { return std::get<0>(pullback(ct)); }, right);
+    };
+    detail::Call<false, decltype(transposed), B> transposed_call(transposed, b);
+    static_assert(detail::all_are<T, typename decltype(transposed_call)::Result>,
+                  "custom_linear_solve: transpose_solve returns what b is: the same type of tree");
+    return call.output(detail::custom_linear_solve(custom, product_call.fn(), transposed_call.fn()));
+  }
+}
+
+// x with f(x) = 0, a tensor or a tree of tensors: solve(f, x0) -> x finds it, by any means, for it is not
+// differentiated. The derivative is that of the equation, by all that f captures, in every mode and to any order; that
+// by x0 is zero. tangent_solve(matvec, b) -> y solves matvec(y) = b, where matvec(v) is the derivative of f at x times
+// v; reverse mode calls it with the transpose of that. (One that does not call its matvec is transposed instead.) x0, x
+// and f(x) have the same shapes and dtypes, which are floating.
+template <class F, class X, class Solve, class TangentSolve>
+detail::argument_t<X> custom_root(F&& f, const X& x0, Solve&& solve, TangentSolve&& tangent_solve,
+                                  Location at = JOT_HERE) {
+  using T = detail::argument_t<X>;
+  detail::check_unknowns<T>();
+  auto root = [&](const T& start) { return solve(f, start); };
+  auto equation = [&](const T& x) { return f(x); };
+  bool uses_matvec = false;
+  auto matvec = [&](const T& x, const T& v) { return jvp(equation, primals(x), tangents(v)).second; };
+  auto tangent = [&](const T& x, const T& b) {
+    auto pushforward = linearize(equation, x).second;
+    return tangent_solve(
+        [&](const T& v) {
+          uses_matvec = true;
+          return pushforward(v);
+        },
+        b);
+  };
+  auto transposed = [&](const T& x, const T& b) {
+    auto pullback = vjp(equation, x).second;
+    return tangent_solve([&](const T& ct) { return std::get<0>(pullback(ct)); }, b);
+  };
+  detail::Call<false, decltype(root), X> call(root, x0);
+  detail::Call<false, decltype(equation), X> equation_call(equation, x0);
+  static_assert(detail::all_are<T, typename decltype(call)::Result, typename decltype(equation_call)::Result>,
+                "custom_root: f and solve return what x0 is: the same type of tree");
+  if (!detail::tracing()) return detail::called(call);
+  detail::Call<false, decltype(matvec), X, X> matvec_call(matvec, x0, x0);
+  detail::Call<false, decltype(tangent), X, X> tangent_call(tangent, x0, x0);
+  detail::Call<false, decltype(transposed), X, X> transposed_call(transposed, x0, x0);
+  static_assert(detail::all_are<T, typename decltype(tangent_call)::Result, typename decltype(transposed_call)::Result>,
+                "custom_root: tangent_solve returns what its b is: the same type of tree");
+  return call.output(detail::custom_root(
+      {"custom_root", call.fn(), call.leaves, at},
+      {equation_call.fn(), matvec_call.fn(), tangent_call.fn(), transposed_call.fn(), &uses_matvec}));
 }
 
 // f, of which a derivative keeps the arguments and computes the rest again.

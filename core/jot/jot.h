@@ -5,6 +5,7 @@
 #include "jot/custom.h"
 #include "jot/debug.h"
 #include "jot/graphs.h"
+#include "jot/host.h"
 #include "jot/jit.h"
 #include "jot/linalg.h"
 #include "jot/loops.h"

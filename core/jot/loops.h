@@ -18,10 +18,19 @@ namespace jot {
 
 struct WhileOptions {
   std::optional<int64_t> max_steps = {};  // an Error at evaluation where the condition still holds after as many
+  // Reverse mode keeps the carries of at most as many steps, and computes the others again from those: see scan.
+  std::optional<int64_t> checkpoints = {};
+};
+struct ForiOptions {
+  std::optional<int64_t> checkpoints = {};  // as of scan
 };
 struct ScanOptions {
   std::optional<int64_t> length = {};  // where there are no xs
   bool reverse = false;                // from the last slice to the first
+  // Reverse mode keeps the carries of at most as many steps, and none of what is computed within a step: it computes
+  // the others again, each step at most r times where (checkpoints + r)! / (checkpoints! r!) is the number of steps.
+  // Of derivatives of such a derivative the first stage alone is kept like this.
+  std::optional<int64_t> checkpoints = {};
 };
 struct AssociativeScanOptions {
   int64_t dim = 0;
@@ -42,6 +51,7 @@ struct Loop {
   bool reverse = false;
   bool counted = false;
   int64_t first = 0;  // number of the first step
+  std::optional<int64_t> checkpoints{};
   Location at{};
 };
 // Final carries, then ys with a dim 0 of their own.
@@ -73,21 +83,28 @@ C while_loop(Cond&& condition, Body&& body, const C& init, WhileOptions options 
   detail::Call<false, std::decay_t<Body>, C> call(step, init);
   detail::Call<false, std::decay_t<Cond>, C> condition_call(test, init);
   detail::check_step<C, typename decltype(call)::Result>();
-  detail::Loop loop{.api = "while_loop", .body = call.fn(), .carries = call.leaves, .at = at};
+  detail::Loop loop{
+      .api = "while_loop", .body = call.fn(), .carries = call.leaves, .checkpoints = options.checkpoints, .at = at};
   return call.output(detail::while_loop(loop, condition_call.fn(), options.max_steps));
 }
 
 // carry = body(i, carry) for i = lower, ..., upper - 1; i is an i64 tensor without dims. Bounds that are numbers, or
 // outside transforms and jit tensors, make a loop of known length; else it is as while_loop.
 template <class Body, class C>
-C fori_loop(const Arg& lower, const Arg& upper, Body&& body, const C& init, Location at = JOT_HERE) {
+C fori_loop(const Arg& lower, const Arg& upper, Body&& body, const C& init, ForiOptions options = {},
+            Location at = JOT_HERE) {
   detail::check_carry<C>();
   std::decay_t<Body> step(std::forward<Body>(body));
   const Tensor number = zeros({}, i64);
   detail::Call<false, std::decay_t<Body>, Tensor, C> call(step, number, init);
   detail::check_step<C, typename decltype(call)::Result>();
   std::span<const Tensor> carries = std::span<const Tensor>(call.leaves).subspan(1);
-  detail::Loop loop{.api = "fori_loop", .body = call.fn(), .carries = carries, .counted = true, .at = at};
+  detail::Loop loop{.api = "fori_loop",
+                    .body = call.fn(),
+                    .carries = carries,
+                    .counted = true,
+                    .checkpoints = options.checkpoints,
+                    .at = at};
   return call.output(detail::fori_loop(loop, lower, upper));
 }
 
@@ -117,6 +134,7 @@ auto scan(Step&& step_fn, const C& init, const X& xs, ScanOptions options = {}, 
                     .carries_of = &Counted::carries,
                     .length = options.length,
                     .reverse = options.reverse,
+                    .checkpoints = options.checkpoints,
                     .at = at};
   return call.output(detail::scan(loop));
 }

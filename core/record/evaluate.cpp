@@ -176,6 +176,12 @@ void flush(Trace& trace) noexcept {
   }
 }
 
+void evaluate_pending() {
+  Trace& lazy = *thread_state().lazy;
+  ForkSafeLock lock(lazy.mutex());
+  flush(lazy);
+}
+
 void hand_over(Storage& storage) {
   std::shared_ptr<Trace> trace = trace_of(storage);
   if (!trace || !trace->lazy()) return;

@@ -17,6 +17,9 @@ Buffer evaluate(const Tensor& t, std::string_view what, Location at);
 // Evaluates a lazy trace: its live storages become concrete, or keep why they could not. The caller holds its mutex.
 void flush(Trace& trace) noexcept;
 
+// Evaluates what this thread has recorded outside transforms.
+void evaluate_pending();
+
 // Makes t's storage concrete: evaluates the lazy trace that owns it, whichever thread's it is.
 void hand_over(Storage& storage);
 

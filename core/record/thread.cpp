@@ -64,6 +64,17 @@ Trace& current_trace() {
 }
 bool tracing() { return !current_trace().lazy(); }
 
+Tensor new_call_order() {
+  Tensor t = from_buffer(DType::u8, Shape{0}, Buffer::allocate(0, 1));
+  t.impl()->storage->orders_calls = true;
+  return t;
+}
+const Tensor& call_order() {
+  Tensor& order = thread_state().order;
+  if (!order.defined()) order = new_call_order();
+  return order;
+}
+
 EnterTrace::EnterTrace(Trace& trace) : outer_(std::exchange(innermost, &trace)) {}
 EnterTrace::~EnterTrace() { innermost = outer_; }
 

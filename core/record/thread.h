@@ -26,6 +26,7 @@ struct ThreadState {
   Location call_site{};
   std::string_view composite;  // the function whose work is recorded (core/record/scope.h), if it is made of others ...
   Location composite_line{};   // ... and the line that calls it
+  Tensor order;  // what calls of the host write to, one after the other
 
   ThreadState();
   ~ThreadState();
@@ -41,6 +42,11 @@ void give_builder(ir::Builder builder) noexcept;
 // The innermost trace of this thread; its lazy trace if none runs.
 Trace& current_trace();
 Trace* innermost_trace();  // null while the thread has none
+
+// The tensor that each call of the host's code writes to. Any transform may.
+const Tensor& call_order();
+// One that a recording keeps for itself.
+Tensor new_call_order();
 
 // While alive, the innermost trace is `trace`.
 class EnterTrace {

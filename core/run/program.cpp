@@ -39,6 +39,10 @@ Buffer copy_of(const Tensor& t) {
   return to;
 }
 
+bool orders_calls(const Binding& b) {
+  return b.kind == Binding::Kind::capture && b.capture.impl()->storage->orders_calls;
+}
+
 // t is its storage's base, and its buffer may be replaced.
 bool holds_alone(const Tensor& t) {
   const Storage& s = *t.impl()->storage;
@@ -63,6 +67,9 @@ Program::Program(Recording recording, std::vector<MergedArguments::Source> sourc
       compiled_(compile_cached(recorded_, true)),
       random_draws_(recording.random_draws) {
   const ir::GraphData& g = compiled_->optimised.data();
+  for (Binding& b : bindings_)  // many threads may run it
+    if (orders_calls(b)) b.capture = new_call_order();
+  for (uint32_t w : g.writebacks()) num_call_orders_ += orders_calls(bindings_[w]);
   num_results_ = g.num_results();
   for (ir::Value o : g.outputs()) output_types_.push_back(g.type(o));
   if (captures == Captures::shared) {
@@ -71,7 +78,7 @@ Program::Program(Recording recording, std::vector<MergedArguments::Source> sourc
     return;
   }
   for (uint32_t i : g.writebacks())
-    if (bindings_[i].kind == Binding::Kind::capture)
+    if (bindings_[i].kind == Binding::Kind::capture && !orders_calls(bindings_[i]))
       throw TransformError("[" + std::string(api) + "] f writes to a tensor that it captures, of type " +
                            ir::to_string(g.type(g.inputs()[i])) +
                            ": a compiled function holds copies of its captures; make it an argument" + jot::at(at));
@@ -190,7 +197,7 @@ Tensor Program::argument(std::span<const Tensor* const> args, size_t i) const {
 }
 
 void Program::write_back(std::span<const Tensor* const> args, std::span<const Buffer> contents) const {
-  for (size_t i = 0; i < contents.size(); ++i) {
+  for (size_t i = 0; i + num_call_orders_ < contents.size(); ++i) {
     Tensor t = written(args, num_results_ + i);
     const ir::Type& type = output_types_[num_results_ + i];
     if (holds_alone(t))
@@ -200,8 +207,10 @@ void Program::write_back(std::span<const Tensor* const> args, std::span<const Bu
   }
 }
 
-void Program::run_into(std::span<const void* const> args, std::span<void* const> outputs) const {
+void Program::run_into(std::span<const void* const> args, std::span<void* const> given) const {
   Pointers inputs;
+  SmallArray<void*, 8> outputs;
+  for (size_t i = 0; i < output_types_.size(); ++i) outputs.push_back(i < given.size() ? given[i] : nullptr);
   Generator& rng = generator();
   for (size_t i = 0; i < bindings_.size(); ++i) {
     const Binding& b = bindings_[i];
@@ -210,7 +219,7 @@ void Program::run_into(std::span<const void* const> args, std::span<void* const>
                      : b.kind == Binding::Kind::rng_offset ? &rng.offset
                                                            : copied_[i].data());
   }
-  run_compiled(*compiled_, recorded_, inputs.span(), outputs);
+  run_compiled(*compiled_, recorded_, inputs.span(), outputs.span());
   rng.offset += random_draws_;
 }
 

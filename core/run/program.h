@@ -23,7 +23,7 @@ class Program {
 
   size_t num_arguments() const { return sources_.size(); }  // where none were merged
   size_t num_results() const { return num_results_; }
-  size_t num_outputs() const { return output_types_.size(); }  // results, then written arguments
+  size_t num_outputs() const { return output_types_.size() - num_call_orders_; }  // results, then written arguments
   const ir::Type& argument_type(size_t i) const;
   const ir::Type& output_type(size_t i) const { return output_types_[i]; }
   const Engine& engine() const { return *compiled_->engine; }
@@ -56,6 +56,7 @@ class Program {
   mutable std::atomic<bool> told_{false};
   std::vector<Buffer> copied_;  // contents of the captures, by binding; empty where they are shared
   std::shared_ptr<const CompiledGraph> compiled_;
+  size_t num_call_orders_ = 0;          // the last of the writebacks
   std::vector<ir::Type> output_types_;  // results, then writebacks
   size_t num_results_ = 0;
   int64_t random_draws_;

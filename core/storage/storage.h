@@ -37,6 +37,7 @@ struct Storage {
   size_t live_index = 0;               // position in the trace's list of live storages
   bool base_is_input = false;          // the base is an input of the trace: writes to it reach what it stands for
   bool writes_through = false;         // the buffer is borrowed memory that writes must reach
+  bool orders_calls = false;  // it has no elements: writes to it are what calls of the host follow each other by
   // What evaluation failed to compute: the contents, for ever; or a write, since which they are as before it.
   enum class Failure : uint8_t { none, contents, write };
   std::atomic<Failure> failed{Failure::none};

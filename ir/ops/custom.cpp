@@ -9,32 +9,27 @@
 namespace jot::ir {
 namespace {
 
-const Graph& body_of(AttrView a) { return a.region(Key::body); }
-Graph own_body(AttrView a, const RuleContext&) { return body_of(a); }
+// ---- checkpoint(x...): its derivative computes what it needs anew, in a body of its own, when the cotangents are
+// there
 
-void infer_body(const InferContext& c, std::vector<Type>& results) {
-  const GraphData& g = body_of(c.attrs).data();
-  expect_pure(c, "the body", body_of(c.attrs));
-  expect_types(c, "parameters of the body", c.operands, types_of(g, g.inputs()));
-  if (g.outputs().empty()) c.shape_error("expected at least one result");
-  for (Value o : g.outputs()) results.push_back(g.type(o));
+void infer_checkpoint(const InferContext& c, std::vector<Type>& results) {
+  infer_body(c, results);
+  if (int64_t n = c.attrs.integer(Key::waits); n < 0 || n > static_cast<int64_t>(c.operands.size()))
+    c.shape_error("expected at most as many operands that are waited for as there are, got " + std::to_string(n));
 }
 
-void evaluate_body(const EvalContext& c) {
-  std::vector<const void*> inputs;
-  std::vector<void*> outputs;
-  for (const Array& a : c.operands) inputs.push_back(a.data);
-  for (std::byte* out : c.outs) outputs.push_back(out);
-  c.evaluate(rules(c.attrs.op()).body(c.attrs, *c.regions), inputs, outputs);
+Graph body_of_checkpoint(AttrView a, const RuleContext& regions) {
+  const GraphData& g = body_of(a).data();
+  auto waits = static_cast<size_t>(a.integer(Key::waits));
+  if (waits == 0) return body_of(a);
+  Builder b(g.name());
+  std::vector<Value> args;
+  for (Value v : g.inputs()) args.push_back(b.param(g.type(v)));
+  const std::vector<Value> awaited(args.end() - static_cast<std::ptrdiff_t>(waits), args.end());
+  for (size_t i = 0; i + waits < args.size(); ++i)
+    args[i] = b.emit(Op::after_op, joined(std::span(&args[i], 1), awaited));
+  return b.finish(regions.inlined(b, body_of(a), args));
 }
-
-std::vector<Value> joined(std::span<const Value> a, std::span<const Value> b) {
-  std::vector<Value> all(a.begin(), a.end());
-  all.insert(all.end(), b.begin(), b.end());
-  return all;
-}
-
-// ---- checkpoint(x...): its derivative computes what it needs anew, in a body of its own
 
 // (primals, tangents of the active ones) -> tangents of the active results
 Graph tangent_body(const JvpContext& c, const RuleContext::Split& split, std::span<const uint8_t> active) {
@@ -58,7 +53,7 @@ void jvp_checkpoint(const JvpContext& c, std::span<Value> tangents) {
   }
   RuleContext::Split split = c.regions.split(body_of(c.attrs), active, c.zeros);
   if (std::ranges::find(split.active_results, 1) == split.active_results.end()) return;
-  Value next = c.b.emit(c.op, operands, Attrs().add(tangent_body(c, split, active)));
+  Value next = c.b.emit(c.op, operands, Attrs().add(tangent_body(c, split, active)).add(int64_t{0}));
   for (size_t k = 0; k < tangents.size(); ++k)
     if (split.active_results[k]) tangents[k] = next++;
 }
@@ -70,13 +65,15 @@ void transpose_checkpoint(const TransposeContext& c) {
     linear.push_back(c.linear(i));
     if (!c.linear(i)) operands.push_back(c.operands[i]);
   }
+  const size_t known = operands.size();
   for (Value ct : c.cts) {
     has_ct.push_back(ct != kNoValue);
     if (ct != kNoValue) operands.push_back(ct);
   }
   RuleContext::Transposed t = c.regions.transposed(body_of(c.attrs), linear, has_ct);
   if (std::ranges::find(t.connected, 1) == t.connected.end()) return;
-  Value next = c.b.emit(c.op, operands, Attrs().add(t.graph));
+  auto waits = static_cast<int64_t>(operands.size() - known);
+  Value next = c.b.emit(c.op, operands, Attrs().add(t.graph).add(waits));
   for (size_t i = 0, k = 0; i < linear.size(); ++i)
     if (linear[i] && t.connected[k++]) c.cotangents[i] = next++;
 }
@@ -84,7 +81,7 @@ void transpose_checkpoint(const TransposeContext& c) {
 void batch_checkpoint(const BatchContext& c, std::span<Value> results, std::span<bool> batched) {
   const std::vector<uint8_t> lanes(c.batched.begin(), c.batched.end());
   RuleContext::Batch body = c.regions.batched(body_of(c.attrs), lanes, c.size, c.randomness, {});
-  Value next = c.b.emit(c.op, c.operands, Attrs().add(body.graph));
+  Value next = c.b.emit(c.op, c.operands, Attrs().add(body.graph).add(c.attrs.integer(Key::waits)));
   for (size_t k = 0; k < results.size(); ++k) {
     results[k] = next++;
     batched[k] = body.results_batched[k] != 0;
@@ -93,7 +90,9 @@ void batch_checkpoint(const BatchContext& c, std::span<Value> results, std::span
 
 Trimmed trim_checkpoint(const TrimContext& c) {
   Trimmed result{{}, needed_inputs(body_of(c.attrs), c.used), {c.used.begin(), c.used.end()}};
+  auto awaited = std::span(result.operands).last(static_cast<size_t>(c.attrs.integer(Key::waits)));
   result.attrs = Attrs().add(c.regions.part(body_of(c.attrs), c.used, result.operands));
+  result.attrs.add(int64_t{std::ranges::count(awaited, 1)});
   return result;
 }
 
@@ -302,13 +301,13 @@ void batch_pushforward(const BatchContext& c, std::span<Value> results, std::spa
 
 void define_custom(RuleTable& table) {
   constexpr auto by_rule = none("its rule is inlined before");
-  table.define(Op::checkpoint_op, {.infer = infer_body,
+  table.define(Op::checkpoint_op, {.infer = infer_checkpoint,
                                    .eval = evaluate_body,
                                    .jvp = jvp_checkpoint,
                                    .transpose = transpose_checkpoint,
                                    .batch = batch_checkpoint,
                                    .trim = trim_checkpoint,
-                                   .body = own_body});
+                                   .body = body_of_checkpoint});
   table.define(Op::custom_jvp_op, {.infer = infer_custom_jvp,
                                    .eval = evaluate_body,
                                    .jvp = jvp_custom_jvp,

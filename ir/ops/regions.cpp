@@ -33,6 +33,28 @@ void expect_pure(const InferContext& c, const std::string& what, const Graph& re
   if (!region.pure() || !region.data().writebacks().empty()) c.shape_error(what + " has effects; functionalize it");
 }
 
+void infer_body(const InferContext& c, std::vector<Type>& results) {
+  const GraphData& g = body_of(c.attrs).data();
+  expect_pure(c, "the body", body_of(c.attrs));
+  expect_types(c, "parameters of the body", c.operands, types_of(g, g.inputs()));
+  if (g.outputs().empty()) c.shape_error("expected at least one result");
+  for (Value o : g.outputs()) results.push_back(g.type(o));
+}
+
+void evaluate_body(const EvalContext& c) {
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+  for (const Array& a : c.operands) inputs.push_back(a.data);
+  for (std::byte* out : c.outs) outputs.push_back(out);
+  c.evaluate(rules(c.attrs.op()).body(c.attrs, *c.regions), inputs, outputs);
+}
+
+std::vector<Value> joined(std::span<const Value> a, std::span<const Value> b) {
+  std::vector<Value> all(a.begin(), a.end());
+  all.insert(all.end(), b.begin(), b.end());
+  return all;
+}
+
 std::vector<Value> params(Builder& b, std::span<const Type> types) {
   std::vector<Value> result;
   for (const Type& t : types) result.push_back(b.param(t));

@@ -24,8 +24,15 @@ inline void copy_bytes(void* to, const void* from, size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
 
+// ---- ops that run as their body
+inline const Graph& body_of(AttrView a) { return a.region(Key::body); }
+inline Graph own_body(AttrView a, const RuleContext&) { return body_of(a); }
+void infer_body(const InferContext& c, std::vector<Type>& results);
+void evaluate_body(const EvalContext& c);
+
 // ---- building regions
 std::vector<Value> params(Builder& b, std::span<const Type> types);
+std::vector<Value> joined(std::span<const Value> a, std::span<const Value> b);
 
 // Sets a flag; whether it was not yet.
 inline bool raised(uint8_t& flag) { return std::exchange(flag, 1) == 0; }

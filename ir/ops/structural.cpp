@@ -337,6 +337,19 @@ Type infer_copy(const InferContext& c) {
 
 void transpose_copy(const TransposeContext& c) { c.cotangents[0] = c.ct; }
 
+Type infer_after(const InferContext& c) {
+  if (c.operands.empty()) c.shape_error("expected an operand");
+  return *c.operands[0];
+}
+Value jvp_after(const JvpContext& c) { return c.tangents[0]; }
+void transpose_after(const TransposeContext& c) {
+  if (c.linear(0)) c.cotangents[0] = c.ct;
+}
+void batch_after(const BatchContext& c, std::span<Value> results, std::span<bool> batched) {
+  results[0] = c.b.emit(c.op, c.operands);
+  batched[0] = c.batched[0];
+}
+
 Type infer_fill(const InferContext& c) {
   expect_same_dtype(c, 0, 1);
   if (!c.shape(1).empty()) c.shape_error("the value must be 0-d, got " + to_string(c.shape(1)));
@@ -367,6 +380,9 @@ void define_structural(RuleTable& table) {
   table.define(Op::diag_embed_op,
                movement(infer_diag_embed, assembled(map_diag_embed), transpose_diag_embed, batch_diag_embed));
   table.define(Op::copy_op, movement(infer_copy, regroup, transpose_copy, structured<batch_elementwise>));
+  Rules after = movement(infer_after, regroup, transpose_after, batch_after);
+  after.jvp = jvp_after;
+  table.define(Op::after_op, after);
   Rules stop = movement(infer_same, regroup, nullptr, batch_elementwise);
   stop.jvp = jvp_zero;
   stop.transpose = none("its tangent is zero");

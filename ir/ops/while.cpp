@@ -19,7 +19,11 @@ namespace {
 
 struct Stages {
   explicit Stages(AttrView a)
-      : attrs(a), consts(static_cast<size_t>(a.integer(Key::consts))), max_steps(a.integer(Key::max_steps)) {
+      : attrs(a),
+        consts(static_cast<size_t>(a.integer(Key::consts))),
+        max_steps(a.integer(Key::max_steps)),
+        length(a.integer(Key::length)),
+        checkpoints(a.integer(Key::checkpoints)) {
     for (int64_t n : a.ints(Key::states)) starts.push_back(starts.back() + static_cast<size_t>(n));
   }
   size_t size() const { return starts.size() - 1; }
@@ -32,7 +36,7 @@ struct Stages {
 
   AttrView attrs;
   size_t consts;
-  int64_t max_steps;
+  int64_t max_steps, length, checkpoints;
   std::vector<size_t> starts = {0};  // of each stage's states among all
 };
 
@@ -45,14 +49,17 @@ struct NewStages {
     states.push_back(static_cast<int64_t>(count));
     backward.push_back(back);
   }
-  Attrs attrs(const Graph& condition, size_t consts, int64_t max_steps) const {
+  // Bounds as those of `old`; its number of steps, where that is known.
+  Attrs attrs(const Graph& condition, size_t consts, const Stages& old, int64_t length) const {
     return Attrs()
         .add(condition)
         .add(stages)
         .add(states)
         .add(backward)
         .add(static_cast<int64_t>(consts))
-        .add(max_steps);
+        .add(old.max_steps)
+        .add(length)
+        .add(old.checkpoints);
   }
 };
 
@@ -68,6 +75,7 @@ void infer_while(const InferContext& c, std::vector<Type>& results) {
                   std::to_string(c.operands.size()) + " operands");
   Stages s(c.attrs);
   if (s.backward(0)) c.shape_error("the first stage goes forward");
+  if (s.checkpoints < 0) c.shape_error("expected a number of checkpoints, got " + std::to_string(s.checkpoints));
   const GraphData& condition = s.condition().data();
   expect_pure(c, "the condition", s.condition());
   expect_types(c, "parameters of the condition", c.operands.first(s.inputs(0)),
@@ -191,7 +199,7 @@ class WhileJvp {
       next += s_.count(j);
       for (size_t k = 0; k < s_.count(j); ++k) place.push_back(active_[first + k] ? next++ : 0);
     }
-    Value result = c_.b.emit(c_.op, operands, made.attrs(condition(), consts, s_.max_steps));
+    Value result = c_.b.emit(c_.op, operands, made.attrs(condition(), consts, s_, s_.length));
     for (size_t k = 0; k < tangents.size(); ++k)
       if (states[k]) tangents[k] = result + static_cast<Value>(place[k]);
   }
@@ -278,6 +286,9 @@ class WhileTranspose {
         for (size_t k = 0; k < depends.size(); ++k)
           if (depends[k]) grown |= raised(linear_[s_.consts + s_.starts[j] + k]);
       }
+    if (dependent_outputs(s_.condition(), std::span(linear_).first(s_.inputs(0)))[0])
+      throw TransformError("[while_loop] cannot be transposed: its condition depends on what it is to be linear in" +
+                           at(c.b.location()));
   }
 
   void run() {
@@ -305,7 +316,7 @@ class WhileTranspose {
       made.add(transposed_stage(order), operands.size() - before, !s_.backward(j));
     }
     if (order.empty()) return;
-    Value next = c_.b.emit(c_.op, operands, made.attrs(known_condition(), consts, s_.max_steps)) +
+    Value next = c_.b.emit(c_.op, operands, made.attrs(known_condition(), consts, s_, s_.length)) +
                  static_cast<Value>(known_states);
     for (size_t j : order) {
       for (size_t k = s_.starts[j]; k < s_.starts[j + 1]; ++k) {
@@ -439,8 +450,8 @@ class WhileBatch {
     NewStages made;
     for (size_t j = 0; j < s_.size(); ++j)
       made.add(masked_ ? masked_stage(j) : stages_[j].graph, s_.count(j) + (masked_ && j == 0), s_.backward(j));
-    Value next =
-        c_.b.emit(c_.op, operands, made.attrs(masked_ ? any_live() : condition_.graph, s_.consts, s_.max_steps));
+    Value next = c_.b.emit(
+        c_.op, operands, made.attrs(masked_ ? any_live() : condition_.graph, s_.consts, s_, masked_ ? -1 : s_.length));
     for (size_t k = 0; k < results.size(); ++k) {
       if (masked_ && k == s_.starts[1]) ++next;
       batched[k] = lanes_[s_.consts + k] != 0;
@@ -556,7 +567,7 @@ Trimmed trim_while(const TrimContext& c) {
     made.add(c.regions.part(s.stage(j), own, operands.first(s.inputs(j))), count(own), s.backward(j));
   }
   result.attrs = made.attrs(c.regions.part(s.condition(), truth, operands.first(s.inputs(0))),
-                            count(operands.first(s.consts)), s.max_steps);
+                            count(operands.first(s.consts)), s, s.length);
   return result;
 }
 

@@ -165,6 +165,7 @@ TEST_CASE("Rows: the graph verifies, and its text form is read back") {
   for_each_row([](const Row& row, std::mt19937&) {
     Graph g = graph_of(row);
     verify(g);
+    if (row.op == Op::host_call_op) return;  // text does not have the host's code
     CHECK(parse(to_text(g)) == g);
   });
 }

@@ -1,6 +1,9 @@
 #include "tests/ops/rows.h"
 
 #include <array>
+#include <memory>
+
+#include "ir/host.h"
 
 namespace jot::test {
 
@@ -168,6 +171,7 @@ void structural(Table& t) {
   diag_embed("empty", {0}, 0);
 
   t.add(Op::copy_op, "", {f({3})}, [](Builder& b, Values x) { return b.emit(Op::copy_op, {x[0]}); });
+  t.add(Op::after_op, "", {f({3}), f({2})}, [](Builder& b, Values x) { return b.emit(Op::after_op, {x[0], x[1]}); });
   t.add(
       Op::stop_gradient_op, "", {f({3})},
       [](Builder& b, Values x) { return build::mul(b, x[0], b.emit(Op::stop_gradient_op, {x[0]})); }, 0);
@@ -476,6 +480,19 @@ Graph region(std::span<const Type> types, const std::function<std::vector<Value>
   return b.finish(body(b, params));
 }
 
+// (i64[3], i64[]) -> their sum
+class HostSum final : public HostFunction {
+ public:
+  std::string name() const override { return "sum"; }
+  void call(std::span<const void* const> inputs, std::span<void* const> outputs) const override {
+    for (size_t i = 0; i < 3; ++i)
+      static_cast<int64_t*>(outputs[0])[i] =
+          static_cast<const int64_t*>(inputs[0])[i] + *static_cast<const int64_t*>(inputs[1]);
+  }
+  uint64_t hash() const override { return 1; }
+  bool equal(const HostFunction&) const override { return true; }
+};
+
 void control(Table& t) {
   t.add(Op::cond_op, "two results", {i64s({}, -1, 3), f({3}), f({3})}, [](Builder& b, Values x) {
     std::vector<Type> types = {b.type(x[1]), b.type(x[2])};
@@ -545,7 +562,7 @@ void control(Table& t) {
   t.add(Op::checkpoint_op, "a body", {f({3}), f({3})}, [=](Builder& b, Values x) {
     const std::vector<Type> types = {b.type(x[0]), b.type(x[1])};
     Graph body = region(types, [=](Builder& r, Values y) { return std::vector<Value>{body_of(r, y), y[1]}; });
-    Value first = b.emit(Op::checkpoint_op, x, Attrs().add(body));
+    Value first = b.emit(Op::checkpoint_op, x, Attrs().add(body).add(int64_t{0}));
     return build::mul(b, first, first + 1);
   });
   t.add(Op::custom_jvp_op, "the derivative", {f({3}), f({3})}, [=](Builder& b, Values x) {
@@ -573,6 +590,44 @@ void control(Table& t) {
       return std::vector<Value>{build::mul(r, build::unary(r, Op::cos_op, y[0]), y[1])};
     });
     return b.emit(Op::pushforward_op, x, Attrs().add(backward).add(int64_t{1}));
+  });
+  t.add(
+      Op::host_call_op, "", {i64s({3}, -9, 9), i64s({}, -9, 9)},
+      [](Builder& b, Values x) {
+        Builder r("sum");
+        for (Value v : x) r.param(b.type(v));
+        Value type = build::zeros(r, b.type(x[0]));
+        Graph sum = r.finish_host({&type, 1}, std::make_shared<const HostSum>());
+        Value order = build::zeros(b, {DType::u8, false, Shape{0}});
+        return b.emit(Op::host_call_op, {order, x[0], x[1]}, Attrs().add(sum)) + 1;
+      },
+      0);
+  // Solutions that are written down: of (2 + p) x = b, with and without a transposed one, and of x^2 = p.
+  for (bool given : {false, true})
+    t.add(Op::linear_solve_op, given ? "a transposed solve" : "", {f({3}, 0.2, 1), f({3})}, [=](Builder& b, Values x) {
+      const std::vector<Type> types(2, b.type(x[0]));
+      auto factor = [](Builder& r, Value p) { return build::add(r, p, build::constant(r, r.dtype(p), {3}, 2)); };
+      Graph matvec =
+          region(types, [=](Builder& r, Values y) { return std::vector<Value>{build::mul(r, factor(r, y[0]), y[1])}; });
+      Graph solve =
+          region(types, [=](Builder& r, Values y) { return std::vector<Value>{build::div(r, y[1], factor(r, y[0]))}; });
+      std::vector<Graph> transposes;
+      if (given) transposes.push_back(solve);
+      return b.emit(Op::linear_solve_op, x, Attrs().add(solve).add(matvec).add(transposes).add(int64_t{1}));
+    });
+  t.add(Op::custom_root_op, "of a number", {f({3}, 0.5, 2), f({3})}, [](Builder& b, Values x) {
+    const std::vector<Type> types(2, b.type(x[0])), three(3, types[0]);
+    Graph body =
+        region(types, [](Builder& r, Values y) { return std::vector<Value>{build::unary(r, Op::sqrt_op, y[0])}; });
+    Graph equation = region(
+        types, [](Builder& r, Values y) { return std::vector<Value>{build::sub(r, build::mul(r, y[1], y[1]), y[0])}; });
+    Graph matvec = region(
+        three, [](Builder& r, Values y) { return std::vector<Value>{build::mul(r, build::scale(r, y[1], 2), y[2])}; });
+    Graph solve = region(
+        three, [](Builder& r, Values y) { return std::vector<Value>{build::div(r, y[2], build::scale(r, y[1], 2))}; });
+    Attrs attrs;
+    attrs.add(body).add(equation).add(matvec).add(solve).add(std::vector<Graph>{}).add(int64_t{1});
+    return b.emit(Op::custom_root_op, x, attrs);
   });
   // While a sum of squares is small; in each lane for as long as it takes there.
   t.add(Op::while_op, "a constant and two states", {f({2}), f({2}), f({})}, [](Builder& b, Values x) {

@@ -134,6 +134,9 @@ TEST_CASE("a checkpoint keeps its arguments and computes the rest again") {
   };
   Tensor x = randn({512, 32}, f64);
   CHECK_NEAR_TO(grad(stack_of(true))(x), grad(stack_of(false))(x), 1e-12);
+  // It is computed when its cotangent is there, and not before: its values do not wait for that in memory.
+  auto arena = [&](bool checkpoints) { return compile(grad(stack_of(checkpoints)), x).stats().arena_bytes; };
+  CHECK(2 * arena(true) <= arena(false));
   // What is computed again stays apart in the graph.
   auto products = [&](bool checkpoints) {
     std::string text = to_text(optimize(trace(grad(stack_of(checkpoints)), x)));

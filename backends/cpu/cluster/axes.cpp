@@ -22,6 +22,7 @@ template <class F>
 void for_each_moved_tie(const GraphData& g, Value v, size_t i, const Movement& m, F f) {
   const Shape &from = g.shape(g.operand(v, i)), &to = g.shape(v);
   if (m.moves == Moves::regroup) {
+    if (i > 0) return;  // what an `after` waits for
     for (const ReshapeGroup& group : reshape_groups(from, to))
       if (group.single()) f(group.from_begin, group.to_begin);
     return;

@@ -4,6 +4,7 @@
 //   nest,
 //     from other loop indices, from a reduction over all loops;
 //   - else it does not fall, and where it stays both are of one cluster;
+//   - it rises from what an `after` waits for to who reads through it;
 //   - there is no edge from a value without loops that the user computes for itself. What that needs from memory lies
 //     below ready_, and ready_ is at most the level of who computes it.
 // So between two units the level rises along every edge: no path leads back. Sinking raises a node to at most the
@@ -42,6 +43,8 @@ class Clusterer {
     root_.assign(n, kNoValue);
     path_.assign(n, 1);
     first_edge_.assign(n, 0);
+    num_edges_.assign(n, 0);
+    waits_.assign(n, kNoValue);
     edges_.reserve(2 * size_t{n});
     set_.assign(n, 0);
     home_.assign(n, 0);
@@ -265,22 +268,35 @@ class Clusterer {
 
   // The edge from an operand of a member or routine, seen through views: where the value comes from.
   struct Edge {
-    Value root;      // kNoValue: a source
-    Role role;       // of the root
-    bool preserved;  // an element depends on the same loop indices of the root
+    Value root;        // kNoValue: a source
+    Role role;         // of the root
+    bool preserved;    // an element depends on the same loop indices of the root
+    bool read = true;  // false: it only has to be there first
     bool in_kernel() const { return role == Role::kernel; }
     bool is_memory() const { return role == Role::routine; }
   };
   Edge edge(Value root, bool preserved) const {
     return {root, root == kNoValue ? Role::source : c_.role[root], preserved};
   }
-  std::span<const Edge> edges(Value v) const { return {edges_.data() + first_edge_[v], g_.operands(v).size()}; }
+  std::span<const Edge> edges(Value v) const { return {edges_.data() + first_edge_[v], num_edges_[v]}; }
+  // What must be there before v is read, behind views.
+  template <class F>
+  void each_awaited(Value v, F f) const {
+    for (Value w = waits_[v]; w != kNoValue; w = waits_[g_.operand(w, 0)])
+      for (Value before : g_.operands(w).subspan(1)) f(c_.root(before));
+  }
   void find_edges(Value v) {
     first_edge_[v] = static_cast<uint32_t>(edges_.size());
     bool routine = c_.role[v] == Role::routine, direct = !moves_one(g_.op(v)) || c_.follows[v];
     for (Value o : g_.operands(v))
       edges_.push_back(routine ? edge(c_.root(o), false) : edge(root_[o], direct && path_[o]));
     if (!routine && g_.op(v) == Op::gather_op) edges_[first_edge_[v]] = edge(c_.root(g_.operand(v, 0)), false);
+    for (Value o : g_.operands(v))
+      each_awaited(o, [&](Value before) {
+        edges_.push_back(edge(before, false));
+        edges_.back().read = false;
+      });
+    num_edges_[v] = static_cast<uint32_t>(edges_.size()) - first_edge_[v];
   }
   bool can_inline(Value root) const { return size_[root] != 0 && size_[root] <= kInlineSize; }
 
@@ -295,6 +311,7 @@ class Clusterer {
         case Role::view:
           root_[v] = root_[g_.operand(v, 0)];
           path_[v] = path_[g_.operand(v, 0)] && c_.follows[v];
+          waits_[v] = g_.op(v) == Op::after_op ? v : waits_[g_.operand(v, 0)];
           break;
         case Role::kernel:
           root_[v] = v;
@@ -421,10 +438,18 @@ class Clusterer {
   void find_needed() {
     live_.assign(g_.size(), 0);
     inlined_.assign(g_.size(), 0);
-    for (Value v : g_.outputs()) need_stored(c_.storage(v));
+    // What is waited for may be a call of the host.
+    auto need_call = [&](Value root) {
+      if (c_.role[root] == Role::routine) need_stored(root);
+    };
+    for (Value v : g_.outputs()) {
+      need_stored(c_.storage(v));
+      each_awaited(v, need_call);
+    }
     for (Value v = g_.size(); v-- > 0;) {
       if (c_.role[v] == Role::routine && live_[v])
-        for (Edge e : edges(v)) need_stored(e.root);
+        for (Edge e : edges(v))
+          if (e.read || e.is_memory()) need_stored(e.root);
       if (c_.role[v] != Role::kernel) continue;
       for (Edge e : edges(v)) {
         if (live_[v]) need(e, v);
@@ -438,6 +463,7 @@ class Clusterer {
   }
   void need(Edge e, Value v) {
     if (e.is_memory()) need_stored(e.root);
+    if (!e.read) return;
     if (!e.in_kernel()) return;
     if (e.preserved && same_cluster(e.root, v) && c_.reduction[e.root] != Reduction::full)
       live_[e.root] = 1;
@@ -448,6 +474,7 @@ class Clusterer {
   }
   bool inlines(Edge e, Value v) const { return e.preserved && home_[e.root] != home_[v] && can_inline(e.root); }
   void need_inlined(Edge e) {
+    if (!e.read && !e.is_memory()) return;
     if (e.in_kernel() && e.preserved && can_inline(e.root))
       inlined_[e.root] = 1;
     else
@@ -552,7 +579,7 @@ class Clusterer {
     auto visit = [&](Value v, bool inlined) {
       for (Edge e : edges(v)) {
         Value root = e.root;
-        if (root == kNoValue) continue;
+        if (root == kNoValue || !e.read) continue;
         if (c_.role[root] != Role::input && (units.of_node[root] == u || !c_.stored[root])) continue;
         bool anew = inlined ? e.preserved && can_inline(root) : inlines(e, v);
         if (c_.role[v] != Role::kernel || !e.in_kernel() || !anew) f(root);
@@ -561,6 +588,19 @@ class Clusterer {
     if (!units.all[u].is_cluster) return visit(units.all[u].index, false);
     for (Value v : c_.clusters[units.all[u].index].members) visit(v, false);
     for (Value v : c_.clusters[units.all[u].index].inlined) visit(v, true);
+  }
+
+  // Calls f(unit) for those that must have run before a unit though it reads nothing of theirs.
+  template <class F>
+  void for_each_awaited(const Units& units, uint32_t u, F f) const {
+    auto visit = [&](Value v) {
+      for (Edge e : edges(v))
+        if (!e.read && e.root != kNoValue && units.of_node[e.root] != kNothing && units.of_node[e.root] != u)
+          f(units.of_node[e.root]);
+    };
+    if (!units.all[u].is_cluster) return visit(units.all[u].index);
+    for (Value v : c_.clusters[units.all[u].index].members) visit(v);
+    for (Value v : c_.clusters[units.all[u].index].inlined) visit(v);
   }
 
   // The memory in which a unit might work, if nobody else needs it any more.
@@ -581,6 +621,10 @@ class Clusterer {
         ++reads[root];
         if (units.of_node[root] == kNothing) return;
         before.emplace_back(units.of_node[root], u);
+        ++waits[u];
+      });
+      for_each_awaited(units, u, [&](uint32_t first) {
+        before.emplace_back(first, u);
         ++waits[u];
       });
       if (Value m = updated_by(units.all[u]); m != kNoValue) updates.emplace_back(m, u);
@@ -627,7 +671,8 @@ class Clusterer {
   std::vector<Value> root_;      // the value behind a chain of views
   std::vector<uint8_t> path_;    // all views of the chain keep the loop indices
   std::vector<Edge> edges_;      // of members and routines
-  std::vector<uint32_t> first_edge_;
+  std::vector<uint32_t> first_edge_, num_edges_;
+  std::vector<Value> waits_;  // of views: the last `after` among them
   std::map<std::vector<Axis>, Set> sets_;
   std::vector<std::vector<Axis>> set_loops_;
   std::vector<Axis> loops_;

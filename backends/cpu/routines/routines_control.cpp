@@ -1,7 +1,8 @@
-// Ops with regions: each region is compiled to an engine of its own.
+// Ops with regions: each region is compiled to an engine of its own, or is the user's own code.
 #include <algorithm>
 
 #include "backends/cpu/routines/routine_parts.h"
+#include "ir/host.h"
 
 namespace jot::cpu {
 namespace {
@@ -21,7 +22,27 @@ class Cond final : public Routine {
   }
 };
 
+class HostCall final : public Routine {
+ public:
+  HostCall(const ir::Graph& region, Location location) : region_(region), location_(location) {}
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
+    run_results(operands, {&out, 1}, scratch, error);
+  }
+  void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte*,
+                   KernelError&) const override {
+    ir::call_host(region_, operands.subspan(1), outs.subspan(1), location_);
+  }
+
+ private:
+  ir::Graph region_;
+  Location location_;
+};
+
 }  // namespace
+
+std::unique_ptr<const Routine> make_host_call(const RoutineContext& c) {
+  return std::make_unique<HostCall>(c.g.attrs(c.v).region(Key::body), c.g.location(c.v));
+}
 
 std::unique_ptr<const Routine> make_cond(const RoutineContext& c) {
   auto r = std::make_unique<Cond>();

@@ -3,8 +3,10 @@
 // the engine can update it in place; else it changes between two buffers.
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
 #include "backends/buffer.h"
+#include "backends/cpu/routines/checkpoint_schedule.h"
 #include "backends/cpu/routines/loop_kernel.h"
 #include "backends/cpu/routines/routine_parts.h"
 #include "ir/ops/regions.h"
@@ -217,12 +219,17 @@ class WhileKernel final : public Routine {
   int64_t error_code_ = 1, max_steps_ = -1, first_scratch_ = 0;
 };
 
-// A stack for each stage but the last: memory that grows, of one run at a time, kept for the next.
-using Stacks = std::vector<std::vector<std::byte>>;
+// A stack for each stage but the last: memory that grows, of one run at a time, kept for the next. Where few states of
+// the first stage are kept its own is empty.
+struct Stacks {
+  Stacks(size_t stages, int64_t checkpoints) : of_stage(stages), schedule(checkpoints) {}
+  std::vector<std::vector<std::byte>> of_stage;
+  CheckpointSchedule schedule;
+};
 
 class StackPool {
  public:
-  explicit StackPool(size_t stages) : stages_(stages) {}
+  StackPool(size_t stages, int64_t checkpoints) : stages_(stages), checkpoints_(checkpoints) {}
 
   class Borrowed {
    public:
@@ -243,19 +250,24 @@ class StackPool {
  private:
   std::unique_ptr<Stacks> take() {
     std::lock_guard lock(mutex_);
-    if (free_.empty()) return std::make_unique<Stacks>(stages_);
+    if (free_.empty()) return std::make_unique<Stacks>(stages_, checkpoints_);
     std::unique_ptr<Stacks> s = std::move(free_.back());
     free_.pop_back();
     return s;
   }
   size_t stages_;
+  int64_t checkpoints_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Stacks>> free_;
 };
 
 class While final : public Routine {
  public:
-  While(ir::AttrView a, int64_t error_code) : error_code_(error_code), stacks_(a.num_regions(Key::stages) - 1) {
+  While(ir::AttrView a, int64_t error_code)
+      : error_code_(error_code),
+        length_(a.integer(Key::length)),
+        checkpoints_(a.num_regions(Key::stages) > 1 ? a.integer(Key::checkpoints) : 0),
+        stacks_(a.num_regions(Key::stages) - 1, checkpoints_) {
     consts_ = static_cast<size_t>(a.integer(Key::consts));
     max_steps_ = a.integer(Key::max_steps);
     regions.push_back(make_engine(passes::optimize(a.region(Key::condition)), {}));
@@ -276,6 +288,9 @@ class While final : public Routine {
     }
     state_scratch_ = most;
     scratch_bytes = most + 64 + Pointers::bytes(first, first + 1);
+    if (checkpoints_ == 0) return;
+    kept_at_ = scratch_bytes;
+    scratch_bytes += Kept::bytes(stages_[0].states, consts_, checkpoints_);
   }
 
   void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
@@ -284,6 +299,8 @@ class While final : public Routine {
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError& error) const override {
     StackPool::Borrowed stacks(stacks_);
+    std::optional<Kept> kept;
+    if (checkpoints_ > 0) kept.emplace(*this, (*stacks).schedule, operands, scratch + kept_at_);
     int64_t steps = 0;
     for (size_t j = 0; j < stages_.size(); ++j) {
       const Stage& s = stages_[j];
@@ -298,7 +315,7 @@ class While final : public Routine {
         regions[0]->run(p.inputs, {&out, 1});
         p.outputs[own.size()] = holds;
       }
-      StageSteps run(*this, j, *stacks, own, scratch, holds, steps);
+      StageSteps run(*this, j, *stacks, kept ? &*kept : nullptr, own, scratch, holds, steps);
       regions[j + 1]->run_steps(run, p.inputs, p.outputs);
       s.states.settle(run.step > 0, p.outputs.first(own.size()), own);
       if (run.exceeded) {
@@ -319,11 +336,106 @@ class While final : public Routine {
     int64_t frame;  // bytes of its states
   };
 
+  // The states with which the first stage enters its steps where few of them are kept: the others are computed again.
+  class Kept {
+   public:
+    Kept(const While& loop, CheckpointSchedule& schedule, std::span<const void* const> operands, std::byte* memory)
+        : loop_(loop),
+          schedule_(schedule),
+          frames_(memory),
+          work_(memory + loop.checkpoints_ * frame_bytes(states())),
+          scratch_(memory + rounded((loop.checkpoints_ + 1) * frame_bytes(states()))),
+          pointers_(scratch_ + states().scratch_bytes() + 64, loop.consts_ + states().size(), 2 * states().size() + 1),
+          outs_(pointers_.outputs.last(states().size())) {
+      std::ranges::copy(operands.first(loop.consts_), pointers_.inputs.begin());
+      std::byte* at = work_;
+      for (size_t k = 0; k < states().size(); at += packed(states().bytes(k)), ++k) outs_[k] = at;
+      schedule_.start(loop.length_);
+    }
+    static int64_t bytes(const States& states, size_t consts, int64_t checkpoints) {
+      return rounded((checkpoints + 1) * frame_bytes(states)) + states.scratch_bytes() + 64 +
+             Pointers::bytes(consts + states.size(), 2 * states.size() + 1);
+    }
+
+    // Before a step of the first stage: its states.
+    void enter(int64_t step, std::span<const void* const> states) {
+      int64_t slot = schedule_.keep(step);
+      if (slot >= 0) copy(states, frames_ + slot * frame_bytes(this->states()));
+    }
+    // Those before a step, into `inputs`: they stay there until others are asked for.
+    void show(int64_t step, std::span<const void*> inputs) {
+      const std::byte* at = find(step);
+      for (size_t k = 0; k < states().size(); at += packed(states().bytes(k)), ++k) inputs[k] = at;
+    }
+
+   private:
+    // States lie side by side: they may be many and small.
+    static int64_t packed(int64_t bytes) { return (bytes + 7) / 8 * 8; }
+    static int64_t frame_bytes(const States& states) {
+      int64_t bytes = 0;
+      for (size_t k = 0; k < states.size(); ++k) bytes += packed(states.bytes(k));
+      return bytes;
+    }
+    const States& states() const { return loop_.stages_[0].states; }
+    void copy(std::span<const void* const> from, std::byte* to) const {
+      for (size_t k = 0; k < states().size(); to += packed(states().bytes(k)), ++k)
+        ir::copy_bytes(to, from[k], static_cast<size_t>(states().bytes(k)));
+    }
+
+    const std::byte* find(int64_t step) {
+      if (work_step_ < 0 || work_step_ > step) {
+        CheckpointSchedule::Kept from = schedule_.back_to(step);
+        const std::byte* frame = frames_ + from.slot * frame_bytes(states());
+        if (from.step == step) return frame;
+        ir::copy_bytes(work_, frame, static_cast<size_t>(frame_bytes(states())));
+        work_step_ = from.step;
+      }
+      if (work_step_ < step) {
+        Advance steps(*this, step);
+        std::span<void*> outputs = pointers_.outputs.first(states().size() + 1);
+        outputs.back() = scratch_ + states().scratch_bytes();  // whether it goes on, which is known
+        loop_.regions[1]->run_steps(steps, pointers_.inputs, outputs);
+        states().settle(true, outputs.first(states().size()), outs_);
+        work_step_ = step;
+      }
+      return work_;
+    }
+
+    struct Advance final : Steps {
+      Advance(Kept& of, int64_t end) : kept(of), step(of.work_step_), to(end) {}
+      bool next(std::span<const void*> inputs, std::span<void*> outputs) override {
+        if (step == to) return false;
+        bool first = step == kept.work_step_;
+        std::span<const void*> own = inputs.subspan(kept.loop_.consts_);
+        kept.states().turn(first, own, outputs, kept.outs_, kept.scratch_);
+        if (!first) kept.enter(step, own);
+        ++step;
+        return true;
+      }
+      Kept& kept;
+      int64_t step, to;
+    };
+
+    const While& loop_;
+    CheckpointSchedule& schedule_;
+    std::byte *frames_, *work_, *scratch_;
+    Pointers pointers_;
+    std::span<void*> outs_;
+    int64_t work_step_ = -1;  // whose states lie in work_
+  };
+
   // The steps of a stage. All but the last leave the states with which they enter each step on a stack.
   struct StageSteps final : Steps {
-    StageSteps(const While& w, size_t number, Stacks& memory, std::span<void* const> to, std::byte* states_scratch,
-               const uint8_t* condition, int64_t all)
-        : loop(w), j(number), stacks(memory), outs(to), scratch(states_scratch), holds(condition), steps(all) {}
+    StageSteps(const While& w, size_t number, Stacks& memory, Kept* few, std::span<void* const> to,
+               std::byte* states_scratch, const uint8_t* condition, int64_t all)
+        : loop(w),
+          j(number),
+          stacks(memory.of_stage),
+          kept(few),
+          outs(to),
+          scratch(states_scratch),
+          holds(condition),
+          steps(all) {}
 
     bool next(std::span<const void*> inputs, std::span<void*> outputs) override {
       const Stage& s = loop.stages_[j];
@@ -333,14 +445,17 @@ class While final : public Routine {
         return false;
       }
       int64_t at = s.backward ? steps - 1 - step : step;
-      for (size_t i = 0; i < j; ++i) {
+      if (kept && j > 0) kept->show(at, inputs.subspan(loop.consts_));
+      for (size_t i = kept ? 1 : 0; i < j; ++i) {
         const Stage& earlier = loop.stages_[i];
         const std::byte* frame = stacks[i].data() + at * earlier.frame;
         for (size_t k = 0; k < earlier.states.size(); frame += rounded(earlier.states.bytes(k)), ++k)
           inputs[earlier.first + k] = frame;
       }
       s.states.turn(step == 0, inputs.subspan(s.first), outputs, outs, scratch);
-      if (j + 1 < loop.stages_.size() && s.frame > 0) {
+      if (kept && j == 0) {
+        kept->enter(at, inputs.subspan(s.first));
+      } else if (j + 1 < loop.stages_.size() && s.frame > 0) {
         std::vector<std::byte>& stack = stacks[j];
         auto end = static_cast<size_t>((at + 1) * s.frame);
         if (j > 0) end = static_cast<size_t>(steps * s.frame);
@@ -355,7 +470,8 @@ class While final : public Routine {
 
     const While& loop;
     size_t j;
-    Stacks& stacks;
+    std::vector<std::vector<std::byte>>& stacks;
+    Kept* kept;
     std::span<void* const> outs;
     std::byte* scratch;
     const uint8_t* holds;
@@ -364,6 +480,7 @@ class While final : public Routine {
   };
 
   int64_t error_code_, max_steps_ = -1, state_scratch_ = 0;
+  int64_t length_, checkpoints_, kept_at_ = 0;
   size_t consts_ = 0;
   std::vector<Stage> stages_;
   mutable StackPool stacks_;
