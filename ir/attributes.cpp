@@ -16,8 +16,8 @@ constexpr KeyInfo kKeys[] = {
 };
 
 struct Schema {
-  Key keys[8];
-  uint8_t lists[8];  // that the key's value is: 0 for a word
+  Key keys[12];
+  uint8_t lists[12];  // that the key's value is: 0 for a word
   uint8_t size;
   bool regions;
 };

@@ -60,6 +60,8 @@ class AttrView {
   const Graph& region(Key key) const { return region_at(integer(key)); }
   size_t num_regions(Key key) const { return ints(key).size(); }  // of a list
   const Graph& region(Key key, size_t i) const { return region_at(ints(key)[i]); }
+  bool has(Key key) const { return std::ranges::find(schema(op_), key) != schema(op_).end(); }
+  size_t place(Key key) const { return find(key); }  // of the key's first word
   // The positions of all words that stand for regions.
   std::vector<size_t> region_words() const;
 

@@ -310,7 +310,8 @@ Value while_loop(Builder& b, const Graph& condition, const Graph& body, size_t c
                     .add(static_cast<int64_t>(consts))
                     .add(max_steps)
                     .add(length)
-                    .add(checkpoints));
+                    .add(checkpoints)
+                    .add(std::vector<int64_t>{}));
 }
 
 Value reduce(Builder& b, Op op, Value x, Ints dims) {

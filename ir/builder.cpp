@@ -342,6 +342,9 @@ Graph Builder::finish(std::span<const Value> outputs, std::span<const uint32_t> 
   return g;
 }
 
+uint32_t Builder::origin() const { return state_->origin; }
+void Builder::set_origin(uint32_t origin) { state_->origin = origin; }
+
 Graph Builder::finish_host(std::span<const Value> outputs, std::shared_ptr<const HostFunction> host) & {
   leave_precedent();
   graph_->host_ = std::move(host);

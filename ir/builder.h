@@ -43,6 +43,9 @@ class Builder {
   void set_call(const Call& call);
   void set_origin_of(const GraphData& from, Value node);
   Location location() const;
+  // Both of them and the call, of a builder that follows nothing: to be set again.
+  uint32_t origin() const;
+  void set_origin(uint32_t origin);
 
   // Makes room for this many more nodes.
   void reserve(size_t nodes);

@@ -73,9 +73,17 @@ struct FaultContext {
   // -1 where the fault is in all lanes.
   std::string text(const std::string& what, Ints lanes) const;
 };
+// Where `live`, a bool[], is false the operands are to be such that nothing is at fault.
+struct GuardContext {
+  Builder& b;
+  AttrView attrs;
+  std::span<Value> operands;
+  Value live;
+};
 struct FaultRules {
   int64_t (*kinds)(AttrView) = nullptr;          // of fault; null: none
   void (*raise)(const FaultContext&) = nullptr;  // always throws
+  void (*guard)(const GuardContext&) = nullptr;
 };
 // How many kinds of fault the data of node v may have.
 int64_t fault_kinds(const GraphData& g, Value v);
@@ -193,6 +201,10 @@ class RuleContext {
   };
   virtual Batch batched(const Graph& region, std::span<const uint8_t> batched, int64_t size, Randomness randomness,
                         std::span<const uint8_t> with_lanes) const = 0;
+
+  // The region with a further parameter at this position, a bool[]: while it is false nothing in the region is at
+  // fault, and its results mean nothing.
+  virtual Graph guarded(const Graph& region, size_t position) const = 0;
 
   // Equal, without what is not needed.
   virtual Graph simplified(const Graph& region) const = 0;

@@ -3,6 +3,7 @@
 #include "ir/build.h"
 #include "passes/batch.h"
 #include "passes/dce.h"
+#include "passes/guard.h"
 #include "passes/inline.h"
 #include "passes/simplify.h"
 #include "passes/transforms.h"
@@ -18,7 +19,10 @@ namespace {
 class RegionPasses final : public RuleContext {
  public:
   std::vector<Value> inlined(Builder& b, const Graph& region, std::span<const Value> args) const override {
-    return inline_graph(b, region.data(), args);
+    const uint32_t origin = b.origin();  // of the op whose rule asks
+    std::vector<Value> results = inline_graph(b, region.data(), args);
+    b.set_origin(origin);
+    return results;
   }
 
   Split split(const Graph& region, std::span<const uint8_t> active, Zeros zeros) const override {
@@ -62,6 +66,8 @@ class RegionPasses final : public RuleContext {
       }
     return {simplify(b.finish(made.values)), std::move(made.batched)};
   }
+
+  Graph guarded(const Graph& region, size_t position) const override { return guard(region, position); }
 
   Graph simplified(const Graph& region) const override { return dce(simplify(region)); }
 

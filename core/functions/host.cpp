@@ -76,8 +76,8 @@ class RecordedHost final : public ir::HostFunction {
   std::string name() const override { return api_; }
   uint64_t hash() const override { return code_->hash(); }
   bool equal(const HostFunction& other) const override {
-    auto& o = static_cast<const RecordedHost&>(other);
-    return api_ == o.api_ && args_ == o.args_ && results_ == o.results_ && code_->equal(*o.code_);
+    auto* o = dynamic_cast<const RecordedHost*>(&other);
+    return o && api_ == o->api_ && args_ == o->args_ && results_ == o->results_ && code_->equal(*o->code_);
   }
 
   void call(std::span<const void* const> inputs, std::span<void* const> outputs) const override {

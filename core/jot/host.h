@@ -127,7 +127,8 @@ Types host_call(F&& fn, const Types& types, const A&... x) {
 
 // Prints the format with the values in the places of its {} ({{ and }} are braces), and a new line, whenever the
 // function that has it runs: under jit, in loops and branches, once for each lane of a vmap, in order. Values are
-// tensors and numbers. Derivatives do not print again; what custom rules and checkpoints leave out is not printed.
+// tensors and numbers. Derivatives do not print again, but where a checkpoint is computed again; what rules of
+// custom functions leave out is not printed.
 template <class... A>
 void debug_print(Format format, const A&... values) {
   detail::PrintFormat text(format.text, sizeof...(A), format.at);

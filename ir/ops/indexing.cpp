@@ -146,6 +146,12 @@ Type infer_scatter(const InferContext& c) {
 
 // ---- faults
 
+// The first place of an axis is in range, if any is.
+void guard_indices(const GuardContext& c) {
+  Value& indices = c.operands[1];
+  indices = build::where(c.b, c.live, indices, build::zeros_like(c.b, indices));
+}
+
 int64_t index_faults(AttrView a) {
   return a.mode() == IndexMode::check ? static_cast<int64_t>(a.ints(Key::index_map).size()) : 0;
 }
@@ -471,7 +477,7 @@ void define_indexing(RuleTable& table) {
   table.define(Op::dynamic_update_slice_op, linear(infer_dynamic_update_slice, evaluate_dynamic_update_slice,
                                                    transpose_dynamic_update_slice, batch_dynamic_update_slice));
   auto indexing = [&](Op op, Rules rules) {
-    rules.faults = {index_faults, index_out_of_range};
+    rules.faults = {index_faults, index_out_of_range, guard_indices};
     table.define(op, rules);
   };
   indexing(Op::gather_op, linear(infer_gather, evaluate_gather, transpose_gather, batch_gather));

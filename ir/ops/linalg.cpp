@@ -199,6 +199,15 @@ void jvp_cholesky(const JvpContext& c, std::span<Value> tangents) {
 }
 
 int64_t cholesky_faults(AttrView) { return 1; }
+void guard_cholesky(const GuardContext& c) {
+  Value& a = c.operands[0];
+  const Shape shape = c.b.shape(a);
+  auto place = [&](size_t from_end) {
+    return build::iota(c.b, DType::i64, shape, static_cast<int64_t>(shape.size() - from_end));
+  };
+  Value unit = build::convert(c.b, build::compare(c.b, place(1), place(2), Direction::eq), c.b.dtype(a));
+  a = build::where(c.b, c.live, a, unit);
+}
 
 void not_positive_definite(const FaultContext& c) {
   const Shape batch = batch_of(c.shape(0));
@@ -225,7 +234,7 @@ void define_linalg(RuleTable& table) {
   table.define(Op::triangular_solve_op, {infer_triangular_solve, evaluate_triangular_solve, jvp_triangular_solve,
                                          transpose_triangular_solve, batch_triangular_solve});
   Rules cholesky = {infer_cholesky, evaluate_cholesky, jvp_cholesky, kNotLinear, batch_cholesky};
-  cholesky.faults = {cholesky_faults, not_positive_definite};
+  cholesky.faults = {cholesky_faults, not_positive_definite, guard_cholesky};
   table.define(Op::cholesky_op, cholesky);
 }
 

@@ -23,7 +23,8 @@ struct Stages {
         consts(static_cast<size_t>(a.integer(Key::consts))),
         max_steps(a.integer(Key::max_steps)),
         length(a.integer(Key::length)),
-        checkpoints(a.integer(Key::checkpoints)) {
+        checkpoints(a.integer(Key::checkpoints)),
+        lanes(a.ints(Key::lanes).begin(), a.ints(Key::lanes).end()) {
     for (int64_t n : a.ints(Key::states)) starts.push_back(starts.back() + static_cast<size_t>(n));
   }
   size_t size() const { return starts.size() - 1; }
@@ -37,6 +38,8 @@ struct Stages {
   AttrView attrs;
   size_t consts;
   int64_t max_steps, length, checkpoints;
+  std::vector<int64_t> lanes;  // where any is 1 the first state tells which go on: a dim for each of these
+  size_t live_dims() const { return static_cast<size_t>(std::ranges::count(lanes, 1)); }
   std::vector<size_t> starts = {0};  // of each stage's states among all
 };
 
@@ -50,7 +53,8 @@ struct NewStages {
     backward.push_back(back);
   }
   // Bounds as those of `old`; its number of steps, where that is known.
-  Attrs attrs(const Graph& condition, size_t consts, const Stages& old, int64_t length) const {
+  Attrs attrs(const Graph& condition, size_t consts, const Stages& old, int64_t length,
+              const std::vector<int64_t>& lanes) const {
     return Attrs()
         .add(condition)
         .add(stages)
@@ -59,7 +63,8 @@ struct NewStages {
         .add(static_cast<int64_t>(consts))
         .add(old.max_steps)
         .add(length)
-        .add(old.checkpoints);
+        .add(old.checkpoints)
+        .add(lanes);
   }
 };
 
@@ -92,6 +97,9 @@ void infer_while(const InferContext& c, std::vector<Type>& results) {
                  types_of(g, g.outputs()));
   }
   if (s.states() == 0) c.shape_error("expected at least one state");
+  const Type& live = *c.operands[s.consts];
+  if (s.live_dims() > 0 && (live.dtype != DType::boolean || live.shape.size() != s.live_dims()))
+    c.shape_error("expected a first state that tells which lanes go on, got " + to_string(live));
   for (const Type* t : c.operands.subspan(s.consts)) results.push_back(*t);
 }
 
@@ -129,8 +137,15 @@ class WhileEvaluation {
     uint8_t holds = 0;
     void* out = &holds;
     c_.evaluate(s_.condition(), std::span(inputs_).first(s_.inputs(0)), {&out, 1});
-    if (holds && s_.max_steps >= 0 && step >= s_.max_steps) c_.fault(0, s_.max_steps, 0);
+    if (holds && s_.max_steps >= 0 && step >= s_.max_steps) c_.fault(0, s_.max_steps, first_live());
     return holds != 0;
+  }
+
+  // Of the lanes.
+  int64_t first_live() const {
+    if (s_.live_dims() == 0) return 0;
+    auto* live = static_cast<const uint8_t*>(inputs_[s_.consts]);
+    return std::find(live, live + bytes_[0], 1) - live;
   }
 
   void run_stage(size_t j) {
@@ -172,7 +187,16 @@ void evaluate_while(const EvalContext& c) { WhileEvaluation(c).run(); }
 
 int64_t fault_kinds_of_while(AttrView a) { return a.integer(Key::max_steps) >= 0 ? 1 : 0; }
 void raise_while(const FaultContext& c) {
-  throw Error(c.text("still true after max_steps = " + std::to_string(c.value) + " steps", {}));
+  Stages s(c.attrs);
+  std::vector<int64_t> lanes(s.lanes.size(), -1);
+  int64_t element = c.element;
+  for (size_t i = lanes.size(), d = s.live_dims(); i-- > 0;) {
+    if (s.lanes[i] == 0) continue;
+    int64_t extent = c.shape(s.consts)[--d];
+    lanes[i] = element % extent;
+    element /= extent;
+  }
+  throw Error(c.text("still true after max_steps = " + std::to_string(c.value) + " steps", lanes));
 }
 
 // ---- the derivative
@@ -199,7 +223,7 @@ class WhileJvp {
       next += s_.count(j);
       for (size_t k = 0; k < s_.count(j); ++k) place.push_back(active_[first + k] ? next++ : 0);
     }
-    Value result = c_.b.emit(c_.op, operands, made.attrs(condition(), consts, s_, s_.length));
+    Value result = c_.b.emit(c_.op, operands, made.attrs(condition(), consts, s_, s_.length, s_.lanes));
     for (size_t k = 0; k < tangents.size(); ++k)
       if (states[k]) tangents[k] = result + static_cast<Value>(place[k]);
   }
@@ -316,7 +340,7 @@ class WhileTranspose {
       made.add(transposed_stage(order), operands.size() - before, !s_.backward(j));
     }
     if (order.empty()) return;
-    Value next = c_.b.emit(c_.op, operands, made.attrs(known_condition(), consts, s_, s_.length)) +
+    Value next = c_.b.emit(c_.op, operands, made.attrs(known_condition(), consts, s_, s_.length, s_.lanes)) +
                  static_cast<Value>(known_states);
     for (size_t j : order) {
       for (size_t k = s_.starts[j]; k < s_.starts[j + 1]; ++k) {
@@ -430,6 +454,8 @@ void transpose_while(const TransposeContext& c) { WhileTranspose(c).run(); }
 
 // ---- lanes
 
+// Where the condition differs by lanes the first state tells which lanes go on, and the loop goes on while any does.
+// Under a further vmap that state has a dim more.
 class WhileBatch {
  public:
   explicit WhileBatch(const BatchContext& c) : c_(c), s_(c.attrs), lanes_(c.batched.begin(), c.batched.end()) {}
@@ -440,20 +466,22 @@ class WhileBatch {
       std::fill(lanes_.begin() + static_cast<std::ptrdiff_t>(s_.consts), lanes_.end(), 1);
       find_lanes();
     }
-    masked_ = condition_.results_batched[0] != 0;
+    const bool differ = condition_.results_batched[0] != 0;
+    masked_ = differ && s_.live_dims() == 0;
     std::vector<Value> operands;
-    for (size_t i = 0; i < c_.operands.size(); ++i) {
-      if (masked_ && i == s_.inputs(0)) operands.push_back(first_live(operands));
+    for (size_t i = 0; i < c_.operands.size(); ++i)
       operands.push_back(lanes_[i] && !c_.batched[i] ? c_.materialised(i) : c_.operands[i]);
-    }
-    if (masked_ && s_.size() == 1) operands.push_back(first_live(operands));
+    if (masked_) operands.insert(operands.begin() + static_cast<std::ptrdiff_t>(s_.consts), first_live(operands));
+    std::vector<int64_t> live_lanes = s_.lanes;
+    live_lanes.insert(live_lanes.begin(), differ);
     NewStages made;
     for (size_t j = 0; j < s_.size(); ++j)
       made.add(masked_ ? masked_stage(j) : stages_[j].graph, s_.count(j) + (masked_ && j == 0), s_.backward(j));
-    Value next = c_.b.emit(
-        c_.op, operands, made.attrs(masked_ ? any_live() : condition_.graph, s_.consts, s_, masked_ ? -1 : s_.length));
+    Value next = c_.b.emit(c_.op, operands,
+                           made.attrs(differ ? any_live() : condition_.graph, s_.consts, s_, masked_ ? -1 : s_.length,
+                                      live_lanes)) +
+                 masked_;
     for (size_t k = 0; k < results.size(); ++k) {
-      if (masked_ && k == s_.starts[1]) ++next;
       batched[k] = lanes_[s_.consts + k] != 0;
       results[k] = next++;
     }
@@ -490,20 +518,29 @@ class WhileBatch {
 
   Graph any_live() const {
     Builder b("condition");
-    for (size_t i = 0; i < s_.inputs(0); ++i) b.param(with_lanes(i));
-    return b.finish({any_of(b, b.param(live_type()))});
+    Value live = kNoValue;
+    for (size_t i = 0; i < s_.inputs(0); ++i) {
+      if (masked_ && i == s_.consts) live = b.param(live_type());
+      Value x = b.param(with_lanes(i));
+      if (!masked_ && i == s_.consts) live = x;
+    }
+    return b.finish({any_of(b, live)});
   }
 
-  // Finished lanes keep their states. What a step makes of them carries no derivative.
+  // Finished lanes keep their states. What a step makes of them is not at fault and carries no derivative.
   Graph masked_stage(size_t j) const {
+    std::vector<uint8_t> lanes(lanes_.begin(), lanes_.begin() + static_cast<std::ptrdiff_t>(s_.inputs(j)));
+    std::span<const uint8_t> own = std::span(lanes_).subspan(s_.consts + s_.starts[j], s_.count(j));
+    lanes.insert(lanes.begin() + static_cast<std::ptrdiff_t>(s_.consts), 1);
+    const Graph step =
+        c_.regions.batched(c_.regions.guarded(s_.stage(j), s_.consts), lanes, c_.size, c_.randomness, own).graph;
     Builder b(s_.stage(j).data().name());
     std::vector<Value> args, outputs;
     Value live = kNoValue;
     for (size_t i = 0; i < s_.inputs(j); ++i) {
-      if (i == s_.inputs(0)) live = b.param(live_type());
+      if (i == s_.consts) live = b.param(live_type());
       args.push_back(b.param(with_lanes(i)));
     }
-    if (live == kNoValue) live = b.param(live_type());
     auto chosen = [&](Value x, Value y) {
       std::vector<int64_t> dims = {0};
       return build::where(b, build::broadcast(b, live, b.shape(x), dims), x, y);
@@ -511,13 +548,14 @@ class WhileBatch {
     std::vector<Value> seen = args;
     for (size_t i = s_.consts; i < seen.size(); ++i)
       if (is_floating(b.dtype(seen[i]))) seen[i] = chosen(seen[i], b.emit(Op::stop_gradient_op, {seen[i]}));
-    std::vector<Value> values = c_.regions.inlined(b, stages_[j].graph, seen);
+    seen.insert(seen.begin() + static_cast<std::ptrdiff_t>(s_.consts), live);
+    std::vector<Value> values = c_.regions.inlined(b, step, seen);
     for (size_t k = 0; k < values.size(); ++k) outputs.push_back(chosen(values[k], args[s_.consts + s_.starts[j] + k]));
     if (j == 0) {
       std::vector<Value> next(args.begin(), args.begin() + static_cast<std::ptrdiff_t>(s_.consts));
       next.insert(next.end(), outputs.begin(), outputs.end());
       Value holds = c_.regions.inlined(b, condition_.graph, next)[0];
-      outputs.push_back(b.emit(Op::and_op, {live, holds}));
+      outputs.insert(outputs.begin(), b.emit(Op::and_op, {live, holds}));
     }
     return c_.regions.simplified(b.finish(outputs));
   }
@@ -567,7 +605,7 @@ Trimmed trim_while(const TrimContext& c) {
     made.add(c.regions.part(s.stage(j), own, operands.first(s.inputs(j))), count(own), s.backward(j));
   }
   result.attrs = made.attrs(c.regions.part(s.condition(), truth, operands.first(s.inputs(0))),
-                            count(operands.first(s.consts)), s, s.length);
+                            count(operands.first(s.consts)), s, s.length, s.lanes);
   return result;
 }
 

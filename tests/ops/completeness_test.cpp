@@ -24,6 +24,7 @@ TEST_CASE("Every op has a rule in each slot, or the reason why not") {
     CHECK(filled(r.batch));
     CHECK(filled(r.movement) == (info(op).op_class == OpClass::movement));
     CHECK((r.movement.fn.map == nullptr) == (moves(op) == Moves::nothing_known || moves(op) == Moves::regroup));
+    if (r.faults.kinds && info(op).op_class != OpClass::control) CHECK((r.faults.guard != nullptr));
     bool effect = info(op).op_class == OpClass::effect;
     bool made_with_another = op == Op::param_op || op == Op::result_op;
     CHECK(static_cast<bool>(r.eval) == (!effect && !made_with_another));

@@ -173,6 +173,19 @@ ir::Graph with_condition(const ir::Graph& body, const ir::Graph& condition, size
   return b.finish(outputs);
 }
 
+// Of the first state, where it tells which lanes go on; else 0.
+int64_t live_bytes(ir::AttrView a) {
+  const ir::GraphData& g = a.region(Key::stages, 0).data();
+  bool lanes = std::ranges::count(a.ints(Key::lanes), 1) > 0;
+  return lanes ? bytes_of(g.type(g.inputs()[static_cast<size_t>(a.integer(Key::consts))])) : 0;
+}
+// The first of these lanes.
+int64_t first_live(std::span<void* const> states, int64_t lanes) {
+  if (lanes == 0) return 0;
+  auto* live = static_cast<const uint8_t*>(states[0]);
+  return std::find(live, live + lanes, 1) - live;
+}
+
 // Of one stage, in one kernel.
 class WhileKernel final : public Routine {
  public:
@@ -189,6 +202,7 @@ class WhileKernel final : public Routine {
     if (!w->kernel) return nullptr;
     w->error_code_ = error_code;
     w->max_steps_ = most;
+    w->live_bytes_ = live_bytes(a);
     w->scratch_bytes = w->kernel->scratch_bytes();
     if (carried) return w;
     w->regions.push_back(make_engine(passes::optimize(condition), {}));
@@ -212,11 +226,12 @@ class WhileKernel final : public Routine {
     }
     if (kernel->run(operands, outs, scratch + first_scratch_, error)) return;
     error.value = max_steps_;
+    error.index = first_live(outs, live_bytes_);
     error.code.store(error_code_, std::memory_order_relaxed);
   }
 
  private:
-  int64_t error_code_ = 1, max_steps_ = -1, first_scratch_ = 0;
+  int64_t live_bytes_ = 0, error_code_ = 1, max_steps_ = -1, first_scratch_ = 0;
 };
 
 // A stack for each stage but the last: memory that grows, of one run at a time, kept for the next. Where few states of
@@ -269,6 +284,7 @@ class While final : public Routine {
         checkpoints_(a.num_regions(Key::stages) > 1 ? a.integer(Key::checkpoints) : 0),
         stacks_(a.num_regions(Key::stages) - 1, checkpoints_) {
     consts_ = static_cast<size_t>(a.integer(Key::consts));
+    live_bytes_ = live_bytes(a);
     max_steps_ = a.integer(Key::max_steps);
     regions.push_back(make_engine(passes::optimize(a.region(Key::condition)), {}));
     size_t first = consts_;
@@ -320,7 +336,7 @@ class While final : public Routine {
       s.states.settle(run.step > 0, p.outputs.first(own.size()), own);
       if (run.exceeded) {
         error.value = max_steps_;
-        error.index = 0;
+        error.index = first_live(own, live_bytes_);
         error.code.store(error_code_, std::memory_order_relaxed);
         return;
       }
@@ -480,7 +496,7 @@ class While final : public Routine {
   };
 
   int64_t error_code_, max_steps_ = -1, state_scratch_ = 0;
-  int64_t length_, checkpoints_, kept_at_ = 0;
+  int64_t length_, checkpoints_, kept_at_ = 0, live_bytes_ = 0;
   size_t consts_ = 0;
   std::vector<Stage> stages_;
   mutable StackPool stacks_;
