@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numbers>
 
 #include "core/functions/operands.h"
 #include "core/record/thread.h"
@@ -244,6 +245,55 @@ Tensor linspace(Number start, Number end, int64_t steps, std::optional<DType> dt
                                               : end.real - step * static_cast<double>(steps - 1 - i));
   };
   return entered("linspace", generated("linspace", {steps}, d, at, element), at);
+}
+
+Tensor logspace(Number start, Number end, int64_t steps, double base, std::optional<DType> dtype, Location at) {
+  DType d = checked_dtype(dtype.value_or(default_dtype()), "logspace", at);
+  if (steps < 0) fail<IndexError>("logspace", "number of steps must be non-negative", at);
+  check_shape("logspace", "shape", {steps}, at);
+  const double step = steps > 1 ? (end.real - start.real) / static_cast<double>(steps - 1) : 0;
+  auto element = [&](int64_t i) {
+    const double power = i < steps / 2 || steps == 1 ? start.real + step * static_cast<double>(i)
+                                                     : end.real - step * static_cast<double>(steps - 1 - i);
+    return Number(std::pow(base, power));
+  };
+  return entered("logspace", generated("logspace", {steps}, d, at, element), at);
+}
+
+namespace {
+
+// f(t), t from 0 to 1 over the samples of the symmetric window.
+template <class F>
+Tensor window(std::string_view op, int64_t n, bool periodic, std::optional<DType> dtype, Location at, F f) {
+  DType d = checked_dtype(dtype.value_or(default_dtype()), op, at);
+  if (!is_floating(d)) fail<DTypeError>(op, "expected a floating dtype, got " + std::string(to_string(d)), at);
+  check_shape(op, "n", {n}, at);
+  const auto last = static_cast<double>(periodic ? n : n - 1);
+  auto element = [&](int64_t i) { return Number(n == 1 ? 1.0 : f(static_cast<double>(i) / last)); };
+  return entered(op, generated(op, {n}, d, at, element), at);
+}
+double wave(double t) { return std::cos(2 * std::numbers::pi * t); }
+
+}  // namespace
+
+Tensor hann_window(int64_t n, bool periodic, std::optional<DType> dtype, Location at) {
+  return window("hann_window", n, periodic, dtype, at, [](double t) { return 0.5 - 0.5 * wave(t); });
+}
+Tensor hamming_window(int64_t n, bool periodic, double alpha, double beta, std::optional<DType> dtype, Location at) {
+  return window("hamming_window", n, periodic, dtype, at, [=](double t) { return alpha - beta * wave(t); });
+}
+Tensor blackman_window(int64_t n, bool periodic, std::optional<DType> dtype, Location at) {
+  return window("blackman_window", n, periodic, dtype, at,
+                [](double t) { return 0.42 - 0.5 * wave(t) + 0.08 * wave(2 * t); });
+}
+Tensor bartlett_window(int64_t n, bool periodic, std::optional<DType> dtype, Location at) {
+  return window("bartlett_window", n, periodic, dtype, at, [](double t) { return 1 - std::abs(2 * t - 1); });
+}
+Tensor kaiser_window(int64_t n, bool periodic, double beta, std::optional<DType> dtype, Location at) {
+  return window("kaiser_window", n, periodic, dtype, at, [beta](double t) {
+    const double u = 2 * t - 1, root = std::sqrt(std::max(0.0, 1 - u * u));
+    return std::cyl_bessel_i(0, std::abs(beta) * root) / std::cyl_bessel_i(0, std::abs(beta));
+  });
 }
 
 Tensor zeros_like(const Tensor& x, std::optional<DType> dtype, Location at) {

@@ -107,6 +107,18 @@ Tensor arange(Number start, Number end, std::optional<DType> dtype = {}, Locatio
 Tensor arange(Number start, Number end, Number step, std::optional<DType> dtype = {}, Location at = JOT_HERE);
 Tensor linspace(Number start, Number end, int64_t steps, std::optional<DType> dtype = {}, Location at = JOT_HERE);
 
+// base to the powers of linspace(start, end, steps).
+Tensor logspace(Number start, Number end, int64_t steps, double base = 10, std::optional<DType> dtype = {},
+                Location at = JOT_HERE);
+// Windows of n samples; periodic: the first n of n + 1. ShapeError of a negative n.
+Tensor hann_window(int64_t n, bool periodic = true, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor hamming_window(int64_t n, bool periodic = true, double alpha = 0.54, double beta = 0.46,
+                      std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor blackman_window(int64_t n, bool periodic = true, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor bartlett_window(int64_t n, bool periodic = true, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor kaiser_window(int64_t n, bool periodic = true, double beta = 12, std::optional<DType> dtype = {},
+                     Location at = JOT_HERE);
+
 Tensor zeros_like(const Tensor& x, std::optional<DType> dtype = {}, Location at = JOT_HERE);
 Tensor ones_like(const Tensor& x, std::optional<DType> dtype = {}, Location at = JOT_HERE);
 Tensor empty_like(const Tensor& x, std::optional<DType> dtype = {}, Location at = JOT_HERE);

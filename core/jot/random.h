@@ -15,7 +15,26 @@ Tensor randint(int64_t low, int64_t high, const Shape& shape, std::optional<DTyp
                Location at = JOT_HERE);  // uniform in [low, high)
 Tensor rand_like(const Tensor& x, std::optional<DType> dtype = {}, Location at = JOT_HERE);
 Tensor randn_like(const Tensor& x, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+// mean + std z, z standard normal, of the shape to which both broadcast; differentiable in both.
+Tensor normal(const Arg& mean, const Arg& std);
+// 0 to n - 1 in random order, i64.
+Tensor randperm(int64_t n, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+// n places, i64, drawn with probabilities as the weights p of a vector or of each row. ShapeError where there are fewer
+// than n without replacement.
+Tensor multinomial(const Tensor& p, int64_t n, bool replacement = false, Location at = JOT_HERE);
 // true with probability p[i], of which it has the shape and dtype.
 Tensor bernoulli(const Tensor& p, Location at = JOT_HERE);
 
 }  // namespace jot
+
+// Draws from a key, i64[2], and nothing else: the same key gives the same numbers, inside transforms too; a key with
+// lanes other numbers in each. ShapeError where it is no key.
+namespace jot::random {
+
+Tensor key(uint64_t seed, Location at = JOT_HERE);
+Tensor split(const Tensor& key, int64_t n = 2, Location at = JOT_HERE);  // i64[n, 2]: n keys
+Tensor fold_in(const Tensor& key, const Arg& index);                     // the key of that number: index + [2]
+Tensor normal(const Tensor& key, const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor uniform(const Tensor& key, const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+
+}  // namespace jot::random

@@ -174,6 +174,43 @@ TEST_CASE("composed: samples") {
   check(gradient(d({1, 2, 4, 7}))[0], d({1, 1.5, 2.5, 3}));
 }
 
+TEST_CASE("composed: creation and draws") {
+  check(logspace(0, 2, 3, 10, f64), d({1, 10, 100}));
+  check(hann_window(4, true, f64), d({0, 0.5, 1, 0.5}));
+  check(hamming_window(3, false, 0.5, 0.5, f64), d({0, 1, 0}));
+  check(bartlett_window(5, false, f64), d({0, 0.5, 1, 0.5, 0}));
+  check(blackman_window(3, false, f64), d({0, 1, 0}));
+  check(kaiser_window(3, false, 0, f64), d({1, 1, 1}));
+  check(hann_window(1), tensor({1.0}));
+  manual_seed(1);
+  check(msort(randperm(100)), arange(100));
+  CHECK(!equal(randperm(100), arange(100)));
+  Tensor picks = multinomial(tensor({0.0, 1.0, 3.0}), 1000, true);
+  CHECK_EQ(picks.to(f64).amin().item<double>(), 1);
+  CHECK(std::abs(mean((picks == 2).to(f64)).item<double>() - 0.75) < 0.06);
+  check(msort(multinomial(ones({5}), 5)), arange(5));
+  check(grad([](const Tensor& m) { return sum(normal(m, zeros({3}, f64))); })(d({1, 2, 3})), d({1, 1, 1}));
+  // Keys: the same key the same numbers, each lane those of its own key.
+  Tensor key = random::key(7), keys = random::split(key, 3);
+  CHECK(equal(random::normal(key, {4}), random::normal(key, {4})));
+  CHECK(equal(keys[1], random::fold_in(key, 1)));
+  CHECK(!equal(random::uniform(keys[0], {4}), random::uniform(keys[1], {4})));
+  auto draw = [](const Tensor& k) { return random::uniform(k, {4}, f64); };
+  check(vmap(draw)(keys), stack({draw(keys[0]), draw(keys[1]), draw(keys[2])}));
+  check_errors({
+      {"[logspace] number of steps must be non-negative", [] { logspace(0, 1, -1); }},
+      {"[hann_window] expected a floating dtype, got i64", [] { hann_window(3, true, i64); }},
+      {"[kaiser_window] n", [] { kaiser_window(-1); }},
+      {"[randperm] n", [] { randperm(-1); }},
+      {"[normal] shapes [2] and [3] cannot be broadcast", [] { normal(ones({2}), ones({3})); }},
+      {"[multinomial] cannot sample 3 of 2 without replacement", [] { multinomial(ones({2}), 3); }},
+      {"[random::normal] expected a key, i64[2], got f32[2]", [] { random::normal(ones({2}), {3}); }},
+      {"[random::uniform] expected a key", [] { random::uniform(ones({3}, i64), {3}); }},
+      {"[random::split] expected a key", [] { random::split(ones({3}, i64)); }},
+      {"[random::fold_in] expected an integer", [&] { random::fold_in(key, 0.5); }},
+  });
+}
+
 TEST_CASE("composed: products") {
   check(inner(d({{1, 2}, {3, 4}}), d({1, 1})), d({3, 7}));
   check(addmm(tensor({1, 1}), tensor({{1}, {2}}), tensor({{3, 4}}), 2, 3), tensor({{11, 14}, {20, 26}}));
