@@ -26,7 +26,7 @@ struct ThreadState {
   Location call_site{};
   std::string_view composite;  // the function whose work is recorded (core/record/scope.h), if it is made of others ...
   Location composite_line{};   // ... and the line that calls it
-  Tensor order;  // what calls of the host write to, one after the other
+  Tensor order;                // what calls of the host write to, one after the other
 
   ThreadState();
   ~ThreadState();
