@@ -102,7 +102,14 @@ for bits in (32, 64):
     fit("atan", taylor_safe(lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, lambda z: -mp.mpf(1) / 3 + z / 5),
         taylor_safe(lambda z: z * mp.sqrt(z) / mp.atan(mp.sqrt(z)), lambda z: z), mp.mpf(0),
         mp.mpf("0.25025"), 12 if big else 5, bits)
+    # asin(r) = r + r^3 P(r^2), |r| <= 1/2.
+    fit("asin", taylor_safe(lambda z: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, lambda z: mp.mpf(1) / 6 + z * 3 / 40),
+        taylor_safe(lambda z: z * mp.sqrt(z) / mp.asin(mp.sqrt(z)), lambda z: z), mp.mpf(0),
+        mp.mpf("0.2501"), 13 if big else 5, bits)
     parts("ln2", mp.log(2), bits, 2)
+    parts("1/ln2", 1 / mp.log(2), bits, 2)
+    parts("1/ln10", 1 / mp.log(10), bits, 2)
+    parts("lg 2", mp.log(2, 10), bits, 2)
 # log(1 + f) = 2 s + s z P(z) with s = f / (2 + f), z = s^2 (f64);  f - f^2 / 2 + f^3 P(f) (f32).
 top = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mp.mpf("1.001")
 fit("log", taylor_safe(lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, lambda z: mp.mpf(2) / 3 + z * 2 / 5),

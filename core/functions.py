@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TABLE = ROOT / 'core/functions.def'
 LINE = re.compile(r'^(FUNCTION|RESULT|OPTIONS|SECTION|TEXT|NAMESPACE|USING)\((.*)\)$')
 FORMS, MARKS = set('mioexf'), ('all', 'z', 'n', 'x')
-BODIES = {'unary': 2, 'binary': 3, 'composed': 1, 'function': 1, 'member': 1, 'alias': 1}
+BODIES = ('unary', 'binary', 'composed', 'function', 'member', 'alias')
 CARRIERS = ('Arg', 'Bound')  # of a location
 OPTIONS = set()  # names of structs of options
 HEAD = '// Generated from core/functions.def by core/functions.py: change the table and run ./dev generate.\n'
@@ -91,7 +91,9 @@ class Function:
         return self.all[1:]
 
     @property
-    def qualified(self):
+    def qualified(self):  # an alias may be a member alone
+        if self.body == 'alias':
+            return f'jot::{self.made[0]}'
         return 'jot::' + (f'{self.namespace}::' if self.namespace else '') + self.name
 
     def where(self):
@@ -143,10 +145,10 @@ def parse():
 
 def resolve(entries):
     """An alias has the body of what it stands for, under its own name."""
-    known = {e.name: e for kind, e in entries if kind == 'FUNCTION' and e.body != 'alias'}
+    known = {(e.name, len(e.parameters)): e for kind, e in entries if kind == 'FUNCTION' and e.body != 'alias'}
     for kind, e in entries:
         if kind == 'FUNCTION' and e.body == 'alias':
-            target = known[e.made[0]]
+            target = known[e.made[0], len(e.parameters)]
             e.doc = e.doc or [f'// {target.name}']
             if target.body in ('unary', 'binary'):
                 e.body, e.made = target.body, target.made
@@ -256,7 +258,8 @@ def bare(parameters):
 
 
 def emitter(f, name, first, where):
-    operands = [first, *(p.name for p in f.parameters[1:] if p.plain in ('Tensor', *CARRIERS))] if first else []
+    operands = [first] if first else []
+    operands += [p.name for p in f.parameters[1:] if p.plain in ('Tensor', *CARRIERS)]
     lines = [f'  Emitter e({", ".join([f"{chr(34)}{name}{chr(34)}", where, *operands])});']
     lines += [f'  for (const Tensor& t : {p.name}) e.use(t);' for p in f.parameters if p.plain == 'std::vector<Tensor>']
     return lines
@@ -386,7 +389,8 @@ shown to carry it (`Arg` and `Bound` do); leave it out. Derivatives: *full* are 
 vmap; *zero*, the derivative is zero everywhere; *none*, not differentiable, vmap only; *in x*, of the first argument only.
 "Made of" names the ops of [ir.md](ir.md) that it records, or what it composes to. Kernels are compiled loops, fused with what
 is around them; a routine is a loop of the library of its own; a library call is one of OpenBLAS, oneDNN or LAPACK; a view
-computes nothing.
+computes nothing. Elements: called from a kernel for one element after the other, as plain C++, for their vector code would be long
+and they are rare (pow and erf: not written yet).
 '''
 DERIVATIVE = {'all': 'full', 'z': 'zero', 'n': 'none', 'x': 'in x'}
 
@@ -399,7 +403,8 @@ def row(f):
     shown = re.sub(r'const ([\w:<>]+)&', r'\1', signature(f, f.name, f.parameters))
     made = {'unary': lambda: f'`{f.made[1][:-3]}`', 'binary': lambda: f'`{f.made[1][:-3]}`',
             'alias': lambda: f'`{f.made[0]}`'}.get(f.body, lambda: f.made[0])()
-    runs = f.made[1] if f.body in ('composed', 'function', 'member') and len(f.made) > 1 else 'kernels'
+    at = {'unary': 2, 'binary': 3}.get(f.body, 1)
+    runs = f.made[at] if len(f.made) > at else 'kernels'
     doc = ' '.join(line.removeprefix('//').strip() for line in f.doc)
     forms = ''.join(c for c in 'mio' if c in f.forms)
     return '| ' + ' | '.join(cell(c) for c in (f'`{shown}`', forms, DERIVATIVE[f.marks], made, runs, doc)) + ' |'

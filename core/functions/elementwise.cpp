@@ -76,22 +76,6 @@ Value relu(Emitter& e, const Tensor& x) {
   return build::where(e.b, build::compare(e.b, v, zero, Direction::le), zero, v);
 }
 
-// x to the power of a number.
-Value pow(Emitter& e, const Arg& base, const Arg& exponent) {
-  DType dtype = promoted({&base, &exponent});
-  if (exponent.is_tensor())
-    e.fail<DTypeError>("exponents that are tensors are not supported yet: use exp(y * log(x)), which needs x > 0");
-  double n = exponent.number().real;
-  if (dtype == DType::boolean) dtype = DType::i64;
-  if (!is_floating(dtype) && n < 0) e.fail<DTypeError>("Integers to negative integer powers are not allowed");
-  Value x = operand(e, base, dtype, shape_of(base));
-  if (n == std::trunc(n) && std::abs(n) < 0x1p31) return build::integer_pow(e.b, x, static_cast<int64_t>(n));
-  if (n == 0.5) return build::unary(e.b, Op::sqrt_op, x);
-  if (n == -0.5) return build::unary(e.b, Op::rsqrt_op, x);
-  e.fail<DTypeError>("exponents that are neither integers nor 0.5 nor -0.5 are not supported yet: use exp(" +
-                     std::to_string(n) + " * log(x)), which needs x > 0");
-}
-
 Value eq(Emitter& e, const Arg& a, const Arg& b) { return compared<Direction::eq>(e, a, b); }
 Value ne(Emitter& e, const Arg& a, const Arg& b) { return compared<Direction::ne>(e, a, b); }
 Value lt(Emitter& e, const Arg& a, const Arg& b) { return compared<Direction::lt>(e, a, b); }
@@ -155,6 +139,18 @@ Value clamp(Emitter& e, const Tensor& x, const Bound& low, const Bound& high) {
   return v;
 }
 
+namespace {
+Value bounded(Emitter& e, const Tensor& x, const Arg& bound, Direction outside) {
+  const Arg first(x);
+  DType dtype = promoted({&first, &bound});
+  Shape shape = broadcast_shapes(e, shape_of(x), shape_of(bound));
+  Value v = operand(e, first, dtype, shape), l = operand(e, bound, dtype, shape);
+  return build::where(e.b, build::compare(e.b, v, l, outside), l, v);
+}
+}  // namespace
+Value clamp_min(Emitter& e, const Tensor& x, const Arg& low) { return bounded(e, x, low, Direction::lt); }
+Value clamp_max(Emitter& e, const Tensor& x, const Arg& high) { return bounded(e, x, high, Direction::gt); }
+
 }  // namespace compose
 
 Tensor max(const Tensor& a, const Tensor& b, Location at) { return maximum(Arg(a, at), Arg(b, at)); }
@@ -176,6 +172,9 @@ Tensor operator>=(const Arg& a, const Arg& b) { return ge(a, b); }
 Tensor operator&(const Arg& a, const Arg& b) { return bitwise_and(a, b); }
 Tensor operator|(const Arg& a, const Arg& b) { return bitwise_or(a, b); }
 Tensor operator^(const Arg& a, const Arg& b) { return bitwise_xor(a, b); }
+Tensor operator%(const Arg& a, const Arg& b) { return remainder(a, b); }
+Tensor operator<<(const Arg& a, const Arg& b) { return bitwise_left_shift(a, b); }
+Tensor operator>>(const Arg& a, const Arg& b) { return bitwise_right_shift(a, b); }
 Tensor operator~(const Arg& a) { return bitwise_not(a.tensor(), a.at()); }
 
 const Tensor& Tensor::operator+=(const Arg& b) const { return add_(b); }
@@ -185,6 +184,9 @@ const Tensor& Tensor::operator/=(const Arg& b) const { return div_(b); }
 const Tensor& Tensor::operator&=(const Arg& b) const { return bitwise_and_(b); }
 const Tensor& Tensor::operator|=(const Arg& b) const { return bitwise_or_(b); }
 const Tensor& Tensor::operator^=(const Arg& b) const { return bitwise_xor_(b); }
+const Tensor& Tensor::operator%=(const Arg& b) const { return remainder_(b); }
+const Tensor& Tensor::operator<<=(const Arg& b) const { return bitwise_left_shift_(b); }
+const Tensor& Tensor::operator>>=(const Arg& b) const { return bitwise_right_shift_(b); }
 
 // ---- conversions, copies, fills
 

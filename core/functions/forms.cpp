@@ -10,6 +10,13 @@ using ir::Value;
 
 DType domain_dtype(const Emitter& e, Domain domain, DType given) {
   if (domain == Domain::floating) return floating(given);
+  if (domain == Domain::any) return given;
+  if (domain == Domain::integer) {
+    if (is_floating(given))
+      e.fail<DTypeError>("defined for integers and booleans, got " + std::string(to_string(given)) +
+                         ": convert with to(i64)");
+    return given;
+  }
   if (given == DType::boolean) e.fail<DTypeError>("not defined for boolean: convert with to(i64), or use logical_not");
   return given;
 }

@@ -13,8 +13,8 @@ Location line(const Arg& first, const A&... others) {
 }
 
 // Which dtypes a function takes: floating, where the others are converted; numeric, all but boolean; rounding, numeric
-// where integers stay as they are.
-enum class Domain : uint8_t { floating, numeric, rounding };
+// where integers stay as they are; integer, these and boolean; any.
+enum class Domain : uint8_t { floating, numeric, rounding, integer, any };
 
 struct Unary {
   std::string_view name, in_place;

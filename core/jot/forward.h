@@ -10,5 +10,6 @@ struct VarMean;
 struct StdMean;
 struct ValuesInverseCounts;
 struct CovOptions;
+struct MantissaExponent;
 
 }  // namespace jot

@@ -34,12 +34,16 @@ struct CovOptions {
   Tensor fweights = {};
   Tensor aweights = {};
 };
+struct MantissaExponent {
+  Tensor mantissa, exponent;
+};
+JOT_TREE(MantissaExponent, mantissa, exponent);
 
 // ---- Elementwise functions of one tensor
 // |x|; of the least integer itself. The derivative at 0 is 0.
 Tensor abs(const Tensor& x, Location at = JOT_HERE);
 Tensor neg(const Tensor& x, Location at = JOT_HERE);
-// -1, 0 or 1; NaN of NaN.
+// -1, 0 or 1; 0 of NaN.
 Tensor sign(const Tensor& x, Location at = JOT_HERE);
 Tensor floor(const Tensor& x, Location at = JOT_HERE);
 Tensor ceil(const Tensor& x, Location at = JOT_HERE);
@@ -64,6 +68,82 @@ Tensor relu(const Tensor& x, Location at = JOT_HERE);
 Tensor logical_not(const Tensor& x, Location at = JOT_HERE);
 // Of integers all bits, of booleans the truth value. DTypeError of floats.
 Tensor bitwise_not(const Tensor& x, Location at = JOT_HERE);
+// abs
+Tensor absolute(const Tensor& x, Location at = JOT_HERE);
+// neg
+Tensor negative(const Tensor& x, Location at = JOT_HERE);
+// sign
+Tensor sgn(const Tensor& x, Location at = JOT_HERE);
+// trunc
+Tensor fix(const Tensor& x, Location at = JOT_HERE);
+// x. DTypeError of boolean.
+Tensor positive(const Tensor& x, Location at = JOT_HERE);
+// To `decimals` digits after the point; negative: to tens, hundreds, ... DTypeError of integers with negative ones.
+Tensor round(const Tensor& x, int64_t decimals, Location at = JOT_HERE);
+// The part after the point, with the sign of x.
+Tensor frac(const Tensor& x, Location at = JOT_HERE);
+Tensor deg2rad(const Tensor& x, Location at = JOT_HERE);
+Tensor rad2deg(const Tensor& x, Location at = JOT_HERE);
+// 2^x.
+Tensor exp2(const Tensor& x, Location at = JOT_HERE);
+// e^x - 1, exact near 0.
+Tensor expm1(const Tensor& x, Location at = JOT_HERE);
+Tensor log2(const Tensor& x, Location at = JOT_HERE);
+Tensor log10(const Tensor& x, Location at = JOT_HERE);
+// log(1 + x), exact near 0.
+Tensor log1p(const Tensor& x, Location at = JOT_HERE);
+Tensor tan(const Tensor& x, Location at = JOT_HERE);
+Tensor asin(const Tensor& x, Location at = JOT_HERE);
+Tensor acos(const Tensor& x, Location at = JOT_HERE);
+Tensor atan(const Tensor& x, Location at = JOT_HERE);
+Tensor sinh(const Tensor& x, Location at = JOT_HERE);
+Tensor cosh(const Tensor& x, Location at = JOT_HERE);
+Tensor asinh(const Tensor& x, Location at = JOT_HERE);
+Tensor acosh(const Tensor& x, Location at = JOT_HERE);
+Tensor atanh(const Tensor& x, Location at = JOT_HERE);
+// asin
+Tensor arcsin(const Tensor& x, Location at = JOT_HERE);
+// acos
+Tensor arccos(const Tensor& x, Location at = JOT_HERE);
+// atan
+Tensor arctan(const Tensor& x, Location at = JOT_HERE);
+// asinh
+Tensor arcsinh(const Tensor& x, Location at = JOT_HERE);
+// acosh
+Tensor arccosh(const Tensor& x, Location at = JOT_HERE);
+// atanh
+Tensor arctanh(const Tensor& x, Location at = JOT_HERE);
+Tensor erf(const Tensor& x, Location at = JOT_HERE);
+// 1 - erf(x), exact where that is small.
+Tensor erfc(const Tensor& x, Location at = JOT_HERE);
+// The inverse of erf; NaN outside [-1, 1].
+Tensor erfinv(const Tensor& x, Location at = JOT_HERE);
+// log |gamma(x)|; infinite at 0, -1, -2, ...
+Tensor lgamma(const Tensor& x, Location at = JOT_HERE);
+// The derivative of lgamma; NaN at -1, -2, ...
+Tensor digamma(const Tensor& x, Location at = JOT_HERE);
+// The derivative of order n of digamma. Error for n < 0.
+Tensor polygamma(int64_t n, const Tensor& x, Location at = JOT_HERE);
+// The logarithm of the multivariate gamma function of dimension p. Error for p < 1.
+Tensor mvlgamma(const Tensor& x, int64_t p, Location at = JOT_HERE);
+// The modified Bessel function of order 0.
+Tensor i0(const Tensor& x, Location at = JOT_HERE);
+// 1 at 0; the series near it.
+Tensor sinc(const Tensor& x, Location at = JOT_HERE);
+// log(x / (1 - x)), exact near 1/2 too; with eps x is clamped to [eps, 1 - eps] first.
+Tensor logit(const Tensor& x, std::optional<double> eps = {}, Location at = JOT_HERE);
+// NaN and infinities replaced; posinf and neginf none are the greatest and the least number. Their derivative is 0.
+Tensor nan_to_num(const Tensor& x, double nan = 0, std::optional<double> posinf = {}, std::optional<double> neginf = {}, Location at = JOT_HERE);
+// Boolean; of integers true.
+Tensor isfinite(const Tensor& x, Location at = JOT_HERE);
+Tensor isinf(const Tensor& x, Location at = JOT_HERE);
+Tensor isnan(const Tensor& x, Location at = JOT_HERE);
+Tensor isposinf(const Tensor& x, Location at = JOT_HERE);
+Tensor isneginf(const Tensor& x, Location at = JOT_HERE);
+// Whether the sign bit is set: of -0 too.
+Tensor signbit(const Tensor& x, Location at = JOT_HERE);
+// x = mantissa 2^exponent, |mantissa| in [1/2, 1); of 0, infinities and NaN the mantissa is x, the exponent 0 (i32).
+MantissaExponent frexp(const Tensor& x, Location at = JOT_HERE);
 
 // ---- Elementwise functions of two
 // Operands broadcast and are promoted; of two one may be a number. ShapeError where shapes cannot be broadcast.
@@ -83,7 +163,8 @@ Tensor min(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor atan2(const Arg& a, const Arg& b);
 // atan2
 Tensor arctan2(const Arg& a, const Arg& b);
-// a to the power of b, of integers to a power that is not negative. DTypeError.
+// a to the power of b. Integers wrap; DTypeError for a negative number as their exponent, of a tensor of such 0 unless |a| is 1.
+// 0^0 is 1. The derivative at 0 of a power above 0 is finite, by b it is 0.
 Tensor pow(const Arg& a, const Arg& b);
 Tensor eq(const Arg& a, const Arg& b);
 Tensor ne(const Arg& a, const Arg& b);
@@ -99,6 +180,66 @@ Tensor logical_xor(const Arg& a, const Arg& b);
 Tensor bitwise_and(const Arg& a, const Arg& b);
 Tensor bitwise_or(const Arg& a, const Arg& b);
 Tensor bitwise_xor(const Arg& a, const Arg& b);
+// a + alpha b
+Tensor add(const Arg& a, const Arg& b, const Arg& alpha);
+// a - alpha b
+Tensor sub(const Arg& a, const Arg& b, const Arg& alpha);
+// sub
+Tensor subtract(const Arg& a, const Arg& b);
+// mul
+Tensor multiply(const Arg& a, const Arg& b);
+// div
+Tensor divide(const Arg& a, const Arg& b);
+// div
+Tensor true_divide(const Arg& a, const Arg& b);
+// none: a / b, floating; trunc: towards zero; floor: downwards, with the dtype kept and the derivative zero. Integers by 0 give 0.
+Tensor div(const Arg& a, const Arg& b, Rounding rounding);
+// The greatest integer not above a / b, in their dtype; integers by 0 give 0.
+Tensor floor_divide(const Arg& a, const Arg& b);
+// a - floor(a / b) b: has the sign of b. Of integers a where b is 0; of floats NaN.
+Tensor remainder(const Arg& a, const Arg& b);
+// a - trunc(a / b) b: has the sign of a. Of integers a where b is 0; of floats NaN.
+Tensor fmod(const Arg& a, const Arg& b);
+// pow in f64.
+Tensor float_power(const Arg& a, const Arg& b);
+// sqrt(a^2 + b^2), which does not overflow on the way.
+Tensor hypot(const Arg& a, const Arg& b);
+// The greater; of a number and NaN the number.
+Tensor fmax(const Arg& a, const Arg& b);
+// The lesser; of a number and NaN the number.
+Tensor fmin(const Arg& a, const Arg& b);
+// |a| with the sign of b, of -0 too. Floating.
+Tensor copysign(const Arg& a, const Arg& b);
+// log(exp(a) + exp(b)).
+Tensor logaddexp(const Arg& a, const Arg& b);
+// log2(2^a + 2^b).
+Tensor logaddexp2(const Arg& a, const Arg& b);
+// a log(b), 0 where a is 0 unless b is NaN. The derivative by a is log(b) there too.
+Tensor xlogy(const Arg& a, const Arg& b);
+// 0 for a < 0, b at 0, 1 for a > 0.
+Tensor heaviside(const Arg& a, const Arg& b);
+// The float next to a in the direction of b. DTypeError unless f32 or f64.
+Tensor nextafter(const Arg& a, const Arg& b);
+// a 2^b.
+Tensor ldexp(const Arg& a, const Arg& b);
+// |a - b| <= atol + rtol |b|, or equal; equal_nan: two NaN too. Boolean.
+Tensor isclose(const Arg& a, const Arg& b, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false);
+// The greatest common divisor, not negative; of two zeros 0. DTypeError unless integers.
+Tensor gcd(const Arg& a, const Arg& b);
+Tensor gcd(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+// The least common multiple, not negative; 0 where either is. DTypeError unless integers.
+Tensor lcm(const Arg& a, const Arg& b);
+Tensor lcm(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+// a 2^b, modulo 2^width; 0 for b outside [0, width). DTypeError of floats.
+Tensor bitwise_left_shift(const Arg& a, const Arg& b);
+// floor(a / 2^b); for b outside [0, width) 0 or -1, by the sign of a. DTypeError of floats.
+Tensor bitwise_right_shift(const Arg& a, const Arg& b);
+// ne
+Tensor not_equal(const Arg& a, const Arg& b);
+// gt
+// ge
+// lt
+// le
 
 // ---- Elementwise functions of three
 // x where the condition holds, else y. DTypeError unless it is boolean.
@@ -108,6 +249,16 @@ Tensor clamp(const Tensor& x, const Bound& low, const Bound& high = none);
 Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high, Location at = JOT_HERE);
 // x with the value, a number or 0-d, where the boolean mask holds.
 Tensor masked_fill(const Tensor& x, const Tensor& mask, const Arg& value);
+// clamp
+Tensor clip(const Tensor& x, const Bound& low, const Bound& high = none);
+Tensor clamp_min(const Tensor& x, const Arg& low);
+Tensor clamp_max(const Tensor& x, const Arg& high);
+// a + weight (b - a), exact at both ends. Floating.
+Tensor lerp(const Tensor& a, const Arg& b, const Arg& weight);
+// x + value a b
+Tensor addcmul(const Tensor& x, const Arg& a, const Arg& b, const Arg& value = {1, Location()});
+// x + value a / b, floating.
+Tensor addcdiv(const Tensor& x, const Arg& a, const Arg& b, const Arg& value = {1, Location()});
 
 // ---- Reductions
 // Over the axes dims, all if {}; keepdim leaves extents of 1. IndexError for a wrong or repeated dim.

@@ -13,6 +13,7 @@
 #include "jot/ops.h"
 #include "jot/out.h"
 #include "jot/random.h"
+#include "jot/special.h"
 #include "jot/tensor.h"
 #include "jot/transforms.h"
 #include "jot/vmap.h"

@@ -80,6 +80,8 @@ class Ord {
   double number_ = 2;
   std::string name_;
 };
+// How div rounds its quotient.
+enum class Rounding : uint8_t { none, trunc, floor };
 
 // A number and its category: boolean, i64 or f64.
 struct Number {

@@ -105,6 +105,9 @@ class Tensor {
   const Tensor& operator&=(const Arg& other) const;
   const Tensor& operator|=(const Arg& other) const;
   const Tensor& operator^=(const Arg& other) const;
+  const Tensor& operator%=(const Arg& other) const;
+  const Tensor& operator<<=(const Arg& other) const;
+  const Tensor& operator>>=(const Arg& other) const;
 
   // For the library: null when undefined.
   const std::shared_ptr<detail::TensorImpl>& impl() const { return impl_; }
@@ -159,6 +162,9 @@ Tensor operator&(const Arg& a, const Arg& b);
 Tensor operator|(const Arg& a, const Arg& b);
 Tensor operator^(const Arg& a, const Arg& b);
 Tensor operator~(const Arg& a);
+Tensor operator%(const Arg& a, const Arg& b);  // remainder
+Tensor operator<<(const Arg& a, const Arg& b);
+Tensor operator>>(const Arg& a, const Arg& b);
 
 // Elements (long tensors elided), dtype and shape. A tensor without a value shows its type only.
 std::string to_string(const Tensor& t);

@@ -4,6 +4,7 @@
 
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
+#include "ir/ops/special.h"
 #include "ir/ops/structure.h"
 
 namespace jot::ir {
@@ -205,6 +206,57 @@ Value jvp_extremum(const JvpContext& c) {
   return add_any(b, part(0), part(1));
 }
 
+// ---- pow, rem, zeta, bitcast
+
+template <class T>
+T remainder_of(T x, T y) {
+  if constexpr (std::is_integral_v<T>)
+    return minus(x, times(quotient(x, y), y));
+  else
+    return std::fmod(x, y);
+}
+
+// y x^(y-1) x', 0 where y is 0, and o log(x) y', 0 where x is 0 and y is not negative. What is not chosen is finite.
+Value jvp_pow(const JvpContext& c) {
+  Builder& b = c.b;
+  Value x = c.primals[0], y = c.primals[1], zero = build::zeros_like(b, x), t = kNoValue;
+  Value one = build::constant(b, b.dtype(x), b.shape(x), 1);
+  if (c.has(0)) {
+    Value flat = build::compare(b, y, zero, Direction::eq);
+    Value less = build::sub(b, build::where(b, flat, one, y), one);
+    t = c.times(c.tangents[0], build::where(b, flat, zero, mul(b, y, binary(b, Op::pow_op, x, less))));
+  }
+  if (c.has(1)) {
+    Value still =
+        binary(b, Op::and_op, build::compare(b, x, zero, Direction::eq), build::compare(b, y, zero, Direction::ge));
+    Value log = build::unary(b, Op::log_op, build::where(b, still, one, x));
+    t = add_any(b, t, c.times(c.tangents[1], build::where(b, still, zero, mul(b, c.out, log))));
+  }
+  return t;
+}
+
+Value jvp_rem(const JvpContext& c) {
+  if (!c.has(1)) return c.tangents[0];
+  Value steps = build::unary(c.b, Op::trunc_op, div(c.b, c.primals[0], c.primals[1]));
+  return add_any(c.b, c.has(0) ? c.tangents[0] : kNoValue, c.times(c.tangents[1], neg(c.b, steps)));
+}
+
+Value jvp_zeta(const JvpContext& c) {
+  if (c.has(0))
+    throw TransformError("[zeta] it has no derivative by its first operand, the exponent: differentiate by q alone");
+  Value s = c.primals[0], one = build::constant(c.b, c.b.dtype(s), c.b.shape(s), 1);
+  return c.times(c.tangents[1], neg(c.b, mul(c.b, s, binary(c.b, Op::zeta_op, build::add(c.b, s, one), c.primals[1]))));
+}
+
+Type infer_bitcast(const InferContext& c) {
+  const DType from = c.dtype(0), to = c.attrs.dtype();
+  expect_constructible(c, to);
+  if (is_storage(from) || is_storage(to) || size_of(from) != size_of(to))
+    c.dtype_error("the bits of " + std::string(to_string(from)) + " are not those of " + std::string(to_string(to)) +
+                  ": expected i32 and f32, or i64 and f64");
+  return {to, false, c.shape(0)};
+}
+
 }  // namespace
 
 void define_elementwise(RuleTable& table) {
@@ -225,6 +277,14 @@ void define_elementwise(RuleTable& table) {
   table.define(Op::integer_pow_op, unary(evaluate_integer_pow, jvp_integer_pow));
   table.define(Op::max_op, elementwise(evaluate_binary(Extremum<true>()), jvp_extremum<true>));
   table.define(Op::min_op, elementwise(evaluate_binary(Extremum<false>()), jvp_extremum<false>));
+  table.define(Op::pow_op, elementwise(evaluate_binary([](auto x, auto y) { return std::pow(x, y); }), jvp_pow));
+  table.define(Op::rem_op, elementwise(evaluate_binary([](auto x, auto y) { return remainder_of(x, y); }), jvp_rem));
+  table.define(Op::zeta_op, elementwise(evaluate_binary([](auto s, auto q) {
+                                          return static_cast<decltype(s)>(
+                                              special::zeta(static_cast<double>(s), static_cast<double>(q)));
+                                        }),
+                                        jvp_zeta));
+  table.define(Op::bitcast_op, {infer_bitcast, evaluate_copy, kNoTangent, kNotLinear, structured<batch_elementwise>});
   // (x y' - y x') / (x^2 + y^2): NaN at the origin, as in torch.
   auto atan2 = [](auto y, auto x) { return std::atan2(y, x); };
   table.define(Op::atan2_op, elementwise(evaluate_binary(atan2), [](const JvpContext& c) {

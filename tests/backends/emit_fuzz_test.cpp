@@ -238,7 +238,7 @@ class RandomKernel {
       case 11:
         return add(t, b_.fixup(function(ir::Op::exp_op), x(), x(), pick(KType::mask)));
       case 12:
-        return add(t, b_.fixup(KFn::pow, x(), x(), pick(KType::mask), x()));
+        return add(t, b_.fixup(function(ir::Op::pow_op), x(), x(), pick(KType::mask), x()));
       default:
         return add(t, b_.select(pick(KType::mask), x(), x()));
     }

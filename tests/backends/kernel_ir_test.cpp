@@ -227,8 +227,12 @@ TEST_CASE("kernel ir: the verifier names the instruction and the fault") {
       {"bad function",  // pow takes two arguments
        [](Kernel& k) {
          k.instrs[7] = {.op = KOp::is_nan, .type = KType::mask, .a = 6};
-         k.instrs[8] = {
-             .op = KOp::fixup, .type = KType::f64, .aux = static_cast<uint16_t>(KFn::pow), .a = 6, .b = 6, .c = 7};
+         k.instrs[8] = {.op = KOp::fixup,
+                        .type = KType::f64,
+                        .aux = static_cast<uint16_t>(function(ir::Op::pow_op)),
+                        .a = 6,
+                        .b = 6,
+                        .c = 7};
        }},
       {"call needs one lane",
        [](Kernel& k) {

@@ -60,7 +60,7 @@ void check_all(size_t random_ones) {
       const int lanes = (t == Target::avx512 ? 64 : 32) / static_cast<int>(sizeof(T));
       CompiledMath(math_kernel<T>(f, lanes), t)(std::span<const T>(x), std::span<T>(y));
       check_errors<T>(f, x, y);
-      // As a routine of a scalar program.
+      // As a routine of a scalar program (whose slots are its own: the function rows of few elements).
       std::ranges::fill(y, T(-7));
       CompiledMath(math_kernel<T>(f, 1, true), t)(std::span<const T>(x), std::span<T>(y));
       check_errors<T>(f, x, y);

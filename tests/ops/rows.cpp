@@ -263,11 +263,39 @@ void elementwise(Table& t) {
   }
 }
 
+// Functions of one argument, each on an interval of its domain.
+void functions(Table& t) {
+  t.unary(Op::expm1_op);
+  t.unary(Op::exp2_op);
+  t.unary(Op::log1p_op, -0.7, 2);
+  for (Op op : {Op::log2_op, Op::log10_op, Op::cbrt_op, Op::lgamma_op, Op::digamma_op}) t.unary(op, 0.3, 3);
+  for (Op op : {Op::tan_op, Op::atan_op, Op::sinh_op, Op::cosh_op, Op::asinh_op, Op::erf_op, Op::erfc_op, Op::erfcx_op})
+    t.unary(op, -1.3, 1.3);
+  for (Op op : {Op::asin_op, Op::acos_op, Op::atanh_op, Op::erf_inv_op}) t.unary(op, -0.8, 0.8);
+  t.unary(Op::acosh_op, 1.3, 4);
+  for (Op op : {Op::bessel_i0e_op, Op::bessel_i1e_op}) t.unary(op, 0.3, 4);
+  t.binary(Op::pow_op, f({7}, 0.3, 2), f({7}));
+  t.binary(Op::pow_op, f({}, 0.3, 2), f({}));
+  t.binary(Op::rem_op, f({7}, -7, 7), f({7}, 0.4, 0.6), 1);
+  t.binary(Op::rem_op, i64s({7}), i64s({7}), 0);
+  t.binary(Op::rem_op, i32s({7}), i32s({7}, -1, 2), 0);
+  t.add(Op::zeta_op, "", {f({5}, 0.5, 4)}, [](Builder& b, Values x) {
+    return build::binary(b, Op::zeta_op, build::constant(b, b.dtype(x[0]), {5}, 2.5), x[0]);
+  });
+  t.add(
+      Op::bitcast_op, "of i64", {i64s({5})},
+      [](Builder& b, Values x) { return b.emit(Op::bitcast_op, {x[0]}, Attrs(DType::f64)); }, 0);
+  t.add(
+      Op::bitcast_op, "of i32", {i32s({5})},
+      [](Builder& b, Values x) { return b.emit(Op::bitcast_op, {x[0]}, Attrs(DType::f32)); }, 0);
+}
+
 void pointwise(Table& t) {
   t.binary(Op::atan2_op, f({7}, 0.3, 2), f({7}));
   t.binary(Op::atan2_op, f({7}), f({7}, -3, -0.5));
   t.binary(Op::atan2_op, f({}, -3, -1), f({}));
   t.binary(Op::atan2_op, f({0}), f({0}));
+  functions(t);
   t.unary(Op::exp_op);
   t.unary(Op::log_op, 0.5, 3);
   t.unary(Op::sqrt_op, 0.5, 3);

@@ -61,6 +61,7 @@ EmittedCode emit(const Kernel& given, Target target, bool log, PlantedBug bug) {
     internal_error("a kernel has as many lanes as the target", std::to_string(kernel.lanes));
   CodeUnit unit(target, log, log || env().verify, bug);
   emit_routines(unit, kernel);
+  unit.frame.keep();
   unit.as.align(16, false);
   EmittedCode out;
   out.entry = unit.as.size();

@@ -212,8 +212,8 @@ class Verifier {
 const KOpInfo& info(KOp op) { return kTable[static_cast<size_t>(op)]; }
 
 std::string_view name(KFn fn) {
-  constexpr std::string_view names[] = {"pow", "idiv", "irem"};
-  if (fn >= KFn::pow) return names[static_cast<size_t>(fn) - static_cast<size_t>(KFn::pow)];
+  constexpr std::string_view names[] = {"idiv", "irem"};
+  if (fn >= KFn::idiv) return names[static_cast<size_t>(fn) - static_cast<size_t>(KFn::idiv)];
   return ir::name_of(static_cast<ir::Op>(fn));
 }
 

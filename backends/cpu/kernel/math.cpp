@@ -1,10 +1,8 @@
-#include "backends/cpu/kernel/math.h"
+#include "backends/cpu/kernel/expansion.h"
 
 #include <cmath>
 #include <limits>
 #include <map>
-
-#include "backends/cpu/ops/cpu_ops.h"
 
 #include "jot/error.h"
 
@@ -14,20 +12,6 @@ using Value = uint32_t;
 using ir::Op;
 
 namespace {
-
-// Coefficients by bench/math_coefficients.py (minimax, lowest order first). hi, lo, ...: a number as a sum of floats.
-struct Constants {
-  KType type, bits;  // floats and integers of one width
-  int mantissa;      // bits stored
-  int64_t bias;
-  double magic;  // 1.5 * 2^mantissa: adding it rounds to an integer, which the low bits then hold
-
-  double ln2[2], half_pi[3];
-  std::span<const double> exp, expm1, log, sin, cos;
-  double exp_safe, exp_zero;  // |x| up to which exp is normal; below minus exp_zero it is 0
-  double trig_safe;           // |x| up to which the reduction is exact enough
-  double tanh_one;            // from here on tanh is 1
-};
 
 constexpr double kExp32[] = {0.4999999403953552, 0.16666516661643982, 0.041668105870485306, 0.008369134739041328,
                              0.0013836496509611607};
@@ -60,75 +44,40 @@ constexpr double kLog32[] = {0.3333331346511841,   -0.2500016689300537,  0.20002
 constexpr double kLog64[] = {0.6666666666666735,  0.3999999999940915, 0.2857142874377523, 0.22222198415514552,
                              0.18183573269017286, 0.1531380361437634, 0.1479859289892746};
 
-constexpr Constants kF32 = {.type = KType::f32,
-                            .bits = KType::i32,
-                            .mantissa = 23,
-                            .bias = 127,
-                            .magic = 0x1.8p23,
-                            .ln2 = {0.6931471824645996, -1.9046542121259336e-09},
-                            .half_pi = {1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15},
-                            .exp = kExp32,
-                            .expm1 = kExpm1_32,
-                            .log = kLog32,
-                            .sin = kSin32,
-                            .cos = kCos32,
-                            .exp_safe = 87,
-                            .exp_zero = 104,
-                            .trig_safe = 1e5,
-                            .tanh_one = 10};
-constexpr Constants kF64 = {.type = KType::f64,
-                            .bits = KType::i64,
-                            .mantissa = 52,
-                            .bias = 1023,
-                            .magic = 0x1.8p52,
-                            .ln2 = {0.6931471805599453, 2.3190468138462996e-17},
-                            .half_pi = {1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33},
-                            .exp = kExp64,
-                            .expm1 = kExpm1_64,
-                            .log = kLog64,
-                            .sin = kSin64,
-                            .cos = kCos64,
-                            .exp_safe = 708,
-                            .exp_zero = 746,
-                            .trig_safe = 1e9,
-                            .tanh_one = 20};
-
 }  // namespace
 
-// What expansions for one builder and type share.
-class Expansion {
- public:
-  Expansion(KernelBuilder& builder, KType type) : b(builder), k(type == KType::f64 ? kF64 : kF32) {}
-  KernelBuilder& b;
-  const Constants& k;
-
-  Value number(double x) const { return b.number(k.type, x); }
-
-  static constexpr double kLog2e = 1.4426950408889634, kTwoOverPi = 0.6366197723675814;
-
-  Value integer(int64_t x) const { return b.constant(k.bits, static_cast<uint64_t>(x)); }
-  int64_t sign_bit() const { return std::bit_cast<int64_t>(uint64_t{1} << (8 * bytes_of(k.type) - 1)); }
-
-  // x = n * ln2 + r, where high lacks the lower part of n * ln2; t = magic + bias + n.
-  struct Reduced {
-    Value t, n, high, r;
-  };
-  Reduced reduce(Value x) const {
-    Value shift = number(k.magic + static_cast<double>(k.bias));
-    Value t = b.fma(x, number(kLog2e), shift), n = b.sub(t, shift);
-    Value high = b.fnma(n, number(k.ln2[0]), x);
-    return {t, n, high, b.fnma(n, number(k.ln2[1]), high)};
-  }
-
-  // 2^n for t = magic + bias + n: the low bits of t become the exponent.
-  Value power_of_two(Value t) const { return b.bitcast(k.type, b.shl(b.bitcast(k.bits, t), k.mantissa)); }
-
-  Value polynomial(std::span<const double> c, Value x) const {
-    Value y = number(c.back());
-    for (size_t i = c.size() - 1; i-- > 0;) y = b.fma(y, x, number(c[i]));
-    return y;
-  }
-};
+const Constants kF32 = {.type = KType::f32,
+                        .bits = KType::i32,
+                        .mantissa = 23,
+                        .bias = 127,
+                        .magic = 0x1.8p23,
+                        .ln2 = {0.6931471824645996, -1.9046542121259336e-09},
+                        .half_pi = {1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15},
+                        .exp = kExp32,
+                        .expm1 = kExpm1_32,
+                        .log = kLog32,
+                        .sin = kSin32,
+                        .cos = kCos32,
+                        .exp_safe = 87,
+                        .exp_zero = 104,
+                        .trig_safe = 1e5,
+                        .tanh_one = 10};
+const Constants kF64 = {.type = KType::f64,
+                        .bits = KType::i64,
+                        .mantissa = 52,
+                        .bias = 1023,
+                        .magic = 0x1.8p52,
+                        .ln2 = {0.6931471805599453, 2.3190468138462996e-17},
+                        .half_pi = {1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33},
+                        .exp = kExp64,
+                        .expm1 = kExpm1_64,
+                        .log = kLog64,
+                        .sin = kSin64,
+                        .cos = kCos64,
+                        .exp_safe = 708,
+                        .exp_zero = 746,
+                        .trig_safe = 1e9,
+                        .tanh_one = 20};
 
 namespace {
 
@@ -142,30 +91,12 @@ Value exp(const Expansion& make, Value x) {
   return b.fixup(function(Op::exp_op), y, x, cold);
 }
 
-// x = m * 2^k with m in [sqrt(1/2), sqrt(2)); log(x) = k * ln2 + log(1 + f), f = m - 1.
 Value log(const Expansion& make, Value x) {
   auto& [b, k] = make;
-  const bool wide = k.type == KType::f64;
-  const int64_t one = k.bias << k.mantissa, root_half = wide ? 0x3fe6a09e667f3bcd : 0x3f3504f3;
-  Value shifted = b.add(b.bitcast(k.bits, x), make.integer(one - root_half));
-  // The biased exponent as the low bits of a float 2^mantissa + exponent.
-  const double offset = std::ldexp(1.0, k.mantissa);
-  Value biased = b.bit_or(b.shr(shifted, k.mantissa), b.bitcast(k.bits, make.number(offset)));
-  Value power = b.sub(b.bitcast(k.type, biased), make.number(offset + static_cast<double>(k.bias)));
-  Value m = b.add(b.bit_and(shifted, make.integer((int64_t{1} << k.mantissa) - 1)), make.integer(root_half));
-  Value f = b.sub(b.bitcast(k.type, m), make.number(1));
-  Value square = b.mul(f, f), rest;  // log(1 + f) = f + rest
-  if (wide) {
-    // With s = f / (2 + f), z = s^2: log(1 + f) = f - f^2 / 2 + s * (f^2 / 2 + z * P(z)).
-    Value s = b.div(f, b.add(f, make.number(2))), z = b.mul(s, s), half = b.mul(square, make.number(0.5));
-    rest = b.fms(s, b.fma(make.polynomial(k.log, z), z, half), half);
-  } else {
-    rest = b.mul(b.fma(make.polynomial(k.log, f), f, make.number(-0.5)), square);
-  }
+  auto [power, f] = make.reduce_log(x);
+  Value rest = make.log_rest(f);
   Value y = b.fma(power, make.number(k.ln2[0]), b.add(f, b.fma(power, make.number(k.ln2[1]), rest)));
-  Value normal = b.mand(b.cmp(KCmp::ge, x, make.number(std::ldexp(1.0, 1 - static_cast<int>(k.bias)))),
-                        b.cmp(KCmp::lt, x, make.number(std::numeric_limits<double>::infinity())));
-  return b.fixup(function(Op::log_op), y, x, b.mnot(normal));
+  return b.fixup(function(Op::log_op), y, x, b.mnot(make.is_normal(x)));
 }
 
 // |x| = n * pi/2 + r. The polynomials are those of sin(r) and cos(r); n modulo 4 chooses and signs.
@@ -249,10 +180,7 @@ Int quotient(Int a, Int b) {
   return b == -1 ? static_cast<Int>(-static_cast<std::make_unsigned_t<Int>>(a)) : a / b;
 }
 
-double libm_real(KFn fn, double x, double y) {
-  if (fn == KFn::pow) return std::pow(x, y);
-  return function_of(fn)->libm(x, y);
-}
+double libm_real(KFn fn, double x, double y) { return function_of(fn)->libm(x, y); }
 
 template <class Int>
 Int libm_integer(KFn fn, Int a, Int b) {
@@ -264,7 +192,7 @@ Int libm_integer(KFn fn, Int a, Int b) {
 }  // namespace
 
 int operands_of(KFn fn) {
-  if (fn >= KFn::pow) return fn <= KFn::irem ? 2 : 0;
+  if (fn >= KFn::idiv) return fn <= KFn::irem ? 2 : 0;
   const Function* f = static_cast<int>(fn) < ir::num_ops() ? function_of(fn) : nullptr;
   return f ? f->operands : 0;
 }
@@ -313,13 +241,16 @@ uint64_t libm(KFn fn, KType type, uint64_t x, uint64_t y) {
   internal_error("a type of numbers", name(type));
 }
 
+void define_function(CpuTable& table, Op op, const Function& f) {
+  table[op].function = std::make_shared<Function>(f);
+  table.element(
+      op, [](const ElementContext& c) { return elementary(c.b, c.op, c.x[0], c.x.size() == 2 ? c.x[1] : kNone); });
+}
+
 void define_functions(CpuTable& table) {
-  auto define = [&](Op op, const Function& f) {
-    table[op].function = std::make_shared<Function>(f);
-    table.element(
-        op, [](const ElementContext& c) { return elementary(c.b, c.op, c.x[0], c.x.size() == 2 ? c.x[1] : kNone); });
+  auto unary = [&](Op op, Function::Expand expand, double (*libm)(double, double)) {
+    define_function(table, op, {1, expand, libm});
   };
-  auto unary = [&](Op op, Function::Expand expand, double (*libm)(double, double)) { define(op, {1, expand, libm}); };
   using E = const Expansion&;
   unary(
       Op::exp_op, [](E e, Value x, Value) { return exp(e, x); }, [](double x, double) { return std::exp(x); });
@@ -338,46 +269,9 @@ void define_functions(CpuTable& table) {
         return (x >= 0 ? 1 : t) / (1 + t);
       });
 
-  // With low and high of |x| and |y|: r = low / high or, where that is above 1/2, (low - high) / (low + high), as
-  // atan(low / high) is atan(r) plus 0 or pi/4. The octant adds a multiple of pi/4 and may turn the sign.
-  define(
-      Op::atan2_op,
-      {2,
-       [](E make, Value y, Value x) {
-         static constexpr double kAtan32[] = {-0.3333323299884796, 0.19994167983531952, -0.14174212515354156,
-                                              0.10155822336673737, -0.05125146359205246};
-         static constexpr double kAtan64[] = {-0.33333333333333165, 0.19999999999934762,   -0.1428571427846398,
-                                              0.11111110731196527,  -0.09090897723050724,  0.07692093540552625,
-                                              -0.06663984047821946, 0.058593300315921915,  -0.05126082960144299,
-                                              0.04196785341462267,  -0.027584560442959264, 0.010212460868727957};
-         KernelBuilder& b = make.b;
-         const bool wide = make.k.type == KType::f64;
-         Value ay = b.abs(y), ax = b.abs(x), low = b.min(ay, ax), high = b.max(ay, ax);
-         Value sum = b.add(ay, ax);
-         Value near = b.cmp(KCmp::gt, low, b.mul(high, make.number(0.5)));
-         Value left = b.cmp(KCmp::lt, x, make.number(0)), steep = b.cmp(KCmp::gt, ay, ax);
-         Value r = b.div(b.select(near, b.sub(low, high), low), b.select(near, sum, high));
-         Value z = b.mul(r, r);
-         Value t = b.fma(b.mul(r, z), make.polynomial(wide ? std::span<const double>(kAtan64) : kAtan32, z), r);
-         t = b.select(b.mxor(left, steep), b.neg(t), t);
-         // n * pi/4, and what rounding takes from it.
-         auto part = [&](int n, bool lost) {
-           const double angle = n * 0.78539816339744828, rounded = static_cast<float>(angle);
-           return make.number(wide ? (lost ? n * 3.061616997868383e-17 : angle) : (lost ? angle - rounded : rounded));
-         };
-         auto turn = [&](bool lost) {
-           Value apart = b.select(steep, part(2, lost), b.select(left, part(4, lost), part(0, lost)));
-           return b.select(near, b.select(left, part(3, lost), part(1, lost)), apart);
-         };
-         t = b.add(turn(false), b.add(turn(true), t));
-         Value sign = b.bit_and(b.bitcast(make.k.bits, y), make.integer(make.sign_bit()));
-         t = b.bit_or(t, b.bitcast(make.k.type, sign));
-         // Two zeros, infinities, NaN, and sums that overflow.
-         Value plain = b.mand(b.cmp(KCmp::gt, sum, make.number(0)),
-                              b.cmp(KCmp::lt, sum, make.number(std::numeric_limits<double>::infinity())));
-         return b.fixup(function(Op::atan2_op), t, y, b.mnot(plain), x);
-       },
-       [](double y, double x) { return std::atan2(y, x); }});
+  define_exponential_functions(table);
+  define_angle_functions(table);
+  define_special_functions(table);
 }
 
 }  // namespace jot::cpu

@@ -82,6 +82,8 @@ class Frame {
  public:
   int32_t allocate(int bytes);
   void release(int32_t offset, int bytes) { free_[size_class(bytes)].push_back(offset); }
+  // What is allocated so far is not given out again: routines use their slots whenever they are called.
+  void keep() { free_ = {}; }
   int64_t size() const { return (end_ + 63) / 64 * 64; }
 
  private:

@@ -1,0 +1,99 @@
+// What the expansions of elementary functions share: constants by type, and reductions of arguments.
+#pragma once
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <span>
+
+#include "backends/cpu/kernel/math.h"
+#include "backends/cpu/ops/cpu_ops.h"
+
+namespace jot::cpu {
+
+// Coefficients by bench/math_coefficients.py (minimax, lowest order first). hi, lo, ...: a number as a sum of floats.
+struct Constants {
+  KType type, bits;  // floats and integers of one width
+  int mantissa;      // bits stored
+  int64_t bias;
+  double magic;  // 1.5 * 2^mantissa: adding it rounds to an integer, which the low bits then hold
+
+  double ln2[2], half_pi[3];
+  std::span<const double> exp, expm1, log, sin, cos;
+  double exp_safe, exp_zero;  // |x| up to which exp is normal; below minus exp_zero it is 0
+  double trig_safe;           // |x| up to which the reduction is exact enough
+  double tanh_one;            // from here on tanh is 1
+};
+extern const Constants kF32, kF64;
+
+// What expansions for one builder and type share.
+class Expansion {
+ public:
+  using Value = uint32_t;
+  Expansion(KernelBuilder& builder, KType type) : b(builder), k(type == KType::f64 ? kF64 : kF32) {}
+  KernelBuilder& b;
+  const Constants& k;
+
+  Value number(double x) const { return b.number(k.type, x); }
+
+  static constexpr double kLog2e = 1.4426950408889634, kTwoOverPi = 0.6366197723675814;
+
+  Value integer(int64_t x) const { return b.constant(k.bits, static_cast<uint64_t>(x)); }
+  int64_t sign_bit() const { return std::bit_cast<int64_t>(uint64_t{1} << (8 * bytes_of(k.type) - 1)); }
+
+  // x = n * ln2 + r, where high lacks the lower part of n * ln2; t = magic + bias + n.
+  struct Reduced {
+    Value t, n, high, r;
+  };
+  Reduced reduce(Value x) const {
+    Value shift = number(k.magic + static_cast<double>(k.bias));
+    Value t = b.fma(x, number(kLog2e), shift), n = b.sub(t, shift);
+    Value high = b.fnma(n, number(k.ln2[0]), x);
+    return {t, n, high, b.fnma(n, number(k.ln2[1]), high)};
+  }
+
+  // 2^n for t = magic + bias + n: the low bits of t become the exponent.
+  Value power_of_two(Value t) const { return b.bitcast(k.type, b.shl(b.bitcast(k.bits, t), k.mantissa)); }
+
+  Value polynomial(std::span<const double> c, Value x) const {
+    Value y = number(c.back());
+    for (size_t i = c.size() - 1; i-- > 0;) y = b.fma(y, x, number(c[i]));
+    return y;
+  }
+  Value polynomial(std::span<const double> wide, std::span<const double> narrow, Value x) const {
+    return polynomial(is_wide() ? wide : narrow, x);
+  }
+  bool is_wide() const { return k.type == KType::f64; }
+  // The sign bit of x, as a float; y with it.
+  Value sign(Value x) const { return b.bit_and(x, b.bitcast(k.type, integer(sign_bit()))); }
+  Value with_sign_of(Value y, Value x) const { return b.bit_or(y, sign(x)); }
+
+  Value is_normal(Value x) const {  // and positive and finite
+    return b.mand(b.cmp(KCmp::ge, x, number(std::ldexp(1.0, 1 - static_cast<int>(k.bias)))),
+                  b.cmp(KCmp::lt, x, number(std::numeric_limits<double>::infinity())));
+  }
+
+  // x = m * 2^power with m in [sqrt(1/2), sqrt(2)), of a normal x > 0: f = m - 1.
+  struct Logarithm {
+    Value power, f;
+  };
+  Logarithm reduce_log(Value x) const;
+  int64_t root_half() const { return is_wide() ? 0x3fe6a09e667f3bcd : 0x3f3504f3; }  // sqrt(1/2)
+  Value shifted(Value x) const { return b.add(b.bitcast(k.bits, x), integer((k.bias << k.mantissa) - root_half())); }
+  Value biased_exponent(Value x) const { return b.shr(shifted(x), k.mantissa); }  // power + bias
+  Value log_rest(Value f) const;                                                  // log(1 + f) - f
+  Value log1p_core(Value x) const;                                                // log(1 + x) of a finite x > -1
+  // exp(x) - 1 of an |x| up to exp_safe, in two parts.
+  struct TwoParts {
+    Value high, low;
+  };
+  TwoParts expm1_parts(Value x) const;
+  // The angle of the point (x, y), as atan2, without its special values.
+  Value angle(Value y, Value x) const;
+};
+
+// Tables of functions, by file.
+void define_function(CpuTable& table, ir::Op op, const Function& f);
+void define_exponential_functions(CpuTable& table);
+void define_angle_functions(CpuTable& table);
+void define_special_functions(CpuTable& table);
+}  // namespace jot::cpu

@@ -1,0 +1,185 @@
+// Exponentials, logarithms and hyperbolic functions beside those of math.cpp.
+#include "backends/cpu/kernel/expansion.h"
+
+namespace jot::cpu {
+
+using Value = uint32_t;
+using ir::Op;
+
+Expansion::Logarithm Expansion::reduce_log(Value x) const {
+  // The biased exponent as the low bits of a float 2^mantissa + exponent.
+  const double offset = std::ldexp(1.0, k.mantissa);
+  Value biased = b.bit_or(biased_exponent(x), b.bitcast(k.bits, number(offset)));
+  Value power = b.sub(b.bitcast(k.type, biased), number(offset + static_cast<double>(k.bias)));
+  Value m = b.add(b.bit_and(shifted(x), integer((int64_t{1} << k.mantissa) - 1)), integer(root_half()));
+  return {power, b.sub(b.bitcast(k.type, m), number(1))};
+}
+
+Value Expansion::log_rest(Value f) const {
+  Value square = b.mul(f, f);
+  if (!is_wide()) return b.mul(b.fma(polynomial(k.log, f), f, number(-0.5)), square);
+  // With s = f / (2 + f), z = s^2: log(1 + f) = f - f^2 / 2 + s * (f^2 / 2 + z * P(z)).
+  Value s = b.div(f, b.add(f, number(2))), z = b.mul(s, s), half = b.mul(square, number(0.5));
+  return b.fms(s, b.fma(polynomial(k.log, z), z, half), half);
+}
+
+// 1 + x is u and, exactly, what rounding took. Near 0 f is x itself; elsewhere the loss, over 1 + f, is small.
+Value Expansion::log1p_core(Value x) const {
+  Value u = b.add(x, number(1)), part = b.sub(u, x);
+  Value lost = b.add(b.sub(x, b.sub(u, part)), b.sub(number(1), part));
+  auto [power, f] = reduce_log(u);
+  Value near_zero = b.cmp(KCmp::eq, power, number(0));
+  // 2^-power by its exponent; 0 where that is too small, and the loss with it.
+  Value exponent = b.sub(integer(2 * k.bias), biased_exponent(u));
+  exponent = b.max(exponent, integer(0));
+  lost = b.mul(lost, b.bitcast(k.type, b.shl(exponent, k.mantissa)));
+  f = b.select(near_zero, x, f);
+  lost = b.select(near_zero, number(0), lost);
+  Value inverse = b.fma(f, b.sub(f, number(1)), number(1));
+  Value rest = b.fma(lost, inverse, log_rest(f));
+  return b.fma(power, number(k.ln2[0]), b.add(f, b.fma(power, number(k.ln2[1]), rest)));
+}
+
+// (2^n - 1) + 2^n (exp(r) - 1).
+Expansion::TwoParts Expansion::expm1_parts(Value x) const {
+  auto [t, n, high, r] = reduce(x);
+  Value tail = b.fnma(n, number(k.ln2[1]), b.sub(high, r));
+  Value scale = power_of_two(t), whole = b.sub(scale, number(1));
+  Value linear = b.fma(scale, r, whole), lost = b.fma(scale, r, b.sub(whole, linear));
+  Value curved = b.fma(b.mul(r, r), polynomial(k.expm1, r), tail);
+  return {linear, b.fma(scale, curved, lost)};
+}
+
+namespace {
+
+using E = const Expansion&;
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+Value expm1(E make, Value x, Value) {
+  auto& [b, k] = make;
+  auto [high, low] = make.expm1_parts(b.max(make.number(-50), x));  // NaN stays
+  Value y = make.with_sign_of(b.add(high, low), x);
+  return b.fixup(function(Op::expm1_op), y, x, b.cmp(KCmp::gt, x, make.number(k.exp_safe)));
+}
+
+// x - n in [-1/2, 1/2] times ln2, in two parts.
+Value exp2(E make, Value x, Value) {
+  auto& [b, k] = make;
+  Value shift = make.number(k.magic + static_cast<double>(k.bias));
+  Value t = b.add(x, shift), f = b.sub(x, b.sub(t, shift));
+  Value r = b.mul(f, make.number(k.ln2[0]));
+  Value tail = b.fma(f, make.number(k.ln2[1]), b.fms(f, make.number(k.ln2[0]), r));
+  Value curved = b.fma(b.mul(r, r), make.polynomial(k.exp, r), tail);
+  Value y = b.mul(b.add(b.add(curved, r), make.number(1)), make.power_of_two(t));
+  const double least = static_cast<double>(1 - k.bias), none = least - k.mantissa - 2;
+  y = b.select(b.cmp(KCmp::le, x, make.number(none)), make.number(0), y);
+  Value cold = b.mor(b.cmp(KCmp::gt, x, make.number(static_cast<double>(k.bias))),
+                     b.mand(b.cmp(KCmp::lt, x, make.number(least)), b.cmp(KCmp::gt, x, make.number(none))));
+  return b.fixup(function(Op::exp2_op), y, x, cold);
+}
+
+struct Base {
+  double inverse32[2], inverse64[2];  // 1 / log(base), high and low
+  double two32[2], two64[2];          // of 2
+};
+constexpr Base kBase2 = {
+    {1.4426950216293335, 1.925963033500011e-08}, {1.4426950408889634, 2.0355273740931033e-17}, {1, 0}, {1, 0}};
+constexpr Base kBase10 = {{0.4342944920063019, -1.0103049952192578e-08},
+                          {0.4342944819032518, 1.098319650216765e-17},
+                          {0.3010300099849701, -1.432098883924482e-08},
+                          {0.3010299956639812, -2.8037281277851704e-18}};
+
+Value log_of_base(E make, Value x, const Base& base, KFn fn) {
+  auto& [b, k] = make;
+  const double* inverse = make.is_wide() ? base.inverse64 : base.inverse32;
+  const double* two = make.is_wide() ? base.two64 : base.two32;
+  auto [power, f] = make.reduce_log(x);
+  Value rest = make.log_rest(f), p = b.mul(f, make.number(inverse[0]));
+  Value low =
+      b.fma(f, make.number(inverse[1]), b.fma(rest, make.number(inverse[0]), b.fms(f, make.number(inverse[0]), p)));
+  low = b.fma(power, make.number(two[1]), low);
+  Value y = b.fma(power, make.number(two[0]), b.add(p, low));
+  return b.fixup(fn, y, x, b.mnot(make.is_normal(x)));
+}
+Value log2(E make, Value x, Value) { return log_of_base(make, x, kBase2, function(Op::log2_op)); }
+Value log10(E make, Value x, Value) { return log_of_base(make, x, kBase10, function(Op::log10_op)); }
+
+Value log1p(E make, Value x, Value) {
+  auto& [b, k] = make;
+  Value y = make.with_sign_of(make.log1p_core(x), x);
+  Value plain = b.mand(b.cmp(KCmp::gt, x, make.number(-1)), b.cmp(KCmp::lt, x, make.number(kInf)));
+  return b.fixup(function(Op::log1p_op), y, x, b.mnot(plain));
+}
+
+// u = exp(|x|) - 1: (u + u / (1 + u)) / 2.
+Value sinh(E make, Value x, Value) {
+  auto& [b, k] = make;
+  Value a = b.abs(x);
+  auto [high, low] = make.expm1_parts(a);
+  Value u = b.add(high, low), y = b.add(u, b.div(u, b.add(u, make.number(1))));
+  y = make.with_sign_of(b.mul(y, make.number(0.5)), x);
+  return b.fixup(function(Op::sinh_op), y, x, b.mnot(b.cmp(KCmp::le, a, make.number(k.exp_safe))));
+}
+
+Value cosh(E make, Value x, Value) {
+  auto& [b, k] = make;
+  Value a = b.abs(x);
+  auto [t, n, high, r] = make.reduce(a);
+  Value p = b.fma(b.fma(make.polynomial(k.exp, r), r, make.number(1)), r, make.number(1));
+  Value e = b.mul(b.mul(p, make.number(0.5)), make.power_of_two(t));
+  Value y = b.add(e, b.div(make.number(0.25), e));
+  return b.fixup(function(Op::cosh_op), y, x, b.mnot(b.cmp(KCmp::le, a, make.number(k.exp_safe))));
+}
+
+// log(1 + w): w = x + x^2 / (1 + sqrt(1 + x^2)). Where that is x, beyond 2^30 or 2^60, log(x) + log(2).
+Value asinh(E make, Value x, Value) {
+  auto& [b, k] = make;
+  Value a = b.abs(x), square = b.mul(a, a);
+  Value root = b.sqrt(b.add(square, make.number(1)));
+  Value w = b.add(a, b.div(square, b.add(root, make.number(1))));
+  Value far = b.cmp(KCmp::gt, a, make.number(make.is_wide() ? 0x1p60 : 0x1p30));
+  Value y = make.log1p_core(b.select(far, a, w));
+  y = b.add(y, b.select(far, make.number(k.ln2[0]), make.number(0)));
+  y = make.with_sign_of(y, x);
+  return b.fixup(function(Op::asinh_op), y, x, b.mnot(b.cmp(KCmp::lt, a, make.number(kInf))));
+}
+
+// log(1 + w): t = x - 1, w = t + sqrt(2 t + t^2).
+Value acosh(E make, Value x, Value) {
+  auto& [b, k] = make;
+  Value t = b.sub(x, make.number(1));
+  Value w = b.add(t, b.sqrt(b.fma(t, t, b.add(t, t))));
+  Value far = b.cmp(KCmp::gt, x, make.number(make.is_wide() ? 0x1p60 : 0x1p30));
+  Value y = make.log1p_core(b.select(far, x, w));
+  y = b.add(y, b.select(far, make.number(k.ln2[0]), make.number(0)));
+  Value plain = b.mand(b.cmp(KCmp::ge, x, make.number(1)), b.cmp(KCmp::lt, x, make.number(kInf)));
+  return b.fixup(function(Op::acosh_op), y, x, b.mnot(plain));
+}
+
+// log(1 + 2 |x| / (1 - |x|)) / 2.
+Value atanh(E make, Value x, Value) {
+  auto& [b, k] = make;
+  Value a = b.abs(x), w = b.div(b.add(a, a), b.sub(make.number(1), a));
+  Value y = make.with_sign_of(b.mul(make.log1p_core(w), make.number(0.5)), x);
+  return b.fixup(function(Op::atanh_op), y, x, b.mnot(b.cmp(KCmp::lt, a, make.number(1))));
+}
+
+}  // namespace
+
+void define_exponential_functions(CpuTable& table) {
+  auto unary = [&](Op op, Function::Expand expand, double (*libm)(double, double)) {
+    define_function(table, op, {1, expand, libm});
+  };
+  unary(Op::expm1_op, expm1, [](double x, double) { return std::expm1(x); });
+  unary(Op::exp2_op, exp2, [](double x, double) { return std::exp2(x); });
+  unary(Op::log1p_op, log1p, [](double x, double) { return std::log1p(x); });
+  unary(Op::log2_op, log2, [](double x, double) { return std::log2(x); });
+  unary(Op::log10_op, log10, [](double x, double) { return std::log10(x); });
+  unary(Op::sinh_op, sinh, [](double x, double) { return std::sinh(x); });
+  unary(Op::cosh_op, cosh, [](double x, double) { return std::cosh(x); });
+  unary(Op::asinh_op, asinh, [](double x, double) { return std::asinh(x); });
+  unary(Op::acosh_op, acosh, [](double x, double) { return std::acosh(x); });
+  unary(Op::atanh_op, atanh, [](double x, double) { return std::atanh(x); });
+}
+
+}  // namespace jot::cpu
