@@ -26,7 +26,7 @@ class RandomProgram {
     if (coin()) keep(b_.param({pick({i32, i64, u8, boolean}), false, shape()}));
     for (int i = 0; i < nodes; ++i) {
       b_.set_location({"program.cpp", i + 1});
-      if (ir::Value v = step(); b_.shape(v).numel() <= kLargest) keep(v);
+      if (ir::Value v = step(); count(b_.shape(v)) <= kLargest) keep(v);
     }
     std::vector<ir::Value> outputs;
     for (size_t i = 1 + below(4); i > 0; --i)
@@ -57,7 +57,7 @@ class RandomProgram {
   Shape shape() {
     Shape s;
     for (int64_t rank = between(0, 3); rank > 0; --rank)
-      if (int64_t n = extent(); s.numel() * n <= kLargest) s.push_back(n);
+      if (int64_t n = extent(); count(s) * n <= kLargest) s.push_back(n);
     return s;
   }
   // Not rounded differently by different ways to compute it: what steps may be taken of.
@@ -208,7 +208,7 @@ class RandomProgram {
     if (b_.shape(other) != shape) other = ir::build::iota(b_, i64, shape, dim);
     Value operands[] = {keys, other};
     Value first = ir::build::sort(b_, operands, dim, coin());
-    if (shape.numel() <= kLargest) keep(first + 1);
+    if (count(shape) <= kLargest) keep(first + 1);
     return first;
   }
 
@@ -227,13 +227,20 @@ class RandomProgram {
     }
   }
 
+  // As the library counts: extents of 0 as 1.
+  static int64_t count(const Shape& shape) {
+    int64_t n = 1;
+    for (int64_t d : shape) n *= std::max<int64_t>(1, d);
+    return n;
+  }
+
   Value broadcast() {
     Value x = any();
     Shape to = b_.shape(x);
     Dims dims = ir::build::all_axes(to.size());
     for (int64_t i = between(1, 2); i > 0; --i) {
       int64_t n = extent();
-      if (to.numel() * n > kLargest || to.size() > 4) continue;
+      if (count(to) * n > kLargest || to.size() > 4) continue;
       size_t at = below(to.size() + 1);
       to.insert(at, n);
       for (int64_t& d : dims) d += d >= static_cast<int64_t>(at);
@@ -312,13 +319,14 @@ class RandomProgram {
         used[j] = true;
         (kind == 0 ? cx : bx).push_back(static_cast<int64_t>(i));
         (kind == 0 ? cy : by).push_back(static_cast<int64_t>(j));
-        (kind == 0 ? contracted : size) *= xs[i];
+        (kind == 0 ? contracted : size) *= std::max<int64_t>(1, xs[i]);
       } else {
-        size *= xs[i];
+        size *= std::max<int64_t>(1, xs[i]);
       }
+      if (size * contracted > 20 * kLargest) return x;
     }
     for (size_t j = 0; j < ys.size(); ++j)
-      if (!used[j]) size *= ys[j];
+      if (!used[j] && size <= kLargest) size *= std::max<int64_t>(1, ys[j]);
     if (size * contracted > 20 * kLargest || size > kLargest) return x;
     return tame(ir::build::dot(b_, x, y, cx, cy, bx, by));
   }
@@ -353,7 +361,7 @@ class RandomProgram {
     Dims sizes(s.begin(), s.end());
     sizes[0] = 1;
     Shape window = s.slice(1, s.size());
-    if (batch.numel() * window.numel() > kLargest) return x;
+    if (count(batch) * count(window) > kLargest) return x;
     Value i = indices(batch, s[0], mode == ir::IndexMode::check && below(20) != 0);
     ir::build::GatherDims dims;
     for (size_t d = 0; d < window.size(); ++d) dims.offset_dims.push_back(static_cast<int64_t>(batch.size() + d));
@@ -383,7 +391,7 @@ class RandomProgram {
     const Shape s = b_.shape(x);
     size_t batch = below(s.size() + 1);
     Shape embedded = s.slice(batch, s.size());
-    if (s.numel() == 0 || s.numel() * embedded.numel() > kLargest) return x;
+    if (s.numel() == 0 || count(s) * count(embedded) > kLargest) return x;
     if (coin()) return ir::build::diag_embed(b_, x, static_cast<int64_t>(batch));
     return ir::build::identity(b_, b_.dtype(x), embedded);
   }
