@@ -207,6 +207,27 @@ TEST_CASE("lanes of a kernel that have finished stay as they are") {
   for (int64_t i = 0; i < 45; ++i) CHECK_SAME(y[i], f(x[i]));
 }
 
+TEST_CASE("loops that keep few states, in kernels, have the gradient of those that keep all") {
+  for (int64_t length : {0, 1, 2, 3, 7, 20, 65})
+    for (int64_t kept : {1, 2, 3, 10, 100}) {
+      CAPTURE(length);
+      CAPTURE(kept);
+      auto f = [&](const Tensor& x, std::optional<int64_t> checkpoints) {
+        auto step = [&](const std::pair<Tensor, Tensor>& c, none_t) {
+          return std::pair{std::pair{sin(c.first) + c.second * 0.25, c.second * x}, std::tuple<>{}};
+        };
+        auto [last, ys] = scan(step, std::pair{x, x + 1}, none, {.length = length, .checkpoints = checkpoints});
+        return sum(last.first * last.second);
+      };
+      auto few = [&](const Tensor& x) { return grad([&](const Tensor& y) { return f(y, kept); })(x); };
+      auto all = [&](const Tensor& x) { return grad([&](const Tensor& y) { return f(y, {}); })(x); };
+      Tensor x = tensor({0.7, -0.4, 0.9}, f64), lanes = linspace(-1, 1, 40 * 3, f64).reshape({40, 3});
+      CHECK_SAME(few(x), all(x));
+      CHECK_SAME(vmap(few)(lanes), vmap(all)(lanes));
+      if (length > 0) CHECK(routines(trace(few, x)) == 0);
+    }
+}
+
 TEST_CASE("a loop updates its carry in place where reads of it come first") {
   if (target() == Target::reference) return;
   auto f = [](const Tensor& xs) {

@@ -103,6 +103,12 @@ int64_t CheckpointSchedule::keep_online(int64_t t) {
   return kept_.back().slot;
 }
 
+int64_t CheckpointSchedule::in_sequence() const {
+  size_t first = kept_.size() - 1;
+  while (first > 0 && kept_[first - 1].step + 1 == kept_[first].step) --first;
+  return static_cast<int64_t>(kept_.size() - first);
+}
+
 CheckpointSchedule::Kept CheckpointSchedule::back_to(int64_t t) {
   online_ = false;
   for (; kept_.back().step > t; kept_.pop_back()) free_.push_back(kept_.back().slot);

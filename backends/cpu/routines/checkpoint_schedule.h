@@ -32,6 +32,15 @@ class CheckpointSchedule {
   // The last kept state that is not after t. Those after t are dropped.
   Kept back_to(int64_t t);
 
+  // Of a sweep whose end is known: where the next state is kept after step t, INT64_MAX for nowhere; how many states
+  // are kept, in slots 0, 1, ..., how many of them, the last, before steps one after the other, and how many more there
+  // can be.
+  int64_t next_after(int64_t t) const { return next_ > t && !free_.empty() ? next_ : INT64_MAX; }
+  int64_t kept() const { return static_cast<int64_t>(kept_.size()); }
+  int64_t last_kept() const { return kept_.back().step; }
+  int64_t in_sequence() const;
+  int64_t free() const { return static_cast<int64_t>(free_.size()); }
+
  private:
   struct Entry {
     int64_t step, slot, level;

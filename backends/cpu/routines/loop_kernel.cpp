@@ -27,6 +27,7 @@ std::shared_ptr<const LoopKernel> LoopKernel::make(const ir::Graph& step, const 
       a = {KernelArg::Kind::operand, static_cast<ir::Value>(g.attrs(a.value).integer(Key::index)), a.number};
   loop->faults_ = std::move(k.faults);
   loop->exceeded_ = lowered->exceeded;
+  loop->steps_arg_ = lowered->steps_arg;
   if (k.parallel) {
     loop->extent_ = k.extent;
     std::tie(loop->chunks_, loop->chunk_) = chunks_of(k.extent, k.nanoseconds, k.kernel.lanes);
@@ -47,7 +48,7 @@ void LoopKernel::add_to(ExecutableStats& stats) const {
 }
 
 bool LoopKernel::run(std::span<const void* const> operands, std::span<void* const> results, std::byte* scratch,
-                     KernelError& error) const {
+                     KernelError& error, int64_t steps) const {
   auto* table = reinterpret_cast<int64_t*>(scratch);
   KernelError found;
   table[0] = reinterpret_cast<int64_t>(&found);
@@ -58,6 +59,7 @@ bool LoopKernel::run(std::span<const void* const> operands, std::span<void* cons
                                                            : nullptr;
     table[i + 1] = reinterpret_cast<int64_t>(base) + a.number;
   }
+  if (steps >= 0) table[steps_arg_] = steps;
   std::byte* spill = scratch + table_bytes();
   const int64_t spill_bytes = (code_->spill_bytes + 63) / 64 * 64;
   if (chunks_ == 1) {

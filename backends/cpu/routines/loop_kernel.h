@@ -17,9 +17,9 @@ class LoopKernel {
   static std::shared_ptr<const LoopKernel> make(const ir::Graph& step, const LoopPlan& plan, int64_t steps);
 
   // Operands as the inputs of a step, but slices as what they are slices of; results likewise. False: there would be
-  // more steps. Throws the errors of the step's ops.
+  // more steps. Throws the errors of the step's ops. steps: another number of them.
   bool run(std::span<const void* const> operands, std::span<void* const> results, std::byte* scratch,
-           KernelError& error) const;
+           KernelError& error, int64_t steps = -1) const;
 
   int64_t scratch_bytes() const;
   void add_to(ExecutableStats& stats) const;
@@ -32,6 +32,7 @@ class LoopKernel {
   ir::Graph step_;  // for errors
   std::vector<KernelArg> args_;
   std::vector<Fault> faults_;
+  size_t steps_arg_ = 0;
   int64_t exceeded_ = 0, extent_ = 1, chunks_ = 1, chunk_ = 1;
   std::shared_ptr<const Kernel> kernel_;
   std::shared_ptr<const KernelCode> code_;

@@ -1,7 +1,9 @@
 // What the files of routines share.
 #pragma once
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "backends/cpu/routines/routines.h"
@@ -16,6 +18,44 @@ namespace jot::cpu {
 #undef ROUTINE
 std::unique_ptr<const Routine> make_reduce(const RoutineContext& c);  // of every reduction
 std::unique_ptr<const Routine> make_index_check(const RoutineContext& c);
+
+// Of a loop of known length whose derivative keeps few states, where its steps are kernels; else null.
+std::unique_ptr<const Routine> make_checkpointed(const RoutineContext& c);
+
+// What each run of a routine needs one of: kept for later runs.
+template <class T>
+class Reused {
+ public:
+  explicit Reused(std::function<std::unique_ptr<T>()> make) : make_(std::move(make)) {}
+
+  class Borrowed {
+   public:
+    explicit Borrowed(Reused& from) : from_(from), object_(from.take()) {}
+    ~Borrowed() {
+      std::lock_guard lock(from_.mutex_);
+      from_.free_.push_back(std::move(object_));
+    }
+    Borrowed(const Borrowed&) = delete;
+    Borrowed& operator=(const Borrowed&) = delete;
+    T& operator*() const { return *object_; }
+
+   private:
+    Reused& from_;
+    std::unique_ptr<T> object_;
+  };
+
+ private:
+  std::unique_ptr<T> take() {
+    std::lock_guard lock(mutex_);
+    if (free_.empty()) return make_();
+    std::unique_ptr<T> object = std::move(free_.back());
+    free_.pop_back();
+    return object;
+  }
+  std::function<std::unique_ptr<T>()> make_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<T>> free_;
+};
 
 // Steps of the axes of a contiguous array.
 inline std::vector<int64_t> row_major(const Shape& shape) {

@@ -2,7 +2,6 @@
 // whose context and argument table are set up once for all steps. What passes from step to step stays where it is if
 // the engine can update it in place; else it changes between two buffers.
 #include <algorithm>
-#include <mutex>
 #include <optional>
 
 #include "backends/buffer.h"
@@ -242,47 +241,15 @@ struct Stacks {
   CheckpointSchedule schedule;
 };
 
-class StackPool {
- public:
-  StackPool(size_t stages, int64_t checkpoints) : stages_(stages), checkpoints_(checkpoints) {}
-
-  class Borrowed {
-   public:
-    explicit Borrowed(StackPool& from) : from_(from), stacks_(from.take()) {}
-    ~Borrowed() {
-      std::lock_guard lock(from_.mutex_);
-      from_.free_.push_back(std::move(stacks_));
-    }
-    Borrowed(const Borrowed&) = delete;
-    Borrowed& operator=(const Borrowed&) = delete;
-    Stacks& operator*() const { return *stacks_; }
-
-   private:
-    StackPool& from_;
-    std::unique_ptr<Stacks> stacks_;
-  };
-
- private:
-  std::unique_ptr<Stacks> take() {
-    std::lock_guard lock(mutex_);
-    if (free_.empty()) return std::make_unique<Stacks>(stages_, checkpoints_);
-    std::unique_ptr<Stacks> s = std::move(free_.back());
-    free_.pop_back();
-    return s;
-  }
-  size_t stages_;
-  int64_t checkpoints_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Stacks>> free_;
-};
-
 class While final : public Routine {
  public:
   While(ir::AttrView a, int64_t error_code)
       : error_code_(error_code),
         length_(a.integer(Key::length)),
         checkpoints_(a.num_regions(Key::stages) > 1 ? a.integer(Key::checkpoints) : 0),
-        stacks_(a.num_regions(Key::stages) - 1, checkpoints_) {
+        stacks_([stages = a.num_regions(Key::stages) - 1, kept = checkpoints_] {
+          return std::make_unique<Stacks>(stages, kept);
+        }) {
     consts_ = static_cast<size_t>(a.integer(Key::consts));
     live_bytes_ = live_bytes(a);
     max_steps_ = a.integer(Key::max_steps);
@@ -314,7 +281,7 @@ class While final : public Routine {
   }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError& error) const override {
-    StackPool::Borrowed stacks(stacks_);
+    Reused<Stacks>::Borrowed stacks(stacks_);
     std::optional<Kept> kept;
     if (checkpoints_ > 0) kept.emplace(*this, (*stacks).schedule, operands, scratch + kept_at_);
     int64_t steps = 0;
@@ -499,7 +466,7 @@ class While final : public Routine {
   int64_t length_, checkpoints_, kept_at_ = 0, live_bytes_ = 0;
   size_t consts_ = 0;
   std::vector<Stage> stages_;
-  mutable StackPool stacks_;
+  mutable Reused<Stacks> stacks_;
 };
 
 }  // namespace
@@ -517,6 +484,7 @@ std::unique_ptr<const Routine> make_scan(const RoutineContext& c) {
 std::unique_ptr<const Routine> make_while(const RoutineContext& c) {
   if (c.g.attrs(c.v).num_regions(Key::stages) == 1)
     if (auto kernel = WhileKernel::make(c.g.attrs(c.v), c.error_code)) return kernel;
+  if (auto kernels = make_checkpointed(c)) return kernels;
   return std::make_unique<While>(c.g.attrs(c.v), c.error_code);
 }
 
