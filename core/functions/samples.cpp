@@ -53,15 +53,31 @@ Tensor diff(const Tensor& x, int64_t n, int64_t dim, Location at) {
   return r;
 }
 
+namespace {
+
+// Of each pair of neighbours along dim; x none: samples dx apart.
+Tensor areas(std::string_view op, const Tensor& y, const Tensor* x, double dx, int64_t dim, Location at) {
+  const size_t d = dim_of(op, y, dim, at);
+  return x ? means(y, d, at) * steps(op, y, *x, d, at) : means(y, d, at) * dx;
+}
+
+}  // namespace
+
 Tensor trapezoid(const Tensor& y, const Tensor& x, int64_t dim, Location at) {
   Composite call("trapezoid", at);
-  const size_t d = dim_of("trapezoid", y, dim, at);
-  return sum(means(y, d, at) * steps("trapezoid", y, x, d, at), static_cast<int64_t>(d), false, at);
+  return sum(areas("trapezoid", y, &x, 1, dim, at), dim, false, at);
 }
 Tensor trapezoid(const Tensor& y, double dx, int64_t dim, Location at) {
   Composite call("trapezoid", at);
-  const size_t d = dim_of("trapezoid", y, dim, at);
-  return sum(means(y, d, at), static_cast<int64_t>(d), false, at) * dx;
+  return sum(areas("trapezoid", y, nullptr, dx, dim, at), dim, false, at);
+}
+Tensor cumulative_trapezoid(const Tensor& y, const Tensor& x, int64_t dim, Location at) {
+  Composite call("cumulative_trapezoid", at);
+  return cumsum(areas("cumulative_trapezoid", y, &x, 1, dim, at), dim, at);
+}
+Tensor cumulative_trapezoid(const Tensor& y, double dx, int64_t dim, Location at) {
+  Composite call("cumulative_trapezoid", at);
+  return cumsum(areas("cumulative_trapezoid", y, nullptr, dx, dim, at), dim, at);
 }
 
 std::vector<Tensor> gradient(const Tensor& x, double spacing, const Axes& dims, Location at) {

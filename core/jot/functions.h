@@ -341,6 +341,23 @@ Tensor renorm(const Tensor& x, const Ord& p, int64_t dim, double maxnorm, Locati
 // Central differences along each of dims, one-sided at the ends. ShapeError where an extent is below 2.
 std::vector<Tensor> gradient(const Tensor& x, double spacing = 1, const Axes& dims = {}, Location at = JOT_HERE);
 
+// ---- Cumulative functions
+// Along dim; a 0-d tensor is a line of one. Combined as a tree, in twice as many steps as elements. IndexError for a wrong dim.
+// Of integers and booleans i64.
+Tensor cumsum(const Tensor& x, int64_t dim, Location at = JOT_HERE);
+// Of integers and booleans i64. The derivative divides by no factor.
+Tensor cumprod(const Tensor& x, int64_t dim, Location at = JOT_HERE);
+// log(cumsum(exp(x))), without overflow. DTypeError unless floating.
+Tensor logcumsumexp(const Tensor& x, int64_t dim, Location at = JOT_HERE);
+// The greatest so far and where it is, the last of equal ones; NaN stays. The derivative is that of the element.
+ValuesIndices cummax(const Tensor& x, int64_t dim, Location at = JOT_HERE);
+ValuesIndices cummin(const Tensor& x, int64_t dim, Location at = JOT_HERE);
+// The element that is there most often, the least of several, and the last place where it is. ShapeError of nothing.
+ValuesIndices mode(const Tensor& x, int64_t dim = -1, bool keepdim = false, Location at = JOT_HERE);
+// The integral up to each sample but the first.
+Tensor cumulative_trapezoid(const Tensor& y, const Tensor& x, int64_t dim = -1, Location at = JOT_HERE);
+Tensor cumulative_trapezoid(const Tensor& y, double dx = 1, int64_t dim = -1, Location at = JOT_HERE);
+
 // ---- Order
 // NaN is greater than every number; as in torch. IndexError for a wrong dim.
 // Each line along dim from the least to the greatest element (descending: from the greatest), equal elements in the order in

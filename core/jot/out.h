@@ -137,6 +137,9 @@ Tensor logsumexp_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, 
 Tensor softmax_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
 Tensor nansum_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 Tensor nanmean_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
+Tensor cumsum_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
+Tensor cumprod_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
+Tensor logcumsumexp_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
 Tensor matmul_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor mm_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor mv_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);

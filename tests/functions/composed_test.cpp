@@ -211,6 +211,36 @@ TEST_CASE("composed: creation and draws") {
   });
 }
 
+TEST_CASE("composed: cumulative functions") {
+  check(cumsum(tensor({{1, 2}, {3, 4}}), 0), tensor({{1, 2}, {4, 6}}));
+  check(cumsum(tensor({true, true}), 0), tensor({1, 2}));
+  check(cumprod(d({2, 0, 3}), 0), d({2, 0, 0}));
+  check(cumsum(d(3), 0), d(3));
+  check(logcumsumexp(d({-inf, 0, 1000}), 0), d({-inf, 0, 1000}));
+  check(cummax(d({1, 3, 2, 3, kNan, 5}), 0).values, d({1, 3, 3, 3, kNan, kNan}));
+  check(cummax(d({1, 3, 2, 3, kNan, 5}), 0).indices, tensor({0, 1, 1, 3, 4, 4}));
+  check(cummin(tensor({3, 1, 1, 2}), 0).indices, tensor({0, 1, 2, 2}));
+  check(cumsum(ones({3}, i64).clone().cumsum_(0), 0), tensor({1, 3, 6}));
+  check(mode(tensor({3, 1, 1, 3, 2})).values, tensor(1));
+  check(mode(tensor({3, 1, 1, 3, 2})).indices, tensor(2));
+  check(mode(d({{5, 5}, {7, 6}}), 1, true).values, d({{5}, {6}}));
+  check(cumulative_trapezoid(d({1, 2, 4})), d({1.5, 4.5}));
+  // x0, x0 x1, x0 x1 x2: the second derivative of the last by x1 and x2 is x0, also where a factor is 0.
+  auto last = [](const Tensor& x) { return cumprod(x, 0)[2]; };
+  check(grad(last)(d({2, 0, 3})), d({0, 6, 0}));
+  check(hessian(last)(d({2, 0, 3})), d({{0, 3, 0}, {3, 0, 2}, {0, 2, 0}}));
+  check(grad([](const Tensor& x) { return sum(cummax(x, 0).values); })(d({2, 2, 1})), d({1, 2, 0}));
+  check_errors({
+      {"[cumsum] Dimension out of range", [] { cumsum(ones({2}), 1); }},
+      {"[cumprod] Dimension out of range", [] { cumprod(ones({2}), -2); }},
+      {"[logcumsumexp] expected a floating dtype, got i64[2]", [] { logcumsumexp(ones({2}, i64), 0); }},
+      {"[cummax] Dimension out of range", [] { cummax(ones({2}), 1); }},
+      {"[cummin] Dimension out of range", [] { cummin(ones({2}), 1); }},
+      {"[mode] Expected reduction dim 0 to have non-zero size", [] { mode(ones({0})); }},
+      {"[cumulative_trapezoid] There must be one `x` value", [] { cumulative_trapezoid(ones({2}), ones({3})); }},
+  });
+}
+
 TEST_CASE("composed: products") {
   check(inner(d({{1, 2}, {3, 4}}), d({1, 1})), d({3, 7}));
   check(addmm(tensor({1, 1}), tensor({{1}, {2}}), tensor({{3, 4}}), 2, 3), tensor({{11, 14}, {20, 26}}));

@@ -76,6 +76,19 @@ void samples(FunctionRows& t) {
   t.add("trapezoid", "dx", {kMatrix}, [](Tensors x) { return trapezoid(x[0], 0.5, 0); });
   t.add("trapezoid", "x", {kMatrix, {{4}}}, [](Tensors x) { return trapezoid(x[0], x[1]); });
   t.add("trapezoid", "xs", {kMatrix, kMatrix}, [](Tensors x) { return trapezoid(x[0], x[1], 0); });
+  for (const Shape& shape : {Shape{3, 4}, Shape{2, 5, 2}, Shape{0, 2}}) {
+    const std::string label = to_string(shape);
+    t.add("cumsum", label, {{shape}}, [](Tensors x) { return cumsum(x[0], 1); });
+    t.add("cumprod", label, {{shape}}, [](Tensors x) { return cumprod(x[0], 1); });
+    t.add("logcumsumexp", label, {{shape}}, [](Tensors x) { return logcumsumexp(x[0], 1); }).tolerance = 2e-14;
+    t.add("cummax", label, {{shape}}, [](Tensors x) { return both(cummax(x[0], -1)); });
+    t.add("cummin", label, {{shape}}, [](Tensors x) { return both(cummin(x[0], 0)); });
+  }
+  t.add("cumprod", "0-d", {{{}}}, [](Tensors x) { return cumprod(x[0], 0); });
+  for (bool keep : {false, true})
+    t.add("mode", "", {{{3, 6}}}, [keep](Tensors x) { return both(mode(x[0], 1, keep)); });
+  t.add("cumulative_trapezoid", "dx", {kMatrix}, [](Tensors x) { return cumulative_trapezoid(x[0], 0.5, 0); });
+  t.add("cumulative_trapezoid", "x", {kMatrix, {{4}}}, [](Tensors x) { return cumulative_trapezoid(x[0], x[1]); });
   t.add("gradient", "", {kMatrix}, [](Tensors x) {
     std::vector<Tensor> g = gradient(x[0], 0.5);
     return g[0] + 2 * g[1];
