@@ -15,6 +15,9 @@ namespace jot {
 
 class Tensor;
 
+// How div rounds its quotient. (Before jot::none, which -Wshadow would say it hides.)
+enum class Rounding : uint8_t { none, trunc, floor };
+
 // "Nothing": of in_dims, slices, optional arguments; in an index list a new axis.
 using none_t = std::nullopt_t;
 inline constexpr none_t none = std::nullopt, None = std::nullopt;
@@ -80,9 +83,6 @@ class Ord {
   double number_ = 2;
   std::string name_;
 };
-// How div rounds its quotient.
-enum class Rounding : uint8_t { none, trunc, floor };
-
 // A number and its category: boolean, i64 or f64.
 struct Number {
   DType dtype = DType::f64;
