@@ -381,6 +381,29 @@ TEST_CASE("executable: a product minus itself is zero, also where both are seen 
   check_agrees(graph, {HostTensor(f64, {4}, {0.1, 0.7, 1.3, 1e-3}), HostTensor(f64, {4}, {0.3, 1.1, 0.9, 7})}, 0);
 }
 
+TEST_CASE("executable: a constant that is a result is padded") {
+  ir::Graph graph = ir::parse(
+      "func @main() -> (i32[33,40,4], i32[33,40,1]) {\n"
+      "  %0: i32[33,40,1] = const() {shape=[33,40,1], dtype=i32, data=[-1]}\n"
+      "  %1: i32[] = const() {shape=[], dtype=i32, data=[0]}\n"
+      "  %2: i32[33,40,4] = pad(%0, %1) {lo=[0,0,2], hi=[0,0,1], interior=[0,0,0]}\n"
+      "  return %2, %0\n}\n");
+  check_agrees(graph, {}, 0);
+}
+
+TEST_CASE("executable: constants that are moved twice are not read from memory") {
+  for (const char* use : {"max(%1, %2)", "max(%x, %2)", "rev(%2) {dims=[0]}"}) {
+    ir::Graph graph = ir::parse(std::string("func @main(%x: i64[5000,1]) -> (i64[5000,1], i64[5000,1]) {\n"
+                                            "  %0: i64[5000,1] = const() {shape=[5000,1], dtype=i64, data=[-5]}\n"
+                                            "  %1: i64[5000,1] = rev(%0) {dims=[0,1]}\n"
+                                            "  %2: i64[5000,1] = rev(%1) {dims=[0]}\n"
+                                            "  %3: i64[5000,1] = ") +
+                                use + "\n  return %3, %2\n}\n");
+    CAPTURE(use);
+    check_agrees(graph, {HostTensor(i64, {5000, 1}, std::vector<double>(5000, -9))}, 0);
+  }
+}
+
 // A routine, as elements of a window wrap one by one.
 TEST_CASE("executable: windows of what lies in memory backwards") {
   for (const char* index : {"-2", "3", "40"})

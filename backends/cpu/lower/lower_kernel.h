@@ -48,6 +48,7 @@ class ClusterSurvey {
   void survey_read(Value o);  // an element of it is used
   void find_phases();
   bool copies_memory(Value v) const;
+  Value splat_of(Value v) const;  // kNoValue: none
   bool own(Value v) const { return t_.slot_stamp[v] == mark_; }
   bool in_all_loops(Value v) const;
   void see(DType d) { widest_ = std::max(widest_, bytes_of(kernel_type(d))); }

@@ -30,7 +30,15 @@ void ClusterSurvey::survey() {
 }
 
 // A movement that no loop nest follows: its elements are read where its operand lies.
-bool ClusterSurvey::copies_memory(Value v) const { return !c_.follows[v] && own(v) && moves_one(g_.op(v)); }
+bool ClusterSurvey::copies_memory(Value v) const {
+  return !c_.follows[v] && own(v) && moves_one(g_.op(v)) && splat_of(v) == kNoValue;
+}
+
+// Wherever they are moved, all elements are that of the constant, which need not be in memory.
+Value ClusterSurvey::splat_of(Value v) const {
+  while (moves_one(g_.op(v))) v = g_.operand(v, 0);
+  return is_splat(g_, v) ? v : kNoValue;
+}
 
 void ClusterSurvey::survey_operand(Value v, size_t i) {
   Value o = g_.operand(v, i);
@@ -50,8 +58,9 @@ void ClusterSurvey::survey_operand(Value v, size_t i) {
 
 void ClusterSurvey::survey_read(Value o) {
   see(g_.dtype(o));
+  if (splat_of(o) != kNoValue) return;
   while (!own(o) && c_.role[o] == Role::view && c_.follows[o]) o = g_.operand(o, 0);
-  if (own(o) || is_splat(g_, o)) return;
+  if (own(o)) return;
   if (c_.role[o] != Role::source) return find_access(o, false);
   if (g_.op(o) == Op::const_op) {
     if (c_.axes.has_loops(o)) find_access(o, false);

@@ -14,9 +14,11 @@ bool ClusterElements::is_off_diagonal(Value v, uint32_t element) const {
 }
 
 ClusterElements::Reference ClusterElements::resolve(Value o, uint32_t element) {
+  bool look = true;  // whether the views from here on are still to be seen through
   while (true) {
+    if (Value splat = look ? splat_of(o) : kNoValue; splat != kNoValue) return {From::source, splat, 0};
     bool mine = own(o);
-    if (!mine && (c_.role[o] == Role::source || is_splat(g_, o)))
+    if (!mine && c_.role[o] == Role::source)
       return {is_off_diagonal(o, element) ? From::zero : From::source, o, element};
     if (!mine && !(c_.role[o] == Role::view && c_.follows[o])) return {From::memory, o, element};
     if (moves(g_.op(o)) == Moves::nothing_known) return {From::own, o, element};
@@ -24,6 +26,7 @@ ClusterElements::Reference ClusterElements::resolve(Value o, uint32_t element) {
     ElementMaps::Source from = t_.maps.source(o, element);
     if (from.element == kZeroElement) return {From::zero, o, 0};
     element = from.element;
+    look = !moves_one(g_.op(o));
     o = g_.operand(o, from.operand);
   }
 }
