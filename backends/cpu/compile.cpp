@@ -508,8 +508,10 @@ class ProgramBuilder {
       } else if (auto* r = std::get_if<RoutineStep>(&step.what)) {
         const std::string& library = r->routine->library;
         const LoopKernel* loop = r->routine->kernel.get();
-        ++(loop ? s.kernels : library.empty() ? s.routines : s.library_calls);
-        if (loop) loop->add_to(s);
+        if (loop)
+          loop->add_to(s);
+        else
+          ++(library.empty() ? s.routines : s.library_calls);
         if (!library.empty()) s.libraries.insert(library);
         for (const auto& region : r->routine->regions) add(s, region->stats());
       }
@@ -524,8 +526,7 @@ class ProgramBuilder {
         text += "\nkernel, " + std::to_string(k->extent) + " iterations in " + std::to_string(k->chunks) + " chunks\n" +
                 to_text(*k->kernel);
       else if (auto* r = std::get_if<RoutineStep>(&step.what); r && r->routine->kernel)
-        text +=
-            "\n" + std::string(name_of(g_.op(r->node))) + ", a loop within a " + to_text(r->routine->kernel->kernel());
+        text += "\n" + std::string(name_of(g_.op(r->node))) + ", a loop within a " + r->routine->kernel->text();
   }
 
   Graph graph_;

@@ -79,7 +79,7 @@ void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte*
 
 std::string disassembly_of(const Routine& r) {
   std::string text;
-  if (r.kernel) text += cpu::disassembly(r.kernel->kernel());
+  if (r.kernel) text += r.kernel->disassembly();
   for (const auto& region : r.regions) text += region->disassembly();
   return text;
 }

@@ -16,9 +16,9 @@
 // Vector loops (`vrange`, `vloop`) advance by `lanes`. The emitter writes their body twice: once for full vectors and
 // once for the remainder with a tail mask, under which `load`, `gather`, `store`, ... touch only live lanes (dead lanes
 // read as zero), `set` keeps the old value in dead lanes, and `fixup` / `check` ignore dead lanes. A vector loop holds
-// no other vector loop and no `reduce`; loops in it run for all its lanes together. Outside a vector loop vector instructions work on all lanes, and memory ones may only
-// be `load`, `store`, `load_bcast`, `load_one` and `store_one` (in a kernel with one lane all memory instructions are
-// allowed everywhere).
+// no other vector loop and no `reduce`; loops in it run for all its lanes together. Outside a vector loop vector
+// instructions work on all lanes, and memory ones may only be `load`, `store`, `load_bcast`, `load_one` and `store_one`
+// (in a kernel with one lane all memory instructions are allowed everywhere).
 //
 // An operand that names a `var` reads what the variable holds when the instruction runs.
 #pragma once

@@ -23,6 +23,7 @@ struct KernelArg {
   Kind kind;
   ir::Value value = ir::kNoValue;
   int64_t number = 0;
+  friend bool operator==(const KernelArg&, const KernelArg&) = default;
 };
 
 struct LoweredKernel {

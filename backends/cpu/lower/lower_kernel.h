@@ -106,6 +106,7 @@ class ClusterMemory : protected ClusterSurvey {
   size_t outer_ = 0;  // loops around the rows
   uint32_t vector_loop_ = kNone;
   std::vector<Access> accesses_;
+  uint32_t slots_made_ = 0;            // slots that have an owner
   std::vector<uint32_t> inner_slots_;  // those set within the loops of a row
   bool inner_ = false;
 

@@ -68,6 +68,7 @@ class Fits {
       Value out = g_.outputs()[k];
       for (Axis a : c_.axes.of(out))
         if (c_.axes.looped(a) && !is_loop(a)) return false;
+      if (plan_.condition == k && c_.axes.elements(out) == 0) return false;  // of no lanes
       if (k >= plan_.carries) continue;
       Value in = g_.inputs()[plan_.consts + k];
       if (element_in_memory(g_.dtype(in)).memory != KMem::own) return false;
@@ -115,7 +116,9 @@ class LoopLowering : ClusterLowering {
   LoopLowering(LoweringTables& tables, const LoopPlan& plan, int64_t steps)
       : ClusterLowering(tables, 0), plan_(plan), most_steps_(steps) {}
 
-  std::optional<LoweredLoop> run() {
+  // Of several groups of lanes at a time, if that can be and pays: while one waits for a result another computes. There
+  // is no tail.
+  std::optional<LoweredLoop> run(bool several) {
     survey();
     for (Value v : g_.outputs()) survey_read(v);
     for (const Found& f : found_)  // not tables of constants
@@ -128,19 +131,75 @@ class LoopLowering : ClusterLowering {
     for (Found& f : found_) f.by_axis.push_back(step_stride(f.layout.storage));
     make_accesses(axes);
     make_ends(axes);
+    if (several && !find_groups()) return {};
     loop_.steps_arg = args_->size() + 1;
     uint32_t steps = args_->number(most_steps_);
-    for (size_t l = 0; l < nest_; ++l) open(l, l == 0, l + 1 == nest_);
-    start_carries();
+    several ? open_groups() : open_nest();
+    each_group([&] { start_carries(); });
     emit_steps(steps);
-    for (size_t k = 0; k < plan_.carries; ++k) store(accesses_[ends_[k]], g_.outputs()[k], variables_of(k));
-    for (size_t l = nest_; l-- > 0;) close(l);
+    each_group([&] {
+      for (size_t k = 0; k < plan_.carries; ++k) store(accesses_[ends_[k]], g_.outputs()[k], variables_of(k));
+    });
+    for (size_t l = several ? 1 : nest_; l-- > 0;) close(l);
     loop_.kernel = finish();
+    if (several) loop_.kernel.extent /= loop_.lanes;
     loop_.kernel.kernel = hoist(loop_.kernel.kernel);
     return std::move(loop_);
   }
 
  private:
+  // ---- groups of lanes: each has elements of its own
+
+  struct Group {
+    uint32_t index;  // of the loop of lanes
+    std::vector<uint32_t> slots, variables;
+  };
+  template <class F>
+  void each_group(F f) {
+    for (Group& g : groups_) {
+      if (nest_ > 0) loops_[nest_ - 1].index = g.index;
+      slots_.swap(g.slots);
+      variables_.swap(g.variables);
+      f();
+      variables_.swap(g.variables);
+      slots_.swap(g.slots);
+    }
+  }
+
+  void open_nest() {
+    for (size_t l = 0; l < nest_; ++l) open(l, l == 0, l + 1 == nest_);
+    groups_.push_back({nest_ > 0 ? loops_[nest_ - 1].index : kNone, slots_, {}});
+    loop_.lanes = b_->lanes();
+  }
+  void open_groups() {
+    uint32_t block = b_->range();
+    iterations_[block] = 1;
+    result_.parallel = true;
+    vector_loop_ = 0;
+    uint32_t first = b_->imuli(block, loop_.lanes);
+    for (int64_t lane = 0; lane < loop_.lanes; lane += b_->lanes())
+      groups_.push_back({b_->iadd(first, b_->iconst(lane)), slots_, {}});
+  }
+
+  // As many as registers hold the carries of, of a step that is short: a longer one has enough to do.
+  bool find_groups() {
+    constexpr int64_t kShort = 64;
+    if (nest_ != 1) return false;
+    int64_t carried = 0, elements = 0;
+    for (Value v : cluster_.members) {
+      if (cpu_op(g_.op(v)).kernel == InKernel::gathered) return false;
+      elements += c_.axes.elements(v);
+    }
+    for (size_t k = 0; k < plan_.carries; ++k) carried += c_.axes.elements(g_.outputs()[k]);
+    for (const Access& a : accesses_)
+      if (a.moves(0) && !a.unit(0)) return false;
+    const int64_t registers = t_.vector_bytes == 64 ? 16 : 6;
+    int64_t groups = std::min<int64_t>(4, registers / std::max<int64_t>(carried, 1));
+    if (groups < 2 || elements > kShort) return false;
+    loop_.lanes = groups * b_->lanes();
+    return true;
+  }
+
   // In elements, from slice to slice.
   Stride step_stride(Value storage) const {
     auto i = static_cast<size_t>(g_.attrs(storage).integer(Key::index));
@@ -179,7 +238,7 @@ class LoopLowering : ClusterLowering {
 
   // Variables, which stand for the carries wherever a step reads them.
   void start_carries() {
-    first_variable_.push_back(0);
+    first_variable_ = {0};
     for (size_t k = 0; k < starts_of_.size(); ++k) {
       Value out = g_.outputs()[k < plan_.carries ? k : g_.outputs().size() - 1];
       auto n = static_cast<uint32_t>(c_.axes.elements(out));
@@ -200,36 +259,39 @@ class LoopLowering : ClusterLowering {
     size_t about = 0;  // of starts_of_
     if (plan_.condition) {
       about = std::min(*plan_.condition, plan_.carries);
-      flag = b_->var(any_of(variables_of(about)));
+      flag = b_->var(any_of(masks_of(about)));
       step = b_->wloop(steps, flag);
     } else {
       step = b_->loop(steps);
     }
     iterations_[step] = static_cast<double>(plan_.condition ? kLikelySteps : most_steps_);
     loops_[nest_].index = plan_.reverse ? b_->isub(b_->isub(steps, step), b_->iconst(1)) : step;
-    make_milestones();
-    for (size_t k = plan_.carries; k < num_results(); ++k) store(accesses_[ends_[k]], g_.outputs()[k]);
-    std::vector<uint32_t> next;
-    for (size_t k = 0; k < starts_of_.size(); ++k) {
-      Value out = g_.outputs()[k < plan_.carries ? k : g_.outputs().size() - 1];
-      for (uint32_t j = 0; j < variables_of(k).size(); ++j) next.push_back(make(out, j));
-    }
+    std::vector<uint32_t> now, next;  // of all groups
+    each_group([&] {
+      make_milestones();
+      for (size_t k = plan_.carries; k < num_results(); ++k) store(accesses_[ends_[k]], g_.outputs()[k]);
+      for (size_t k = 0; k < starts_of_.size(); ++k) {
+        Value out = g_.outputs()[k < plan_.carries ? k : g_.outputs().size() - 1];
+        for (uint32_t j = 0; j < variables_of(k).size(); ++j) next.push_back(make(out, j));
+      }
+      now.insert(now.end(), variables_.begin(), variables_.end());
+    });
     // All are there before the first changes.
     for (size_t i = 0; i < next.size(); ++i)
-      if (next[i] != variables_[i] && b_->instr(next[i]).op == KOp::var) next[i] = b_->var(next[i]);
+      if (next[i] != now[i] && b_->instr(next[i]).op == KOp::var) next[i] = b_->var(next[i]);
     for (size_t i = 0; i < next.size(); ++i)
-      if (next[i] != variables_[i]) b_->set(variables_[i], next[i]);
-    if (plan_.condition) b_->set(flag, any_of(variables_of(about)));
+      if (next[i] != now[i]) b_->set(now[i], next[i]);
+    if (plan_.condition) b_->set(flag, any_of(masks_of(about)));
     b_->endloop();
     loops_[nest_].index = kNone;
     if (!plan_.condition) return;
     loop_.exceeded = static_cast<int64_t>(faults_.size()) + 1;
-    std::span<const uint32_t> going = variables_of(about);
-    for (uint32_t j = 0; j < going.size(); ++j) {  // element: row-major, as far as the loops are outermost
-      uint32_t first = b_->iconst(j), n = static_cast<uint32_t>(going.size());
-      if (nest_ > 0) first = b_->iadd(b_->imuli(loops_[nest_ - 1].index, n), first);
-      b_->check(loop_.exceeded, going[j], integer(0), first, b_->iconst(nest_ > 0 ? n : 0));
-    }
+    for (uint32_t mask : masks_of(about)) b_->check(loop_.exceeded, mask, integer(0));
+  }
+  std::vector<uint32_t> masks_of(size_t k) {
+    std::vector<uint32_t> masks;
+    each_group([&] { masks.insert(masks.end(), variables_of(k).begin(), variables_of(k).end()); });
+    return masks;
   }
   uint32_t any_of(std::span<const uint32_t> masks) {
     uint32_t all = masks[0];
@@ -244,8 +306,9 @@ class LoopLowering : ClusterLowering {
   LoweredLoop loop_;
   size_t nest_ = 0;                       // loops around the steps
   std::vector<size_t> starts_of_, ends_;  // accesses
-  std::vector<uint32_t> variables_;
+  std::vector<uint32_t> variables_;       // of the group at hand
   std::vector<size_t> first_variable_;
+  std::vector<Group> groups_;
 };
 
 // The axes of a carry before and after a step are the same.
@@ -281,7 +344,15 @@ std::optional<LoweredLoop> lower_loop(const GraphData& g, const LoopPlan& plan, 
   if (tie_loops(*step, ties)) step.emplace(cluster(g, ties));
   if (!Fits(*step, plan).run()) return {};
   LoweringTables tables(*step, vector_bytes);
-  return LoopLowering(tables, plan, steps).run();
+  std::optional<LoweredLoop> loop = LoopLowering(tables, plan, steps).run(false);
+  if (!loop) return {};
+  LoweringTables again(*step, vector_bytes);
+  if (std::optional<LoweredLoop> several = LoopLowering(again, plan, steps).run(true);
+      several && several->kernel.args == loop->kernel.args) {
+    loop->groups = std::move(several->kernel);
+    loop->lanes = several->lanes;
+  }
+  return loop;
 }
 
 }  // namespace jot::cpu

@@ -19,7 +19,9 @@ struct LoopPlan {
 };
 
 struct LoweredLoop {
-  LoweredKernel kernel;  // `memory` arguments are of the step's inputs
+  LoweredKernel kernel;                      // `memory` arguments are of the step's inputs
+  std::optional<LoweredKernel> groups = {};  // the same of `lanes` at a time, of all arguments as kernel's
+  int64_t lanes = 1;
   size_t steps_arg = 0;  // where the number of steps goes, or how many there may be
   int64_t exceeded = 0;  // the code of the error that there would be more; 0: none
 };

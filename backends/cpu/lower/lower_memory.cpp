@@ -34,10 +34,11 @@ uint32_t ClusterMemory::position(Value v, size_t dim, uint32_t element) {
 uint32_t ClusterMemory::splat(Value v, int64_t word) {
   if (t_.access_stamp[v] != mark_) {
     t_.access_stamp[v] = mark_;
-    t_.access[v] = static_cast<uint32_t>(slots_.size());
-    slots_.push_back(kNone);
+    slots_made_ = std::max(slots_made_, static_cast<uint32_t>(slots_.size()));
+    t_.access[v] = slots_made_++;
   }
   uint32_t slot = t_.access[v];
+  if (slot >= slots_.size()) slots_.resize(slot + 1, kNone);
   if (slots_[slot] == kNone) set_slot(slot, constant(*b_, g_.dtype(v), word));
   return slots_[slot];
 }

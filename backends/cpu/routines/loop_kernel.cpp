@@ -19,36 +19,69 @@ std::shared_ptr<const LoopKernel> LoopKernel::make(const ir::Graph& step, const 
   const bool avx512 = target() == Target::avx512;
   std::optional<LoweredLoop> lowered = lower_loop(g, plan, steps, avx512 ? 64 : 32);
   if (!lowered) return nullptr;
-  LoweredKernel& k = lowered->kernel;
-  if (env().verify) verify(k.kernel);
-  loop->args_ = std::move(k.args);
+  LoweredKernel& all = lowered->kernel;
+  loop->args_ = std::move(all.args);
   for (KernelArg& a : loop->args_)
     if (a.kind == KernelArg::Kind::memory)  // of an input
       a = {KernelArg::Kind::operand, static_cast<ir::Value>(g.attrs(a.value).integer(Key::index)), a.number};
-  loop->faults_ = std::move(k.faults);
+  loop->faults_ = std::move(all.faults);
   loop->exceeded_ = lowered->exceeded;
   loop->steps_arg_ = lowered->steps_arg;
-  if (k.parallel) {
-    loop->extent_ = k.extent;
-    std::tie(loop->chunks_, loop->chunk_) = chunks_of(k.extent, k.nanoseconds, k.kernel.lanes);
-  }
-  loop->kernel_ = std::make_shared<const Kernel>(std::move(k.kernel));
-  loop->code_ = kernel_code(*loop->kernel_, &loop->compiled_);
+  const int64_t groups = lowered->groups ? lowered->groups->extent : 0;
+  if (groups > 0) loop->parts_.push_back(make_part(*lowered->groups, 0, groups, 1));
+  if (int64_t begin = groups * lowered->lanes; begin < all.extent)
+    loop->parts_.push_back(make_part(all, begin, all.extent, all.kernel.lanes));
   return loop;
 }
 
+LoopKernel::Part LoopKernel::make_part(LoweredKernel& lowered, int64_t begin, int64_t end, int64_t unit) {
+  if (env().verify) verify(lowered.kernel);
+  Part part;
+  part.begin = begin;
+  part.end = end;
+  part.chunk = end - begin;
+  if (lowered.parallel) std::tie(part.chunks, part.chunk) = chunks_of(end - begin, lowered.nanoseconds, unit);
+  part.kernel = std::make_shared<const Kernel>(std::move(lowered.kernel));
+  part.code = kernel_code(*part.kernel, &part.compiled);
+  return part;
+}
+
 int64_t LoopKernel::scratch_bytes() const {
-  int64_t workers = chunks_ > 1 ? num_threads() : 1;
-  return table_bytes() + (code_->spill_bytes + 63) / 64 * 64 * workers;
+  int64_t spill = 0;
+  for (const Part& p : parts_) spill = std::max(spill, spill_bytes(p) * (p.chunks > 1 ? num_threads() : 1));
+  return table_bytes() + spill;
 }
 
 void LoopKernel::add_to(ExecutableStats& stats) const {
-  stats.code_bytes += code_->code_bytes;
-  stats.kernels_compiled += compiled_;
+  for (const Part& p : parts_) {
+    ++stats.kernels;
+    stats.code_bytes += p.code->code_bytes;
+    stats.kernels_compiled += p.compiled;
+  }
+}
+
+std::string LoopKernel::disassembly() const {
+  std::string text;
+  for (const Part& p : parts_) text += cpu::disassembly(*p.kernel);
+  return text;
+}
+std::string LoopKernel::text() const {
+  std::string text;
+  for (const Part& p : parts_) text += to_text(*p.kernel);
+  return text;
+}
+
+void LoopKernel::run_part(const Part& p, const int64_t* table, std::byte* spill) {
+  if (p.chunks == 1) return p.code->fn(table, p.begin, p.end, spill);
+  auto chunk = [&](int64_t i, int worker) {
+    const int64_t begin = p.begin + i * p.chunk;
+    p.code->fn(table, begin, std::min(begin + p.chunk, p.end), spill + worker * spill_bytes(p));
+  };
+  parallel_for(p.chunks, chunk);
 }
 
 bool LoopKernel::run(std::span<const void* const> operands, std::span<void* const> results, std::byte* scratch,
-                     KernelError& error, int64_t steps) const {
+                     int64_t steps) const {
   auto* table = reinterpret_cast<int64_t*>(scratch);
   KernelError found;
   table[0] = reinterpret_cast<int64_t>(&found);
@@ -60,20 +93,9 @@ bool LoopKernel::run(std::span<const void* const> operands, std::span<void* cons
     table[i + 1] = reinterpret_cast<int64_t>(base) + a.number;
   }
   if (steps >= 0) table[steps_arg_] = steps;
-  std::byte* spill = scratch + table_bytes();
-  const int64_t spill_bytes = (code_->spill_bytes + 63) / 64 * 64;
-  if (chunks_ == 1) {
-    code_->fn(table, 0, extent_, spill);
-  } else {
-    auto chunk = [&](int64_t i, int worker) {
-      code_->fn(table, i * chunk_, std::min((i + 1) * chunk_, extent_), spill + worker * spill_bytes);
-    };
-    parallel_for(chunks_, chunk);
-  }
+  for (const Part& p : parts_) run_part(p, table, scratch + table_bytes());
   const int64_t code = found.code.load(std::memory_order_relaxed);
   if (code == 0) return true;
-  error.value = found.value;
-  error.index = found.index;
   if (code == exceeded_) return false;
   const Fault& fault = faults_[static_cast<size_t>(code - 1)];
   ir::raise_fault(step_.data(), fault.node, fault.code, found.value, found.index);

@@ -19,24 +19,34 @@ class LoopKernel {
   // Operands as the inputs of a step, but slices as what they are slices of; results likewise. False: there would be
   // more steps. Throws the errors of the step's ops. steps: another number of them.
   bool run(std::span<const void* const> operands, std::span<void* const> results, std::byte* scratch,
-           KernelError& error, int64_t steps = -1) const;
+           int64_t steps = -1) const;
 
   int64_t scratch_bytes() const;
   void add_to(ExecutableStats& stats) const;
-  const Kernel& kernel() const { return *kernel_; }
+  std::string disassembly() const;
+  std::string text() const;
 
  private:
   LoopKernel() = default;
-  int64_t table_bytes() const { return (kernel_->num_args * 8 + 63) / 64 * 64; }
+  int64_t table_bytes() const { return (static_cast<int64_t>(args_.size() + 1) * 8 + 63) / 64 * 64; }
+
+  // A kernel over a range.
+  struct Part {
+    std::shared_ptr<const Kernel> kernel;
+    std::shared_ptr<const KernelCode> code;
+    int64_t begin = 0, end = 1, chunks = 1, chunk = 1;
+    bool compiled = false;
+  };
+  static Part make_part(LoweredKernel& lowered, int64_t begin, int64_t end, int64_t unit);
+  static int64_t spill_bytes(const Part& part) { return (part.code->spill_bytes + 63) / 64 * 64; }
+  static void run_part(const Part& part, const int64_t* table, std::byte* spill);
 
   ir::Graph step_;  // for errors
   std::vector<KernelArg> args_;
   std::vector<Fault> faults_;
   size_t steps_arg_ = 0;
-  int64_t exceeded_ = 0, extent_ = 1, chunks_ = 1, chunk_ = 1;
-  std::shared_ptr<const Kernel> kernel_;
-  std::shared_ptr<const KernelCode> code_;
-  bool compiled_ = false;
+  int64_t exceeded_ = 0;
+  std::vector<Part> parts_;  // groups of lanes, then what is left of them; or all
 };
 
 }  // namespace jot::cpu

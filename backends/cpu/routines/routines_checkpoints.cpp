@@ -145,8 +145,7 @@ class Checkpointed final : public Routine {
       }
     }
     void launch(const LoopKernel& kernel, size_t operands, size_t results, int64_t steps) {
-      KernelError none;
-      kernel.run(operands_.first(operands), results_.first(results), scratch_ + l_.kernel_scratch_, none, steps);
+      kernel.run(operands_.first(operands), results_.first(results), scratch_ + l_.kernel_scratch_, steps);
     }
 
     const Checkpointed& l_;

@@ -154,8 +154,8 @@ class ScanKernel final : public Routine {
     run_results(operands, {&out, 1}, scratch, error);
   }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
-                   KernelError& error) const override {
-    kernel->run(operands, outs, scratch, error);
+                   KernelError&) const override {
+    kernel->run(operands, outs, scratch);
   }
 };
 
@@ -223,7 +223,7 @@ class WhileKernel final : public Routine {
       all.back() = holds;
       operands = all;
     }
-    if (kernel->run(operands, outs, scratch + first_scratch_, error)) return;
+    if (kernel->run(operands, outs, scratch + first_scratch_)) return;
     error.value = max_steps_;
     error.index = first_live(outs, live_bytes_);
     error.code.store(error_code_, std::memory_order_relaxed);
