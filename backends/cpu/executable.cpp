@@ -5,7 +5,7 @@
 #include <mutex>
 #include <vector>
 
-#include "backends/cpu/routines/loop_kernel.h"
+#include "backends/cpu/loops/loop_kernel.h"
 #include "backends/cpu/runtime/pool.h"
 #include "ir/fork.h"
 #include "ir/ops/total.h"

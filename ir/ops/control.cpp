@@ -198,8 +198,8 @@ void batch_branches(const BatchContext& c, std::span<const uint8_t> lanes, std::
   }
 }
 
-// An index with lanes: all branches run, the results are selected. What a branch sees in the lanes that do not take it
-// carries no derivative, so that it cannot put NaN into a gradient.
+// An index with lanes: all branches run, the results are selected. In the lanes that do not take a branch no data is at
+// fault there, and what it sees carries no derivative, so that it cannot put NaN into a gradient.
 void select_branches(const BatchContext& c, std::span<const uint8_t> lanes, std::span<Value> results) {
   Builder& b = c.b;
   Value index = c.operands[0];
@@ -225,7 +225,10 @@ void select_branches(const BatchContext& c, std::span<const uint8_t> lanes, std:
       }
       args.push_back(x);
     }
-    auto lanewise = c.regions.batched(branch(c.attrs, i), batched, c.size, c.randomness, with_lanes);
+    args.insert(args.begin(), taken);
+    batched.insert(batched.begin(), 1);
+    auto lanewise =
+        c.regions.batched(c.regions.guarded(branch(c.attrs, i), 0), batched, c.size, c.randomness, with_lanes);
     std::vector<Value> values = c.regions.inlined(b, lanewise.graph, args);
     for (size_t k = 0; k < results.size(); ++k)
       results[k] = results[k] == kNoValue ? values[k] : chosen(values[k], results[k]);

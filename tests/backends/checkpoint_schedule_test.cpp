@@ -1,5 +1,5 @@
 // Schedules against the closed form, and against a search of all schedules.
-#include "backends/cpu/routines/checkpoint_schedule.h"
+#include "backends/cpu/loops/checkpoint_schedule.h"
 
 #include <doctest/doctest.h>
 

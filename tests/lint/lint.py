@@ -19,7 +19,7 @@ LAYERS = ['ir', 'passes', 'backends', 'core']
 # The road, from below: a folder never includes a later one.
 FLOORS = ['ir/jot', 'ir', 'passes', 'backends',
           'backends/reference', 'backends/cpu/ops', 'backends/cpu/cluster', 'backends/cpu/kernel', 'backends/cpu/emit', 'backends/cpu/runtime',
-          'backends/cpu/routines', 'backends/cpu/library', 'backends/cpu/lower', 'backends/cpu',
+          'backends/cpu/routines', 'backends/cpu/library', 'backends/cpu/lower', 'backends/cpu/loops', 'backends/cpu',
           'core/jot', 'core/storage', 'core/cache', 'core/record', 'core/functions', 'core/transforms', 'core/nn', 'core/run',
           'core']
 FOLDERS = LAYERS + ['tests', 'bench', 'docs']

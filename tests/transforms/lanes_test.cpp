@@ -38,6 +38,22 @@ TEST_CASE("a finished lane reads no element that is not there") {
   CHECK_THROWS_WITH_AS(vmap(product)(tensor({1, 6, 2})).eval(), doctest::Contains("lane 1 of vmap"), IndexError);
 }
 
+TEST_CASE("a branch that a lane does not take is not at fault there") {
+  auto f = [](const Tensor& i, const Tensor& x) {
+    return cond(
+        i < 4, [&](const Tensor& j) { return x.index({j}) * 2; }, [](const Tensor& j) { return j.to(f64); }, i);
+  };
+  Tensor i = tensor({1, 7, 3}), x = values * 1.0, want = tensor({6.0, 7.0, 14.0}, f64);
+  auto lanes = [&](const Tensor& y) { return vmap(f, {.in_dims = {0, none}})(i, y); };
+  CHECK_SAME(lanes(x), want);
+  CHECK_SAME(jit(lanes)(x), want);
+  CHECK_SAME(interpret(trace(lanes, x), {x, i})[0], want);
+  CHECK_SAME(grad([&](const Tensor& y) { return sum(lanes(y)); })(x), tensor({0.0, 2.0, 0.0, 2.0}, f64));
+  CHECK_THROWS_WITH_AS(vmap(f, {.in_dims = {0, none}})(tensor({1, -7, 3}), x).eval(), doctest::Contains("index -7"),
+                       IndexError);
+  CHECK_THROWS_AS(f(tensor(-5), x).eval(), IndexError);
+}
+
 TEST_CASE("so in branches, loops, writes and functions with rules of their own inside the step") {
   auto each = [](auto read) {
     return [=](const Tensor& n) {

@@ -1,7 +1,7 @@
 // Reverse mode of a loop of known length that keeps few states, all of it in kernels: forward to the next state that is
 // kept, forward with all states kept that there is room for, and back over those.
-#include "backends/cpu/routines/checkpoint_schedule.h"
-#include "backends/cpu/routines/loop_kernel.h"
+#include "backends/cpu/loops/checkpoint_schedule.h"
+#include "backends/cpu/loops/loop_kernel.h"
 #include "backends/cpu/routines/routine_parts.h"
 #include "ir/ops/regions.h"
 #include "passes/inline.h"

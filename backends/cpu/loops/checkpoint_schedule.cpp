@@ -1,4 +1,4 @@
-#include "backends/cpu/routines/checkpoint_schedule.h"
+#include "backends/cpu/loops/checkpoint_schedule.h"
 
 #include <algorithm>
 #include <limits>

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "backends/buffer.h"
-#include "backends/cpu/routines/checkpoint_schedule.h"
-#include "backends/cpu/routines/loop_kernel.h"
+#include "backends/cpu/loops/checkpoint_schedule.h"
+#include "backends/cpu/loops/loop_kernel.h"
 #include "backends/cpu/routines/routine_parts.h"
 #include "ir/ops/regions.h"
 #include "passes/inline.h"

@@ -1,4 +1,4 @@
-#include "backends/cpu/routines/loop_kernel.h"
+#include "backends/cpu/loops/loop_kernel.h"
 
 #include "backends/cpu/cluster/prepare.h"
 #include "backends/cpu/cluster/widen.h"
