@@ -404,6 +404,32 @@ TEST_CASE("executable: constants that are moved twice are not read from memory")
   }
 }
 
+TEST_CASE("executable: a gather of one constant index along many dims") {
+  for (int rank : {3, 5, 12}) {
+    std::string shape, dims, ones;
+    for (int d = 0; d < rank; ++d) {
+      shape += (d ? "," : "") + std::string("2");
+      ones += (d ? "," : "") + std::string("1");
+      if (d > 0) dims += (d > 1 ? "," : "") + std::to_string(d);
+    }
+    for (bool constant : {true, false}) {
+      std::string index = "i64[" + shape + ",1]";
+      ir::Graph graph = ir::parse(
+          "func @main(%x: f64[" + shape + "], %n: " + index + ") -> (f64[" + shape + "]) {\n  %0: " + index +
+          " = const() {shape=[" + shape + ",1], dtype=i64, data=[0]}\n  %1: f64[" + shape + "] = gather(%x, " +
+          (constant ? "%0" : "%n") + ") {offset_dims=[], collapsed=[0], index_map=[0], operand_batch=[" + dims +
+          "], index_batch=[" + dims + "], sizes=[" + ones + "], mode=check}\n  return %1\n}\n");
+      const auto n = size_t{1} << rank;
+      std::vector<double> x(n), indices(n);
+      for (size_t i = 0; i < n; ++i) x[i] = static_cast<double>(i), indices[i] = static_cast<double>(i * 7 / 3 % 2);
+      Shape wide(std::vector<int64_t>(static_cast<size_t>(rank), 2)), with_one = wide;
+      with_one.push_back(1);
+      CAPTURE(rank);
+      check_agrees(graph, {HostTensor(f64, wide, x), HostTensor(i64, with_one, indices)}, 0);
+    }
+  }
+}
+
 // A routine, as elements of a window wrap one by one.
 TEST_CASE("executable: windows of what lies in memory backwards") {
   for (const char* index : {"-2", "3", "40"})

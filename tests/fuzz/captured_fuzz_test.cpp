@@ -74,7 +74,7 @@ Tensor value(const Statement& s, const Cells& c) {
   if (s.number == 2) return a - b * 0.25;
   return tanh(a * b + 0.1);
 }
-Tensor positive(const Tensor& t) { return sum(t) > 0.1; }
+Tensor is_positive(const Tensor& t) { return sum(t) > 0.1; }
 
 // ---- with loops; `mine`: cells whose handle may be exchanged, others are written
 
@@ -128,7 +128,7 @@ void loop(const Statement& s, Cells& c, const std::vector<uint8_t>& mine) {
     }
     case Do::repeat: {
       using Counted = std::pair<Tensor, Cells>;
-      Tensor limit = positive(c[s.a]).to(i64) + s.number % 3;
+      Tensor limit = is_positive(c[s.a]).to(i64) + s.number % 3;
       auto one = [&](const Counted& k) { return Counted{k.first + 1, step(s, s.body, c, k.second, nothing)}; };
       carry = while_loop([&](const Counted& k) { return k.first < limit; }, one, Counted{zeros({}, i64), carry}).second;
       break;
@@ -137,7 +137,7 @@ void loop(const Statement& s, Cells& c, const std::vector<uint8_t>& mine) {
       auto branch = [&](const Statements& body) {
         return [&](const Cells& k) { return step(s, body, c, k, nothing); };
       };
-      carry = cond(positive(c[s.a]), branch(s.body), branch(s.otherwise), carry);
+      carry = cond(is_positive(c[s.a]), branch(s.body), branch(s.otherwise), carry);
       break;
     }
     default:
@@ -192,7 +192,7 @@ void write_out_loop(const Statement& s, Cells& c) {
       break;
     }
     case Do::repeat: {
-      Tensor limit = positive(c[s.a]).to(i64) + s.number % 3;
+      Tensor limit = is_positive(c[s.a]).to(i64) + s.number % 3;
       for (int64_t i = 0; i < 3; ++i) {
         Cells next = c;
         write_out(s.body, next);
@@ -201,7 +201,7 @@ void write_out_loop(const Statement& s, Cells& c) {
       break;
     }
     case Do::branch: {
-      Tensor flag = positive(c[s.a]);
+      Tensor flag = is_positive(c[s.a]);
       Cells taken = c;
       write_out(s.body, taken);
       write_out(s.otherwise, c);

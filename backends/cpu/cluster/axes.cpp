@@ -63,7 +63,8 @@ void for_each_tie(const GraphData& g, Value v, size_t i, MovementReader& movemen
 
 // A splat constant is shared by unrelated users and ties them to nothing, where its elements' positions do not matter.
 bool any_element_serves(const GraphData& g, Value v, Value operand) {
-  return is_splat(g, operand) && moves(g.op(v)) != Moves::assembled && !is_reduction(g.op(v));
+  return is_splat(g, operand) && moves(g.op(v)) != Moves::assembled && !is_reduction(g.op(v)) &&
+         g.op(v) != Op::gather_op;
 }
 
 uint32_t find(std::vector<uint32_t>& parent, uint32_t x) {

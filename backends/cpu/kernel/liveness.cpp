@@ -90,8 +90,8 @@ void Liveness::operands(uint32_t i) {
     } else {  // an operand named twice has one next use
       size_t same = 0;
       while (named[same] == kNone || root(named[same]) != v) ++same;
-      // Of a loop's operand that the loop needs, too, enter_loop knows where.
-      next_[i][s] = same < s ? next_[i][same] : loops_[loop_of_.at(i)].end;
+      // What a loop's body reads, too, enter_loop knows; constants and arguments are made anew there.
+      next_[i][s] = same < s ? next_[i][same] : costs_register(kernel_.instrs[v]) ? loops_[loop_of_.at(i)].end : kNever;
     }
   }
   if (in.op == KOp::store_rows)  // a value named twice is needed until its last entry
