@@ -42,6 +42,23 @@ BENCH_OVERLOADS(sin, u10)
 BENCH_OVERLOADS(cos, u10)
 BENCH_OVERLOADS(tanh, u10)
 BENCH_OVERLOADS(sqrt, u05)
+BENCH_OVERLOADS(tan, u10)
+BENCH_OVERLOADS(asin, u10)
+BENCH_OVERLOADS(acos, u10)
+BENCH_OVERLOADS(atan, u10)
+BENCH_OVERLOADS(sinh, u10)
+BENCH_OVERLOADS(cosh, u10)
+BENCH_OVERLOADS(asinh, u10)
+BENCH_OVERLOADS(acosh, u10)
+BENCH_OVERLOADS(atanh, u10)
+BENCH_OVERLOADS(expm1, u10)
+BENCH_OVERLOADS(log1p, u10)
+BENCH_OVERLOADS(log2, u10)
+BENCH_OVERLOADS(log10, u10)
+BENCH_OVERLOADS(exp2, u10)
+BENCH_OVERLOADS(cbrt, u10)
+BENCH_OVERLOADS(erf, u10)
+BENCH_OVERLOADS(erfc, u15)
 
 }  // namespace
 
@@ -57,6 +74,23 @@ constinit const SleefFunction BENCH_TABLE[kSleefFunctions] = {
     BENCH_FUNCTION("sin", sin(v)),
     BENCH_FUNCTION("cos", cos(v)),
     BENCH_FUNCTION("tanh", tanh(v)),
+    BENCH_FUNCTION("tan", tan(v)),
+    BENCH_FUNCTION("asin", asin(v)),
+    BENCH_FUNCTION("acos", acos(v)),
+    BENCH_FUNCTION("atan", atan(v)),
+    BENCH_FUNCTION("sinh", sinh(v)),
+    BENCH_FUNCTION("cosh", cosh(v)),
+    BENCH_FUNCTION("asinh", asinh(v)),
+    BENCH_FUNCTION("acosh", acosh(v)),
+    BENCH_FUNCTION("atanh", atanh(v)),
+    BENCH_FUNCTION("expm1", expm1(v)),
+    BENCH_FUNCTION("log1p", log1p(v)),
+    BENCH_FUNCTION("log2", log2(v)),
+    BENCH_FUNCTION("log10", log10(v)),
+    BENCH_FUNCTION("exp2", exp2(v)),
+    BENCH_FUNCTION("cbrt", cbrt(v)),
+    BENCH_FUNCTION("erf", erf(v)),
+    BENCH_FUNCTION("erfc", erfc(v)),
     // What SLEEF lacks, as a program with SLEEF computes it.
     BENCH_FUNCTION("logistic", 1 / (1 + exp(-v))),
     BENCH_FUNCTION("rsqrt", 1 / sqrt(v)),

@@ -11,7 +11,7 @@ struct SleefFunction {
   void (*f32)(const float*, float*, size_t count);
 };
 
-constexpr size_t kSleefFunctions = 7;
+constexpr size_t kSleefFunctions = 24;
 extern const SleefFunction sleef_avx2[kSleefFunctions], sleef_avx512[kSleefFunctions];
 
 }  // namespace bench

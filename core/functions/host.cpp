@@ -1,7 +1,7 @@
 #include "jot/host.h"
 
+#include <cstdio>
 #include <cstring>
-#include <iostream>
 #include <mutex>
 
 #include "core/functions/operands.h"
@@ -189,7 +189,8 @@ std::string PrintFormat::with(std::span<const Tensor> tensors) const {
 void print_line(const std::string& line) {
   static auto* mutex = new std::mutex;
   std::lock_guard lock(*mutex);
-  std::cout << line + "\n" << std::flush;
+  std::fputs((line + "\n").c_str(), stdout);
+  std::fflush(stdout);
 }
 
 }  // namespace detail

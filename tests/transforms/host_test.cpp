@@ -1,9 +1,11 @@
 // The host's own code in traced functions: calls in order, everywhere, and what it throws.
 #include <doctest/doctest.h>
 #include <jot/jot.h>
+#include <unistd.h>
 
 #include <cmath>
-#include <iostream>
+#include <cstdio>
+#include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -17,19 +19,32 @@ namespace {
 // What is printed while it is alive.
 class Printed {
  public:
-  Printed() : old_(std::cout.rdbuf(text_.rdbuf())) {}
-  ~Printed() { std::cout.rdbuf(old_); }
+  Printed() : file_(std::tmpfile(), &std::fclose) {
+    std::fflush(stdout);
+    before_ = dup(STDOUT_FILENO);
+    REQUIRE(dup2(fileno(file_.get()), STDOUT_FILENO) >= 0);
+  }
+  ~Printed() {
+    std::fflush(stdout);
+    dup2(before_, STDOUT_FILENO);
+    close(before_);
+  }
   Printed(const Printed&) = delete;
   Printed& operator=(const Printed&) = delete;
   std::string take() {
-    std::string text = text_.str();
-    text_.str("");
+    std::fflush(stdout);
+    std::string text;
+    char piece[256];
+    ssize_t n = 0;
+    for (; (n = pread(fileno(file_.get()), piece, sizeof piece, taken_)) > 0; taken_ += n)
+      text.append(piece, static_cast<size_t>(n));
     return text;
   }
 
  private:
-  std::ostringstream text_;
-  std::streambuf* old_;
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+  int before_ = -1;
+  off_t taken_ = 0;
 };
 
 Tensor squares(const Tensor& x) {
