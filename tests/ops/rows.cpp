@@ -514,8 +514,8 @@ class HostSum final : public HostFunction {
   std::string name() const override { return "sum"; }
   void call(std::span<const void* const> inputs, std::span<void* const> outputs) const override {
     for (size_t i = 0; i < 3; ++i)
-      static_cast<int64_t*>(outputs[0])[i] =
-          static_cast<const int64_t*>(inputs[0])[i] + *static_cast<const int64_t*>(inputs[1]);
+      static_cast<uint64_t*>(outputs[0])[i] =
+          static_cast<const uint64_t*>(inputs[0])[i] + *static_cast<const uint64_t*>(inputs[1]);  // wraps
   }
   uint64_t hash() const override { return 1; }
   bool equal(const HostFunction&) const override { return true; }
