@@ -96,6 +96,9 @@ TEST_CASE("fork: workers that are started first all compile") {
 }
 
 TEST_CASE("fork: 200 times while threads record, compile, multiply and read each other's tensors") {
+#ifdef __SANITIZE_THREAD__
+  return;  // it gives up where a child of several threads starts threads: "dup thread with used id"
+#endif
   std::atomic<bool> done{false};
   std::atomic<int> wrong{0}, next{10'000};
   std::vector<std::thread> threads;
