@@ -15,9 +15,9 @@ namespace {
 
 Type truth() { return {DType::boolean, false, {}}; }
 
-// Whether data of the op may be at fault, or of what its regions do.
+// Whether data of the op may be at fault, or of what its regions do; or whether they may never end.
 bool may_fail(const GraphData& g, Value v) {
-  if (fault_kinds(g, v) > 0) return true;
+  if (g.op(v) == Op::while_op || fault_kinds(g, v) > 0) return true;
   return has_regions(g.op(v)) && std::ranges::any_of(g.attrs(v).region_words(), [&](size_t at) {
            const GraphData& region = g.regions()[static_cast<size_t>(g.words(v)[at])].data();
            for (Value u = 0; u < region.size(); ++u)
@@ -44,7 +44,7 @@ Value with_guarded_regions(Builder& b, const GraphData& g, Value v, std::span<co
     Graph region = guard(g.regions()[static_cast<size_t>(words[at])], 0);
     bool condition = attrs.has(Key::condition) && at == attrs.place(Key::condition);
     words[at] = static_cast<int64_t>(table.size());
-    table.push_back(condition && attrs.integer(Key::max_steps) >= 0 ? stopped(region) : region);
+    table.push_back(condition ? stopped(region) : region);
   }
   if (attrs.has(Key::consts)) ++words[attrs.place(Key::consts)];
   std::vector<Value> all(operands.begin(), operands.end());

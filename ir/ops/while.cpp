@@ -531,6 +531,7 @@ class WhileBatch {
   Graph masked_stage(size_t j) const {
     std::vector<uint8_t> lanes(lanes_.begin(), lanes_.begin() + static_cast<std::ptrdiff_t>(s_.inputs(j)));
     std::span<const uint8_t> own = std::span(lanes_).subspan(s_.consts + s_.starts[j], s_.count(j));
+    for (size_t i = 0; i < s_.consts; ++i) lanes[i] |= is_shielded(i);
     lanes.insert(lanes.begin() + static_cast<std::ptrdiff_t>(s_.consts), 1);
     const Graph step =
         c_.regions.batched(c_.regions.guarded(s_.stage(j), s_.consts), lanes, c_.size, c_.randomness, own).graph;
@@ -546,8 +547,16 @@ class WhileBatch {
       return build::where(b, build::broadcast(b, live, b.shape(x), dims), x, y);
     };
     std::vector<Value> seen = args;
-    for (size_t i = s_.consts; i < seen.size(); ++i)
-      if (is_floating(b.dtype(seen[i]))) seen[i] = chosen(seen[i], b.emit(Op::stop_gradient_op, {seen[i]}));
+    for (size_t i = 0; i < seen.size(); ++i) {
+      if (!is_floating(b.dtype(seen[i])) || (i < s_.consts && !is_shielded(i))) continue;
+      if (i < s_.consts && !lanes_[i]) {
+        Shape shape = b.shape(seen[i]);
+        const std::vector<int64_t> behind = build::all_axes(shape.size() + 1);
+        shape.insert(0, c_.size);
+        seen[i] = build::broadcast(b, seen[i], shape, std::span(behind).subspan(1));
+      }
+      seen[i] = chosen(seen[i], b.emit(Op::stop_gradient_op, {seen[i]}));
+    }
     seen.insert(seen.begin() + static_cast<std::ptrdiff_t>(s_.consts), live);
     std::vector<Value> values = c_.regions.inlined(b, step, seen);
     for (size_t k = 0; k < values.size(); ++k) outputs.push_back(chosen(values[k], args[s_.consts + s_.starts[j] + k]));
@@ -558,6 +567,13 @@ class WhileBatch {
       outputs.insert(outputs.begin(), b.emit(Op::and_op, {live, holds}));
     }
     return c_.regions.simplified(b.finish(outputs));
+  }
+
+  // Constants that get lanes for it, where they are few numbers: what a finished lane makes of them has no derivative.
+  bool is_shielded(size_t i) const {
+    constexpr int64_t kFew = 256;
+    const Type& t = c_.b.type(c_.operands[i]);
+    return is_floating(t.dtype) && (lanes_[i] || t.shape.numel() <= kFew);
   }
 
   const BatchContext& c_;

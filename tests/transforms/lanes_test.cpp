@@ -38,6 +38,38 @@ TEST_CASE("a finished lane reads no element that is not there") {
   CHECK_THROWS_WITH_AS(vmap(product)(tensor({1, 6, 2})).eval(), doctest::Contains("lane 1 of vmap"), IndexError);
 }
 
+TEST_CASE("a finished lane brings no NaN into the derivative by what the loop captures, and ends what it has inside") {
+  Tensor x = tensor({0.5, 1.5, 10.0, 1.0}, f64);
+  auto root = [&](const Tensor& a) {
+    auto each = [&](const Tensor& v) {
+      return while_loop([](const Tensor& c) { return c > 1; }, [&](const Tensor& c) { return sqrt(c - a) * 0.9; }, v);
+    };
+    return sum(vmap(each)(x));
+  };
+  Tensor a = tensor(0.7, f64);
+  // 1.5: one step; 10: sqrt(9.3) 0.9 = 2.744..., sqrt(2.04...) 0.9 = 1.286..., sqrt(0.58...) 0.9.
+  double expected = 0, derivative = 0;
+  for (double start : {1.5, 10.0}) {
+    double c = start, d = 0;
+    while (c > 1) d = 0.45 / std::sqrt(c - 0.7) * (d - 1), c = 0.9 * std::sqrt(c - 0.7);
+    expected += c, derivative += d;
+  }
+  CHECK(std::abs(root(a).item<double>() - (expected + 1.5)) < 1e-12);
+  CHECK(std::abs(grad(root)(a).item<double>() - derivative) < 1e-12);
+  CHECK(std::abs(std::get<1>(jvp(root, primals(a), tangents(ones({}, f64)))).item<double>() - derivative) < 1e-12);
+  auto halves = [](const Tensor& v) {  // doubles to 1 and goes down by 1; of 0 the doubling would not end
+    return while_loop(
+        [](const Tensor& c) { return c > 0; },
+        [](const Tensor& c) {
+          return while_loop([](const Tensor& d) { return d < 1; }, [](const Tensor& d) { return d * 2; }, c) - 1;
+        },
+        v);
+  };
+  Tensor starts = tensor({0.25, 3.0, 1.0}, f64);
+  CHECK_SAME(vmap(halves)(starts), zeros({3}, f64));
+  CHECK_SAME(interpret(trace(vmap(halves), starts), {starts})[0], zeros({3}, f64));
+}
+
 TEST_CASE("a branch that a lane does not take is not at fault there") {
   auto f = [](const Tensor& i, const Tensor& x) {
     return cond(
