@@ -27,8 +27,6 @@ using namespace ir;
 
 namespace {
 
-int64_t aligned(int64_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
-
 class Timer {
  public:
   explicit Timer(ExecutableStats& stats) : stats_(stats), start_(std::chrono::steady_clock::now()) {}
@@ -507,11 +505,8 @@ class ProgramBuilder {
         if (k->code) s.code_bytes += k->code->code_bytes;
       } else if (auto* r = std::get_if<RoutineStep>(&step.what)) {
         const std::string& library = r->routine->library;
-        const LoopKernel* loop = r->routine->kernel.get();
-        if (loop)
-          loop->add_to(s);
-        else
-          ++(library.empty() ? s.routines : s.library_calls);
+        if (r->routine->kernels.empty()) ++(library.empty() ? s.routines : s.library_calls);
+        for (const auto& kernel : r->routine->kernels) kernel->add_to(s);
         if (!library.empty()) s.libraries.insert(library);
         for (const auto& region : r->routine->regions) add(s, region->stats());
       }
@@ -525,8 +520,9 @@ class ProgramBuilder {
       if (auto* k = std::get_if<KernelStep>(&step.what))
         text += "\nkernel, " + std::to_string(k->extent) + " iterations in " + std::to_string(k->chunks) + " chunks\n" +
                 to_text(*k->kernel);
-      else if (auto* r = std::get_if<RoutineStep>(&step.what); r && r->routine->kernel)
-        text += "\n" + std::string(name_of(g_.op(r->node))) + ", a loop within a " + r->routine->kernel->text();
+      else if (auto* r = std::get_if<RoutineStep>(&step.what))
+        for (const auto& kernel : r->routine->kernels)
+          text += "\n" + std::string(name_of(g_.op(r->node))) + ", a loop within a " + kernel->text();
   }
 
   Graph graph_;

@@ -79,7 +79,7 @@ void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte*
 
 std::string disassembly_of(const Routine& r) {
   std::string text;
-  if (r.kernel) text += r.kernel->disassembly();
+  for (const auto& kernel : r.kernels) text += kernel->disassembly();
   for (const auto& region : r.regions) text += region->disassembly();
   return text;
 }

@@ -70,17 +70,15 @@ Value any_of(Builder& b, Value holds) {
 
 std::optional<size_t> any_of_input(const Graph& region) {
   const GraphData& g = region.data();
-  for (Value x : g.inputs()) {
-    if (g.dtype(x) != DType::boolean || g.outputs().size() != 1) continue;
-    Builder b(std::string(g.name()));
-    Value about = kNoValue;
-    for (Value p : g.inputs()) {
-      Value param = b.param(g.type(p));
-      if (p == x) about = param;
-    }
-    if (b.finish({any_of(b, about)}) == region) return static_cast<size_t>(g.attrs(x).integer(Key::index));
-  }
-  return {};
+  if (g.outputs().size() != 1) return {};
+  Value x = g.outputs()[0];
+  while (!g.operands(x).empty()) x = g.operand(x, 0);
+  if (g.op(x) != Op::param_op || g.dtype(x) != DType::boolean) return {};
+  Builder b(std::string(g.name()));
+  std::vector<Value> all;
+  for (Value p : g.inputs()) all.push_back(b.param(g.type(p)));
+  const auto i = static_cast<size_t>(g.attrs(x).integer(Key::index));
+  return b.finish({any_of(b, all[i])}) == region ? std::optional(i) : std::nullopt;
 }
 
 std::vector<uint8_t> dependent_outputs(const Graph& region, std::span<const uint8_t> inputs) {

@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "ir/build.h"
+#include "tests/support/random_choice.h"
 
 namespace jot::test {
 
-class RandomProgram {
+class RandomProgram : RandomChoice {
  public:
-  explicit RandomProgram(uint64_t seed) : random_(seed) {
+  explicit RandomProgram(uint64_t seed) : RandomChoice(seed) {
     // A program has few different extents, so that values meet.
     constexpr int64_t kLong[] = {17, 33, 40, 67, 129, 600, 5000}, kShort[] = {2, 3, 4, 5};
     for (int i = 0; i < 2; ++i) extents_.push_back(kLong[below(std::size(kLong))]);
@@ -40,15 +41,6 @@ class RandomProgram {
   using Dims = std::vector<int64_t>;
   static constexpr int64_t kLargest = 8192;
 
-  size_t below(size_t n) { return static_cast<size_t>(random_() % n); }
-  int64_t between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(below(static_cast<size_t>(high - low + 1)));
-  }
-  bool coin() { return below(2) == 0; }
-  template <class T>
-  T pick(std::initializer_list<T> list) {
-    return list.begin()[below(list.size())];
-  }
   void keep(Value v) { values_.push_back(v); }
   Value any() {
     return values_[coin() ? below(values_.size()) : values_.size() - 1 - below(std::min<size_t>(values_.size(), 5))];
@@ -396,7 +388,6 @@ class RandomProgram {
     return ir::build::identity(b_, b_.dtype(x), embedded);
   }
 
-  std::mt19937_64 random_;
   ir::Builder b_;
   Dims extents_;
   DType floating_;

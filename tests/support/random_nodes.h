@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ir/build.h"
+#include "tests/support/random_choice.h"
 
 namespace jot::test {
 
@@ -19,22 +20,12 @@ struct RandomGraphOptions {
   int loops = 1;                // how many of 24 nodes are a loop
 };
 
-class RandomNodes {
+class RandomNodes : protected RandomChoice {
  protected:
   using Value = ir::Value;
   using Op = ir::Op;
 
-  RandomNodes(uint64_t seed, RandomGraphOptions options) : random_(seed), options_(options) {}
-
-  size_t below(size_t n) { return static_cast<size_t>(random_() % n); }
-  int64_t between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(below(static_cast<size_t>(high - low + 1)));
-  }
-  bool coin() { return below(2) == 0; }
-  template <class T>
-  T pick(std::initializer_list<T> list) {
-    return list.begin()[below(list.size())];
-  }
+  RandomNodes(uint64_t seed, RandomGraphOptions options) : RandomChoice(seed), options_(options) {}
 
   DType any_dtype() {
     if (options_.differentiable) return f64;
@@ -253,7 +244,6 @@ class RandomNodes {
     return ir::build::scatter(b_, op, x, indices, of({b_.dtype(x), false, row}), dims, mode, coin());
   }
 
-  std::mt19937_64 random_;
   RandomGraphOptions options_;
   ir::Builder b_;
   std::vector<Value> values_;

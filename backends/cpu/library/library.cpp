@@ -21,6 +21,7 @@
 #include "backends/cpu/routines/columns.h"
 #include "backends/cpu/routines/routines.h"
 #include "backends/cpu/routines/tiles.h"
+#include "backends/cpu/runtime/plan.h"
 #include "backends/cpu/runtime/pool.h"
 #include "backends/target.h"
 #include "ir/fork.h"
@@ -212,7 +213,7 @@ class Dot : public Routine {
     column_blocks = blocks(s.n, columns);
     nanoseconds = product / static_cast<double>(row_blocks * column_blocks) + 100;
     for (Operand* o : {&a, &b})
-      if (o->packed) scratch_bytes += rounded(o->pack.count() * size);
+      if (o->packed) scratch_bytes += aligned(o->pack.count() * size);
     piece_scratch = scratch_bytes;
   }
 
@@ -225,7 +226,7 @@ class Dot : public Routine {
       if (!o.packed) continue;
       o.pack.run(x[i], at);
       x[i] = at;
-      at += rounded(o.pack.count() * size);
+      at += aligned(o.pack.count() * size);
     }
     int64_t tasks = s.batch * row_blocks * column_blocks;
     int64_t chunks = chunks_for(tasks, nanoseconds), share = (tasks + chunks - 1) / chunks;
@@ -244,7 +245,6 @@ class Dot : public Routine {
   }
 
  protected:
-  static int64_t rounded(int64_t bytes) { return (bytes + 63) / 64 * 64; }
   static int64_t blocks(int64_t extent, int64_t piece) { return std::max<int64_t>(1, (extent + piece - 1) / piece); }
   // out[m, n] of a matrix with s.n columns.
   virtual void piece(const void* x, const void* y, void* out, int64_t m, int64_t n, std::byte* scratch) const = 0;
@@ -264,7 +264,7 @@ class OneDnnDot final : public Dot {
     plan(4, 0.02, Cut::rows);
     full_ = matmul(key(std::min(rows, s.m)));
     last_ = s.m % rows ? matmul(key(s.m % rows)) : full_;
-    piece_bytes = rounded(static_cast<int64_t>(std::max(full_->scratchpad.get_size(), last_->scratchpad.get_size())));
+    piece_bytes = aligned(static_cast<int64_t>(std::max(full_->scratchpad.get_size(), last_->scratchpad.get_size())));
     scratch_bytes += piece_bytes * num_threads();
   }
 
@@ -366,7 +366,7 @@ class TileDot final : public Dot {
     pack_.add(s.k, b.contracted, s.n);
     pack_.add(s.n, b.free, 1);
     pack_.normalise();
-    piece_bytes = rounded(s.k * s.n * size);
+    piece_bytes = aligned(s.k * s.n * size);
     scratch_bytes += piece_bytes * num_threads();
   }
 

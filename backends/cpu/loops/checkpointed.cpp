@@ -3,6 +3,7 @@
 #include "backends/cpu/loops/checkpoint_schedule.h"
 #include "backends/cpu/loops/loop_kernel.h"
 #include "backends/cpu/routines/routine_parts.h"
+#include "backends/cpu/runtime/plan.h"
 #include "ir/ops/regions.h"
 #include "passes/inline.h"
 #include "passes/pipeline.h"
@@ -12,8 +13,6 @@ namespace {
 
 using ir::Key;
 using ir::Value;
-
-int64_t rounded(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // A step that also gives the states with which it begins.
 ir::Graph with_entry(const ir::Graph& step, size_t consts) {
@@ -62,7 +61,7 @@ class Checkpointed final : public Routine {
     pointers_ = take(static_cast<int64_t>(sizeof(void*) * 2 * (consts + 2 * first + second)));
     kernel_scratch_ = scratch_bytes;
     scratch_bytes += std::max({advance_->scratch_bytes(), record_->scratch_bytes(), back_->scratch_bytes()});
-    kernel = back_;
+    kernels = {advance_, record_, back_};
   }
   bool runs() const { return advance_ && record_ && back_; }
 
@@ -83,7 +82,7 @@ class Checkpointed final : public Routine {
  private:
   int64_t take(int64_t bytes) {
     int64_t at = scratch_bytes;
-    scratch_bytes += rounded(bytes);
+    scratch_bytes += aligned(bytes);
     return at;
   }
   void copy(void* to, const void* from, size_t k) const { ir::copy_bytes(to, from, static_cast<size_t>(bytes_[k])); }

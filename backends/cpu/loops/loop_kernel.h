@@ -7,6 +7,7 @@
 #include "backends/cpu/lower/lower_loop.h"
 #include "backends/cpu/routines/routines.h"
 #include "backends/cpu/runtime/kernel_code.h"
+#include "backends/cpu/runtime/plan.h"
 
 namespace jot::cpu {
 
@@ -28,7 +29,7 @@ class LoopKernel {
 
  private:
   LoopKernel() = default;
-  int64_t table_bytes() const { return (static_cast<int64_t>(args_.size() + 1) * 8 + 63) / 64 * 64; }
+  int64_t table_bytes() const { return aligned(static_cast<int64_t>(args_.size() + 1) * 8); }
 
   // A kernel over a range.
   struct Part {
@@ -38,7 +39,7 @@ class LoopKernel {
     bool compiled = false;
   };
   static Part make_part(LoweredKernel& lowered, int64_t begin, int64_t end, int64_t unit);
-  static int64_t spill_bytes(const Part& part) { return (part.code->spill_bytes + 63) / 64 * 64; }
+  static int64_t spill_bytes(const Part& part) { return aligned(part.code->spill_bytes); }
   static void run_part(const Part& part, const int64_t* table, std::byte* spill);
 
   ir::Graph step_;  // for errors

@@ -8,6 +8,7 @@
 #include "backends/cpu/loops/checkpoint_schedule.h"
 #include "backends/cpu/loops/loop_kernel.h"
 #include "backends/cpu/routines/routine_parts.h"
+#include "backends/cpu/runtime/plan.h"
 #include "ir/ops/regions.h"
 #include "passes/inline.h"
 #include "passes/pipeline.h"
@@ -19,13 +20,11 @@ using ir::bytes_of;
 using ir::Key;
 using ir::Value;
 
-int64_t rounded(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
-// The engine of a step, whose outputs from `first_output` on become inputs from `first_input` on.
+// The engine of a step, optimised, whose first `states` outputs become inputs from `first_input` on.
 std::shared_ptr<const Engine> step_engine(const ir::Graph& step, size_t first_input, size_t states) {
   std::vector<int32_t> replaces(step.data().outputs().size(), -1);
   for (size_t k = 0; k < states; ++k) replaces[k] = static_cast<int32_t>(first_input + k);
-  return make_engine(passes::optimize(step), replaces);
+  return make_engine(step, replaces);
 }
 
 // What passes from step to step.
@@ -35,7 +34,7 @@ class States {
     std::span<const int32_t> in_place = engine.in_place();
     for (size_t k = 0; k < bytes_.size(); ++k) {
       stays_.push_back(!in_place.empty() && in_place[k] >= 0);
-      scratch_bytes_ += rounded(bytes_[k]);
+      scratch_bytes_ += aligned(bytes_[k]);
     }
   }
   size_t size() const { return bytes_.size(); }
@@ -49,7 +48,7 @@ class States {
   // Buffers of the next step: states from where the last one left them.
   void turn(bool first, std::span<const void*> inputs, std::span<void*> outputs, std::span<void* const> outs,
             std::byte* scratch) const {
-    for (size_t k = 0; k < size(); scratch += rounded(bytes_[k]), ++k) {
+    for (size_t k = 0; k < size(); scratch += aligned(bytes_[k]), ++k) {
       inputs[k] = first ? outs[k] : outputs[k];
       outputs[k] = stays_[k] || inputs[k] != outs[k] ? outs[k] : scratch;
     }
@@ -78,7 +77,7 @@ struct Pointers {
       : inputs(reinterpret_cast<const void**>(at), num_inputs),
         outputs(reinterpret_cast<void**>(at + sizeof(void*) * num_inputs), num_outputs) {}
   static int64_t bytes(size_t num_inputs, size_t num_outputs) {
-    return rounded(static_cast<int64_t>(sizeof(void*) * (num_inputs + num_outputs)));
+    return aligned(static_cast<int64_t>(sizeof(void*) * (num_inputs + num_outputs)));
   }
   std::span<const void*> inputs;
   std::span<void*> outputs;
@@ -148,14 +147,14 @@ class ScanKernel final : public Routine {
  public:
   explicit ScanKernel(std::shared_ptr<const LoopKernel> loop) {
     scratch_bytes = loop->scratch_bytes();
-    kernel = std::move(loop);
+    kernels.push_back(std::move(loop));
   }
   void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
     run_results(operands, {&out, 1}, scratch, error);
   }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError&) const override {
-    kernel->run(operands, outs, scratch);
+    kernels[0]->run(operands, outs, scratch);
   }
 };
 
@@ -197,15 +196,16 @@ class WhileKernel final : public Routine {
     LoopPlan plan{.consts = consts, .carries = carries, .condition = carried ? *about - consts : carries};
     int64_t most = a.integer(Key::max_steps);
     ir::Graph step = carried ? body : with_condition(body, condition, consts);
-    w->kernel = LoopKernel::make(passes::optimize(step), plan, most >= 0 ? most : INT64_MAX);
-    if (!w->kernel) return nullptr;
+    auto kernel = LoopKernel::make(passes::optimize(step), plan, most >= 0 ? most : INT64_MAX);
+    if (!kernel) return nullptr;
     w->error_code_ = error_code;
     w->max_steps_ = most;
     w->live_bytes_ = live_bytes(a);
-    w->scratch_bytes = w->kernel->scratch_bytes();
+    w->scratch_bytes = kernel->scratch_bytes();
+    w->kernels.push_back(std::move(kernel));
     if (carried) return w;
     w->regions.push_back(make_engine(passes::optimize(condition), {}));
-    w->first_scratch_ = rounded(static_cast<int64_t>(sizeof(void*) * (consts + carries + 1)) + 1);
+    w->first_scratch_ = aligned(static_cast<int64_t>(sizeof(void*) * (consts + carries + 1)) + 1);
     w->scratch_bytes += w->first_scratch_;
     return w;
   }
@@ -223,7 +223,7 @@ class WhileKernel final : public Routine {
       all.back() = holds;
       operands = all;
     }
-    if (kernel->run(operands, outs, scratch + first_scratch_)) return;
+    if (kernels[0]->run(operands, outs, scratch + first_scratch_)) return;
     error.value = max_steps_;
     error.index = first_live(outs, live_bytes_);
     error.code.store(error_code_, std::memory_order_relaxed);
@@ -260,13 +260,13 @@ class While final : public Routine {
       const ir::Graph& body = a.region(Key::stages, j);
       ir::Graph step = j == 0 ? with_condition(body, a.region(Key::condition), consts_) : body;
       auto count = static_cast<size_t>(a.ints(Key::states)[j]);
-      std::shared_ptr<const Engine> engine = step_engine(step, first, count);
+      std::shared_ptr<const Engine> engine = step_engine(passes::optimize(step), first, count);
       stages_.push_back(
           {first, a.ints(Key::backward)[j] != 0, States(*engine, bytes_of(body.data(), body.data().outputs())), 0});
       regions.push_back(std::move(engine));
       first += count;
       Stage& s = stages_.back();
-      for (size_t k = 0; k < count; ++k) s.frame += rounded(s.states.bytes(k));
+      for (size_t k = 0; k < count; ++k) s.frame += aligned(s.states.bytes(k));
       most = std::max(most, s.states.scratch_bytes());
     }
     state_scratch_ = most;
@@ -327,7 +327,7 @@ class While final : public Routine {
           schedule_(schedule),
           frames_(memory),
           work_(memory + loop.checkpoints_ * frame_bytes(states())),
-          scratch_(memory + rounded((loop.checkpoints_ + 1) * frame_bytes(states()))),
+          scratch_(memory + aligned((loop.checkpoints_ + 1) * frame_bytes(states()))),
           pointers_(scratch_ + states().scratch_bytes() + 64, loop.consts_ + states().size(), 2 * states().size() + 1),
           outs_(pointers_.outputs.last(states().size())) {
       std::ranges::copy(operands.first(loop.consts_), pointers_.inputs.begin());
@@ -336,7 +336,7 @@ class While final : public Routine {
       schedule_.start(loop.length_);
     }
     static int64_t bytes(const States& states, size_t consts, int64_t checkpoints) {
-      return rounded((checkpoints + 1) * frame_bytes(states)) + states.scratch_bytes() + 64 +
+      return aligned((checkpoints + 1) * frame_bytes(states)) + states.scratch_bytes() + 64 +
              Pointers::bytes(consts + states.size(), 2 * states.size() + 1);
     }
 
@@ -432,7 +432,7 @@ class While final : public Routine {
       for (size_t i = kept ? 1 : 0; i < j; ++i) {
         const Stage& earlier = loop.stages_[i];
         const std::byte* frame = stacks[i].data() + at * earlier.frame;
-        for (size_t k = 0; k < earlier.states.size(); frame += rounded(earlier.states.bytes(k)), ++k)
+        for (size_t k = 0; k < earlier.states.size(); frame += aligned(earlier.states.bytes(k)), ++k)
           inputs[earlier.first + k] = frame;
       }
       s.states.turn(step == 0, inputs.subspan(s.first), outputs, outs, scratch);
@@ -444,7 +444,7 @@ class While final : public Routine {
         if (j > 0) end = static_cast<size_t>(steps * s.frame);
         if (stack.size() < end) stack.resize(std::max(end, 2 * stack.size()));
         std::byte* frame = stack.data() + at * s.frame;
-        for (size_t k = 0; k < s.states.size(); frame += rounded(s.states.bytes(k)), ++k)
+        for (size_t k = 0; k < s.states.size(); frame += aligned(s.states.bytes(k)), ++k)
           ir::copy_bytes(frame, inputs[s.first + k], static_cast<size_t>(s.states.bytes(k)));
       }
       ++step;
@@ -476,9 +476,10 @@ std::unique_ptr<const Routine> make_scan(const RoutineContext& c) {
   const ir::Graph& body = a.region(Key::body);
   auto consts = static_cast<size_t>(a.integer(Key::consts)), carries = static_cast<size_t>(a.integer(Key::carries));
   LoopPlan plan{.consts = consts, .carries = carries, .reverse = a.integer(Key::reverse) != 0};
-  if (auto kernel = LoopKernel::make(passes::optimize(body), plan, a.integer(Key::length)))
+  const ir::Graph step = passes::optimize(body);
+  if (auto kernel = LoopKernel::make(step, plan, a.integer(Key::length)))
     return std::make_unique<ScanKernel>(std::move(kernel));
-  return std::make_unique<Scan>(step_engine(body, consts, carries), body, a);
+  return std::make_unique<Scan>(step_engine(step, consts, carries), body, a);
 }
 
 std::unique_ptr<const Routine> make_while(const RoutineContext& c) {

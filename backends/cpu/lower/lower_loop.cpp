@@ -16,7 +16,7 @@ using namespace ir;
 namespace {
 
 constexpr int64_t kMostCarried = 512;   // elements
-constexpr size_t kMostMembers = 20000;  // of a step
+constexpr uint32_t kMostNodes = 20000;  // of a step
 constexpr Axis kStepAxis = kNoAxis - 1;
 
 // ---- which loops
@@ -53,7 +53,6 @@ class Fits {
       members.insert(cluster.members.begin(), cluster.members.end());
       members.insert(cluster.inlined.begin(), cluster.inlined.end());
     }
-    if (members.size() > kMostMembers) return false;
     merged_.members.assign(members.begin(), members.end());
     merged_.outer = merged_.loops.size();
     return std::ranges::all_of(merged_.members, [&](Value v) { return c_.reduction[v] == Reduction::none; });
@@ -311,6 +310,17 @@ class LoopLowering : ClusterLowering {
   std::vector<Group> groups_;
 };
 
+// Before any clustering: no op has to be a routine.
+bool all_in_kernels(const GraphData& g) {
+  if (g.size() > kMostNodes) return false;
+  for (Value v = 0; v < g.size(); ++v) {
+    const Op op = g.op(v);
+    bool none = op == Op::param_op || info(op).op_class == OpClass::source || moves_one(op);
+    if (!none && cpu_op(op).kernel == InKernel::no) return false;
+  }
+  return true;
+}
+
 // The axes of a carry before and after a step are the same.
 std::vector<Tie> ties_of(const GraphData& g, const LoopPlan& plan) {
   std::vector<Tie> ties;
@@ -339,6 +349,7 @@ bool tie_loops(const Clustering& c, std::vector<Tie>& ties) {
 }  // namespace
 
 std::optional<LoweredLoop> lower_loop(const GraphData& g, const LoopPlan& plan, int64_t steps, int vector_bytes) {
+  if (!all_in_kernels(g)) return {};
   std::vector<Tie> ties = ties_of(g, plan);
   std::optional<Clustering> step(cluster(g, ties));
   if (tie_loops(*step, ties)) step.emplace(cluster(g, ties));

@@ -39,9 +39,9 @@ class Routine {
   }
 
   int64_t scratch_bytes = 0;
-  std::string library;                                 // that it calls: name, version and kernels; empty: none
-  std::vector<std::shared_ptr<const Engine>> regions;  // that it runs; each may raise the errors of its ops
-  std::shared_ptr<const LoopKernel> kernel;            // that does it all, of a loop; may raise errors, too
+  std::string library;                                     // that it calls: name, version and kernels; empty: none
+  std::vector<std::shared_ptr<const Engine>> regions;      // that it runs; each may raise the errors of its ops
+  std::vector<std::shared_ptr<const LoopKernel>> kernels;  // of loops that it runs; they may raise errors, too
 };
 
 // By the table (ops/cpu_ops.h); null for ops without a routine.

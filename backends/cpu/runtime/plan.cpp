@@ -8,9 +8,7 @@
 namespace jot::cpu {
 namespace {
 
-int64_t rounded(int64_t bytes) {
-  return std::max<int64_t>((bytes + kArenaAlignment - 1) / kArenaAlignment, 1) * kArenaAlignment;
-}
+int64_t rounded(int64_t bytes) { return std::max(aligned(bytes), kArenaAlignment); }
 
 // Free ranges of the arena below its end, by offset and by size.
 class FreeRanges {

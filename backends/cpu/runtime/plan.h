@@ -13,6 +13,7 @@ struct Block {
 };
 
 inline constexpr int64_t kArenaAlignment = 64;
+constexpr int64_t aligned(int64_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
 
 // Gives each block an offset such that blocks that are live together do not overlap; returns the size of the arena.
 // Best fit in the order of time: near-linear.
