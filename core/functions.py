@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What follows from core/functions.def, the table of functions.
+"""What follows from the tables of functions, core/functions.def and core/nn.def.
 
 functions.py                     writes the headers and docs/ops.md, which are committed
-functions.py --check             fails where one of them is not what the table says
+functions.py --check             fails where one of them is not what the tables say
 functions.py --definitions FILE  writes the definitions of every form but the body
 """
 import argparse
@@ -12,13 +12,13 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-TABLE = ROOT / 'core/functions.def'
+TABLES = ROOT / 'core/functions.def', ROOT / 'core/nn.def'
 LINE = re.compile(r'^(FUNCTION|RESULT|OPTIONS|SECTION|TEXT|NAMESPACE|USING)\((.*)\)$')
 FORMS, MARKS = set('mioexf'), ('all', 'z', 'n', 'x')
 BODIES = ('unary', 'binary', 'composed', 'function', 'member', 'alias')
 CARRIERS = ('Arg', 'Bound')  # of a location
-OPTIONS = set()  # names of structs of options
-HEAD = '// Generated from core/functions.def by core/functions.py: change the table and run ./dev generate.\n'
+OPTIONS = {}  # structs of options, with their members
+HEAD = '// Generated from core/functions.def and core/nn.def by core/functions.py: change these and run ./dev generate.\n'
 
 
 def split(text):
@@ -75,7 +75,6 @@ class Function:
     result: str
     parameters: list
     doc: list
-    line: int
     namespace: str = ''
 
     @property
@@ -92,9 +91,7 @@ class Function:
 
     @property
     def qualified(self):  # an alias may be a member alone
-        if self.body == 'alias':
-            return f'jot::{self.made[0]}'
-        return 'jot::' + (f'{self.namespace}::' if self.namespace else '') + self.name
+        return 'jot::' + (f'{self.namespace}::' if self.namespace else '') + (self.made[0] if self.body == 'alias' else self.name)
 
     def where(self):
         """The caller's line."""
@@ -106,49 +103,53 @@ class Function:
         return [Parameter('const Tensor&', p.name, '') if p.carries else p for p in self.parameters] + [LOCATION]
 
 
-def parse_function(fields, doc, line):
+def parse_function(fields, doc, place):
     name, forms, marks, body, result, *parameters = fields
     match = re.fullmatch(r'(\w+)\((.*)\)', body)
     if not match or match[1] not in BODIES:
-        raise SystemExit(f'{TABLE}:{line}: the body is {body}, expected one of {", ".join(BODIES)}')
+        raise SystemExit(f'{place}: the body is {body}, expected one of {", ".join(BODIES)}')
     if not set(forms) <= FORMS or marks not in MARKS:
-        raise SystemExit(f'{TABLE}:{line}: forms {forms} or marks {marks}')
+        raise SystemExit(f'{place}: forms {forms} or marks {marks}')
     return Function(name, forms, marks, match[1], [part.strip('"') for part in split(match[2])], result,
-                    [Parameter.parse(p) for p in parameters], doc, line)
+                    [Parameter.parse(p) for p in parameters], doc)
 
 
 def parse():
-    """(kind, what) of each line, in order."""
-    entries, doc, namespace = [], [], ''
-    for number, text in enumerate(TABLE.read_text().splitlines(), 1):
+    """(kind, what) of each line of the tables, in order."""
+    entries = [entry for table in TABLES for entry in parse_table(table)]
+    resolve(entries)
+    return entries
+
+
+def parse_table(table):
+    doc, namespace = [], ''
+    for number, text in enumerate(table.read_text().splitlines(), 1):
         if text.startswith('//'):
             doc.append(text)
             continue
         match = LINE.match(text)
         if text and not match:
-            raise SystemExit(f'{TABLE}:{number}: no line of the table: {text}')
+            raise SystemExit(f'{table}:{number}: no line of the table: {text}')
         if match:
             kind, fields = match[1], split(match[2])
             if kind == 'FUNCTION':
-                function = parse_function(fields, doc, number)
+                function = parse_function(fields, doc, f'{table}:{number}')
                 function.namespace = namespace
-                entries.append((kind, function))
+                yield kind, function
             elif kind == 'NAMESPACE':
                 namespace = fields[0] if fields else ''
-                entries.append((kind, namespace))
+                yield kind, namespace
             else:
-                entries.append((kind, [field.strip('"') for field in fields]))
+                yield kind, [field.strip('"') for field in fields]
         doc = []
-    resolve(entries)
-    return entries
 
 
 def resolve(entries):
-    """An alias has the body of what it stands for, under its own name."""
-    known = {(e.name, len(e.parameters)): e for kind, e in entries if kind == 'FUNCTION' and e.body != 'alias'}
+    """An alias has the body of what it stands for in its namespace or in jot, under its own name."""
+    known = {(e.namespace, e.name, len(e.parameters)): e for kind, e in entries if kind == 'FUNCTION' and e.body != 'alias'}
     for kind, e in entries:
         if kind == 'FUNCTION' and e.body == 'alias':
-            target = known[e.made[0], len(e.parameters)]
+            target = known[e.namespace, e.made[0], len(e.parameters)]
             e.doc = e.doc or [f'// {target.name}']
             if target.body in ('unary', 'binary'):
                 e.body, e.made = target.body, target.made
@@ -177,49 +178,57 @@ def out_parameters(f):
     return [Parameter('const Tensor&', 'out', ''), *f.all]
 
 
-def header(entries):
-    lines = ['// Functions of tensors. Names, order of arguments and meaning follow torch; a dim counts from the end when negative;',
-             '// dims {} are all. Functions are overload sets: pass them in a lambda, or with JOT_FN.', '#pragma once',
-             '#include <vector>', '', '#include "jot/tree.h"', '', 'namespace jot {', '', '// clang-format off']
+def within(entries, namespace):
+    """The lines of a namespace."""
     inside = ''
     for kind, e in entries:
         if kind == 'NAMESPACE':
             inside = e
-        elif inside:
-            continue
-        elif kind == 'RESULT':
-            lines += [f'struct {e[0]} {{', f'  Tensor {", ".join(e[1:])};', '};', f'JOT_TREE({", ".join(e)});']
+        elif inside == namespace:
+            yield kind, e
+
+
+def declarations(entries):
+    """Of the lines of a namespace."""
+    for kind, e in entries:
+        if kind == 'RESULT':
+            yield from (f'struct {e[0]} {{', f'  Tensor {", ".join(e[1:])};', '};', f'JOT_TREE({", ".join(e)});')
         elif kind == 'OPTIONS':
-            lines += [f'struct {e[0]} {{', *(f'  {member};' for member in e[1:]), '};']
+            yield from (f'struct {e[0]} {{', *(f'  {member};' for member in e[1:]), '};')
         elif kind == 'SECTION':
-            lines += ['', f'// ---- {e[0]}']
+            yield from ('', f'// ---- {e[0]}')
         elif kind == 'TEXT':
-            lines += [f'// {e[0]}']
+            yield f'// {e[0]}'
+        elif kind == 'USING':
+            yield from (f'using jot::{used};' for used in e)
         elif kind == 'FUNCTION':
-            lines += free_declarations(e)
+            yield from free_declarations(e)
+
+
+def header(entries):
+    lines = ['// Functions of tensors. Names, order of arguments and meaning follow torch; a dim counts from the end when negative;',
+             '// dims {} are all. Functions are overload sets: pass them in a lambda, or with JOT_FN.', '#pragma once',
+             '#include <vector>', '', '#include "jot/tree.h"', '', 'namespace jot {', '', '// clang-format off']
+    lines += declarations(within(entries, ''))
     return HEAD + '\n'.join([*lines, '// clang-format on', '', '}  // namespace jot', ''])
 
 
-def options_of(entries):
-    return {e[0] for kind, e in entries if kind == 'OPTIONS'}
-
-
 def members(entries):
-    lines, options = ['// Members of class Tensor.'], options_of(entries)
+    lines = ['// Members of class Tensor.']
     for f in functions(entries, ''):
         if 'm' in f.forms:
             # Options may hold tensors, so that there is no {} of them in the class: the member without them is another.
-            given = [dataclasses.replace(p, default='') if p.plain in options else p for p in f.rest]
+            given = [dataclasses.replace(p, default='') if p.plain in OPTIONS else p for p in f.rest]
             lines.append(f'  {signature(f, f.name, given)} const;')
             if given != f.rest:
-                lines.append(f'  {signature(f, f.name, [p for p in f.rest if p.plain not in options])} const;')
+                lines.append(f'  {signature(f, f.name, [p for p in f.rest if p.plain not in OPTIONS])} const;')
         if 'i' in f.forms:
             lines.append(f'  {signature(f, f.name + "_", f.rest, "const Tensor&")} const;')
     return HEAD + '\n'.join([*lines, ''])
 
 
 def forward(entries):
-    structs = [f'struct {e[0]};' for kind, e in entries if kind in ('RESULT', 'OPTIONS')]
+    structs = [f'struct {e[0]};' for kind, e in within(entries, '') if kind in ('RESULT', 'OPTIONS')]
     return HEAD + '\n'.join(['// Results and options of functions, which tensor.h names.', '#pragma once', '', 'namespace jot {', '', *structs, '',
                              '}  // namespace jot', ''])
 
@@ -234,15 +243,8 @@ def outputs(entries):
 
 
 def namespace_header(entries, name):
-    lines = [f'// torch.{name}.', '#pragma once', '#include "jot/ops.h"', '', f'namespace jot::{name} {{', '', '// clang-format off']
-    inside = ''
-    for kind, e in entries:
-        if kind == 'NAMESPACE':
-            inside = e
-        elif inside == name and kind == 'USING':
-            lines += [f'using jot::{used};' for used in e]
-        elif inside == name and kind == 'FUNCTION':
-            lines += free_declarations(e)
+    lines = [f'// torch.{name.replace("::", ".")}.', '#pragma once', '#include <vector>', '', '#include "jot/ops.h"', '', f'namespace jot::{name} {{',
+             '', '// clang-format off', *declarations(within(entries, name))]
     return HEAD + '\n'.join([*lines, '// clang-format on', '', f'}}  // namespace jot::{name}', ''])
 
 
@@ -281,7 +283,7 @@ def free_definition(f):
         used = first.name if first.plain in ('Tensor', *CARRIERS) else ''
         yield '\n'.join([f'{head} {{', *emitter(f, f.name, used, f.where()), f'  return e.result({composed(f, first.name)});', '}'])
     elif f.body == 'alias':
-        yield f'{head} {{ return jot::{f.made[0]}({names(f.all)}); }}'
+        yield f'{head} {{ return {f.qualified}({names(f.all)}); }}'
     elif f.body == 'member':
         yield f'{head} {{ return {first.name}.{f.name}({names(f.rest)}); }}'
 
@@ -355,7 +357,6 @@ def definitions_of(f):
 
 
 def definitions(entries):
-    OPTIONS.update(options_of(entries))
     spaces = list(dict.fromkeys(f.namespace for f in functions(entries)))
     lines = ['#include "core/functions/forms.h"', '#include "jot/jot.h"', '', 'namespace jot {', '', 'using namespace detail;',
              'using ir::Op;', '']
@@ -380,7 +381,7 @@ def definitions(entries):
 
 PREAMBLE = '''# Every function
 
-Generated from the table, `core/functions.def`, by `./dev generate`. Names, order of arguments, defaults and meaning are
+Generated from the tables `core/functions.def` and `core/nn.def` by `./dev generate`. Names, order of arguments, defaults and meaning are
 torch's unless a line says otherwise.
 
 A function has the forms that its line names: as a **m**ember `x.f()`; **i**n place, `x.f_()`; with an **o**utput, `f_out(out,
@@ -406,6 +407,8 @@ def row(f):
     at = {'unary': 2, 'binary': 3}.get(f.body, 1)
     runs = f.made[at] if len(f.made) > at else 'kernels'
     doc = ' '.join(line.removeprefix('//').strip() for line in f.doc)
+    for p in f.parameters:
+        doc += f' `{{{", ".join(OPTIONS[p.plain])}}}`' if p.plain in OPTIONS else ''
     forms = ''.join(c for c in 'mio' if c in f.forms)
     return '| ' + ' | '.join(cell(c) for c in (f'`{shown}`', forms, DERIVATIVE[f.marks], made, runs, doc)) + ' |'
 
@@ -438,7 +441,7 @@ def written(entries):
     yield ROOT / 'core/jot/forward.h', forward(entries)
     yield ROOT / 'core/jot/out.h', outputs(entries)
     for space in dict.fromkeys(e for kind, e in entries if kind == 'NAMESPACE' and e):
-        yield ROOT / f'core/jot/{space}.h', namespace_header(entries, space)
+        yield ROOT / f'core/jot/{space.replace("::", "_")}.h', namespace_header(entries, space)
     yield ROOT / 'docs/ops.md', page(entries)
 
 
@@ -448,13 +451,14 @@ def main():
     parser.add_argument('--definitions', type=pathlib.Path)
     options = parser.parse_args()
     entries = parse()
+    OPTIONS.update({e[0]: e[1:] for kind, e in entries if kind == 'OPTIONS'})
     if options.definitions:
         options.definitions.write_text(definitions(entries))
         return 0
     stale = [(path, text) for path, text in written(entries) if not path.exists() or path.read_text() != text]
     if options.check:
         for path, _ in stale:
-            print(f'{path.relative_to(ROOT)} is not what core/functions.def says: run ./dev generate')
+            print(f'{path.relative_to(ROOT)} is not what the tables of functions say: run ./dev generate')
         return bool(stale)
     for path, text in stale:
         path.write_text(text)

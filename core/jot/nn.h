@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "jot/call.h"
+#include "jot/nn_functional.h"
 
 namespace jot {
 
@@ -97,11 +98,6 @@ class Module {
   void add_child(std::string name, const Module& child, Location at) const;
   std::shared_ptr<detail::ModuleState> state_;
 };
-
-namespace functional {
-// x W^T + b, over the last dim of x. An undefined bias is none.
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, Location at = JOT_HERE);
-}  // namespace functional
 
 // Weight [out, in] and bias [out], uniform in +-1/sqrt(in).
 class Linear : public Module {

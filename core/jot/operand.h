@@ -15,8 +15,11 @@ namespace jot {
 
 class Tensor;
 
-// How div rounds its quotient. (Before jot::none, which -Wshadow would say it hides.)
+// How div rounds its quotient; gelu's approximation; what becomes of the elements of a loss. (Before jot::none, which
+// -Wshadow would say they hide.)
 enum class Rounding : uint8_t { none, trunc, floor };
+enum class Gelu : uint8_t { none, tanh };
+enum class Reduction : uint8_t { mean, sum, none };
 
 // "Nothing": of in_dims, slices, optional arguments; in an index list a new axis.
 using none_t = std::nullopt_t;
@@ -37,6 +40,13 @@ struct Slice {
 // The order of a grid's axes (meshgrid), and what duplicates are combined by (scatter_reduce).
 enum class Indexing : uint8_t { ij, xy };
 enum class Reduce : uint8_t { sum, prod, mean, amax, amin };
+// Which factors qr returns; conv's padding by name; what pad fills with; how interpolate and grid_sample interpolate;
+// what grid_sample reads outside.
+enum class QrMode : uint8_t { reduced, complete, r };
+enum class Padding : uint8_t { same, valid };
+enum class Pad : uint8_t { constant, reflect, replicate, circular };
+enum class Interpolation : uint8_t { nearest, linear, bilinear, bicubic, trilinear, area, nearest_exact };
+enum class GridPadding : uint8_t { zeros, border, reflection };
 inline constexpr double inf = std::numeric_limits<double>::infinity();
 
 // One dim: an integer.
@@ -67,6 +77,26 @@ class Sections {
  private:
   std::optional<int64_t> number_;
   Shape list_;
+};
+
+// An integer, or a list of them, one a dim; empty: the default.
+class Ints {
+ public:
+  Ints() = default;
+  template <std::integral T>
+    requires(!std::is_same_v<T, bool>)
+  Ints(T n) : list_{n}, single_(true) {}                     // NOLINT: implicit by design
+  Ints(std::initializer_list<Extent> list) : list_(list) {}  // NOLINT: implicit by design
+  template <class S>
+    requires(!std::is_integral_v<S> && std::convertible_to<const S&, Shape>)
+  Ints(const S& list) : list_(list) {}  // NOLINT: implicit by design
+  bool empty() const { return list_.size() == 0; }
+  bool single() const { return single_; }  // an integer
+  const Shape& list() const { return list_; }
+
+ private:
+  Shape list_;
+  bool single_ = false;
 };
 
 // The order of a norm: a number, inf, "fro" or "nuc".

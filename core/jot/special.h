@@ -1,11 +1,15 @@
-// Generated from core/functions.def by core/functions.py: change the table and run ./dev generate.
+// Generated from core/functions.def and core/nn.def by core/functions.py: change these and run ./dev generate.
 // torch.special.
 #pragma once
+#include <vector>
+
 #include "jot/ops.h"
 
 namespace jot::special {
 
 // clang-format off
+
+// ---- Special functions: jot::special
 using jot::erf;
 using jot::erfc;
 using jot::erfinv;

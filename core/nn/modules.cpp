@@ -134,23 +134,6 @@ void Module::add_child(std::string name, const Module& child, Location at) const
   state_->children.emplace_back(std::move(name), child.state_);
 }
 
-Tensor functional::linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Location at) {
-  detail::Scope scope("linear", at);
-  int64_t rank = static_cast<int64_t>(detail::impl_of(x, "linear", at).shape.size());
-  detail::impl_of(weight, "linear", at);
-  if (rank == 0 || weight.dim() != 2 || x.size(-1) != weight.size(1))
-    throw ShapeError("[linear] the last dim of the input must be the weight's " +
-                     (weight.dim() == 2 ? std::to_string(weight.size(1)) : "in-features, of a matrix") + ": input " +
-                     to_string(x.shape()) + ", weight " + to_string(weight.shape()) + jot::at(at));
-  if (x.dtype() != weight.dtype())
-    throw DTypeError("[linear] expected the input to have the weight's dtype " +
-                     std::string(to_string(weight.dtype())) + ", got " + std::string(to_string(x.dtype())) +
-                     "; convert with to()" + jot::at(at));
-  std::vector<int64_t> of_x = {rank - 1}, of_weight = {1}, none;
-  Tensor product = detail::record(ir::Op::dot_op, {x, weight}, ir::Attrs(of_x, of_weight, none, none), at);
-  return bias.defined() ? product + Arg(bias, at) : product;
-}
-
 namespace {
 Tensor uniform(const Shape& shape, double bound, std::optional<DType> dtype, Location at) {
   detail::check_shape("Linear", "a parameter of shape", shape, at);

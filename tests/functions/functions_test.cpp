@@ -17,6 +17,7 @@ const std::vector<FunctionRow>& function_rows() {
     elementwise_rows(*t);
     shape_rows(*t);
     reduction_rows(*t);
+    nn_rows(*t);
     return &t->rows;
   }();
   return *rows;
@@ -26,7 +27,7 @@ namespace {
 
 constexpr double kEps = std::numeric_limits<double>::epsilon();
 
-// What core/functions.def names.
+// What core/functions.def names, and with "nn." in front core/nn.def.
 const std::vector<std::string> kFunctions = {
 #define FUNCTION(name, ...) #name,
 #define RESULT(...)
@@ -36,6 +37,9 @@ const std::vector<std::string> kFunctions = {
 #define NAMESPACE(...)
 #define USING(...)
 #include "core/functions.def"
+#undef FUNCTION
+#define FUNCTION(name, ...) "nn." #name,
+#include "core/nn.def"
 #undef FUNCTION
 };
 

@@ -1,4 +1,4 @@
-// The table of function rows: every function of core/functions.def has one, and every generic check runs over all.
+// The table of function rows: every function of core/functions.def and core/nn.def ("nn.linear") has one, and every generic check runs over all.
 #pragma once
 #include <jot/jot.h>
 
@@ -66,5 +66,6 @@ const std::vector<FunctionRow>& function_rows();
 void elementwise_rows(FunctionRows& t);
 void shape_rows(FunctionRows& t);
 void reduction_rows(FunctionRows& t);
+void nn_rows(FunctionRows& t);
 
 }  // namespace jot::test
