@@ -381,6 +381,35 @@ TEST_CASE("executable: a product minus itself is zero, also where both are seen 
   check_agrees(graph, {HostTensor(f64, {4}, {0.1, 0.7, 1.3, 1e-3}), HostTensor(f64, {4}, {0.3, 1.1, 0.9, 7})}, 0);
 }
 
+TEST_CASE("executable: an index out of range is found where only other slices are used") {
+  const std::string gather =
+      "gather(%x, %i) {offset_dims=[], collapsed=[0], index_map=[0], operand_batch=[], index_batch=[], sizes=[1], "
+      "mode=check}\n";
+  const std::string of_plain = "func @main(%x: f64[5], %i: i64[40,2,1]) -> (f64[40,1]) {\n  %0: f64[40,2] = " + gather +
+                               "  %1: f64[40,1] = slice(%0) {start=[0,0], limit=[40,1], stride=[1,1]}\n"
+                               "  %2: f64[40,1] = neg(%1)\n  return %2\n}\n";
+  const std::string of_rows = "func @main(%x: f64[5], %i: i64[40,2,1]) -> (f64[40,1]) {\n  %0: f64[40,2] = " + gather +
+                              "  %1: f64[40,1] = slice(%0) {start=[0,0], limit=[40,1], stride=[1,1]}\n"
+                              "  %2: f64[1] = reduce_sum(%1) {dims=[0]}\n"
+                              "  %3: f64[40,1] = broadcast(%2) {shape=[40,1], dims=[1]}\n"
+                              "  %4: f64[40,1] = div(%1, %3)\n  return %4\n}\n";
+  std::vector<double> good(80, 3), bad = good;
+  bad[2 * 17 + 1] = 5;
+  for (const std::string& text : {of_plain, of_rows})
+    for (const std::vector<double>& indices : {good, bad}) {
+      const ir::Graph graph = ir::parse(text);
+      CAPTURE(text);
+      const std::vector<HostTensor> inputs = {{f64, {5}, {1, 2, 3, 4, 5}}, {i64, {40, 2, 1}, indices}};
+      if (indices == good) {
+        check_agrees(graph, inputs, 0);
+        continue;
+      }
+      CHECK_THROWS_AS(interpret(graph, inputs), IndexError);
+      for (const cpu::CompileOptions& options : all_options())
+        CHECK_THROWS_AS(run_cpu(graph, inputs, options), IndexError);
+    }
+}
+
 TEST_CASE("executable: a constant that is a result is padded") {
   ir::Graph graph = ir::parse(
       "func @main() -> (i32[33,40,4], i32[33,40,1]) {\n"

@@ -3,6 +3,7 @@
 
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/lower/lower_kernel.h"
+#include "ir/rules.h"
 
 namespace jot::cpu {
 
@@ -77,6 +78,7 @@ ClusterGathers::Starts& ClusterGathers::starts_of(Value v, uint32_t batch, std::
   Value from = g_.operand(v, 1);
   const std::vector<Stride>& strides = operand_strides_.at(v);
   Starts& s = it->second;
+  seen_.insert({v, batch});
   auto add = [&](uint32_t start, const Stride& stride) {
     if (!stride.fixed())
       start = b_->mul(start, vector_of(args_->scalar(stride)));
@@ -98,21 +100,26 @@ ClusterGathers::Starts& ClusterGathers::starts_of(Value v, uint32_t batch, std::
   return s;
 }
 
+// Which of the slices an element is of.
+ClusterGathers::Slice ClusterGathers::slice_of(Value v, uint32_t element) const {
+  Ints offset_dims = g_.attrs(v).ints(Key::offset_dims);
+  Slice s{.index = element_index(c_.axes, g_, v, element)};
+  for (size_t d = 0; d < s.index.size(); ++d)
+    if (position_of(offset_dims, d) == offset_dims.size()) s.batch_index.push_back(s.index[d]);
+  const Shape steps = element_steps(c_.axes, g_, g_.operand(v, 1));
+  for (size_t d = 0; d < s.batch_index.size(); ++d) s.batch += static_cast<uint32_t>(s.batch_index[d] * steps[d]);
+  return s;
+}
+
 bool ClusterElements::step_gather(Frame& f) {
   Value v = f.value, from = g_.operand(v, 1);
   AttrView a = g_.attrs(v);
-  std::vector<int64_t> index = element_index(c_.axes, g_, v, f.element), batch_index;
-  for (size_t d = 0; d < index.size(); ++d)
-    if (position_of(a.ints(Key::offset_dims), d) == a.ints(Key::offset_dims).size()) batch_index.push_back(index[d]);
-  const Shape index_steps = element_steps(c_.axes, g_, from);
-  int64_t batch = 0;
-  for (size_t d = 0; d < batch_index.size(); ++d) batch += batch_index[d] * index_steps[d];
+  const auto [index, batch_index, batch] = slice_of(v, f.element);
   std::vector<uint32_t> indices(a.ints(Key::index_map).size());
-  for (size_t k = 0; k < indices.size(); ++k) {
-    int64_t element = batch + static_cast<int64_t>(k) * index_steps.back();
-    if (!get_number(resolve(from, static_cast<uint32_t>(element)), indices[k])) return false;
-  }
-  Starts s = starts_of(v, static_cast<uint32_t>(batch), indices, batch_index);
+  const auto step = static_cast<uint32_t>(element_steps(c_.axes, g_, from).back());
+  for (uint32_t k = 0; k < indices.size(); ++k)
+    if (!get_number(resolve(from, batch + k * step), indices[k])) return false;
+  Starts s = starts_of(v, batch, indices, batch_index);
   // Within the slice.
   const std::vector<Stride>& strides = operand_strides_.at(v);
   int64_t fixed = 0;
@@ -133,6 +140,15 @@ bool ClusterElements::step_gather(Frame& f) {
   if (s.outside != kNone) result = b_->select(s.outside, zero(*b_, b_->type(result)), result);
   set_slot(t_.slot[v] + f.element, result);
   return true;
+}
+
+// Also the indices of slices that nothing here looks at are to be in range.
+void ClusterElements::check_unseen() {
+  for (Value v : cluster_.members) {
+    if (g_.op(v) != Op::gather_op || fault_kinds(g_, v) == 0 || !in_all_loops(v)) continue;
+    for (uint32_t j = 0; j < c_.axes.elements(v); ++j)
+      if (!seen_.contains({v, slice_of(v, j).batch})) make(v, j);
+  }
 }
 
 }  // namespace jot::cpu

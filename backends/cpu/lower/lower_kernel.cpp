@@ -125,6 +125,7 @@ void ClusterLowering::emit_plain() {
     if (c_.stored[v] && c_.reduction[v] == Reduction::none) emit_store(v);
     if (c_.reduction[v] == Reduction::full) accumulate(v);
   }
+  check_unseen();
   vector_loop_ = kNone;
   for (size_t l = loops_.size(); l-- > 0;) close(l);
 }
@@ -153,14 +154,17 @@ void ClusterLowering::emit_rows() {
   std::vector<std::vector<Value>> kept(members.size());
   for (auto& [v, k] : kept_) kept[static_cast<size_t>(k.phase + 1)].push_back(v);
   for (size_t l = 0; l < outer_; ++l) open(l, l == 0, false);
+  auto runs_in_loops = [&](Value v) { return c_.reduction[v] != Reduction::none || (in_all_loops(v) && c_.stored[v]); };
+  size_t last = members.size();
+  while (last > 0 && std::ranges::none_of(members[last - 1], runs_in_loops)) --last;
   for (size_t p = 0; p < members.size(); ++p) {
     current_phase_ = static_cast<int>(p) - 1;
-    emit_phase(members[p], kept[p]);
+    emit_phase(members[p], kept[p], p + 1 == last);
   }
   for (size_t l = 0; l < outer_; ++l) b_->endloop();
 }
 
-void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const Value> kept) {
+void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const Value> kept, bool last) {
   std::vector<Value> in_loops;
   for (Value v : members)
     if (c_.reduction[v] != Reduction::none || (in_all_loops(v) && c_.stored[v])) in_loops.push_back(v);
@@ -171,6 +175,7 @@ void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const
     for (size_t l = outer_; l < loops_.size(); ++l) open(l, false, l + 1 == loops_.size());
     for (Value v : in_loops) c_.reduction[v] == Reduction::none ? emit_store(v) : accumulate(v);
     for (Value v : kept) keep(v);
+    if (last) check_unseen();
     close_inner();
     for (Value v : in_loops)
       if (c_.reduction[v] == Reduction::rows) finish_rows(v);

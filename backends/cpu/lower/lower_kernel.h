@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -125,8 +126,14 @@ class ClusterGathers : protected ClusterMemory {
     uint32_t elements, outside;
   };
   Starts& starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices, std::span<const int64_t> batch_index);
+  struct Slice {
+    std::vector<int64_t> index, batch_index;  // of the element; without the dims within a slice
+    uint32_t batch = 0;                       // their position among elements of the indices
+  };
+  Slice slice_of(Value v, uint32_t element) const;
 
   std::map<std::pair<Value, uint32_t>, Starts> starts_;
+  std::set<std::pair<Value, uint32_t>> seen_;  // what starts_ has had in any loop
   std::map<Value, uint32_t> operand_pointers_;
   std::map<Value, std::vector<Stride>> operand_strides_;
   std::vector<Fault> faults_;
@@ -165,6 +172,7 @@ class ClusterElements : protected ClusterGathers {
   uint32_t make(Value o, uint32_t element);
   void make_frame(const Frame& f);
   void make_all(Value v);
+  void check_unseen();
   void emit_store(Value v) { store(accesses_[t_.access[v]], v); }
   // Elements of v; `made` where they are not made as v's are.
   void store(const Access& a, Value v, std::span<const uint32_t> made = {});
@@ -244,7 +252,7 @@ class ClusterLowering : protected ClusterReductions {
  private:
   void emit_plain();
   void emit_rows();
-  void emit_phase(std::span<const Value> members, std::span<const Value> kept);
+  void emit_phase(std::span<const Value> members, std::span<const Value> kept, bool last);  // last: with loops
   void find_strips();
   void close_inner();
   double nanoseconds() const;

@@ -273,6 +273,7 @@ class LoopLowering : ClusterLowering {
         Value out = g_.outputs()[k < plan_.carries ? k : g_.outputs().size() - 1];
         for (uint32_t j = 0; j < variables_of(k).size(); ++j) next.push_back(make(out, j));
       }
+      check_unseen();
       now.insert(now.end(), variables_.begin(), variables_.end());
     });
     // All are there before the first changes.
