@@ -410,6 +410,42 @@ TEST_CASE("executable: an index out of range is found where only other slices ar
     }
 }
 
+// Such operands run scaled (library/rescale.h), unless something overflows then.
+TEST_CASE("executable: products of denormal numbers keep them") {
+  for (DType dtype : {f32, f64})
+    for (auto [m, k, n] : {std::array<int64_t, 3>{40, 24, 24}, {64, 200, 64}, {130, 140, 150}, {300, 64, 1}}) {
+      const double tiny = dtype == f32 ? 0x1p-140 : 0x1p-1060, huge = dtype == f32 ? 0x1p120 : 0x1p1010;
+      const std::string name(to_string(dtype)), ms = std::to_string(m), ks = std::to_string(k), ns = std::to_string(n);
+      const ir::Graph graph =
+          ir::parse("func @main(%x: " + name + "[" + ms + "," + ks + "], %y: " + name + "[" + ks + "," + ns +
+                    "]) -> (" + name + "[" + ms + "," + ns + "]) {\n  %0: " + name + "[" + ms + "," + ns +
+                    "] = dot(%x, %y) {contract=[[1],[0]], batch=[[],[]]}\n  return %0\n}\n");
+      for (double largest : {1.0, huge}) {
+        // Every third row is tiny; each row of x meets one of y.
+        std::vector<double> x(static_cast<size_t>(m * k), 0.0), y(static_cast<size_t>(k * n)), wanted;
+        for (int64_t i = 0; i < k * n; ++i) y[static_cast<size_t>(i)] = i % 2 ? -1.5 : 1;
+        for (int64_t r = 0; r < m; ++r)
+          x[static_cast<size_t>(r * k + r % k)] = r % 3 ? largest : tiny * static_cast<double>(r + 2);
+        for (int64_t r = 0; r < m; ++r)
+          for (int64_t c = 0; c < n; ++c)
+            wanted.push_back(x[static_cast<size_t>(r * k + r % k)] * y[static_cast<size_t>(r % k * n + c)]);
+        const HostTensor exact(dtype, {m, n}, wanted);
+        CAPTURE(name);
+        CAPTURE(m);
+        CAPTURE(largest);
+        const std::vector<HostTensor> inputs = {{dtype, {m, k}, x}, {dtype, {k, n}, y}};
+        for (const cpu::CompileOptions& options : all_options()) CHECK(run_cpu(graph, inputs, options)[0] == exact);
+        // Tiny numbers times tiny ones, which vanish (a zero of either sign), and those on the right.
+        for (double& v : y) v *= tiny;
+        for (double& v : wanted) v = std::abs(v) < 1 ? 0 : v * tiny;
+        const HostTensor smaller(dtype, {m, n}, wanted);
+        const std::vector<HostTensor> right = {{dtype, {m, k}, x}, {dtype, {k, n}, y}};
+        for (const cpu::CompileOptions& options : all_options())
+          CHECK(run_cpu(graph, right, options)[0].numbers() == smaller.numbers());
+      }
+    }
+}
+
 TEST_CASE("executable: a constant that is a result is padded") {
   ir::Graph graph = ir::parse(
       "func @main() -> (i32[33,40,4], i32[33,40,1]) {\n"

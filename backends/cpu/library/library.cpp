@@ -9,15 +9,20 @@
 //
 // A dot is a stack of B products [M, K] x [K, N] -> [M, N], the result contiguous. An operand whose batch, free or
 // contracted axes are not one axis each, or that has no unit step, is packed first. Work is cut by batch, then by rows
-// or columns; the cut depends on sizes only. The library runs on one thread in each piece.
+// or columns; the cut depends on sizes only. The library runs on one thread in each piece. Pieces with denormal
+// operands run on scaled copies (rescale.h).
 #include <algorithm>
 #include <dnnl.hpp>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <new>
+#include <optional>
 #include <tuple>
 #include <vector>
 
 #include "backends/cpu/library/blas.h"
+#include "backends/cpu/library/rescale.h"
 #include "backends/cpu/routines/columns.h"
 #include "backends/cpu/routines/routines.h"
 #include "backends/cpu/routines/tiles.h"
@@ -189,12 +194,27 @@ struct Sizes {
   int64_t batch, m, n, k;
 };
 
+// Scaled operands, of a thread.
+struct Copies {
+  std::unique_ptr<std::byte[]> data;
+  int64_t bytes = 0;
+  // Null where there is no memory.
+  std::byte* at_least(int64_t n) {
+    if (n > bytes) {
+      data.reset(new (std::nothrow) std::byte[static_cast<size_t>(n)]);
+      bytes = data ? n : 0;
+    }
+    return data.get();
+  }
+};
+
 class Dot : public Routine {
  public:
   Sizes s{};
   Operand a, b;
   bool swapped = false;  // a is operand 1
   int size = 4;
+  std::optional<Rescale> rescale;  // of floats
 
   enum class Cut : uint8_t { rows, either };
   // Pieces of at least 20 us, of extents that libraries like.
@@ -235,10 +255,11 @@ class Dot : public Routine {
       for (int64_t t = c * share; t < std::min((c + 1) * share, tasks); ++t) {
         int64_t batch = t / (row_blocks * column_blocks), row = t / column_blocks % row_blocks * rows;
         int64_t column = t % column_blocks * columns;
-        piece(static_cast<const std::byte*>(x[0]) + (batch * a.batch + row * a.free) * size,
-              static_cast<const std::byte*>(x[1]) + (batch * b.batch + column * b.free) * size,
-              static_cast<std::byte*>(out) + ((batch * s.m + row) * s.n + column) * size, std::min(rows, s.m - row),
-              std::min(columns, s.n - column), scratch + piece_scratch + worker * piece_bytes);
+        const std::byte* operand[] = {static_cast<const std::byte*>(x[0]) + (batch * a.batch + row * a.free) * size,
+                                      static_cast<const std::byte*>(x[1]) + (batch * b.batch + column * b.free) * size};
+        run_piece(operand, static_cast<std::byte*>(out) + ((batch * s.m + row) * s.n + column) * size,
+                  std::min(rows, s.m - row), std::min(columns, s.n - column),
+                  scratch + piece_scratch + worker * piece_bytes);
       }
     };
     parallel_for(chunks, body);
@@ -248,6 +269,38 @@ class Dot : public Routine {
   static int64_t blocks(int64_t extent, int64_t piece) { return std::max<int64_t>(1, (extent + piece - 1) / piece); }
   // out[m, n] of a matrix with s.n columns.
   virtual void piece(const void* x, const void* y, void* out, int64_t m, int64_t n, std::byte* scratch) const = 0;
+  void run_piece(const std::byte* const (&x)[2], std::byte* out, int64_t m, int64_t n, std::byte* scratch) const {
+    const int64_t count[] = {span(a, m), span(b, n)};
+    const bool denormal[] = {rescale && rescale->finds_denormals(x[0], count[0]),
+                             rescale && rescale->finds_denormals(x[1], count[1])};
+    if (!(denormal[0] || denormal[1]) || !run_scaled(x, count, denormal, out, m, n, scratch))
+      piece(x[0], x[1], out, m, n, scratch);
+  }
+  // From the first element to the last of those that a piece reads.
+  int64_t span(const Operand& o, int64_t free) const {
+    return s.k == 0 ? 0 : (free - 1) * o.free + (s.k - 1) * o.contracted + 1;
+  }
+  // False where the copies are too large or a result is not finite.
+  bool run_scaled(const std::byte* const (&x)[2], const int64_t (&count)[2], const bool (&denormal)[2], std::byte* out,
+                  int64_t m, int64_t n, std::byte* scratch) const {
+    constexpr int64_t kMost = 1 << 20;
+    const int64_t first = denormal[0] ? aligned(count[0] * size) : 0, second = denormal[1] ? count[1] * size : 0;
+    if (first > kMost || second > kMost) return false;
+    std::byte* copies = ThreadObject<Copies>::get().at_least(first + second);
+    if (!copies) return false;
+    std::byte* to[] = {copies, copies + first};
+    bool finite = true;
+    for (int i = 0; i < 2; ++i)
+      if (denormal[i]) finite &= (*rescale)(x[i], to[i], count[i], 1);
+    if (!finite) return false;
+    piece(denormal[0] ? to[0] : x[0], denormal[1] ? to[1] : x[1], out, m, n, scratch);
+    const int64_t lines = n == s.n ? 1 : m;
+    for (int64_t r = 0; r < lines; ++r) {
+      std::byte* line = out + r * s.n * size;
+      finite &= (*rescale)(line, line, m * n / lines, -denormal[0] - denormal[1]);
+    }
+    return finite;
+  }
   int64_t rows = 0, columns = 0, row_blocks = 0, column_blocks = 0;  // of a piece; pieces of a product
   double nanoseconds = 0;
   int64_t piece_scratch = 0, piece_bytes = 0;
@@ -455,6 +508,7 @@ std::unique_ptr<const Routine> make_dot(const RoutineContext& context) {
     dot->a = left;
     dot->b = right;
     dot->swapped = swapped;
+    if (is_floating(g.dtype(v))) dot->rescale.emplace(g.dtype(v));
     dot->prepare(arguments...);
     return dot;
   };
