@@ -1,4 +1,4 @@
-"""Processes that measure: one contender on one workload, in the protocol of bench/worker.cpp."""
+"""Processes that measure, in the protocol of bench/worker.cpp or bench/ops/ops.cpp."""
 import contextlib
 import json
 import os
@@ -37,27 +37,24 @@ def why_not(contender, workload):
 
 
 class Process:
-    def __init__(self, contender, workload, size, programs, peers_python, limit=240):
-        """programs: of the contenders that are not Python; limit: seconds until an answer, a minute where it grows with
-        the size of the workload."""
-        name = contender.removesuffix('-1t')
+    """A program that answers lines with lines of JSON."""
+
+    def __init__(self, command, limit=240, **environment):
+        """limit: seconds until an answer."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='jot-bench-'))  # of its own: no cache of an earlier process
-        environment = {**os.environ, 'TMPDIR': str(self.folder)}
-        if name != contender:
-            environment.update(JOT_NUM_THREADS='1', OMP_NUM_THREADS='1', BENCH_THREADS='1')
-        if name in PYTHON_PEERS:
-            command = [peers_python, HERE / 'peers' / 'worker.py', name]
-        else:
-            command = [programs.get(name, programs['jot']), name]
-        self.limit, self.rest = min(limit, 60) if kind(workload) in ('chain', 'foridx') else limit, b''
-        self.process = None
+        self.limit, self.rest, self.process = limit, b'', None
         if not os.path.exists(command[0]):
             self.stop()
             raise RuntimeError('not installed')
         self.errors = open(self.folder / 'stderr', 'w+')
-        self.process = subprocess.Popen([*command, workload, size], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=self.errors, env=environment, cwd=self.folder,
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+                                        env={**os.environ, 'TMPDIR': str(self.folder), **environment}, cwd=self.folder,
                                         start_new_session=True)
+
+    def ask(self, line):
+        self.process.stdin.write(f'{line}\n'.encode())
+        self.process.stdin.flush()
+        return self.answer()
 
     def answer(self):
         """The next line of JSON; what a library prints beside is skipped."""
@@ -81,12 +78,6 @@ class Process:
         lines = [line.strip() for line in self.errors if line.strip()]
         return lines[-1][:160] if lines else f'ended with code {self.process.wait()}'
 
-    def sample(self, seconds):
-        """Microseconds a call, several times."""
-        self.process.stdin.write(f'{seconds}\n'.encode())
-        self.process.stdin.flush()
-        return self.answer()
-
     def stop(self):
         if self.process:
             with contextlib.suppress(ProcessLookupError):
@@ -94,3 +85,22 @@ class Process:
             self.process.communicate()
             self.errors.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Contender(Process):
+    """One contender on one workload."""
+
+    def __init__(self, contender, workload, size, programs, peers_python, limit=240):
+        """programs: of the contenders that are not Python; limit: a minute where it grows with the size of the workload."""
+        name = contender.removesuffix('-1t')
+        one = dict.fromkeys(['JOT_NUM_THREADS', 'OMP_NUM_THREADS', 'BENCH_THREADS'], '1') if name != contender else {}
+        if name in PYTHON_PEERS:
+            command = [peers_python, HERE / 'peers' / 'worker.py', name]
+        else:
+            command = [programs.get(name, programs['jot']), name]
+        limit = min(limit, 60) if kind(workload) in ('chain', 'foridx') else limit
+        super().__init__([*command, workload, size], limit, **one)
+
+    def sample(self, seconds):
+        """Microseconds a call, several times."""
+        return self.ask(seconds)

@@ -150,7 +150,7 @@ class Driver(unittest.TestCase):
         bench.options = types.SimpleNamespace(smoke=False, check=False, quick=True, peers='jax,torch', only='lin33',
                                               peers_python='', limit=1)
         bench.native, bench.programs = [['jot', 'lin33', '']], {}
-        with unittest.mock.patch.object(run, 'Process', Fake):
+        with unittest.mock.patch.object(run, 'Contender', Fake):
             rows = [r for found in bench.run() for r in found]
         self.assertEqual(set(Fake.timed), {'jot', 'jot-1t', 'jax'})
         self.assertEqual([r['contender'] for r in rows if not r['agrees']], ['torch'])

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What else `./dev bench` runs: programs_test.py PROGRAM... The programs are there and run a little, every Python file
 compiles. Nothing is timed."""
+import ast
 import json
 import pathlib
 import subprocess
@@ -56,6 +57,16 @@ class Programs(unittest.TestCase):
                 self.assertIn(name.replace('math_', 'sleef_'), names)
         some = ran('micro', '^(pass|emit|math_f64|sleef_f64|math_f32|sleef_f32)/|^(record|hash|compare|lower|dispatch_.*)$')
         self.assertLessEqual({'pass/transpose', 'emit/lanes', 'sleef_f32/tanh', 'record', 'dispatch_pointers'}, some)
+
+    def test_ops(self):
+        """Every row at toy size: jot and the loop agree; torch has each op."""
+        names = output('ops', 'check').splitlines()
+        self.assertGreater(len(names), 80)
+        self.assertEqual(len(names), len(set(names)))
+        tree = ast.parse((HERE / 'ops' / 'torch_ops.py').read_text())
+        table = next(n.value for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == 'OPS')
+        ops = {key.value for key in table.keys}
+        self.assertEqual([n for n in names if not any((n + ' ').startswith((op + ' ', op + ',')) for op in ops)], [])
 
     @unittest.skipUnless('math_accuracy' in PROGRAMS, 'not built')
     def test_math_accuracy(self):

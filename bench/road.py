@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 import figures
-from contenders import Process
+from contenders import Contender
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 JAX = ['lin33', 'lin33t', 'ba', 'lorenz', 'elem']
@@ -42,7 +42,7 @@ class Jax:
         self.alive, self.found = {}, {}
         for workload in [*JAX, 'chain-100']:
             try:
-                process = Process('jax', workload, 'full', {'jot': ''}, python)
+                process = Contender('jax', workload, 'full', {'jot': ''}, python)
                 self.alive[workload] = process
                 self.found[f'{workload} compile_us'] = [process.answer()['compile_ms'] * 1000]
             except (RuntimeError, OSError, ValueError) as e:

@@ -28,7 +28,7 @@ import adbench
 import figures
 import plots
 import report
-from contenders import ADBENCH, LOOPS, PYTHON_PEERS, Process, kind, python_peers, why_not
+from contenders import ADBENCH, LOOPS, PYTHON_PEERS, Contender, kind, python_peers, why_not
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -144,7 +144,7 @@ class Bench:
         for _ in range(3 if fast else 1):
             if times:
                 process.stop()
-            process = Process(name, workload, size, self.programs, self.options.peers_python, self.options.limit)
+            process = Contender(name, workload, size, self.programs, self.options.peers_python, self.options.limit)
             try:
                 facts = process.answer()
             except BaseException:

@@ -4,8 +4,6 @@
 // bench_worker --list
 //     every pair, and what keeps it from running
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -13,16 +11,10 @@
 #include <iostream>
 #include <string>
 
-#include "contender.h"
+#include "measure.h"
 
 namespace bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double microseconds(Clock::time_point from) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - from).count();
-}
 
 // Of this process alone (getrusage counts what the driver had before exec).
 double peak_megabytes() {
@@ -32,69 +24,14 @@ double peak_megabytes() {
   return 0;
 }
 
-double time_calls(const Job& job, int calls) {
-  Clock::time_point start = Clock::now();
-  for (int i = 0; i < calls; ++i) job.call();
-  return microseconds(start);
-}
-
-// How many calls take at least 20 us: so many are timed together, so that reading the clock does not count.
-int group_size(const Job& job) {
-  int group = 1;
-  while (time_calls(job, group) < 20 && group < 4096) group *= 2;
-  return group;
-}
-
-// Microseconds a call, again and again for about `seconds`.
-std::vector<double> sample(const Job& job, int group, double seconds) {
-  std::vector<double> samples;
-  Clock::time_point start = Clock::now();
-  do samples.push_back(time_calls(job, group) / group);
-  while (microseconds(start) < seconds * 1e6);
-  return samples;
-}
-
-std::string number(double x, int digits) {
-  if (std::isnan(x)) return "NaN";
-  if (std::isinf(x)) return x > 0 ? "Infinity" : "-Infinity";
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*g", digits, x);
-  return text;
-}
-
-// What tells whether two results agree. For each array: its size, its sum, a sum with varied weights, the sum of
-// magnitudes, and elements: all of a short array, else those at random places, the same for every contender.
-std::string fingerprint(const std::vector<std::vector<double>>& results, size_t elements) {
-  std::string s;
-  for (const auto& array : results) {
-    double sum = 0, weighted = 0, absolute = 0;
-    for (size_t i = 0; i < array.size(); ++i) {
-      sum += array[i];
-      weighted += array[i] * uniform(99, i);
-      absolute += std::abs(array[i]);
-    }
-    s += (s.empty() ? "[" : ", [") + std::to_string(array.size());
-    for (double x : {sum, weighted, absolute}) s += ", " + number(x, 17);
-    std::string sample;
-    for (size_t i = 0; i < std::min(elements, array.size()); ++i) {
-      size_t place = i;
-      if (array.size() > elements)
-        place = static_cast<size_t>((uniform(98, i) + 0.5) * static_cast<double>(array.size()));
-      sample += (sample.empty() ? "" : ", ") + number(array[place], 12);
-    }
-    s += ", [" + sample + "]]";
-  }
-  return "[" + s + "]";
-}
-
 int serve(const Contender& contender, Size size) {
   double before = peak_megabytes();
   Job job = contender.make(size);
   Clock::time_point start = Clock::now();
   job.call();
   double first = microseconds(start);
-  const int group = group_size(job);
-  std::vector<double> steady = sample(job, group, size == Size::toy ? 0 : 0.2);
+  const int group = group_size(job.call);
+  std::vector<double> steady = sample(job.call, group, size == Size::toy ? 0 : 0.2);
   std::nth_element(steady.begin(), steady.begin() + static_cast<std::ptrdiff_t>(steady.size() / 2), steady.end());
   double compile = std::max(0.0, first - steady[steady.size() / 2]) / 1000, peak = peak_megabytes() - before;
   std::string stats;
@@ -106,9 +43,7 @@ int serve(const Contender& contender, Size size) {
       contender.one_thread ? ", \"threads\": 1" : "", stats.c_str());
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
-    std::string text = "[";
-    for (double us : sample(job, group, std::stod(line))) text += (text.size() > 1 ? ", " : "") + std::to_string(us);
-    std::printf("%s]\n", text.c_str());
+    std::printf("%s\n", text(sample(job.call, group, std::stod(line))).c_str());
     std::fflush(stdout);
   }
   return 0;
