@@ -410,6 +410,20 @@ TEST_CASE("executable: an index out of range is found where only other slices ar
     }
 }
 
+// The nest of all rows cannot be split below none of its loops for the sum of all and below one for those of rows: what
+// needs both has a kernel of its own.
+TEST_CASE("executable: a value of rows that needs their sums and the sum of all") {
+  ir::Graph graph = ir::parse(
+      "func @main(%x: f64[67,40]) -> (f64[67]) {\n"
+      "  %0: f64[67] = reduce_sum(%x) {dims=[1]}\n"
+      "  %1: f64[] = reduce_sum(%x) {dims=[0,1]}\n"
+      "  %2: f64[67] = broadcast(%1) {shape=[67], dims=[]}\n"
+      "  %3: f64[67] = add(%0, %2)\n"
+      "  return %3\n}\n");
+  std::mt19937 random(3);
+  check_agrees(graph, random_inputs(graph, random), 1e-12);
+}
+
 // Such operands run scaled (library/rescale.h), unless something overflows then.
 TEST_CASE("executable: products of denormal numbers keep them") {
   for (DType dtype : {f32, f64})

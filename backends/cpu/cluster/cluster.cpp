@@ -351,7 +351,7 @@ class Clusterer {
         if (!e.preserved || !e.in_kernel() || set_[e.root] != set_[v] || home_[e.root] == set_[v]) continue;
         if (c_.reduction[e.root] == Reduction::full || home_[e.root] == home) continue;
         uint32_t other = level_in(v, home_[e.root]);
-        if (other < level) {
+        if (other < level && can_split(home_[e.root], other, set_[v])) {
           home = home_[e.root];
           level = other;
         }
@@ -363,6 +363,10 @@ class Clusterer {
     measure(v);
   }
 
+  bool can_split(Set home, uint32_t level, Set outer) const {
+    auto it = split_.find(key(home, level));
+    return it == split_.end() || it->second == outer;
+  }
   // The first level at which the nest `home` can be split below the loops `outer`.
   uint32_t level_with_split(Set home, uint32_t level, Set outer) {
     while (true) {

@@ -9,8 +9,8 @@
 //
 // A dot is a stack of B products [M, K] x [K, N] -> [M, N], the result contiguous. An operand whose batch, free or
 // contracted axes are not one axis each, or that has no unit step, is packed first. Work is cut by batch, then by rows
-// or columns; the cut depends on sizes only. The library runs on one thread in each piece. Pieces with denormal
-// operands run on scaled copies (rescale.h).
+// or columns, or by terms where there are many for few results; the cut depends on sizes only. The library runs on one
+// thread in each piece. Pieces with denormal operands run on scaled copies (rescale.h).
 #include <algorithm>
 #include <dnnl.hpp>
 #include <map>
@@ -216,24 +216,36 @@ class Dot : public Routine {
   int size = 4;
   std::optional<Rescale> rescale;  // of floats
 
-  enum class Cut : uint8_t { rows, either };
-  // Pieces of at least 20 us, of extents that libraries like.
-  void plan(int element_size, double nanoseconds_per_term, Cut cut) {
-    size = element_size;
+  enum class Cut : uint8_t { rows, rows_or_terms, any };
+  // Pieces of at least 20 us, of extents that libraries like. Where terms are many, pieces of these read least.
+  void plan(DType dtype, double nanoseconds_per_term, Cut cut) {
+    size = size_of(dtype);
     rows = std::max<int64_t>(s.m, 1);
     columns = std::max<int64_t>(s.n, 1);
     double product =
         static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k) * nanoseconds_per_term;
     int64_t most = s.batch >= 8 ? 1 : std::clamp<int64_t>(static_cast<int64_t>(product / 20'000), 1, 16);
-    int64_t& extent = cut == Cut::either && s.n >= s.m ? columns : rows;
+    terms = s.k;
+    if (cut != Cut::rows && s.k >= 4 * std::max({s.m, s.n, int64_t{kTerms}})) {
+      parts = std::min(most, s.k / kTerms);
+      terms = ((s.k + parts - 1) / parts + 15) / 16 * 16;
+      parts = blocks(s.k, terms);
+      if (parts > 1) {
+        most = 1;
+        fold = ColumnFold(ir::Op::reduce_sum_op, dtype, false);
+      }
+    }
+    int64_t& extent = cut == Cut::any && s.n >= s.m ? columns : rows;
     auto share = [&](int64_t pieces) { return ((extent + pieces - 1) / pieces + 15) / 16 * 16; };
-    const int64_t liked = std::min(share(2), std::clamp<int64_t>(share(4), 128, 256));
+    const int64_t liked = parts > 1 ? extent : std::min(share(2), std::clamp<int64_t>(share(4), 128, 256));
     extent = std::clamp<int64_t>(std::max(share(most), liked), 1, std::max<int64_t>(extent, 1));
     row_blocks = blocks(s.m, rows);
     column_blocks = blocks(s.n, columns);
-    nanoseconds = product / static_cast<double>(row_blocks * column_blocks) + 100;
+    nanoseconds = product / static_cast<double>(row_blocks * column_blocks * parts) + 100;
     for (Operand* o : {&a, &b})
       if (o->packed) scratch_bytes += aligned(o->pack.count() * size);
+    part_scratch = scratch_bytes;
+    if (parts > 1) scratch_bytes += aligned(s.batch * parts * s.m * s.n * size);
     piece_scratch = scratch_bytes;
   }
 
@@ -248,41 +260,52 @@ class Dot : public Routine {
       x[i] = at;
       at += aligned(o.pack.count() * size);
     }
-    int64_t tasks = s.batch * row_blocks * column_blocks;
+    const int64_t tasks = s.batch * row_blocks * column_blocks * parts, results = s.m * s.n;
+    std::byte* to = parts > 1 ? scratch + part_scratch : static_cast<std::byte*>(out);
     int64_t chunks = chunks_for(tasks, nanoseconds), share = (tasks + chunks - 1) / chunks;
     auto body = [&](int64_t c, int worker) {
       OneThread one;
       for (int64_t t = c * share; t < std::min((c + 1) * share, tasks); ++t) {
-        int64_t batch = t / (row_blocks * column_blocks), row = t / column_blocks % row_blocks * rows;
-        int64_t column = t % column_blocks * columns;
-        const std::byte* operand[] = {static_cast<const std::byte*>(x[0]) + (batch * a.batch + row * a.free) * size,
-                                      static_cast<const std::byte*>(x[1]) + (batch * b.batch + column * b.free) * size};
-        run_piece(operand, static_cast<std::byte*>(out) + ((batch * s.m + row) * s.n + column) * size,
-                  std::min(rows, s.m - row), std::min(columns, s.n - column),
+        const int64_t part = t % parts, block = t / parts, batch = block / (row_blocks * column_blocks);
+        const int64_t row = block / column_blocks % row_blocks * rows, column = block % column_blocks * columns;
+        const int64_t first = part * terms, into = (batch * parts + part) * results + row * s.n + column;
+        const std::byte* operand[] = {start(a, x[0], batch, row, first), start(b, x[1], batch, column, first)};
+        run_piece(operand, to + into * size,
+                  {std::min(rows, s.m - row), std::min(columns, s.n - column), std::min(terms, s.k - first)},
                   scratch + piece_scratch + worker * piece_bytes);
       }
     };
     parallel_for(chunks, body);
+    const StridedCopy::Axis all{parts, results, 0};
+    for (int64_t i = 0; parts > 1 && i < s.batch; ++i)
+      fold(to + i * parts * results * size, nullptr, {&all, 1}, static_cast<std::byte*>(out) + i * results * size,
+           results);
   }
 
  protected:
   static int64_t blocks(int64_t extent, int64_t piece) { return std::max<int64_t>(1, (extent + piece - 1) / piece); }
+  struct Extents {
+    int64_t m, n, k;
+  };
   // out[m, n] of a matrix with s.n columns.
-  virtual void piece(const void* x, const void* y, void* out, int64_t m, int64_t n, std::byte* scratch) const = 0;
-  void run_piece(const std::byte* const (&x)[2], std::byte* out, int64_t m, int64_t n, std::byte* scratch) const {
-    const int64_t count[] = {span(a, m), span(b, n)};
+  virtual void piece(const void* x, const void* y, void* out, Extents e, std::byte* scratch) const = 0;
+  const std::byte* start(const Operand& o, const void* x, int64_t batch, int64_t free, int64_t term) const {
+    return static_cast<const std::byte*>(x) + (batch * o.batch + free * o.free + term * o.contracted) * size;
+  }
+  void run_piece(const std::byte* const (&x)[2], std::byte* out, Extents e, std::byte* scratch) const {
+    const int64_t count[] = {span(a, e.m, e.k), span(b, e.n, e.k)};
     const bool denormal[] = {rescale && rescale->finds_denormals(x[0], count[0]),
                              rescale && rescale->finds_denormals(x[1], count[1])};
-    if (!(denormal[0] || denormal[1]) || !run_scaled(x, count, denormal, out, m, n, scratch))
-      piece(x[0], x[1], out, m, n, scratch);
+    if (!(denormal[0] || denormal[1]) || !run_scaled(x, count, denormal, out, e, scratch))
+      piece(x[0], x[1], out, e, scratch);
   }
   // From the first element to the last of those that a piece reads.
-  int64_t span(const Operand& o, int64_t free) const {
-    return s.k == 0 ? 0 : (free - 1) * o.free + (s.k - 1) * o.contracted + 1;
+  static int64_t span(const Operand& o, int64_t free, int64_t k) {
+    return k == 0 ? 0 : (free - 1) * o.free + (k - 1) * o.contracted + 1;
   }
   // False where the copies are too large or a result is not finite.
   bool run_scaled(const std::byte* const (&x)[2], const int64_t (&count)[2], const bool (&denormal)[2], std::byte* out,
-                  int64_t m, int64_t n, std::byte* scratch) const {
+                  Extents e, std::byte* scratch) const {
     constexpr int64_t kMost = 1 << 20;
     const int64_t first = denormal[0] ? aligned(count[0] * size) : 0, second = denormal[1] ? count[1] * size : 0;
     if (first > kMost || second > kMost) return false;
@@ -293,15 +316,19 @@ class Dot : public Routine {
     for (int i = 0; i < 2; ++i)
       if (denormal[i]) finite &= (*rescale)(x[i], to[i], count[i], 1);
     if (!finite) return false;
-    piece(denormal[0] ? to[0] : x[0], denormal[1] ? to[1] : x[1], out, m, n, scratch);
-    const int64_t lines = n == s.n ? 1 : m;
+    piece(denormal[0] ? to[0] : x[0], denormal[1] ? to[1] : x[1], out, e, scratch);
+    const int64_t lines = e.n == s.n ? 1 : e.m;
     for (int64_t r = 0; r < lines; ++r) {
       std::byte* line = out + r * s.n * size;
-      finite &= (*rescale)(line, line, m * n / lines, -denormal[0] - denormal[1]);
+      finite &= (*rescale)(line, line, e.m * e.n / lines, -denormal[0] - denormal[1]);
     }
     return finite;
   }
+  static constexpr int64_t kTerms = 128;                             // of a part, at least
   int64_t rows = 0, columns = 0, row_blocks = 0, column_blocks = 0;  // of a piece; pieces of a product
+  int64_t terms = 0, parts = 1;                                      // of a part, whose results are added up in the end
+  int64_t part_scratch = 0;
+  ColumnFold fold;
   double nanoseconds = 0;
   int64_t piece_scratch = 0, piece_bytes = 0;
 };
@@ -314,7 +341,7 @@ class OneDnnDot final : public Dot {
  public:
   void prepare() {
     library = onednn_title();
-    plan(4, 0.02, Cut::rows);
+    plan(DType::f32, 0.02, Cut::rows);
     full_ = matmul(key(std::min(rows, s.m)));
     last_ = s.m % rows ? matmul(key(s.m % rows)) : full_;
     piece_bytes = aligned(static_cast<int64_t>(std::max(full_->scratchpad.get_size(), last_->scratchpad.get_size())));
@@ -333,8 +360,8 @@ class OneDnnDot final : public Dot {
             b_row_major ? positive(b.contracted, s.n) : 1,
             b_row_major ? 1 : positive(b.free, s.k)};
   }
-  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte* scratch) const override {
-    const Matmul& p = m == std::min(rows, s.m) ? *full_ : *last_;
+  void piece(const void* x, const void* y, void* out, Extents e, std::byte* scratch) const override {
+    const Matmul& p = e.m == std::min(rows, s.m) ? *full_ : *last_;
     dnnl::stream& stream = ThreadObject<Stream>::get().stream;
     auto memory = [](const dnnl::memory::desc& d, const void* data) {
       return dnnl::memory(d, engine(), const_cast<void*>(data));
@@ -393,18 +420,19 @@ class GemmDot final : public Dot {
  public:
   void prepare() {
     library = Library::title();
-    plan(sizeof(T), 0.005 * sizeof(T), Cut::either);
+    plan(kDType, 0.005 * sizeof(T), Cut::any);
   }
 
  private:
-  void piece(const void* x, const void* y, void* out, int64_t m, int64_t n, std::byte*) const override {
+  static constexpr DType kDType = sizeof(T) == 8 ? DType::f64 : DType::f32;
+  void piece(const void* x, const void* y, void* out, Extents e, std::byte*) const override {
     auto* A = static_cast<const T*>(x);
     auto* B = static_cast<const T*>(y);
     auto* C = static_cast<T*>(out);
     const bool a_rows = a.contracted == 1 || s.k == 1, b_rows = b.free == 1 || s.n == 1;
     const int64_t lda = a_rows ? std::max(a.free, s.k) : std::max(a.contracted, s.m);
     const int64_t ldb = b_rows ? std::max(b.contracted, s.n) : std::max(b.free, s.k);
-    Library::gemm(Product<T>{!a_rows, !b_rows, m, n, s.k, A, lda, B, ldb, C, s.n});
+    Library::gemm(Product<T>{!a_rows, !b_rows, e.m, e.n, e.k, A, lda, B, ldb, C, s.n});
   }
 };
 
@@ -412,27 +440,29 @@ class GemmDot final : public Dot {
 class TileDot final : public Dot {
  public:
   void prepare(DType dtype) {
-    plan(size_of(dtype), 0.005 * size_of(dtype), Cut::rows);
+    plan(dtype, 0.005 * size_of(dtype), Cut::rows_or_terms);
     product_ = TileProduct(dtype, rows_lie(), {std::min(rows, s.m), s.m % rows}, s.n);
     if (b.free == 1) return;
-    pack_.size = size;
-    pack_.add(s.k, b.contracted, s.n);
-    pack_.add(s.n, b.free, 1);
-    pack_.normalise();
-    piece_bytes = aligned(s.k * s.n * size);
+    for (auto [pack, k] : {std::pair(&pack_, terms), std::pair(&last_pack_, s.k - (parts - 1) * terms)}) {
+      pack->size = size;
+      pack->add(k, b.contracted, s.n);
+      pack->add(s.n, b.free, 1);
+      pack->normalise();
+    }
+    piece_bytes = aligned(terms * s.n * size);
     scratch_bytes += piece_bytes * num_threads();
   }
 
  private:
   bool rows_lie() const { return a.contracted == 1 || s.k == 1; }
-  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte* scratch) const override {
-    if (b.free != 1) pack_.run(y, scratch);
+  void piece(const void* x, const void* y, void* out, Extents e, std::byte* scratch) const override {
+    if (b.free != 1) (e.k == terms ? pack_ : last_pack_).run(y, scratch);
     product_(
         {x, b.free == 1 ? y : scratch, out, rows_lie() ? a.free : a.contracted, b.free == 1 ? b.contracted : s.n, s.n},
-        m, s.k);
+        e.m, e.k);
   }
   TileProduct product_;
-  StridedCopy pack_;
+  StridedCopy pack_, last_pack_;
 };
 
 // Whether tiles are faster than libraries: these pack their operands, which takes longer the fewer columns there are.
@@ -447,33 +477,33 @@ bool tiled(const Sizes& s, const Operand& a, const Operand& b, DType dtype) {
 class ColumnsDot final : public Dot {
  public:
   void prepare(DType dtype) {
-    plan(size_of(dtype), 0.1 * size_of(dtype), Cut::rows);  // the matrix is read once, from memory
-    fold_ = ColumnFold(ir::Op::reduce_sum_op, dtype, true);
+    plan(dtype, 0.1 * size_of(dtype), Cut::rows_or_terms);  // the matrix is read once, from memory
+    columns_ = ColumnFold(ir::Op::reduce_sum_op, dtype, true);
   }
 
  private:
-  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte*) const override {
-    const StridedCopy::Axis terms{s.k, a.contracted, b.contracted};
-    fold_(x, y, {&terms, 1}, out, m);
+  void piece(const void* x, const void* y, void* out, Extents e, std::byte*) const override {
+    const StridedCopy::Axis all{e.k, a.contracted, b.contracted};
+    columns_(x, y, {&all, 1}, out, e.m);
   }
-  ColumnFold fold_;
+  ColumnFold columns_;
 };
 
 // Integers, and what BLAS cannot index: row by row, so that neighbours in the result go together.
 template <class T>
 class LoopDot final : public Dot {
  public:
-  void prepare() { plan(sizeof(T), 0.5, Cut::rows); }
+  void prepare(DType dtype) { plan(dtype, 0.5, Cut::rows); }
 
  private:
-  void piece(const void* x, const void* y, void* out, int64_t m, int64_t, std::byte*) const override {
+  void piece(const void* x, const void* y, void* out, Extents e, std::byte*) const override {
     using U = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
     auto* A = static_cast<const T*>(x);
     auto* B = static_cast<const T*>(y);
     auto* C = static_cast<U*>(out);
-    std::fill_n(C, m * s.n, U{});
-    for (int64_t r = 0; r < m; ++r, C += s.n)
-      for (int64_t k = 0; k < s.k; ++k) {
+    std::fill_n(C, e.m * s.n, U{});
+    for (int64_t r = 0; r < e.m; ++r, C += s.n)
+      for (int64_t k = 0; k < e.k; ++k) {
         const U factor = static_cast<U>(A[r * a.free + k * a.contracted]);
         const T* row = B + k * b.contracted;
         if (b.free == 1)
@@ -522,7 +552,7 @@ std::unique_ptr<const Routine> make_dot(const RoutineContext& context) {
   using BlasF32 = GemmDot<float, OpenBlas>;
   switch (g.dtype(v)) {
     case DType::f32:
-      if (empty || vector) return made(std::make_unique<LoopDot<float>>());
+      if (empty || vector) return made(std::make_unique<LoopDot<float>>(), g.dtype(v));
       confine();
       if (target() == Target::avx512) {
         if (blas && sizes.m * sizes.n * sizes.k <= kSmall) return made(std::make_unique<BlasF32>());
@@ -532,11 +562,11 @@ std::unique_ptr<const Routine> make_dot(const RoutineContext& context) {
       return made(std::make_unique<GemmDot<float, OneDnn>>());
     case DType::f64:
       if (blas) return made(std::make_unique<GemmDot<double, OpenBlas>>());
-      return made(std::make_unique<LoopDot<double>>());
+      return made(std::make_unique<LoopDot<double>>(), g.dtype(v));
     case DType::i32:
-      return made(std::make_unique<LoopDot<int32_t>>());
+      return made(std::make_unique<LoopDot<int32_t>>(), g.dtype(v));
     case DType::i64:
-      return made(std::make_unique<LoopDot<int64_t>>());
+      return made(std::make_unique<LoopDot<int64_t>>(), g.dtype(v));
     case DType::boolean:
     case DType::u8:
     case DType::bf16:

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "backends/cpu/kernel/lower_ops.h"
 
@@ -21,35 +20,44 @@ Kernel scaling(KType t, int lanes) {
   return std::move(b).finish();
 }
 
-template <class Bits>
-bool is_denormal(Bits x, int mantissa) {
-  const Bits magnitude = static_cast<Bits>(x << 1);
-  return magnitude != 0 && magnitude >> (mantissa + 1) == 0;
+// Arguments: x, vectors, elements from one to the next, where a vector goes that is not 0 where an element is denormal.
+Kernel finding(KType t, int lanes) {
+  KernelBuilder b(lanes);
+  const uint32_t x = b.arg(1), step = b.arg(3), none = zero(b, t);
+  const uint32_t least = b.constant(t, t == KType::f64 ? uint64_t{1} << 52 : uint64_t{1} << 23),
+                 found = b.var(b.mask_const(false));
+  const uint32_t n = b.loop(b.arg(2)), size = b.abs(b.load(t, x, b.imul(n, step)));
+  b.set(found, b.mor(found, b.mand(b.cmp(KCmp::lt, size, least), b.cmp(KCmp::gt, size, none))));
+  b.endloop();
+  b.store(b.select(found, least, none), b.arg(4));
+  return std::move(b).finish();
 }
 
-template <class Bits>
-bool any_denormal(const std::byte* x, int64_t bytes, int mantissa) {
-  Bits e[64 / sizeof(Bits)] = {};
-  std::memcpy(e, x, static_cast<size_t>(std::min<int64_t>(bytes, 64)));
-  return std::ranges::any_of(e, [&](Bits v) { return is_denormal(v, mantissa); });
+template <class T>
+bool all_zero(const T (&vector)[64 / sizeof(T)]) {
+  return std::ranges::all_of(vector, [](T x) { return x == 0; });
 }
 
 }  // namespace
 
 Rescale::Rescale(DType dtype)
-    : dtype_(dtype), kernel_(scaling(kernel_type(dtype), InnerKernel::lanes(size_of(dtype)))) {}
+    : dtype_(dtype),
+      scale_(scaling(kernel_type(dtype), InnerKernel::lanes(size_of(dtype)))),
+      find_(finding(kernel_type(dtype), InnerKernel::lanes(size_of(dtype)))) {}
 
 bool Rescale::finds_denormals(const void* x, int64_t count) const {
-  constexpr int64_t kLine = 64, kLines = 256;
-  const int64_t bytes = count * size_of(dtype_), lines = (bytes + kLine - 1) / kLine;
-  const int64_t step = std::max<int64_t>(5, lines / kLines | 1) * kLine;  // odd: not in step with rows
-  for (int64_t at = 0; at < bytes; at += step) {
-    const std::byte* line = static_cast<const std::byte*>(x) + at;
-    if (dtype_ == DType::f64 ? any_denormal<uint64_t>(line, bytes - at, 52)
-                             : any_denormal<uint32_t>(line, bytes - at, 23))
-      return true;
-  }
-  return false;
+  return dtype_ == DType::f64 ? find<double>(x, count) : find<float>(x, count);
+}
+
+template <class T>
+bool Rescale::find(const void* x, int64_t count) const {
+  constexpr int64_t kVectors = 128;
+  const int64_t lanes = InnerKernel::lanes(sizeof(T)), vectors = count / lanes;
+  const int64_t step = std::max<int64_t>(5, vectors / kVectors | 1);  // odd: not in step with rows
+  alignas(64) T found[64 / sizeof(T)] = {};
+  const int64_t args[] = {0, address(x), (vectors + step - 1) / step, step * lanes, address(found)};
+  find_(args);
+  return !all_zero(found);
 }
 
 bool Rescale::operator()(const void* from, void* to, int64_t count, int steps) const {
@@ -61,8 +69,8 @@ bool Rescale::scale(const void* from, void* to, int64_t count, int steps) const 
   const T factor = std::ldexp(T{1}, steps * (sizeof(T) == 8 ? 64 : 32));
   alignas(64) T unfit[64 / sizeof(T)] = {};
   const int64_t args[] = {0, address(from), address(to), count, address(&factor), address(unfit)};
-  kernel_(args);
-  return std::ranges::all_of(unfit, [](T x) { return x == 0; });
+  scale_(args);
+  return all_zero(unfit);
 }
 
 }  // namespace jot::cpu

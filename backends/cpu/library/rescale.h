@@ -13,18 +13,20 @@ class Rescale {
   Rescale() = default;
   explicit Rescale(DType dtype);
 
-  // Whether there are denormals among count elements: of every fifth line or so, at most 256 of them. Depends on the
-  // elements alone.
+  // Whether there are denormals among count elements, of which every fifth vector is looked at, of many about 128.
+  // Depends on the elements alone.
   bool finds_denormals(const void* x, int64_t count) const;
   // to[i] = from[i] * 2^(steps * exponent()), in place perhaps; whether all are finite.
   bool operator()(const void* from, void* to, int64_t count, int steps) const;
 
  private:
   template <class T>
+  bool find(const void* x, int64_t count) const;
+  template <class T>
   bool scale(const void* from, void* to, int64_t count, int steps) const;
 
   DType dtype_ = DType::f32;
-  InnerKernel kernel_;
+  InnerKernel scale_, find_;
 };
 
 }  // namespace jot::cpu
