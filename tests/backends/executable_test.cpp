@@ -410,6 +410,30 @@ TEST_CASE("executable: an index out of range is found where only other slices ar
     }
 }
 
+// Cut by terms (library/library.cpp), the last part shorter.
+TEST_CASE("executable: products of few results and many terms") {
+  for (const char* dtype : {"f32", "f64"})
+    for (auto [m, n, k] : {std::array<int64_t, 3>{16, 16, 9'001}, {24, 40, 5'000}, {5, 7, 40'000}, {1, 3, 80'000}})
+      for (bool x_rows : {true, false})
+        for (bool y_rows : {true, false})
+          for (int64_t batch : {1, 2}) {
+            auto type = [&](int64_t rows, int64_t columns) {
+              return std::string(dtype) + "[" + std::to_string(batch) + "," + std::to_string(rows) + "," +
+                     std::to_string(columns) + "]";
+            };
+            const std::string text = "func @main(%x: " + (x_rows ? type(m, k) : type(k, m)) +
+                                     ", %y: " + (y_rows ? type(k, n) : type(n, k)) + ") -> (" + type(m, n) +
+                                     ") {\n  %0: " + type(m, n) + " = dot(%x, %y) {contract=[[" + (x_rows ? "2" : "1") +
+                                     "],[" + (y_rows ? "1" : "2") + "]], batch=[[0],[0]]}\n  return %0\n}\n";
+            ir::Graph graph = ir::parse(text);
+            std::mt19937 random(static_cast<unsigned>(k));
+            CAPTURE(text);
+            const std::vector<HostTensor> inputs = random_inputs(graph, random);
+            CHECK(difference(run_cpu(graph, inputs, {})[0], interpret(graph, inputs)[0]) <
+                  (dtype[1] == '3' ? 1e-3 : 1e-11));
+          }
+}
+
 // The nest of all rows cannot be split below none of its loops for the sum of all and below one for those of rows: what
 // needs both has a kernel of its own.
 TEST_CASE("executable: a value of rows that needs their sums and the sum of all") {
