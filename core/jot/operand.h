@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "jot/dtype.h"
 #include "jot/location.h"
@@ -96,6 +97,24 @@ class Ints {
 
  private:
   Shape list_;
+  bool single_ = false;
+};
+
+// A factor, or a list of them, one a dim; empty: none.
+class Scales {
+ public:
+  Scales() = default;
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Scales(T x) : list_{static_cast<double>(x)}, single_(true) {}  // NOLINT: implicit by design
+  Scales(std::initializer_list<double> list) : list_(list) {}    // NOLINT: implicit by design
+  Scales(const std::vector<double>& list) : list_(list) {}       // NOLINT: implicit by design
+  bool empty() const { return list_.empty(); }
+  bool single() const { return single_; }  // a number
+  const std::vector<double>& list() const { return list_; }
+
+ private:
+  std::vector<double> list_;
   bool single_ = false;
 };
 
