@@ -82,6 +82,7 @@ std::vector<Row> all_rows(bool toy) {
   add_scans(rows);
   add_order(rows);
   add_indexing(rows);
+  add_norms(rows);
   return std::move(rows.rows);
 }
 

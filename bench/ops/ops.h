@@ -86,5 +86,6 @@ void add_reductions(Rows& rows);
 void add_scans(Rows& rows);
 void add_order(Rows& rows);
 void add_indexing(Rows& rows);
+void add_norms(Rows& rows);
 
 }  // namespace bench::ops

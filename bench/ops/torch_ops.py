@@ -48,6 +48,10 @@ OPS = {
     'scatter_reduce amax': lambda x, i, s, d: x.scatter_reduce(d, i, s, 'amax'),
     'index_put': lambda x, i, s: x.index_put((i,), s),
     'index_add': lambda x, i, s, d: x.index_add(d, i, s),
+    # norms and attention
+    'batch_norm': lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+    'layer_norm': lambda x, w, b: F.layer_norm(x, (x.shape[-1],), w, b),
+    'attention': lambda q, k, v, causal: F.scaled_dot_product_attention(q, k, v, is_causal=bool(causal)),
 }
 
 
