@@ -1,0 +1,76 @@
+#include "call.h"
+
+namespace jot::coverage {
+
+std::string described(const Value& v) {
+  static constexpr const char* kNames[] = {"None",   "bool", "int",   "float", "str", "dtype",
+                                           "tensor", "list", "slice", "...",   ""};
+  std::string text = kNames[static_cast<size_t>(v.kind)];
+  if (v.kind == Value::Kind::text || v.kind == Value::Kind::unknown) text += (text.empty() ? "" : " ") + v.text;
+  if (v.kind == Value::Kind::list && !v.list.empty()) text += " of " + described(v.list[0]);
+  return text;
+}
+
+std::optional<std::vector<int64_t>> integers(const Value& v) {
+  if (v.kind == Value::Kind::integer) return std::vector{v.integer};
+  if (v.kind != Value::Kind::list) return {};
+  std::vector<int64_t> result;
+  for (const Value& x : v.list) {
+    if (x.kind != Value::Kind::integer) return {};
+    result.push_back(x.integer);
+  }
+  return result;
+}
+
+std::optional<Index> index(const Value& v) {
+  auto bound = [&](size_t i) {
+    return v.list[i].kind == Value::Kind::none ? std::nullopt : std::optional(v.list[i].integer);
+  };
+  switch (v.kind) {
+    case Value::Kind::none:
+      return Index(none);
+    case Value::Kind::integer:
+      return Index(v.integer);
+    case Value::Kind::ellipsis:
+      return Index(Ellipsis);
+    case Value::Kind::slice:
+      return Index(Slice(bound(0), bound(1), bound(2).value_or(1)));
+    case Value::Kind::tensor:
+      return Index(v.tensor);
+    case Value::Kind::list: {
+      auto list = integers(v);
+      return list ? std::optional(Index(Tensor::from(*list))) : std::nullopt;
+    }
+    default:
+      return {};
+  }
+}
+
+const Value* Call::find(size_t at, Names names) {
+  if (at < sample_.positional.size() && !taken_[at]) {
+    taken_[at] = true;
+    return &sample_.positional[at];
+  }
+  for (size_t i = 0; i < sample_.named.size(); ++i)
+    for (std::string_view name : names)
+      if (sample_.named[i].first == name) {
+        taken_[sample_.positional.size() + i] = true;
+        return &sample_.named[i].second;
+      }
+  return nullptr;
+}
+
+bool Call::fits() {
+  static constexpr std::string_view kNoMeaning[] = {"device",        "layout",  "memory_format", "pin_memory",
+                                                    "requires_grad", "inplace", "non_blocking"};
+  for (size_t i = 0; i < taken_.size(); ++i) {
+    if (taken_[i]) continue;
+    if (i < sample_.positional.size()) throw Unfit{"one argument more: " + described(sample_.positional[i])};
+    const auto& [name, value] = sample_.named[i - sample_.positional.size()];
+    if (std::find(std::begin(kNoMeaning), std::end(kNoMeaning), name) == std::end(kNoMeaning))
+      throw Unfit{name + ": " + described(value)};
+  }
+  return run_;
+}
+
+}  // namespace jot::coverage
