@@ -1,6 +1,7 @@
 #include "tests/ops/checks.h"
 
 #include <algorithm>
+#include <map>
 
 #include "passes/transforms.h"
 
@@ -37,6 +38,27 @@ double jacobian_error(const Graph& g, const std::vector<HostTensor>& x, passes::
     ++block;
   }
   return worst;
+}
+
+std::optional<Graph> mutant(const GraphData& g, Value at) {
+  static const std::map<Op, Op> like = {
+      {Op::add_op, Op::sub_op},  {Op::sub_op, Op::add_op},   {Op::add_any_op, Op::sub_op}, {Op::mul_op, Op::add_op},
+      {Op::neg_op, Op::copy_op}, {Op::sin_op, Op::cos_op},   {Op::cos_op, Op::sin_op},     {Op::div_op, Op::mul_op},
+      {Op::max_op, Op::min_op},  {Op::rsqrt_op, Op::sqrt_op}};
+  const auto other = like.find(g.op(at));
+  if (other == like.end()) return {};
+  Builder b(g.name());
+  std::vector<Value> map;
+  for (Value v = 0; v < g.size(); ++v) {
+    std::vector<Value> operands;
+    for (Value o : g.operands(v)) operands.push_back(map[o]);
+    map.push_back(g.op(v) == Op::param_op ? b.param(g.type(v))
+                  : v == at               ? b.emit(other->second, operands)
+                                          : b.copy_node(g, v, operands));
+  }
+  std::vector<Value> outputs;
+  for (Value o : g.outputs()) outputs.push_back(map[o]);
+  return b.finish(outputs, g.writebacks());
 }
 
 }  // namespace jot::test

@@ -14,4 +14,7 @@ std::vector<uint8_t> floating_inputs(const ir::Graph& g);
 double jacobian_error(const ir::Graph& g, const std::vector<HostTensor>& x, passes::JacobianMode mode,
                       std::optional<int64_t> chunk = {});
 
+// The graph with another op at node `at`, as a wrong rule might make; none if the op has no like.
+std::optional<ir::Graph> mutant(const ir::GraphData& g, ir::Value at);
+
 }  // namespace jot::test
