@@ -60,6 +60,23 @@ TEST_CASE("cluster: softmax of rows is one kernel") {
         "  %7 div[512,1000] stored\n");
 }
 
+TEST_CASE("cluster: reductions around and below the channels of images are rows of one kernel") {
+  // Also where heights and widths are short: they are one loop.
+  for (const std::string n : {"32,64,14,14", "8,32,112,112", "4,128,7,7", "16,8,5,7"}) {
+    const std::string c = n.substr(n.find(',') + 1, n.find(',', n.find(',') + 1) - n.find(',') - 1);
+    std::string text =
+        listing("func @main(%x: f32[" + n + "]) -> (f32[" + n + "]) {\n  %0: f32[" + c +
+                "] = reduce_sum(%x) {dims=[0,2,3]}\n  %1: f32[" + n + "] = broadcast(%0) {shape=[" + n +
+                "], dims=[1]}\n  %2: f32[" + n + "] = sub(%x, %1)\n  %3: f32[" + n + "] = mul(%2, %2)\n  %4: f32[" + c +
+                "] = reduce_sum(%3) {dims=[0,2,3]}\n  %5: f32[" + n + "] = broadcast(%4) {shape=[" + n +
+                "], dims=[1]}\n  %6: f32[" + n + "] = mul(%2, %5)\n  return %6\n}\n");
+    CAPTURE(text);
+    CHECK(text.starts_with("kernel loop " + c + " | loop "));
+    CHECK(text.find("kernel", 1) == std::string::npos);
+    CHECK(text.find("routine") == std::string::npos);
+  }
+}
+
 TEST_CASE("cluster: short axes are unrolled under a mapped one") {
   // picks rows by index, takes them apart, multiplies small matrices, puts results together
   std::string text = listing(
@@ -183,10 +200,10 @@ TEST_CASE("cluster: a product with a vector is a sum, fused with what makes its 
                "  %0: f64[3000] = sub(%x, %y)\n"
                "  %1: f64[] = dot(%0, %0) {contract=[[0],[0]], batch=[[],[]]}\n"
                "  return %1\n}\n") == Counts{1, 0, 0});
-  // Batched, the vector on the left; its axes in another order are transposed.
+  // Batched, the vector on the left; its axes in another order are read where they lie.
   CHECK(counts("func @main(%v: f64[40,9,30], %x: f64[9,20,30,40]) -> (f64[9,20]) {\n"
                "  %0: f64[9,20] = dot(%v, %x) {contract=[[0,2],[3,2]], batch=[[1],[0]]}\n"
-               "  return %0\n}\n") == Counts{1, 1, 0});
+               "  return %0\n}\n") == Counts{1, 0, 0});
   // Columns that lie side by side: a routine.
   CHECK(counts("func @main(%v: f64[9,40], %x: f64[9,40,30]) -> (f64[9,30]) {\n"
                "  %0: f64[9,30] = dot(%v, %x) {contract=[[1],[1]], batch=[[0],[0]]}\n"

@@ -11,6 +11,7 @@ namespace {
 constexpr int64_t kSmall = 16;        // extents that are unrolled under a longer axis
 constexpr int64_t kShortSum = 4;      // products of any extents that sum so few terms are bound by memory
 constexpr int64_t kSmallSum = 32;     // the same, of reduced axes
+constexpr int64_t kRows = 8;          // so many rows are a loop, of which threads take parts
 constexpr int64_t kTiny = 32;         // axes whose every value has at most so many elements are unrolled
 constexpr int64_t kMovedGroup = 128;  // extents that a concat, slice, ... may want unrolled
 constexpr int64_t kBudget = 1 << 22;  // unrolled elements of all values together, plus 8 a value
@@ -249,15 +250,34 @@ class Wishes {
       want_all(v, group.to_begin, group.to_end);
     }
   }
-  // A short axis under a longer one, where the operand has some axes of the result but not all.
+  // The extent of the neighbours that share a dim's fate, which one loop can run along.
+  template <class Same>
+  std::vector<int64_t> runs(const Shape& shape, Same same) const {
+    std::vector<int64_t> extents(shape.size());
+    for (size_t begin = 0, end = 0; begin < shape.size(); begin = end) {
+      int64_t n = 1;
+      for (end = begin; end < shape.size() && same(begin, end); ++end) n *= shape[end];
+      std::fill(extents.begin() + static_cast<ptrdiff_t>(begin), extents.begin() + static_cast<ptrdiff_t>(end), n);
+    }
+    return extents;
+  }
+  // A short axis under a longer one, where the operand has some axes of the result but not all. Repeated neighbours
+  // count as one; where they are the last and long, a loop runs along memory, and around it such that repeat, too.
   void visit_broadcast(Value v) {
     int64_t from = g_.shape(g_.operand(v, 0)).numel(), longest = 1;
     if (from == 1 || from == g_.shape(v).numel()) return;
     for (Axis a : axes_.of(v)) longest = std::max(longest, extent(a));
-    for (Axis a : axes_.of(v))
-      if (extent(a) <= kSmall && extent(a) < longest) want(a);
+    Ints kept = g_.attrs(v).ints(Key::dims);
+    auto repeated = [&](size_t d) { return !contains(kept, d); };
+    const std::vector<int64_t> run =
+        runs(g_.shape(v), [&](size_t d, size_t e) { return d == e || (repeated(d) && repeated(e)); });
+    const bool along = repeated(run.size() - 1) && run.back() > kSmallSum;
+    for (size_t d = 0; d < run.size(); ++d)
+      if (run[d] <= kSmall && extent(axes_.of(v)[d]) < longest && !(along && (repeated(d) || run[d] >= kRows)))
+        want(axes_.of(v)[d]);
   }
-  // Short reduced axes, and short axes that stay when a longer one goes.
+  // Short reduced axes, and short axes that stay when a longer one goes. Where the last axes are reduced and long, a
+  // loop runs along memory: no axis that is reduced with them need be unrolled, and none of several rows.
   void visit_reduction(Value v) {
     Value o = g_.operand(v, 0);
     Ints dims = g_.attrs(v).ints(Key::dims);
@@ -266,10 +286,14 @@ class Wishes {
       int64_t& longest = contains(dims, d) ? longest_reduced : longest_kept;
       longest = std::max(longest, g_.shape(o)[d]);
     }
+    const std::vector<int64_t> run =
+        runs(g_.shape(o), [&](size_t d, size_t e) { return contains(dims, d) == contains(dims, e); });
+    const bool along = !run.empty() && contains(dims, run.size() - 1) && run.back() > kSmallSum;
     for (size_t d = 0; d < g_.shape(o).size(); ++d) {
       int64_t n = g_.shape(o)[d];
-      bool reduced = contains(dims, d);
-      if (n <= kSmallSum && (reduced ? longest_kept > 1 : longest_reduced > n)) want(axes_.of(o)[d]);
+      const bool wanted =
+          contains(dims, d) ? longest_kept > 1 && !along : longest_reduced > n && !(along && n >= kRows);
+      if (n <= kSmallSum && wanted) want(axes_.of(o)[d]);
     }
   }
   void visit_dot(Value v) {

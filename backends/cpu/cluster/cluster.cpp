@@ -28,6 +28,7 @@ namespace {
 
 constexpr uint32_t kNothing = 0xffffffff;
 constexpr int64_t kSequential = 4096;     // iterations up to which a full reduction stays within its cluster
+constexpr int64_t kApart = 8;             // results that threads share, of a reduction of loops around and below theirs
 constexpr int64_t kAccumulators = 128;    // most elements of a reduction over loops
 constexpr int64_t kInlineSize = 16;       // operations of a value that every user computes for itself
 constexpr int64_t kConstantBytes = 4096;  // splat constants in memory; longer ones are filled when they are needed
@@ -135,23 +136,19 @@ class Clusterer {
   bool fits_reduction(Value v) {
     Value o = g_.operand(v, 0);
     Ints dims = g_.attrs(v).ints(Key::dims);
-    int64_t iterations = 1;
-    size_t kept = 0, reduced = 0;
-    bool trailing = true;
+    int64_t iterations = 1, kept = 1, reduced = 1;
+    bool trailing = true, along = false;  // the reduced loops are the last; the last is one of them
     for (size_t d = 0; d < g_.shape(o).size(); ++d) {
       Axis a = c_.axes.of(o)[d];
       if (!c_.axes.looped(a)) continue;
       iterations *= c_.axes.extent(a);
-      if (std::ranges::find(dims, static_cast<int64_t>(d)) != dims.end()) {
-        ++reduced;
-      } else {
-        ++kept;
-        trailing &= reduced == 0;
-      }
+      along = std::ranges::find(dims, static_cast<int64_t>(d)) != dims.end();
+      trailing &= along || reduced == 1;
+      (along ? reduced : kept) *= c_.axes.extent(a);
     }
-    if (reduced == 0) return true;
-    if (c_.axes.elements(v) > kAccumulators || (kept > 0 && !trailing)) return false;
-    c_.reduction[v] = kept > 0 || iterations <= kSequential ? Reduction::rows : Reduction::full;
+    if (reduced == 1) return true;
+    if (c_.axes.elements(v) > kAccumulators || (kept > 1 && !trailing && !(along && kept >= kApart))) return false;
+    c_.reduction[v] = kept > 1 || iterations <= kSequential ? Reduction::rows : Reduction::full;
     return true;
   }
 
