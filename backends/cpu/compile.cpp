@@ -66,6 +66,7 @@ class ProgramBuilder {
 
  private:
   static constexpr uint32_t kNowhere = 0xffffffff;
+  static constexpr int64_t kColumns = 16;  // a share of so many elements is combined by a kernel
 
   std::vector<Step>& steps() { return result_.program.steps; }
 
@@ -101,6 +102,10 @@ class ProgramBuilder {
     if (lowered.parallel) {
       k.extent = lowered.extent;
       std::tie(k.chunks, k.chunk) = chunks_of(k.extent, lowered.nanoseconds, vector ? lanes : 1);
+      if (k.chunk > lowered.longest) {
+        k.chunk = lowered.longest;
+        k.chunks = (k.extent + k.chunk - 1) / k.chunk;
+      }
     }
     Step step;
     step.faults = std::move(lowered.faults);
@@ -116,7 +121,8 @@ class ProgramBuilder {
         p.count = g_.shape(a.value).numel();
         p.op = g_.op(a.value);
         p.dtype = g_.dtype(a.value);
-        k.partials.push_back(p);
+        if (p.count >= kColumns) p.columns = std::make_shared<ColumnFold>(p.op, p.dtype, false);
+        k.partials.push_back(std::move(p));
         partial_values_.push_back(a.value);
       }
       if (a.kind == KernelArg::Kind::scratch)

@@ -64,6 +64,10 @@ struct Call {
 };
 
 void combine(const Partial& p, int64_t chunks, const std::byte* from, std::byte* to) {
+  if (p.columns) {
+    const StridedCopy::Axis rows{chunks, p.count, 0};
+    return (*p.columns)(from, nullptr, {&rows, 1}, to, p.count);
+  }
   ir::visit_reduction(p.op, [&](auto reduction) {
     visit_computing(p.dtype, [&](auto zero) {
       using T = decltype(zero);

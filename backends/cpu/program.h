@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/buffer.h"
+#include "backends/cpu/routines/columns.h"
 #include "backends/cpu/routines/routines.h"
 #include "backends/cpu/runtime/kernel_code.h"
 #include "ir/graph.h"
@@ -32,7 +33,8 @@ struct Partial {
   Place result;
   ir::Op op;
   DType dtype;
-  int64_t count;  // elements of a share
+  int64_t count;                              // elements of a share
+  std::shared_ptr<const ColumnFold> columns;  // combines long ones
   int64_t bytes() const { return count * size_of(dtype); }
 };
 

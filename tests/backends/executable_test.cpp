@@ -449,6 +449,38 @@ TEST_CASE("executable: a value of rows that needs their sums and the sum of all"
 }
 
 // Such operands run scaled (library/rescale.h), unless something overflows then.
+TEST_CASE("executable: reductions of the outer loops in the kernel that makes their operand") {
+  for (const std::string op : {"reduce_sum", "reduce_max", "reduce_min", "reduce_prod"})
+    for (const std::string dtype : {"f32", "f64", "i32"})
+      for (auto [a, b, c] : {std::array<int64_t, 3>{40, 1, 64}, {129, 3, 47}, {700, 9, 70}, {33, 40, 90}}) {
+        if (op == "reduce_prod" && dtype != "i32") continue;
+        auto type = [&](const Shape& shape) { return dtype + to_string(shape); };
+        // Rows and columns of one value, in the order of a layer norm's gradient.
+        const std::string text =
+            "func @main(%x: " + type({a, b, c}) + ") -> (" + type({c}) + ", " + type({a, b, c}) +
+            ") {\n  %0: " + type({a, b}) + " = reduce_max(%x) {dims=[2]}\n  %1: " + type({a, b, c}) +
+            " = broadcast(%0) {shape=[" + std::to_string(a) + "," + std::to_string(b) + "," + std::to_string(c) +
+            "], dims=[0,1]}\n  %2: " + type({a, b, c}) + " = sub(%x, %1)\n  %3: " + type({c}) + " = " + op +
+            "(%2) {dims=[0,1]}\n  return %3, %2\n}\n";
+        ir::Graph graph = ir::parse(text);
+        std::mt19937 random(static_cast<unsigned>(a));
+        CAPTURE(text);
+        CHECK_EQ(disagreement(graph, random_inputs(graph, random), {}, dtype == "f32" ? 1e-5 : 1e-12), "");
+        CHECK(cpu::compile(graph, {}, true).listing.find("routine") == std::string::npos);
+      }
+  // Sums of many equal terms, as accurate as other sums; of nothing.
+  for (int64_t n : {100'000, 0}) {
+    const std::string m = std::to_string(n);
+    ir::Graph graph = ir::parse("func @main(%x: f32[" + m + ",20]) -> (f32[20]) {\n  %0: f32[" + m +
+                                ",20] = mul(%x, %x)\n  %1: f32[20] = reduce_sum(%0) {dims=[0]}\n  return %1\n}\n");
+    HostTensor x(graph.data().type(graph.data().inputs()[0]));
+    for (int64_t i = 0; i < x.numel(); ++i) x.set(i, 0.31622776);
+    const double term = x.numel() ? static_cast<float>(x.number(0) * x.number(0)) : 0,
+                 sum = term * static_cast<double>(n);
+    for (double got : run_cpu(graph, {x}, {})[0].numbers()) CHECK(std::abs(got - sum) <= 8 * 0x1p-23 * sum);
+  }
+}
+
 TEST_CASE("executable: products of denormal numbers keep them") {
   for (DType dtype : {f32, f64})
     for (auto [m, k, n] : {std::array<int64_t, 3>{40, 24, 24}, {64, 200, 64}, {130, 140, 150}, {300, 64, 1}}) {

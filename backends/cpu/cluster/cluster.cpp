@@ -27,8 +27,10 @@ using namespace ir;
 namespace {
 
 constexpr uint32_t kNothing = 0xffffffff;
-constexpr int64_t kSequential = 4096;     // iterations up to which a full reduction stays within its cluster
-constexpr int64_t kApart = 8;             // results that threads share, of a reduction of loops around and below theirs
+constexpr int64_t kSequential = 4096;  // iterations up to which a full reduction stays within its cluster
+constexpr int64_t kApart = 8;          // results that threads share, of a reduction of loops around and below theirs
+constexpr int64_t kColumns = 16;       // least extents of a reduction of outer loops, in a kernel
+constexpr int64_t kColumnTerms = 32;
 constexpr int64_t kAccumulators = 128;    // most elements of a reduction over loops
 constexpr int64_t kInlineSize = 16;       // operations of a value that every user computes for itself
 constexpr int64_t kConstantBytes = 4096;  // splat constants in memory; longer ones are filled when they are needed
@@ -50,6 +52,10 @@ class Clusterer {
     set_.assign(n, 0);
     home_.assign(n, 0);
     level_.assign(n, 0);
+    around_.assign(n, 0);
+    uses_.assign(n, 0);
+    for (Value v = 0; v < n; ++v)
+      for (Value o : g.operands(v)) ++uses_[o];
     size_.assign(n, 0);
     ready_.assign(n, 0);
     set_loops_.emplace_back();  // 0: none
@@ -137,19 +143,31 @@ class Clusterer {
     Value o = g_.operand(v, 0);
     Ints dims = g_.attrs(v).ints(Key::dims);
     int64_t iterations = 1, kept = 1, reduced = 1;
-    bool trailing = true, along = false;  // the reduced loops are the last; the last is one of them
+    // The reduced loops are the last, the first; the last is one of them.
+    bool trailing = true, leading = true, along = false;
     for (size_t d = 0; d < g_.shape(o).size(); ++d) {
       Axis a = c_.axes.of(o)[d];
       if (!c_.axes.looped(a)) continue;
       iterations *= c_.axes.extent(a);
       along = std::ranges::find(dims, static_cast<int64_t>(d)) != dims.end();
       trailing &= along || reduced == 1;
+      leading &= !along || kept == 1;
       (along ? reduced : kept) *= c_.axes.extent(a);
     }
     if (reduced == 1) return true;
+    if (kept > 1 && leading && reduced >= kColumnTerms && kept >= kColumns && c_.axes.elements(v) == 1 && is_made(o)) {
+      c_.reduction[v] = Reduction::columns;
+      return true;
+    }
     if (c_.axes.elements(v) > kAccumulators || (kept > 1 && !trailing && !(along && kept >= kApart))) return false;
     c_.reduction[v] = kept > 1 || iterations <= kSequential ? Reduction::rows : Reduction::full;
     return true;
+  }
+
+  // Whether a kernel makes the elements of v, or reads them for others, too.
+  bool is_made(Value v) const {
+    while (c_.role[v] == Role::view && c_.follows[v] && uses_[v] == 1) v = g_.operand(v, 0);
+    return c_.role[v] == Role::kernel || uses_[v] > 1;
   }
 
   // ---- memory
@@ -250,11 +268,20 @@ class Clusterer {
   // ---- levels
 
   Set loops_of(Value v) {
-    std::span<const Axis> axes = c_.axes.of(v);
+    return interned(c_.axes.of(v), [](size_t) { return true; });
+  }
+  // The loops around a Reduction::columns.
+  Set loops_around(Value v) {
+    Ints dims = g_.attrs(v).ints(Key::dims);
+    return interned(c_.axes.of(g_.operand(v, 0)),
+                    [&](size_t d) { return std::ranges::find(dims, static_cast<int64_t>(d)) != dims.end(); });
+  }
+  template <class Which>
+  Set interned(std::span<const Axis> axes, Which which) {
     if (axes.empty()) return 0;
     loops_.clear();
-    for (Axis a : axes)
-      if (c_.axes.looped(a)) loops_.push_back(a);
+    for (size_t d = 0; d < axes.size(); ++d)
+      if (c_.axes.looped(axes[d]) && which(d)) loops_.push_back(axes[d]);
     if (loops_.empty()) return 0;
     std::ranges::sort(loops_);
     if (loops_ == set_loops_[last_set_]) return last_set_;
@@ -331,7 +358,7 @@ class Clusterer {
     for (Edge e : edges(v)) {
       if (e.is_memory()) level = std::max(level, level_[e.root] + 1);
       if (!e.in_kernel()) continue;
-      bool fused = e.preserved && home_[e.root] == home && c_.reduction[e.root] != Reduction::full;
+      bool fused = e.preserved && home_[e.root] == home && !ends_cluster(c_.reduction[e.root]);
       bool inlined = e.preserved && !fused && can_inline(e.root);
       level = std::max(level, fused ? level_[e.root] : inlined ? ready_[e.root] : level_[e.root] + 1);
     }
@@ -346,7 +373,7 @@ class Clusterer {
       // Values of the outer loops stay in the cluster of the reduction that they come from.
       for (Edge e : edges(v)) {
         if (!e.preserved || !e.in_kernel() || set_[e.root] != set_[v] || home_[e.root] == set_[v]) continue;
-        if (c_.reduction[e.root] == Reduction::full || home_[e.root] == home) continue;
+        if (ends_cluster(c_.reduction[e.root]) || home_[e.root] == home) continue;
         uint32_t other = level_in(v, home_[e.root]);
         if (other < level && can_split(home_[e.root], other, set_[v])) {
           home = home_[e.root];
@@ -354,12 +381,15 @@ class Clusterer {
         }
       }
     }
-    if (home != set_[v] && c_.reduction[v] != Reduction::full) level = level_with_split(home, level, set_[v]);
+    if (c_.reduction[v] == Reduction::columns) around_[v] = loops_around(v);
+    if (home != set_[v] && c_.reduction[v] != Reduction::full) level = level_with_split(home, level, outer_of(v));
     home_[v] = home;
     level_[v] = level;
     measure(v);
   }
 
+  // The loops around the others in the nest of v.
+  Set outer_of(Value v) const { return c_.reduction[v] == Reduction::columns ? around_[v] : set_[v]; }
   bool can_split(Set home, uint32_t level, Set outer) const {
     auto it = split_.find(key(home, level));
     return it == split_.end() || it->second == outer;
@@ -401,9 +431,6 @@ class Clusterer {
   // the same nest uses need not be written.
   void sink() {
     std::vector<uint32_t> latest(g_.size(), kNothing);
-    uses_.assign(g_.size(), 0);
-    for (Value v = 0; v < g_.size(); ++v)
-      for (Value o : g_.operands(v)) ++uses_[o];
     for (Value v = g_.size(); v-- > 0;) {
       if (c_.role[v] != Role::kernel && c_.role[v] != Role::routine) continue;
       if (c_.role[v] == Role::kernel && latest[v] != kNothing && latest[v] > level_[v] && may_sink(v))
@@ -411,7 +438,7 @@ class Clusterer {
       for (Edge e : edges(v)) {
         if (!e.in_kernel()) continue;
         bool fused = c_.role[v] == Role::kernel && e.preserved && home_[e.root] == home_[v] &&
-                     c_.reduction[e.root] != Reduction::full;
+                     !ends_cluster(c_.reduction[e.root]);
         uint32_t limit = fused ? level_[v] : level_[v] - 1;
         if (size_[v] != 0) limit = level_[e.root];  // v may be computed anew by whoever uses it
         latest[e.root] = std::min(latest[e.root], limit);
@@ -466,7 +493,7 @@ class Clusterer {
     if (e.is_memory()) need_stored(e.root);
     if (!e.read) return;
     if (!e.in_kernel()) return;
-    if (e.preserved && same_cluster(e.root, v) && c_.reduction[e.root] != Reduction::full)
+    if (e.preserved && same_cluster(e.root, v) && !ends_cluster(c_.reduction[e.root]))
       live_[e.root] = 1;
     else if (inlines(e, v))
       inlined_[e.root] = 1;
@@ -531,7 +558,7 @@ class Clusterer {
     for (Value v : cluster.members) {
       if (c_.reduction[v] != Reduction::full && set_[v] != home_[v]) {
         cluster.splits = true;
-        outer = set_[v];
+        outer = outer_of(v);
       }
       Value candidate = c_.reduction[v] != Reduction::none ? g_.operand(v, 0) : v;
       if (set_[v] != home_[v] && c_.reduction[v] == Reduction::none) continue;
@@ -679,9 +706,10 @@ class Clusterer {
   std::vector<Axis> loops_;
   Set last_set_ = 0;
   std::vector<Set> set_, home_;  // loops of a value, of its cluster
+  std::vector<Set> around_;      // of a Reduction::columns: those of its terms
   std::vector<uint32_t> level_;
-  std::vector<uint32_t> uses_;
-  std::vector<uint8_t> size_;  // 0: has loops
+  std::vector<uint32_t> uses_;  // operands that name a value
+  std::vector<uint8_t> size_;   // 0: has loops
   std::vector<uint32_t> ready_;
   std::unordered_map<uint64_t, Set> split_;
   std::vector<uint8_t> live_, inlined_;

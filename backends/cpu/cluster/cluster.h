@@ -22,17 +22,20 @@ enum class Role : uint8_t {
 };
 
 enum class Reduction : uint8_t {
-  none,  // not a reduction, or of unrolled axes only
-  rows,  // of the inner loops: its result belongs to the outer ones, within the cluster
-  full,  // of all loops: known when the cluster has run
+  none,     // not a reduction, or of unrolled axes only
+  rows,     // of the inner loops: its result belongs to the outer ones, within the cluster
+  full,     // of all loops: known when the cluster has run
+  columns,  // of the outer loops: its result belongs to the inner ones, and is known when the cluster has run
 };
+
+inline bool ends_cluster(Reduction r) { return r == Reduction::full || r == Reduction::columns; }
 
 struct Cluster {
   std::vector<ir::Value> members;  // those that are needed, ascending
   std::vector<ir::Value> inlined;  // values without loops that it computes for itself, ascending
   std::vector<Axis> loops;         // outermost first
-  size_t outer = 0;                // the first so many loops surround the rows; loops.size() without Reduction::rows
-  bool splits = false;             // has Reduction::rows
+  size_t outer = 0;                // the first so many loops surround the others; loops.size() if it does not split
+  bool splits = false;             // has Reduction::rows or Reduction::columns
 };
 
 // A step of the program: a cluster or the node of a routine.

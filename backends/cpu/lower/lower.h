@@ -1,6 +1,7 @@
 // Lowering: a cluster becomes a kernel and a description of its arguments.
 #pragma once
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -15,7 +16,7 @@ struct KernelArg {
   enum class Kind : uint8_t {
     memory,   // address of the memory of `value`, plus `number` bytes
     number,   // `number`
-    partial,  // address where this chunk's share of the full reduction `value` goes
+    partial,  // address where this chunk's share of `value` goes, a reduction that ends the cluster
     scratch,  // address of `number` bytes that the running thread alone uses
     operand,  // of a loop: address of its operand number `value`, plus `number` bytes
     result,   // of a loop: the same of a result
@@ -32,7 +33,8 @@ struct LoweredKernel {
   std::vector<Fault> faults;  // of its checks
   bool parallel = false;      // has a range loop, over [0, extent)
   int64_t extent = 1;
-  double nanoseconds = 0;  // of one iteration, about
+  double nanoseconds = 0;                                 // of one iteration, about
+  int64_t longest = std::numeric_limits<int64_t>::max();  // most iterations of a chunk
   bool empty() const { return kernel.instrs.empty(); }
 };
 

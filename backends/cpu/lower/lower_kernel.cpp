@@ -60,7 +60,10 @@ void ClusterLowering::make_loops() {
 
 void ClusterLowering::make_accesses(std::span<const Axis> axes) {
   for (const Found& f : found_) {
-    uint32_t pointer = args_->memory(f.layout.storage, f.layout.offset * size_of(g_.dtype(f.value)));
+    const bool share = own(f.value) && c_.reduction[f.value] == Reduction::columns;
+    uint32_t pointer =
+        share ? args_->partial(f.value) : args_->memory(f.layout.storage, f.layout.offset * size_of(g_.dtype(f.value)));
+    if (share) b_->read_write(pointer);
     accesses_.emplace_back(c_, f.value, pointer, f.layout, f.by_axis, axes, loops_, *args_, *b_);
     accesses_.back().slots = static_cast<uint32_t>(slots_.size());
     slots_.resize(slots_.size() + accesses_.back().elements(), kNone);
@@ -78,6 +81,7 @@ LoweredKernel ClusterLowering::run() {
   survey();
   make_loops();
   make_accesses(cluster_.loops);
+  start_columns();
   for (Value v : cluster_.inlined) make_all(v);
   for (Value v : cluster_.members)
     if (c_.reduction[v] == Reduction::full) start_reduction(v);
@@ -97,6 +101,35 @@ LoweredKernel ClusterLowering::finish() {
   result_.kernel = std::move(*b_).finish();
   result_.kernel.num_args = static_cast<int>(result_.args.size()) + 1;
   return std::move(result_);
+}
+
+// A chunk's share of sums over the outer loops: it begins as the sum of nothing.
+void ClusterLowering::start_columns() {
+  std::vector<Value> columns;
+  for (Value v : cluster_.members)
+    if (c_.reduction[v] == Reduction::columns) columns.push_back(v);
+  if (columns.empty()) return;
+  for (size_t l = outer_; l < loops_.size(); ++l) loops_[l].index = open_whole(l, l + 1 == loops_.size());
+  vector_loop_ = static_cast<uint32_t>(loops_.size() - 1);
+  for (Value v : columns) {
+    const uint32_t start = reduction_start(*b_, g_.op(v), g_.dtype(v));
+    store(accesses_[t_.access[v]], v, {&start, 1});
+  }
+  vector_loop_ = kNone;
+  for (size_t l = loops_.size(); l-- > outer_;) {
+    b_->endloop();
+    loops_[l].index = kNone;
+  }
+  limit_columns();
+}
+
+// It takes up few terms, so that its error is bounded.
+void ClusterLowering::limit_columns() {
+  constexpr int64_t kMost = 32;
+  int64_t below = 1;
+  for (size_t l = 1; l < outer_; ++l)
+    for (Axis a : loops_[l].axes) below *= c_.axes.extent(a);
+  result_.longest = std::max<int64_t>(kMost / below, 1);
 }
 
 // Of one iteration of the range, or of all where there is none: each instruction as often as its loops run.
@@ -173,7 +206,14 @@ void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const
       if (c_.reduction[v] == Reduction::rows) start_reduction(v);
     inner_ = true;
     for (size_t l = outer_; l < loops_.size(); ++l) open(l, false, l + 1 == loops_.size());
-    for (Value v : in_loops) c_.reduction[v] == Reduction::none ? emit_store(v) : accumulate(v);
+    for (Value v : in_loops) {
+      if (c_.reduction[v] == Reduction::none)
+        emit_store(v);
+      else if (c_.reduction[v] == Reduction::columns)
+        accumulate_columns(v);
+      else
+        accumulate(v);
+    }
     for (Value v : kept) keep(v);
     if (last) check_unseen();
     close_inner();
@@ -191,7 +231,8 @@ void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const
 void ClusterLowering::find_strips() {
   constexpr int64_t kMost = 32;
   bool sums = std::ranges::any_of(cluster_.members, [&](Value v) {
-    return c_.reduction[v] != Reduction::none && keeps_losses(g_.op(v), g_.dtype(v));
+    return c_.reduction[v] != Reduction::none && c_.reduction[v] != Reduction::columns &&
+           keeps_losses(g_.op(v), g_.dtype(v));
   });
   if (!sums) return;
   int64_t below = 1;  // iterations of the loops inside
@@ -210,16 +251,24 @@ void ClusterLowering::find_strips() {
   }
 }
 
+uint32_t ClusterLowering::counted(uint32_t loop, double iterations) {
+  iterations_[loop] = iterations;
+  return loop;
+}
+// Over all indices, in one piece.
+uint32_t ClusterLowering::open_whole(size_t l, bool vector) {
+  const uint32_t count = args_->product(loops_[l].axes);
+  double extent = 1;
+  for (Axis a : loops_[l].axes) extent *= static_cast<double>(c_.axes.extent(a));
+  return counted(vector ? b_->vloop(count) : b_->loop(count), std::ceil(extent / (vector ? b_->lanes() : 1)));
+}
+
 void ClusterLowering::open(size_t l, bool range, bool vector) {
   Loop& loop = loops_[l];
   bool strips = l == strip_loop_;
   double extent = 1;
   const double lanes = vector ? b_->lanes() : 1, strip = static_cast<double>(strip_);
   for (Axis a : loop.axes) extent *= static_cast<double>(c_.axes.extent(a));
-  auto counted = [&](uint32_t index, double iterations) {
-    iterations_[index] = iterations;
-    return index;
-  };
   result_.parallel |= range;
   if (strips) {
     uint32_t nth = range ? counted(b_->range(), 1) : counted(b_->loop(strips_), std::ceil(extent / strip));
@@ -230,8 +279,7 @@ void ClusterLowering::open(size_t l, bool range, bool vector) {
   } else if (range) {
     loop.index = counted(vector ? b_->vrange() : b_->range(), 1 / lanes);
   } else {
-    uint32_t count = args_->product(loop.axes);
-    loop.index = counted(vector ? b_->vloop(count) : b_->loop(count), std::ceil(extent / lanes));
+    loop.index = open_whole(l, vector);
   }
   if (vector) vector_loop_ = static_cast<uint32_t>(l);
 }

@@ -217,6 +217,7 @@ class ClusterReductions : protected ClusterElements {
   void fold_sums();
   void finish_rows(Value v);
   void finish_full(Value v);
+  void accumulate_columns(Value v);  // in the memory of the chunk's share
 
   size_t strip_loop_ = SIZE_MAX;  // runs in strips of strip_ iterations, after each of which sums are folded
   int64_t strip_ = 1;
@@ -250,6 +251,10 @@ class ClusterLowering : protected ClusterReductions {
   LoweredKernel result_;
 
  private:
+  void start_columns();
+  void limit_columns();
+  uint32_t open_whole(size_t loop, bool vector);
+  uint32_t counted(uint32_t loop, double iterations);
   void emit_plain();
   void emit_rows();
   void emit_phase(std::span<const Value> members, std::span<const Value> kept, bool last);  // last: with loops

@@ -62,4 +62,15 @@ void ClusterReductions::finish_full(Value v) {
     b_->store_one(result_of(v, j), partials_.at(v), kNone, int64_t{j} * size_of(g_.dtype(v)));
 }
 
+// The sum so far is read and written for each term: it belongs to the inner loops.
+void ClusterReductions::accumulate_columns(Value v) {
+  Access& share = accesses_[t_.access[v]];
+  Frame f;
+  f.value = v;
+  f.element = 0;
+  f.accumulator = load(share, g_.dtype(v), 0);
+  make_frame(f);
+  store(share, v, {&slots_[t_.slot[v]], 1});
+}
+
 }  // namespace jot::cpu

@@ -257,6 +257,10 @@ bool ClusterElements::step_terms(Frame& f) {
     if (term == kAbsent) continue;
     f.accumulator = f.accumulator == kNone ? term : reduction_step(*b_, op, f.accumulator, term);
   }
+  if (c_.reduction[f.value] == Reduction::columns) {
+    set_slot(t_.slot[f.value] + f.element, f.accumulator);
+    return true;
+  }
   if (c_.reduction[f.value] != Reduction::none) {
     uint32_t variable = variable_values_[variables_.at(f.value) + f.element];
     if (f.accumulator != variable) b_->set(variable, f.accumulator);
