@@ -305,6 +305,11 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index, Location 
   if (impl_of(index, "index_select", at).shape.size() > 1)
     fail<IndexError>("index_select", "Index is supposed to be a vector, got " + type_name(index), at);
   size_t d = wrap_dim("index_select", dim, shape.size(), at);
+  if (shape.empty()) {  // a line of one
+    if (shape_of(index).numel() != 1)
+      fail<IndexError>("index_select", "Index to scalar can have only 1 value, got " + type_name(index), at);
+    return index_select(x.reshape({1}, at), 0, index, at).reshape({}, at);
+  }
   std::vector<Index> indices(d, Index(Slice(), at));
   indices.push_back(Index(index.reshape({-1}, at), at));
   return indexed("index_select", x, indices);

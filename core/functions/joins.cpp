@@ -42,6 +42,16 @@ Tensor atleast_3d(const Tensor& x, Location at) {
   return atleast_2d(x, at).unsqueeze(-1, at);
 }
 
+std::vector<Tensor> atleast_1d(const std::vector<Tensor>& tensors, Location at) {
+  return each(tensors, "atleast_1d", at, atleast_1d);
+}
+std::vector<Tensor> atleast_2d(const std::vector<Tensor>& tensors, Location at) {
+  return each(tensors, "atleast_2d", at, atleast_2d);
+}
+std::vector<Tensor> atleast_3d(const std::vector<Tensor>& tensors, Location at) {
+  return each(tensors, "atleast_3d", at, atleast_3d);
+}
+
 Tensor hstack(const std::vector<Tensor>& tensors, Location at) {
   Composite call("hstack", at);
   std::vector<Tensor> parts = each(tensors, "hstack", at, atleast_1d);

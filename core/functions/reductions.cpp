@@ -42,12 +42,12 @@ void check_floating(const Emitter& e, const Tensor& x) {
 }
 
 // Two passes. NaN where there are not more elements than the correction.
-Value variance(Emitter& e, const Tensor& x, const Axes& axes, int64_t correction, bool keepdim) {
+Value variance(Emitter& e, const Tensor& x, const Axes& axes, double correction, bool keepdim) {
   check_floating(e, x);
   std::vector<int64_t> dims = dims_of(e, x, axes);
   Value v = computed(e, x), deviation = build::sub(e.b, v, spread(e, mean_of(e, v, dims, false), dims, shape_of(x)));
   Value squares = reduce(e, Op::reduce_sum_op, build::mul(e.b, deviation, deviation), dims, keepdim);
-  return divided(e, squares, static_cast<double>(std::max<int64_t>(0, count(shape_of(x), dims) - correction)));
+  return divided(e, squares, std::max(0.0, static_cast<double>(count(shape_of(x), dims)) - correction));
 }
 
 Value extremum(Emitter& e, Op op, const Tensor& x, const Axes& axes, bool keepdim) {
@@ -98,13 +98,13 @@ Tensor mean(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
   return result(e, mean_of(e, computed(e, x), dims_of(e, x, dims), keepdim), x);
 }
 
-Tensor var(const Tensor& x, const Axes& dims, int64_t correction, bool keepdim, Location at) {
+Tensor var(const Tensor& x, const Axes& dims, double correction, bool keepdim, Location at) {
   Emitter e("var", at, x);
   return result(e, variance(e, x, dims, correction, keepdim), x);
 }
 
 // The derivative is 0 where the variance is.
-Tensor std(const Tensor& x, const Axes& dims, int64_t correction, bool keepdim, Location at) {
+Tensor std(const Tensor& x, const Axes& dims, double correction, bool keepdim, Location at) {
   Emitter e("std", at, x);
   Value v = variance(e, x, dims, correction, keepdim), zero = build::zeros_like(e.b, v);
   Value is_zero = build::compare(e.b, v, zero, Direction::eq);

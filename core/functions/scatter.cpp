@@ -152,6 +152,10 @@ Tensor with_part(std::string_view op, const Tensor& copy, const Tensor& part, co
 
 Tensor gather(const Tensor& x, int64_t dim, const Tensor& index, Location at) {
   Emitter e("gather", at, x, index);
+  if (shape_of(index).numel() == 0) {  // of any shape and dtype: nothing is asked for
+    wrap_dim(e, dim, shape_of(x).size());
+    return e.result(splat(e, x.impl()->dtype(), shape_of(index), 0));
+  }
   Along a = along(e, x, dim, index);
   std::vector<int64_t> ones(shape_of(a.part).size(), 1);
   Value part = e(a.part);
@@ -255,7 +259,8 @@ Tensor Tensor::index_put(const Indices& indices, const Arg& values, bool accumul
   return r;
 }
 Tensor Tensor::masked_scatter(const Tensor& mask, const Arg& source) const {
-  return copied("masked_scatter", *this, source.at()).masked_scatter_(mask, source);
+  impl_of(*this, "masked_scatter", source.at()), impl_of(mask, "masked_scatter", source.at());
+  return broadcast_tensors({*this, mask}, source.at())[0].clone(source.at()).masked_scatter_(mask, source);
 }
 Tensor Tensor::select_scatter(const Tensor& src, int64_t dim, int64_t index, Location at) const {
   Tensor r = copied("select_scatter", *this, at);

@@ -143,8 +143,26 @@ Tensor median_of_all(std::string_view name, const Tensor& x, bool skip_nan, Loca
   return e.result(reduce(e, Op::reduce_max_op, build::where(e.b, same, s.line.x, least), {0}, false));
 }
 
+// Of the elements around a place; at(rounding of the place).
+template <class At>
+Value between(Emitter& e, Quantile interpolation, Value rank, At at) {
+  if (interpolation == Quantile::lower) return at(Op::floor_op);
+  if (interpolation == Quantile::higher) return at(Op::ceil_op);
+  if (interpolation == Quantile::nearest) return at(Op::round_even_op);
+  const DType within = e.b.dtype(rank);
+  const Shape shape = e.b.shape(rank);
+  Value a = at(Op::floor_op), b = at(Op::ceil_op), half = splat(e, within, shape, 0.5);
+  Value weight =
+      interpolation == Quantile::midpoint ? half : build::sub(e.b, rank, build::unary(e.b, Op::floor_op, rank));
+  // From the nearer end, so that equal ends are exact.
+  Value step = build::sub(e.b, b, a), one = splat(e, within, shape, 1);
+  Value from_low = build::add(e.b, a, build::mul(e.b, weight, step));
+  Value from_high = build::sub(e.b, b, build::mul(e.b, build::sub(e.b, one, weight), step));
+  return build::where(e.b, build::compare(e.b, weight, half, Direction::lt), from_low, from_high);
+}
+
 Tensor quantile_of(std::string_view name, const Tensor& x, const Arg& q, std::optional<Dim> dim, bool keepdim,
-                   bool skip_nan) {
+                   bool skip_nan, Quantile interpolation) {
   Emitter e(name, q.at(), x, q);
   const DType dtype = x.impl()->dtype();
   if (!is_floating(dtype)) e.fail<DTypeError>("input tensor must be either float or double dtype, got " + type_name(x));
@@ -166,25 +184,18 @@ Tensor quantile_of(std::string_view name, const Tensor& x, const Arg& q, std::op
   Value n = numbers(e, s.line);
   Value count = build::convert(e.b, n, within);
   Value last = build::broadcast_to(e.b, build::sub(e.b, count, splat(e, within, e.b.shape(n), 1)), shape);
-  Value rank = build::mul(e.b, asked, last), low = build::unary(e.b, Op::floor_op, rank);
-  Value weight = build::sub(e.b, rank, low), high = build::unary(e.b, Op::ceil_op, rank);
-  auto at = [&](Value r) {
-    Value v = ir::taken_along(e.b, s.values, build::convert(e.b, r, DType::i64), s.line.dim);
-    return build::convert(e.b, v, within);
+  Value rank = build::mul(e.b, asked, last);
+  auto at = [&](Op rounding) {
+    Value place = build::convert(e.b, build::unary(e.b, rounding, rank), DType::i64);
+    return build::convert(e.b, ir::taken_along(e.b, s.values, place, s.line.dim), within);
   };
-  Value a = at(low), b = at(high);
-  // From the nearer end, so that equal ends are exact.
-  Value step = build::sub(e.b, b, a), one = splat(e, within, shape, 1);
-  Value from_low = build::add(e.b, a, build::mul(e.b, weight, step));
-  Value from_high = build::sub(e.b, b, build::mul(e.b, build::sub(e.b, one, weight), step));
-  Value near = build::compare(e.b, weight, splat(e, within, shape, 0.5), Direction::lt);
-  Value v = build::where(e.b, near, from_low, from_high), nan = splat(e, within, shape, std::nan(""));
+  Value v = between(e, interpolation, rank, at), nan = splat(e, within, shape, std::nan(""));
   auto unless = [&](Value x, Value y, Direction d) { v = build::where(e.b, build::compare(e.b, x, y, d), nan, v); };
   if (!skip_nan)
     unless(build::broadcast_to(e.b, n, shape), build::constant_int(e.b, DType::i64, shape, s.line.extent),
            Direction::lt);
   unless(asked, splat(e, within, shape, 0), Direction::lt);
-  unless(asked, one, Direction::gt);
+  unless(asked, splat(e, within, shape, 1), Direction::gt);
   // q first, then what is left of x's dims.
   std::vector<int64_t> perm = {s.line.dim};
   for (int64_t d = 0; d < static_cast<int64_t>(shape.size()); ++d)
@@ -230,12 +241,12 @@ Tensor count_nonzero(const Tensor& x, const Axes& dims, Location at) {
   return sum(x != 0, dims, false, at);
 }
 
-VarMean var_mean(const Tensor& x, const Axes& dims, int64_t correction, bool keepdim, Location at) {
+VarMean var_mean(const Tensor& x, const Axes& dims, double correction, bool keepdim, Location at) {
   Composite call("var_mean", at);
   Tensor v = var(x, dims, correction, keepdim, at);
   return {v, mean(x, dims, keepdim, at)};
 }
-StdMean std_mean(const Tensor& x, const Axes& dims, int64_t correction, bool keepdim, Location at) {
+StdMean std_mean(const Tensor& x, const Axes& dims, double correction, bool keepdim, Location at) {
   Composite call("std_mean", at);
   Tensor v = jot::std(x, dims, correction, keepdim, at);
   return {v, mean(x, dims, keepdim, at)};
@@ -280,11 +291,11 @@ ValuesIndices kthvalue(const Tensor& x, int64_t k, int64_t dim, bool keepdim, Lo
   return {first, shaped(e, build::slice_axis(e.b, s.places, s.line.dim, k - 1, k), x, dim, keepdim)};
 }
 
-Tensor quantile(const Tensor& x, const Arg& q, std::optional<Dim> dim, bool keepdim) {
-  return quantile_of("quantile", x, q, dim, keepdim, false);
+Tensor quantile(const Tensor& x, const Arg& q, std::optional<Dim> dim, bool keepdim, Quantile interpolation) {
+  return quantile_of("quantile", x, q, dim, keepdim, false, interpolation);
 }
-Tensor nanquantile(const Tensor& x, const Arg& q, std::optional<Dim> dim, bool keepdim) {
-  return quantile_of("nanquantile", x, q, dim, keepdim, true);
+Tensor nanquantile(const Tensor& x, const Arg& q, std::optional<Dim> dim, bool keepdim, Quantile interpolation) {
+  return quantile_of("nanquantile", x, q, dim, keepdim, true, interpolation);
 }
 
 Tensor cov(const Tensor& x, const CovOptions& options, Location at) {
@@ -321,7 +332,7 @@ Tensor cov(const Tensor& x, const CovOptions& options, Location at) {
     divisor = total - options.correction * sum(w * options.aweights.to(v.dtype(), at)) / total;
   Tensor deviation = v - average.unsqueeze(1, at), scaled = w.defined() ? deviation * w : deviation;
   Tensor c = matmul(deviation, scaled.t(at), at) / clamp(divisor, 0, none);
-  return shape.size() == 2 ? c : c.reshape({}, at);
+  return c.numel() == 1 ? c.reshape({}, at) : c;
 }
 
 Tensor corrcoef(const Tensor& x, Location at) {
@@ -333,7 +344,7 @@ Tensor corrcoef(const Tensor& x, Location at) {
                          std::to_string(shape.size()) + " dimensions",
                      at);
   Tensor c = cov(x, {}, at);
-  if (shape.size() < 2) return c / c;
+  if (shape_of(c).empty()) return c / c;
   Tensor deviation = sqrt(c.diagonal(0, 0, 1, at));
   return clamp(c / deviation.unsqueeze(1, at) / deviation.unsqueeze(0, at), -1, 1);
 }

@@ -277,9 +277,9 @@ Tensor any(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Locatio
 // log(sum(exp(x))), shifted by the maximum.
 Tensor logsumexp(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 // Squares of deviations from the mean, divided by n - correction: NaN where that is 0.
-Tensor var(const Tensor& x, const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE);
+Tensor var(const Tensor& x, const Axes& dims = {}, double correction = 1, bool keepdim = false, Location at = JOT_HERE);
 // sqrt of var; the derivative is 0 where that is.
-Tensor std(const Tensor& x, const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE);
+Tensor std(const Tensor& x, const Axes& dims = {}, double correction = 1, bool keepdim = false, Location at = JOT_HERE);
 // amax of all.
 Tensor max(const Tensor& x, Location at = JOT_HERE);
 // amin of all.
@@ -300,8 +300,8 @@ Tensor argmax(const Tensor& x, std::optional<Dim> dim = {}, bool keepdim = false
 Tensor argmin(const Tensor& x, std::optional<Dim> dim = {}, bool keepdim = false, Location at = JOT_HERE);
 // How many elements are not zero, i64.
 Tensor count_nonzero(const Tensor& x, const Axes& dims = {}, Location at = JOT_HERE);
-VarMean var_mean(const Tensor& x, const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE);
-StdMean std_mean(const Tensor& x, const Axes& dims = {}, int64_t correction = 1, bool keepdim = false, Location at = JOT_HERE);
+VarMean var_mean(const Tensor& x, const Axes& dims = {}, double correction = 1, bool keepdim = false, Location at = JOT_HERE);
+StdMean std_mean(const Tensor& x, const Axes& dims = {}, double correction = 1, bool keepdim = false, Location at = JOT_HERE);
 // (sum |x|^p)^(1 / p); p may be inf, -inf, 0 (how many are not zero) and "fro", which is 2. The derivative is 0 where the norm is,
 // and by elements that are 0. DTypeError unless floating.
 Tensor norm(const Tensor& x, const Ord& p = 2, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
@@ -323,13 +323,16 @@ ValuesIndices nanmedian(const Tensor& x, Dim dim, bool keepdim = false, Location
 // The k-th least element, from 1, of each line; NaN is the greatest. ShapeError unless 1 <= k <= the extent.
 ValuesIndices kthvalue(const Tensor& x, int64_t k, int64_t dim = -1, bool keepdim = false, Location at = JOT_HERE);
 // Interpolated between the two elements around place q (n - 1) of each sorted line (dim none: of all). q is a number or 0-d or a
-// vector, whose dim comes first. NaN where an element is, and where q is outside [0, 1].
-Tensor quantile(const Tensor& x, const Arg& q, std::optional<Dim> dim = {}, bool keepdim = false);
+// vector, whose dim comes first. NaN where an element is, and where q is outside [0, 1]. Not linear: one of the two, or their middle.
+Tensor quantile(const Tensor& x, const Arg& q, std::optional<Dim> dim = {}, bool keepdim = false, Quantile interpolation = Quantile::linear);
 // Of what is not NaN.
-Tensor nanquantile(const Tensor& x, const Arg& q, std::optional<Dim> dim = {}, bool keepdim = false);
-// Differences of neighbours, n times; of booleans whether they differ.
-Tensor diff(const Tensor& x, int64_t n = 1, int64_t dim = -1, Location at = JOT_HERE);
+Tensor nanquantile(const Tensor& x, const Arg& q, std::optional<Dim> dim = {}, bool keepdim = false, Quantile interpolation = Quantile::linear);
+// Differences of neighbours, n times; of booleans whether they differ. What is prepended and appended along dim is one with x.
+Tensor diff(const Tensor& x, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = {}, const Tensor& append = {}, Location at = JOT_HERE);
 // The integral over samples at x (a vector, or as y) or dx apart.
+Tensor trapz(const Tensor& y, const Tensor& x, int64_t dim = -1, Location at = JOT_HERE);
+// trapezoid
+Tensor trapz(const Tensor& y, double dx = 1, int64_t dim = -1, Location at = JOT_HERE);
 Tensor trapezoid(const Tensor& y, const Tensor& x, int64_t dim = -1, Location at = JOT_HERE);
 Tensor trapezoid(const Tensor& y, double dx = 1, int64_t dim = -1, Location at = JOT_HERE);
 // The covariance of the rows of x (a vector: its variance). fweights are counts, aweights weights of the columns.
@@ -338,8 +341,12 @@ Tensor cov(const Tensor& x, const CovOptions& options = {}, Location at = JOT_HE
 Tensor corrcoef(const Tensor& x, Location at = JOT_HERE);
 // x whose slices along dim have a p-norm of at most maxnorm.
 Tensor renorm(const Tensor& x, const Ord& p, int64_t dim, double maxnorm, Location at = JOT_HERE);
-// Central differences along each of dims, one-sided at the ends. ShapeError where an extent is below 2.
-std::vector<Tensor> gradient(const Tensor& x, double spacing = 1, const Axes& dims = {}, Location at = JOT_HERE);
+// Central differences along each of dims, one-sided at the ends, of two neighbours or (edge_order = 2) three. The samples are
+// `spacing` apart, or as far as a list says for each dim, or at the places that a list has for each dim. ShapeError where an extent is
+// not above edge_order.
+std::vector<Tensor> gradient(const Tensor& x, double spacing = 1, const Axes& dims = {}, int64_t edge_order = 1, Location at = JOT_HERE);
+std::vector<Tensor> gradient(const Tensor& x, const std::vector<double>& spacing, const Axes& dims = {}, int64_t edge_order = 1, Location at = JOT_HERE);
+std::vector<Tensor> gradient(const Tensor& x, const std::vector<Tensor>& spacing, const Axes& dims = {}, int64_t edge_order = 1, Location at = JOT_HERE);
 
 // ---- Cumulative functions
 // Along dim; a 0-d tensor is a line of one. Combined as a tree, in twice as many steps as elements. IndexError for a wrong dim.
@@ -385,6 +392,8 @@ Tensor bmm(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor dot(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 // a[i] b[j] of two vectors.
 Tensor outer(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+// outer
+Tensor ger(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 // Of vectors along dim, which has extent 3.
 Tensor cross(const Tensor& a, const Tensor& b, int64_t dim = -1, Location at = JOT_HERE);
 // The sum of the diagonal of a matrix.
@@ -414,6 +423,10 @@ Tensor cdist(const Tensor& a, const Tensor& b, const Ord& p = 2, Location at = J
 // ---- Joining and moving elements
 // One after the other along dim; dtypes are promoted. ShapeError unless the other extents are equal.
 Tensor cat(const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
+// cat
+Tensor concat(const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
+// cat
+Tensor concatenate(const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
 // Along a new dim.
 Tensor stack(const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
 // In the opposite order along dims; {} are none.
@@ -569,6 +582,9 @@ Tensor mH(const Tensor& x, Location at = JOT_HERE);
 Tensor atleast_1d(const Tensor& x, Location at = JOT_HERE);
 Tensor atleast_2d(const Tensor& x, Location at = JOT_HERE);
 Tensor atleast_3d(const Tensor& x, Location at = JOT_HERE);
+std::vector<Tensor> atleast_1d(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+std::vector<Tensor> atleast_2d(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+std::vector<Tensor> atleast_3d(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
 // Each expanded to the shape that all broadcast to.
 std::vector<Tensor> broadcast_tensors(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
 // The coordinates of a grid over vectors, expanded; xy: the first two dims are swapped.

@@ -41,6 +41,8 @@ struct Slice {
 // The order of a grid's axes (meshgrid), and what duplicates are combined by (scatter_reduce).
 enum class Indexing : uint8_t { ij, xy };
 enum class Reduce : uint8_t { sum, prod, mean, amax, amin };
+// What quantile takes between two elements.
+enum class Quantile : uint8_t { linear, lower, higher, midpoint, nearest };
 // Which factors qr returns; conv's padding by name; what pad fills with; how interpolate and grid_sample interpolate;
 // what grid_sample reads outside.
 enum class QrMode : uint8_t { reduced, complete, r };

@@ -17,7 +17,7 @@ NAMES = {'x': ['input', 'self'], 'a': ['input', 'self'], 'b': ['other', 'mat2', 
          'rounding': ['rounding_mode'], 'slope': ['negative_slope'], 'lambda': ['lambd'], 'weight': ['weights'], 'w': ['weight'],
          'y': ['target'], 'stop': ['end'], 'low': ['min', 'low'], 'high': ['max', 'high'], 'first': ['start_dim'], 'last': ['end_dim'],
          'kernel': ['kernel_size'], 'index': ['indices'], 'diagonal': ['offset'], 'offset': ['diagonal', 'storage_offset'],
-         'size': ['output_size'], 'r': ['upscale_factor', 'downscale_factor'], 'groups': ['num_groups'],
+         'size': ['output_size'], 'sorted': ['sorted_sequence'], 'r': ['upscale_factor', 'downscale_factor'], 'groups': ['num_groups'],
          'source': ['src', 'value'], 'src': ['source'], 'k': [], 'min': ['min_val'], 'max': ['max_val']}
 # Where a name of torch means another parameter.
 OF_FUNCTION = {('diagonal', 'dim0'): ['dim1'], ('diagonal', 'dim1'): ['dim2'], ('diagonal_scatter', 'dim0'): ['dim1'],

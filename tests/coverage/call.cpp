@@ -1,5 +1,7 @@
 #include "call.h"
 
+#include <cmath>
+
 namespace jot::coverage {
 
 std::string described(const Value& v) {
@@ -67,10 +69,31 @@ bool Call::fits() {
     if (taken_[i]) continue;
     if (i < sample_.positional.size()) throw Unfit{"one argument more: " + described(sample_.positional[i])};
     const auto& [name, value] = sample_.named[i - sample_.positional.size()];
+    if (value.kind == Value::Kind::none) continue;  // the default
     if (std::find(std::begin(kNoMeaning), std::end(kNoMeaning), name) == std::end(kNoMeaning))
       throw Unfit{name + ": " + described(value)};
   }
   return run_;
+}
+
+Number number(const Arg& a) {
+  if (!a.is_tensor()) return a.number();
+  return is_floating(a.tensor().dtype()) ? Number(a.tensor().item<double>()) : Number(a.tensor().item<int64_t>());
+}
+Tensor own(const Tensor& t) { return t.defined() ? t.clone() : t; }
+Tensor as_tensor(const Arg& a) { return a.is_tensor() ? a.tensor() : tensor(a.number().real); }
+std::vector<Tensor> some(const ValuesInverseCounts& r, bool inverse, bool counts) {
+  std::vector<Tensor> result = {r.values};
+  if (inverse) result.push_back(r.inverse);
+  if (counts) result.push_back(r.counts);
+  return result;
+}
+Shape scaled(const Tensor& x, const std::vector<double>& factors) {
+  Shape result;
+  for (size_t d = 2; d < x.shape().size(); ++d)
+    result.push_back(static_cast<int64_t>(
+        std::floor(static_cast<double>(x.shape()[d]) * (factors.size() == 1 ? factors[0] : factors[d - 2]))));
+  return result;
 }
 
 }  // namespace jot::coverage

@@ -190,6 +190,13 @@ class Call {
   std::vector<bool> taken_;
 };
 
+// What programs write around a function, for the lines of extra.def.
+Number number(const Arg& a);  // of a 0-d tensor its element
+Tensor own(const Tensor& t);  // a copy, which a transform may write
+Tensor as_tensor(const Arg& a);
+std::vector<Tensor> some(const ValuesInverseCounts& r, bool inverse, bool counts);
+Shape scaled(const Tensor& x, const std::vector<double>& factors);  // the dims after two, rounded down
+
 // A way to call what torch names so.
 struct Overload {
   const char* name;      // torch's

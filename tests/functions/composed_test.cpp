@@ -104,6 +104,9 @@ TEST_CASE("composed: arrangements") {
 }
 
 TEST_CASE("composed: greatest and middle elements, ties and NaN") {
+  for (auto [between, expected] : {std::pair{Quantile::lower, 2.0}, std::pair{Quantile::higher, 5.0},
+                                   std::pair{Quantile::midpoint, 3.5}, std::pair{Quantile::nearest, 2.0}})
+    check(quantile(d({1, 2, 5, 9}), 0.4, none, false, between), d(expected));
   Tensor x = d({{1, 3, 3}, {kNan, 0, kNan}});
   check(argmax(x, 1), tensor({1, 0}));
   check(argmin(x, 1), tensor({0, 0}));
@@ -162,6 +165,8 @@ TEST_CASE("composed: sums, norms and covariances") {
   check(cov(d({1, 3}), {.fweights = tensor({1, 2})}), d(4.0 / 3));
   check(corrcoef(d({{0, 1, 2}, {4, 2, 0}})), d({{1, -1}, {-1, 1}}));
   check(corrcoef(d({0, 1, 2})), d(1));
+  check(cov(d({{1, 3, 5}})), d(4));
+  check(var(d({1, 2, 3, 6}), {}, 1.5), d(5.6));
 }
 
 TEST_CASE("composed: samples") {
@@ -172,6 +177,12 @@ TEST_CASE("composed: samples") {
   check(trapezoid(d({1, 2, 3}), d({0, 1, 4})), d(9));
   check(trapezoid(d({5})), d(0));
   check(gradient(d({1, 2, 4, 7}))[0], d({1, 1.5, 2.5, 3}));
+  // torch's values.
+  check(gradient(d({1, 2, 4, 7}), 1, {}, 2)[0], d({0.5, 1.5, 2.5, 3.5}));
+  check(gradient(d({1, 2, 4, 8, 16}), {d({0, 1, 3, 6, 7})})[0], d({1, 1, 1 + 2.0 / 15, 6 + 1.0 / 3, 8}));
+  check(gradient(d({{1, 2}, {4, 8}}), {2.0, 0.5})[0], d({{1.5, 3}, {1.5, 3}}));
+  check(gradient(d({1, 4}), 2)[0], d({1.5, 1.5}));
+  check(diff(d({1, 4}), 1, 0, d({0, 0}), d({5})), d({0, 1, 3, 1}));
 }
 
 TEST_CASE("composed: creation and draws") {
@@ -258,6 +269,9 @@ TEST_CASE("composed: products") {
 }
 
 TEST_CASE("composed: places and searches") {
+  check(gather(d({1, 2}), 0, zeros({3, 0}, u8)), zeros({3, 0}, f64));
+  check(index_select(d(3), 0, tensor({0})), d(3));
+  check(d({1, 2}).masked_scatter(tensor({{true, false}, {false, true}}), d({5, 6})), d({{5, 2}, {1, 6}}));
   Tensor x = tensor({{10, 20}, {30, 40}});
   check(take_along_dim(x, tensor({{1}, {0}}), 1), tensor({{20}, {30}}));
   check(take(x, tensor({{0, -1}})), tensor({{10, 40}}));
@@ -413,6 +427,21 @@ TEST_CASE("composed: errors of reductions and products") {
       {"[nanquantile] q tensor must be same dtype as the input tensor, got f64[1]",
        [&] { nanquantile(x, tensor({0.5}, f64)); }},
       {"[diff] order must be non-negative but got -1", [&] { diff(x, -1); }},
+      {"[diff] ",
+       [&] {
+         diff(x, 1, 0, ones({2, 2}));
+       }},
+      {"[gradient] expected edge_order to be 1 or 2, got 3", [&] { gradient(x, 1, {}, 3); }},
+      {"[gradient] expected spacing to have one entry for each of 2 dims, got 1",
+       [&] { gradient(x, std::vector{1.0}); }},
+      {"[gradient] There must be one `x` value",
+       [&] {
+         gradient(x, {ones({2}), ones({2})});
+       }},
+      {"[gradient] expected the places along a dim to be a vector",
+       [&] {
+         gradient(x, {ones({}), ones({3})});
+       }},
       {"[trapezoid] There must be one `x` value for each sample point", [&] { trapezoid(x, ones({2})); }},
       {"[cov] fweights must be integral, got f32[3]", [&] { cov(x, {.fweights = v}); }},
       {"[cov] expected input to have two or fewer dimensions but got an input with 3",
@@ -467,6 +496,10 @@ TEST_CASE("composed: errors of reductions and products") {
 TEST_CASE("composed: errors of places and searches") {
   Tensor x = ones({2, 3}), v = ones({3}), i = zeros({2, 3}, i64), lanes = ones({2, 3}, i64);
   check_errors({
+      {"[index_select] Index to scalar can have only 1 value, got i64[2]",
+       [&] {
+         index_select(tensor(1), 0, tensor({0, 0}));
+       }},
       {"[take_along_dim] input and indices should have the same number of dimensions",
        [&] { take_along_dim(x, i[0], 0); }},
       {"[take] the indices must be i32 or i64, got f32[3]", [&] { take(x, v); }},

@@ -34,6 +34,11 @@ void orders(FunctionRows& t) {
     });
     t.add("nanquantile", "", {kMatrix}, [keep](Tensors x) { return nanquantile(x[0], 0.4, 1, keep); });
   }
+  for (auto between : {Quantile::lower, Quantile::higher, Quantile::midpoint, Quantile::nearest}) {
+    const std::string label = std::to_string(static_cast<int>(between));
+    t.add("quantile", label, {kMatrix}, [between](Tensors x) { return quantile(x[0], 0.4, 1, false, between); });
+    t.add("nanquantile", label, {kMatrix}, [between](Tensors x) { return nanquantile(x[0], 0.7, 0, true, between); });
+  }
   t.add("quantile", "by q", {kVector, {{2}, 0.1, 0.2}}, [](Tensors x) { return quantile(x[0], x[1]); });
   t.add("median", "all", {kVector}, [](Tensors x) { return median(x[0]); });
   t.add("nanmedian", "all", {kMatrix}, [](Tensors x) { return nanmedian(x[0]); });
@@ -49,6 +54,7 @@ void moments(FunctionRows& t) {
     auto [s, m] = std_mean(x[0], 0, 0, true);
     return s + 2 * m;
   });
+  t.add("var_mean", "a part of one", {kMatrix}, [](Tensors x) { return var_mean(x[0], 1, 1.5).var; });
   t.add("nansum", "", {kMatrix}, [](Tensors x) { return nansum(x[0], 1); });
   t.add("nanmean", "", {kMatrix}, [](Tensors x) { return nanmean(x[0], 1, true); });
   t.add("softmin", "", {kMatrix}, [](Tensors x) { return softmin(x[0], 1); });
@@ -66,6 +72,8 @@ void moments(FunctionRows& t) {
   t.add("cov", "vector", {kVector}, [](Tensors x) { return cov(x[0], {.correction = 0}); });
   t.add("cov", "weights", {kMatrix, {{4}, 1, 5, i64}, {{4}, 0.5, 2}},
         [](Tensors x) { return cov(x[0], {.fweights = x[1], .aweights = x[2]}); });
+  t.add("cov", "row", {{{1, 4}}}, [](Tensors x) { return cov(x[0]); });
+  t.add("corrcoef", "row", {{{1, 4}}}, [](Tensors x) { return cov(x[0]) + corrcoef(x[0]); }).tolerance = 2e-14;
   t.add("corrcoef", "", {kMatrix}, [](Tensors x) { return corrcoef(x[0]); }).tolerance = 2e-14;
 }
 
@@ -73,6 +81,8 @@ void samples(FunctionRows& t) {
   t.add("diff", "", {kMatrix}, [](Tensors x) { return diff(x[0]); });
   t.add("diff", "twice", {kMatrix}, [](Tensors x) { return diff(x[0], 2, 0); });
   t.add("diff", "nothing left", {kMatrix}, [](Tensors x) { return diff(x[0], 5, 0); });
+  t.add("diff", "with more", {kMatrix, {{3, 1}}, {{3, 2}}}, [](Tensors x) { return diff(x[0], 2, 1, x[1], x[2]); });
+  t.add("trapz", "dx", {kMatrix}, [](Tensors x) { return trapz(x[0], 0.5, 0); });
   t.add("trapezoid", "dx", {kMatrix}, [](Tensors x) { return trapezoid(x[0], 0.5, 0); });
   t.add("trapezoid", "x", {kMatrix, {{4}}}, [](Tensors x) { return trapezoid(x[0], x[1]); });
   t.add("trapezoid", "xs", {kMatrix, kMatrix}, [](Tensors x) { return trapezoid(x[0], x[1], 0); });
@@ -89,6 +99,17 @@ void samples(FunctionRows& t) {
     t.add("mode", "", {{{3, 6}}}, [keep](Tensors x) { return both(mode(x[0], 1, keep)); });
   t.add("cumulative_trapezoid", "dx", {kMatrix}, [](Tensors x) { return cumulative_trapezoid(x[0], 0.5, 0); });
   t.add("cumulative_trapezoid", "x", {kMatrix, {{4}}}, [](Tensors x) { return cumulative_trapezoid(x[0], x[1]); });
+  for (int64_t order : {1, 2}) {
+    const std::string label = std::to_string(order);
+    t.add("gradient", "even " + label, {kMatrix}, [order](Tensors x) {
+      std::vector<Tensor> g = gradient(x[0], {0.5, 2.0}, {}, order);
+      return g[0] + 2 * g[1];
+    });
+    t.add("gradient", "places " + label, {kMatrix, {{4}, 0, 1}}, [order](Tensors x) {
+      Tensor places = cumsum(x[1] + 0.5, 0);
+      return gradient(x[0], std::vector{places}, 1, order)[0];
+    });
+  }
   t.add("gradient", "", {kMatrix}, [](Tensors x) {
     std::vector<Tensor> g = gradient(x[0], 0.5);
     return g[0] + 2 * g[1];

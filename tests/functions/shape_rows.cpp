@@ -41,6 +41,12 @@ void joins(FunctionRows& t) {
 void arrangements(FunctionRows& t) {
   t.add("atleast_1d", "", {kScalar}, [](Tensors x) { return atleast_1d(x[0]); });
   t.add("atleast_2d", "", {kVector}, [](Tensors x) { return atleast_2d(x[0]); });
+  t.add("atleast_1d", "several", {kScalar, kVector}, [](Tensors x) { return cat(atleast_1d(list(x))); });
+  t.add("atleast_2d", "several", {kScalar, kScalar}, [](Tensors x) { return cat(atleast_2d(list(x))); });
+  t.add("concat", "", {kVector, kVector}, [](Tensors x) { return concat(list(x)); });
+  t.add("concatenate", "", {kMatrix, kMatrix}, [](Tensors x) { return concatenate(list(x), 1); });
+  t.add("ger", "", {kVector, {{2}}}, [](Tensors x) { return ger(x[0], x[1]); });
+  t.add("atleast_3d", "several", {kVector, kVector}, [](Tensors x) { return cat(atleast_3d(list(x)), 2); });
   t.add("atleast_3d", "vector", {kVector}, [](Tensors x) { return atleast_3d(x[0]); });
   t.add("atleast_3d", "matrix", {kMatrix}, [](Tensors x) { return atleast_3d(x[0]); });
   t.add("fliplr", "", {kMatrix}, [](Tensors x) { return fliplr(x[0]); });

@@ -121,6 +121,7 @@ Tensor with_running(Emitter& e, const Tensor& x, const Tensor& mean, const Tenso
 Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var, const BatchNormOptions& o, Location at) {
   Emitter e("batch_norm", at, x);
   use(e, {&mean, &var, &o.weight, &o.bias});
+  if (shape_of(x) == Shape{0}) return x.clone(at);  // nothing, of no channels
   const int64_t channels = channels_of(e, x);
   check_channels(e, "running_mean", mean, channels);
   check_channels(e, "running_var", var, channels);
