@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "call.h"
+#include "rules.h"
 
 namespace jot::coverage {
 namespace {
@@ -64,8 +65,7 @@ class Check {
 
   // Empty where value and gradient agree.
   std::string operator()() {
-    std::vector<Tensor> inputs;
-    for (size_t leaf : sample_.leaves) inputs.push_back(*tensors(sample_).at(leaf));
+    const std::vector<Tensor> inputs = leaves();
     if (inputs.empty()) return values(called(inputs));
     auto [out, pullback, others] =
         vjp<has_aux>([&](const std::vector<Tensor>& x) { return parted(called(x)); }, inputs);
@@ -93,11 +93,43 @@ class Check {
     return "";
   }
 
+  // What the other rules say; each empty where it agrees.
+  std::vector<std::string> rules() {
+    const std::vector<Tensor> inputs = leaves();
+    auto f = [&](const std::vector<Tensor>& x) {
+      std::vector<Tensor> all = called(x), differentiated;
+      for (size_t i = 0; i < all.size(); ++i)
+        if (sample_.outputs[i].differentiated) differentiated.push_back(all[i]);
+      return differentiated;
+    };
+    double most = tolerance(inputs[0], dtypes_).of_largest;
+    for (const Output& o : sample_.outputs)
+      if (o.dtype != "f64" && o.differentiated)
+        most = tolerance(o.dtype == "f32" ? DType::f32 : DType::bf16).of_largest;
+    std::vector<std::string> result;
+    for (auto differs : {forward_differs, second_differs, lanes_differ}) {
+      try {
+        result.push_back(differs(f, inputs, most));
+      } catch (const std::exception& e) {
+        result.push_back(std::string("throws ") + e.what());
+      }
+    }
+    return result;
+  }
+  // Whether there is what they are of.
+  bool differentiated() const { return !sample_.leaves.empty(); }
+
  private:
+  std::vector<Tensor> leaves() {
+    std::vector<Tensor> result;
+    for (size_t leaf : sample_.leaves) result.push_back(*tensors(sample_).at(leaf));
+    return result;
+  }
   std::vector<Tensor> called(const std::vector<Tensor>& inputs) {
-    std::vector<Tensor*> all = tensors(sample_);
-    for (size_t i = 0; i < inputs.size(); ++i) *all.at(sample_.leaves[i]) = inputs[i];
-    Call c(sample_, true);
+    Sample s = sample_;
+    std::vector<Tensor*> all = tensors(s);
+    for (size_t i = 0; i < inputs.size(); ++i) *all.at(s.leaves[i]) = inputs[i];
+    Call c(s, true);
     overload_.call(c);
     return c.results;
   }
@@ -146,7 +178,39 @@ bool convert_first(Sample& s) {
   return false;
 }
 
-std::string check(const std::vector<Overload>& all, const Sample& sample) {
+// What is found of a name.
+constexpr const char* kRules[] = {"forward", "second", "lanes"};
+struct Found {
+  std::map<std::string, int> faults;
+  size_t agreeing = 0, gradients = 0, differentiated = 0, rules[std::size(kRules)] = {};
+};
+
+// The kind of a fault: its first words.
+std::string kind(const std::string& why) {
+  if (why.starts_with("throws")) return why.substr(0, why.find('\n')).substr(0, 160);
+  if (why.starts_with("no ")) return why;
+  return why.substr(0, why.find_first_of(": "));
+}
+
+// Why the sample does not agree; the rules are counted.
+std::vector<std::string> run(const Overload& overload, const Sample& sample, bool ask, Found& found) {
+  Check check(overload, sample);
+  if (std::string why = check(); !why.empty()) return {why};
+  ++found.agreeing;
+  if (!ask || !check.differentiated()) return {};
+  ++found.differentiated;
+  std::vector<std::string> result, rules = check.rules();
+  for (size_t i = 0; i < rules.size(); ++i) {
+    if (rules[i].empty())
+      ++found.rules[i];
+    else
+      result.push_back(rules[i].starts_with(kRules[i]) ? rules[i] : std::string(kRules[i]) + " " + kind(rules[i]));
+  }
+  return result;
+}
+
+// By the first overload that takes the arguments.
+std::vector<std::string> check(const std::vector<Overload>& all, const Sample& sample, bool ask, Found& found) {
   std::string why = "no function of this name";
   std::vector<Sample> ways(2, sample);
   if (!convert_first(ways[1])) ways.pop_back();
@@ -160,39 +224,35 @@ std::string check(const std::vector<Overload>& all, const Sample& sample) {
         continue;
       }
       try {
-        return Check(o, s)();
+        return run(o, s, ask, found);
       } catch (const std::exception& e) {
-        return std::string("throws ") + e.what();
+        return {std::string("throws ") + e.what()};
       }
     }
   }
-  return why;
-}
-
-// The kind of a fault: its first words.
-std::string kind(const std::string& why) {
-  if (why.starts_with("throws")) return why.substr(0, why.find('\n')).substr(0, 160);
-  if (why.starts_with("no ")) return why;
-  return why.substr(0, why.find_first_of(": "));
+  return {why};
 }
 
 void report(const Operation& op, const std::vector<Overload>& all, bool every) {
-  std::map<std::string, int> faults;
-  size_t agreeing = 0, gradients = 0;
+  Found found;
+  // Draws of lanes are not those of a loop.
+  const bool draws = std::any_of(op.samples.begin(), op.samples.end(), [](const Sample& s) { return s.random; });
   for (const Sample& s : op.samples) {
-    gradients += !s.leaves.empty();
-    const std::string why = check(all, s);
-    if (why.empty()) {
-      ++agreeing;
-      continue;
+    found.gradients += !s.leaves.empty();
+    const std::vector<std::string> faults = check(all, s, !draws, found);
+    for (const std::string& why : faults) {
+      ++found.faults[kind(why)];
+      if (every) std::printf("  %s\n    %s\n", s.line.substr(0, 300).c_str(), why.c_str());
     }
-    ++faults[kind(why)];
-    if (every) std::printf("  %s\n    %s\n", s.line.substr(0, 300).c_str(), why.c_str());
   }
-  std::printf("%s\t%s\t%s\t%zu\t%zu\t%zu\t", op.name.c_str(), op.family.c_str(), op.differentiable.c_str(),
-              op.samples.size(), agreeing, gradients);
+  std::printf("%s\t%s\t%s\t%zu\t%zu\t%zu\t%zu", op.name.c_str(), op.family.c_str(), op.differentiable.c_str(),
+              op.samples.size(), found.agreeing, found.gradients, found.differentiated);
+  for (size_t n : found.rules) std::printf("\t%zu", n);
+  std::printf("\t");
   for (size_t i = 0; i < all.size(); ++i) std::printf("%s%s", i ? " ;; " : "", all[i].function);
-  for (const auto& [why, n] : faults) std::printf("\t%d %s", n, why.c_str());
+  std::printf("\t");
+  size_t shown = 0;
+  for (const auto& [why, n] : found.faults) std::printf("%s%d %s", shown++ ? "\t" : "", n, why.c_str());
   std::printf("\n");
   std::fflush(stdout);
 }
