@@ -1,5 +1,5 @@
 // Microbenchmarks of the runtime's parts (Google Benchmark): the pool beside OpenMP and oneTBB, alone and beside busy
-// processes; vector math beside SLEEF; routines and library calls. What comes before: micro_compile.cpp.
+// processes; routines and library calls. What comes before: micro_compile.cpp.
 #include <benchmark/benchmark.h>
 #include <omp.h>
 #include <signal.h>
@@ -10,9 +10,7 @@
 
 #include "backends/cpu/routines/routines.h"
 #include "backends/cpu/runtime/pool.h"
-#include "bench/sleef_loops.h"
 #include "ir/build.h"
-#include "tests/backends/math_error.h"
 
 using namespace jot;
 
@@ -85,43 +83,6 @@ void region_empty(benchmark::State& state) {
   for (auto _ : state) cpu::parallel_for(2, body);
 }
 BENCHMARK(region_empty)->UseRealTime();
-
-// ---- math: elements a second, in the first-level cache
-
-constexpr size_t kElements = 1024;
-
-// The same for jot and for SLEEF.
-template <class T>
-std::vector<T> arguments(std::string_view function) {
-  const double first = function == "log" || function == "rsqrt" ? 1 : -512;
-  std::vector<T> x(kElements);
-  for (size_t i = 0; i < kElements; ++i) x[i] = static_cast<T>((static_cast<double>(i) + first) / 64);
-  return x;
-}
-
-template <class T>
-void math(benchmark::State& state, const test::MathFunction& f) {
-  if (target() == Target::reference) return state.SkipWithError("no vector math on this target");
-  std::vector<T> x = arguments<T>(f.name), y(kElements);
-  const int lanes = (target() == Target::avx512 ? 64 : 32) / static_cast<int>(sizeof(T));
-  test::CompiledMath run(test::math_kernel<T>(f, lanes), target());
-  for (auto _ : state) {
-    run(std::span<const T>(x), std::span<T>(y));
-    benchmark::ClobberMemory();
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kElements));
-}
-
-template <class T>
-void sleef(benchmark::State& state, std::string_view name, void (*f)(const T*, T*, size_t)) {
-  if (target() == Target::reference) return state.SkipWithError("no vector math on this target");
-  std::vector<T> x = arguments<T>(name), y(kElements);
-  for (auto _ : state) {
-    f(x.data(), y.data(), kElements);
-    benchmark::ClobberMemory();
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kElements));
-}
 
 // ---- products: [B, M, K] x [B, K, N], B, K or both transposed; flops a second
 
@@ -219,18 +180,6 @@ void gather(benchmark::State& state) {
   run_routine(state, b.finish({y}), state.range(0) * (8 + 8 * row));
 }
 BENCHMARK(gather)->Args({10'000, 1})->Args({1'000'000, 1})->Args({10'000, 64})->UseRealTime();
-
-[[maybe_unused]] const bool registered = [] {
-  for (const test::MathFunction& f : test::kMathFunctions) {
-    benchmark::RegisterBenchmark(("math_f64/" + std::string(f.name)).c_str(), math<double>, f);
-    benchmark::RegisterBenchmark(("math_f32/" + std::string(f.name)).c_str(), math<float>, f);
-  }
-  for (const bench::SleefFunction& f : target() == Target::avx512 ? bench::sleef_avx512 : bench::sleef_avx2) {
-    benchmark::RegisterBenchmark(("sleef_f64/" + std::string(f.name)).c_str(), sleef<double>, f.name, f.f64);
-    benchmark::RegisterBenchmark(("sleef_f32/" + std::string(f.name)).c_str(), sleef<float>, f.name, f.f32);
-  }
-  return true;
-}();
 
 }  // namespace
 

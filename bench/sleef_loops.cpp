@@ -24,12 +24,13 @@ using F64 __attribute__((vector_size(BENCH_BYTES))) = double;
 using F32 __attribute__((vector_size(BENCH_BYTES))) = float;
 
 template <class Vector, class T, class F>
-void each(const T* x, T* y, size_t count, F f) {
+void each(const T* x, const T* y, T* z, size_t count, F f) {
   for (size_t i = 0; i < count; i += sizeof(Vector) / sizeof(T)) {
-    Vector v;
+    Vector v, w;
     __builtin_memcpy(&v, x + i, sizeof v);
-    v = f(v);
-    __builtin_memcpy(y + i, &v, sizeof v);
+    __builtin_memcpy(&w, y + i, sizeof w);
+    v = f(v, w);
+    __builtin_memcpy(z + i, &v, sizeof v);
   }
 }
 
@@ -59,14 +60,28 @@ BENCH_OVERLOADS(exp2, u10)
 BENCH_OVERLOADS(cbrt, u10)
 BENCH_OVERLOADS(erf, u10)
 BENCH_OVERLOADS(erfc, u15)
+BENCH_OVERLOADS(lgamma, u10)
+#define BENCH_OVERLOADS_2(name)                                 \
+  F64 name(F64 v, F64 w) { return BENCH_F64(name, u10)(v, w); } \
+  F32 name(F32 v, F32 w) { return BENCH_F32(name, u10)(v, w); }
+BENCH_OVERLOADS_2(pow)
+BENCH_OVERLOADS_2(atan2)
+#ifdef __AVX512F__
+F64 fmod(F64 v, F64 w) { return Sleef_fmodd8_avx512f(v, w); }
+F32 fmod(F32 v, F32 w) { return Sleef_fmodf16_avx512f(v, w); }
+#else
+F64 fmod(F64 v, F64 w) { return Sleef_fmodd4_avx2(v, w); }
+F32 fmod(F32 v, F32 w) { return Sleef_fmodf8_avx2(v, w); }
+#endif
 
 }  // namespace
 
-#define BENCH_FUNCTION(name, value)                                                                             \
-  {                                                                                                             \
-    name, [](const double* x, double* y, size_t n) { each<F64>(x, y, n, [](F64 v) -> F64 { return value; }); }, \
-        [](const float* x, float* y, size_t n) { each<F32>(x, y, n, [](F32 v) -> F32 { return value; }); }      \
+#define BENCH_LOOP(V, T, value)                                                                 \
+  [](const T* x, const T* y, T* z, size_t n) {                                                  \
+    each<V>(x, y, z, n, []([[maybe_unused]] V v, [[maybe_unused]] V w) -> V { return value; }); \
   }
+#define BENCH_FUNCTION(name, value) \
+  { name, BENCH_LOOP(F64, double, value), BENCH_LOOP(F32, float, value) }
 
 constinit const SleefFunction BENCH_TABLE[kSleefFunctions] = {
     BENCH_FUNCTION("exp", exp(v)),
@@ -91,6 +106,10 @@ constinit const SleefFunction BENCH_TABLE[kSleefFunctions] = {
     BENCH_FUNCTION("cbrt", cbrt(v)),
     BENCH_FUNCTION("erf", erf(v)),
     BENCH_FUNCTION("erfc", erfc(v)),
+    BENCH_FUNCTION("lgamma", lgamma(v)),
+    BENCH_FUNCTION("pow", pow(v, w)),
+    BENCH_FUNCTION("atan2", atan2(v, w)),
+    BENCH_FUNCTION("rem", fmod(v, w)),
     // What SLEEF lacks, as a program with SLEEF computes it.
     BENCH_FUNCTION("logistic", 1 / (1 + exp(-v))),
     BENCH_FUNCTION("rsqrt", 1 / sqrt(v)),

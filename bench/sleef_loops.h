@@ -6,12 +6,13 @@
 namespace bench {
 
 struct SleefFunction {
-  std::string_view name;                              // as in tests/backends/math_error.h
-  void (*f64)(const double*, double*, size_t count);  // count: a multiple of the lanes
-  void (*f32)(const float*, float*, size_t count);
+  std::string_view name;  // as in tests/backends/math_error.h
+  // count: a multiple of the lanes. y: of functions of two arguments.
+  void (*f64)(const double* x, const double* y, double* z, size_t count);
+  void (*f32)(const float* x, const float* y, float* z, size_t count);
 };
 
-constexpr size_t kSleefFunctions = 24;
+constexpr size_t kSleefFunctions = 28;
 extern const SleefFunction sleef_avx2[kSleefFunctions], sleef_avx512[kSleefFunctions];
 
 }  // namespace bench

@@ -75,7 +75,7 @@ Value bessel_i1e_slope(Builder& b, Value x, Value o) {
 }
 
 // f of a double, of any floating type.
-template <double (*f)(double)>
+template <long double (*f)(double)>
 EvalRule special_function() {
   return evaluate_floating([](auto x) { return static_cast<decltype(x)>(f(static_cast<double>(x))); });
 }

@@ -23,7 +23,7 @@ long double positive_zeta(long double s, long double q) {
     const long double term = powl(a, -s);
     sum += term;
     a += 1;
-    if (term < sum * 0x1p-70L) return sum;
+    if (term <= sum * 0x1p-70L) return sum;  // both may be 0, or infinite
   }
   const long double power = powl(a, -s);
   sum += power * (a / (s - 1) + 0.5L);
@@ -52,19 +52,39 @@ long double bessel_ie(int n, long double x) {
   return sum / sqrtl(2 * kPi * x);
 }
 
-}  // namespace
+constexpr long double kRoot = 1.46163214496836234128091663864L;  // of digamma: the first 64 bits, and the rest
+constexpr long double kRootRest = -1.8257096315963484215e-20L;
 
-double lgamma(double x) {
-  int sign;
-  return ::lgamma_r(x, &sign);
+// Digamma near its root as the difference with its value there, every term of which has the factor d = x - root.
+long double digamma_near_root(long double x) {
+  const long double d = (x - kRoot) - kRootRest;
+  long double sum = 0, a = x, b = kRoot;
+  for (; b < 16; a += 1, b += 1) sum += d / (a * b);
+  sum += log1pl(d / b) + d / (2 * a * b);
+  const long double first = -d * (a + b) / (a * a * b * b);  // a^-2 - b^-2
+  long double difference = first, power = 1 / (b * b);
+  for (int k = 1; k <= 12; ++k) {
+    sum -= kBernoulli[k - 1] / (2 * k) * difference;
+    difference = difference / (a * a) + power * first;  // a^-(2k+2) - b^-(2k+2)
+    power /= b * b;
+  }
+  return sum;
 }
 
-double digamma(double given) {
+}  // namespace
+
+long double lgamma(double x) {
+  int sign;
+  return ::lgammal_r(x, &sign);
+}
+
+long double digamma(double given) {
   if (given == 0) return std::signbit(given) ? kInf : -kInf;
   if (std::isinf(given)) return given > 0 ? given : kNan;
+  if (std::abs(given - 1.46) < 0.4) return digamma_near_root(given);
   long double x = given, rest = 0;
   if (given < 0) {
-    const long double fraction = x - std::floor(x);
+    const long double fraction = x - std::round(x);
     if (fraction == 0) return kNan;
     rest = -kPi / tanl(kPi * fraction);
     x = 1 - x;
@@ -72,25 +92,25 @@ double digamma(double given) {
   for (; x < 16; x += 1) rest -= 1 / x;
   long double sum = 0, power = 1, square = 1 / (x * x);  // 6.3.18
   for (int k = 1; k <= 12; ++k) sum += kBernoulli[k - 1] / (2 * k) * (power *= square);
-  return static_cast<double>(logl(x) - 1 / (2 * x) - sum + rest);
+  return logl(x) - 1 / (2 * x) - sum + rest;
 }
 
-double zeta(double s, double q) {
+long double zeta(double s, double q) {
   if (s < 1 || std::isnan(s) || std::isnan(q)) return kNan;
   if (s == 1) return kInf;
-  if (q > 0) return q == kInf ? 0 : static_cast<double>(positive_zeta(s, q));
+  if (q > 0) return q == kInf ? 0 : positive_zeta(s, q);
   if (q == std::floor(q)) return kInf;
   if (s != std::floor(s)) return kNan;
   // The terms of negative numbers are those of positive ones, but for the sign.
   const long double below = std::floor(static_cast<long double>(q)), f = q - below;
   const long double negative = positive_zeta(s, 1 - f) - positive_zeta(s, 1 - f - below);
-  return static_cast<double>(positive_zeta(s, f) + (std::fmod(s, 2) == 0 ? negative : -negative));
+  return positive_zeta(s, f) + (std::fmod(s, 2) == 0 ? negative : -negative);
 }
 
-double erf_inv(double x) {
+long double erf_inv(double x) {
   if (!(std::abs(x) < 1)) return std::abs(x) == 1 ? x * kInf : kNan;
   const long double size = std::abs(static_cast<long double>(x)), rest = 1 - size;
-  if (size < 1e-10L) return static_cast<double>(x * (kRootPi / 2));
+  if (size < 1e-10L) return x * (kRootPi / 2);
   // Winitzki's estimate, then Halley's steps, of erfc where that is exact.
   const long double l = logl(rest * (1 + size)), b = 2 / (kPi * 0.147L) + l / 2;
   long double y = sqrtl(sqrtl(b * b - l / 0.147L) - b);
@@ -99,20 +119,21 @@ double erf_inv(double x) {
     const long double step = error / (2 / kRootPi * expl(-y * y));
     y -= step / (1 + y * step);
   }
-  return static_cast<double>(std::copysign(y, static_cast<long double>(x)));
+  return std::copysign(y, static_cast<long double>(x));
 }
 
-double erfcx(double given) {
+long double erfcx(double given) {
   const long double x = given;
-  if (given < 25) return given < -27 ? kInf : static_cast<double>(expl(x * x) * erfcl(x));
+  const long double square = x * x;
+  if (given < 25) return given < -27 ? kInf : expl(square) * (1 + fmal(x, x, -square)) * erfcl(x);
   long double term = 1, sum = 1;  // 7.1.23
-  for (int k = 1; k < 12; ++k) sum += term *= -(2 * k - 1) / (2 * x * x);
-  return static_cast<double>(sum / (x * kRootPi));
+  for (int k = 1; k < 12; ++k) sum += term *= -(2 * k - 1) / (2 * square);
+  return sum / (x * kRootPi);
 }
 
-double bessel_i0e(double x) { return std::isinf(x) ? 0 : static_cast<double>(bessel_ie(0, std::abs(x))); }
-double bessel_i1e(double x) {
-  return std::isinf(x) ? std::copysign(0.0, x) : std::copysign(static_cast<double>(bessel_ie(1, std::abs(x))), x);
+long double bessel_i0e(double x) { return std::isinf(x) ? 0 : bessel_ie(0, std::abs(x)); }
+long double bessel_i1e(double x) {
+  return std::copysign(std::isinf(x) ? 0 : bessel_ie(1, std::abs(x)), static_cast<long double>(x));
 }
 
 }  // namespace jot::ir::special

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "backends/cpu/kernel/math.h"
+#include "backends/cpu/kernel/math_rows.h"
 #include "tests/backends/kernel_run.h"
 #include "tests/support/fuzz_settings.h"
 
@@ -212,7 +213,12 @@ class RandomKernel {
 
   void floating(KType t) {
     auto x = [&] { return pick(t); };
-    switch (r_() % 14) {
+    switch (r_() % 15) {
+      case 13: {
+        const Value index = b_.table_index(pick(t == KType::f64 ? KType::i64 : KType::i32));
+        const Value entry = b_.lookup(t, static_cast<int>(r_() % static_cast<uint64_t>(num_rows())), index);
+        return add(t, b_.add(entry, x()));
+      }
       case 0:
         return add(t, b_.add(x(), x()));
       case 1:

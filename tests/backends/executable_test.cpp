@@ -68,7 +68,8 @@ Rounding rounding_of(const ir::Graph& graph) {
     if (op == ir::Op::identity_op) return Rounding::sums;
     if (c == ir::OpClass::source || c == ir::OpClass::movement) continue;
     if (c == ir::OpClass::indexing && op != ir::Op::scatter_add_op) continue;
-    const bool first = rounding == Rounding::exact && c == ir::OpClass::elementwise;
+    const bool sum = op == ir::Op::lgamma_op || op == ir::Op::digamma_op;  // beside its zeros
+    const bool first = rounding == Rounding::exact && c == ir::OpClass::elementwise && !sum;
     rounding = first ? Rounding::elementwise : Rounding::sums;
   }
   return rounding;

@@ -13,65 +13,132 @@
 #include "backends/cpu/kernel/math.h"
 #include "backends/cpu/ops/cpu_ops.h"
 #include "backends/cpu/runtime/kernel_code.h"
+#include "ir/ops/special.h"
 
 namespace jot::test {
 
-// An op of one argument, as kernels make it.
-template <ir::Op op>
-uint32_t elementary(cpu::KernelBuilder& b, uint32_t x) {
-  const uint32_t operands[] = {x};
-  return cpu::cpu_op(op).element({b, op, operands});
-}
+using Wide = long double;
 
+struct Interval {
+  double low, high;
+};
+
+// An op that is a function, as kernels make it; where it is usually taken, and how exact it must be there and
+// elsewhere.
 struct MathFunction {
   std::string_view name;
-  uint32_t (*expand)(cpu::KernelBuilder&, uint32_t);
-  long double (*truth)(long double);
-  double (*truth32)(double);  // exact enough for f32, and faster
+  ir::Op op;
+  int operands;
+  Wide (*truth)(Wide x, Wide y);
+  Interval x, y = {};
+  double limit = 2;                 // ulp
+  Wide (*least)(Wide x) = nullptr;  // the error is measured in ulp of this where the truth is less: beside zeros
 };
 
-inline long double true_logistic(long double x) { return x >= 0 ? 1 / (1 + expl(-x)) : expl(x) / (1 + expl(x)); }
-inline double true_logistic32(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
+inline Wide true_logistic(Wide x) { return x >= 0 ? 1 / (1 + expl(-x)) : expl(x) / (1 + expl(x)); }
+template <bool kMax>
+Wide true_extremum(Wide x, Wide y) {
+  if (std::isnan(x) || std::isnan(y)) return x + y;
+  if (x == y) return std::signbit(x) == kMax ? y : x;
+  return (x > y) == kMax ? x : y;
+}
+// Beside zeros of a function that is a sum of terms for x < 0: the greatest of these.
+inline Wide lgamma_terms(Wide x) {
+  return x > 0 ? 0 : std::max(Wide{1}, std::abs(ir::special::lgamma(static_cast<double>(-x))));
+}
+inline Wide digamma_terms(Wide x) {
+  return x > 0 ? 0 : std::max(Wide{1}, std::abs(ir::special::digamma(static_cast<double>(-x)) - 1 / x));
+}
+template <Wide (*f)(double)>
+Wide special_truth(Wide x, Wide) {
+  return f(static_cast<double>(x));
+}
 
+#define JOT_UNARY(op, f, ...)                                                    \
+  {                                                                              \
+    #op, ir::Op::op##_op, 1, [](Wide x, Wide) -> Wide { return f; }, __VA_ARGS__ \
+  }
+#define JOT_BINARY(op, f, ...)                                                     \
+  {                                                                                \
+    #op, ir::Op::op##_op, 2, [](Wide x, Wide y) -> Wide { return f; }, __VA_ARGS__ \
+  }
+#define JOT_SPECIAL(op, f, ...) \
+  { #op, ir::Op::op##_op, 1, special_truth<ir::special::f>, __VA_ARGS__ }
 inline const MathFunction kMathFunctions[] = {
-    {"exp", elementary<ir::Op::exp_op>, expl, std::exp},
-    {"log", elementary<ir::Op::log_op>, logl, std::log},
-    {"sin", elementary<ir::Op::sin_op>, sinl, std::sin},
-    {"cos", elementary<ir::Op::cos_op>, cosl, std::cos},
-    {"tanh", elementary<ir::Op::tanh_op>, tanhl, std::tanh},
-    {"logistic", elementary<ir::Op::logistic_op>, true_logistic, true_logistic32},
-    {"expm1", elementary<ir::Op::expm1_op>, expm1l, std::expm1},
-    {"exp2", elementary<ir::Op::exp2_op>, exp2l, std::exp2},
-    {"log1p", elementary<ir::Op::log1p_op>, log1pl, std::log1p},
-    {"log2", elementary<ir::Op::log2_op>, log2l, std::log2},
-    {"log10", elementary<ir::Op::log10_op>, log10l, std::log10},
-    {"cbrt", elementary<ir::Op::cbrt_op>, cbrtl, std::cbrt},
-    {"tan", elementary<ir::Op::tan_op>, tanl, std::tan},
-    {"asin", elementary<ir::Op::asin_op>, asinl, std::asin},
-    {"acos", elementary<ir::Op::acos_op>, acosl, std::acos},
-    {"atan", elementary<ir::Op::atan_op>, atanl, std::atan},
-    {"sinh", elementary<ir::Op::sinh_op>, sinhl, std::sinh},
-    {"cosh", elementary<ir::Op::cosh_op>, coshl, std::cosh},
-    {"asinh", elementary<ir::Op::asinh_op>, asinhl, std::asinh},
-    {"acosh", elementary<ir::Op::acosh_op>, acoshl, std::acosh},
-    {"atanh", elementary<ir::Op::atanh_op>, atanhl, std::atanh},
-    {"erf", elementary<ir::Op::erf_op>, erfl, std::erf},
-    {"erfc", elementary<ir::Op::erfc_op>, erfcl, std::erfc},
-    {"rsqrt", elementary<ir::Op::rsqrt_op>, [](long double x) { return 1 / sqrtl(x); },
-     [](double x) { return 1 / std::sqrt(x); }},
+    JOT_UNARY(abs, std::abs(x), {-10, 10}),
+    JOT_UNARY(neg, -x, {-10, 10}),
+    JOT_UNARY(sign,
+              x > 0   ? 1
+              : x < 0 ? -1
+                      : 0,
+              {-10, 10}),
+    JOT_UNARY(floor, floorl(x), {-10, 10}),
+    JOT_UNARY(ceil, ceill(x), {-10, 10}),
+    JOT_UNARY(round_even, nearbyintl(x), {-10, 10}),
+    JOT_UNARY(trunc, truncl(x), {-10, 10}),
+    JOT_UNARY(sqrt, sqrtl(x), {0, 100}),
+    JOT_UNARY(rsqrt, 1 / sqrtl(x), {0.01, 100}),
+    JOT_UNARY(exp, expl(x), {-10, 10}),
+    JOT_UNARY(log, logl(x), {0.001, 100}),
+    JOT_UNARY(sin, sinl(x), {-10, 10}),
+    JOT_UNARY(cos, cosl(x), {-10, 10}),
+    JOT_UNARY(tanh, tanhl(x), {-5, 5}),
+    JOT_UNARY(logistic, true_logistic(x), {-10, 10}),
+    JOT_UNARY(expm1, expm1l(x), {-5, 5}),
+    JOT_UNARY(exp2, exp2l(x), {-10, 10}),
+    JOT_UNARY(log1p, log1pl(x), {-0.9, 10}),
+    JOT_UNARY(log2, log2l(x), {0.001, 100}),
+    JOT_UNARY(log10, log10l(x), {0.001, 100}),
+    JOT_UNARY(cbrt, cbrtl(x), {-100, 100}),
+    JOT_UNARY(tan, tanl(x), {-10, 10}),
+    JOT_UNARY(asin, asinl(x), {-1, 1}),
+    JOT_UNARY(acos, acosl(x), {-1, 1}),
+    JOT_UNARY(atan, atanl(x), {-10, 10}),
+    JOT_UNARY(sinh, sinhl(x), {-5, 5}),
+    JOT_UNARY(cosh, coshl(x), {-5, 5}),
+    JOT_UNARY(asinh, asinhl(x), {-10, 10}),
+    JOT_UNARY(acosh, acoshl(x), {1, 20}),
+    JOT_UNARY(atanh, atanhl(x), {-0.99, 0.99}),
+    JOT_UNARY(erf, erfl(x), {-4, 4}),
+    JOT_UNARY(erfc, erfcl(x), {-4, 8}),
+    JOT_SPECIAL(erf_inv, erf_inv, {-0.999, 0.999}, {}, 4),
+    JOT_SPECIAL(erfcx, erfcx, {-4, 20}),
+    JOT_SPECIAL(lgamma, lgamma, {-8, 30}, {}, 4, lgamma_terms),
+    JOT_SPECIAL(digamma, digamma, {-8, 30}, {}, 4, digamma_terms),
+    JOT_SPECIAL(bessel_i0e, bessel_i0e, {-40, 40}),
+    JOT_SPECIAL(bessel_i1e, bessel_i1e, {-40, 40}),
+    JOT_BINARY(add, x + y, {-10, 10}, {-10, 10}),
+    JOT_BINARY(sub, x - y, {-10, 10}, {-10, 10}),
+    JOT_BINARY(mul, x* y, {-10, 10}, {-10, 10}),
+    JOT_BINARY(div, x / y, {-10, 10}, {-10, 10}),
+    JOT_BINARY(max, true_extremum<true>(x, y), {-10, 10}, {-10, 10}),
+    JOT_BINARY(min, true_extremum<false>(x, y), {-10, 10}, {-10, 10}),
+    JOT_BINARY(atan2, atan2l(x, y), {-10, 10}, {-10, 10}),
+    JOT_BINARY(pow, powl(x, y), {0, 10}, {-10, 10}),
+    JOT_BINARY(rem, fmodl(x, y), {-100, 100}, {0.5, 10}),
+    JOT_BINARY(zeta, ir::special::zeta(static_cast<double>(x), static_cast<double>(y)), {1.1, 10}, {0.1, 10}),
 };
+#undef JOT_UNARY
+#undef JOT_BINARY
+#undef JOT_SPECIAL
 
 template <class T>
 constexpr cpu::KType ktype() {
   return sizeof(T) == 4 ? cpu::KType::f32 : cpu::KType::f64;
 }
+template <class T>
+int lanes_of(Target t) {
+  return (t == Target::avx512 ? 64 : 32) / static_cast<int>(sizeof(T));
+}
 
-// y[i] = f(x[i]): args 1 and 2 are x and y.
+// z[i] = f(x[i]) or f(x[i], y[i]): args 1 to 3 are x, y and z, or 1 and 2 x and z.
 template <class T>
 cpu::Kernel math_kernel(const MathFunction& f, int lanes, bool out_of_line = false) {
   cpu::KernelBuilder b(lanes, out_of_line);
-  auto x = b.arg(1), y = b.arg(2), i = b.vrange();
-  b.store(f.expand(b, b.load(ktype<T>(), x, i)), y, i);
+  const auto i = b.vrange();
+  std::vector<uint32_t> operands;
+  for (int o = 1; o <= f.operands; ++o) operands.push_back(b.load(ktype<T>(), b.arg(o), i));
+  b.store(cpu::cpu_op(f.op).element({b, f.op, operands}), b.arg(f.operands + 1), i);
   b.endloop();
   return std::move(b).finish();
 }
@@ -81,11 +148,12 @@ class CompiledMath {
  public:
   CompiledMath(const cpu::Kernel& kernel, Target target)
       : code_(cpu::compile(kernel, target)), spill_(static_cast<size_t>(code_->spill_bytes) + 64) {}
-  // The kernel's arguments, which have x.size() elements each.
-  template <class T, class... More>
-  void operator()(std::span<const T> x, std::span<More>... more) {
+  // Of one operand y is not read.
+  template <class T>
+  void operator()(int operands, std::span<const T> x, std::span<const T> y, std::span<T> z) {
     cpu::KernelError error;
-    const int64_t args[] = {address(&error), address(x.data()), address(more.data())...};
+    const int64_t args[] = {address(&error), address(x.data()), address(operands == 2 ? y.data() : z.data()),
+                            address(z.data())};
     auto* spill = spill_.data() + (64 - reinterpret_cast<uintptr_t>(spill_.data()) % 64) % 64;
     code_->fn(args, 0, static_cast<int64_t>(x.size()), spill);
   }
@@ -96,22 +164,23 @@ class CompiledMath {
   std::vector<std::byte> spill_;
 };
 
-// |y - truth| in units of the last place of T at the truth; infinite where a special value (NaN, infinity, a zero and
-// its sign) is wrong.
-template <class T, class Wide>
-double ulp_error(T y, Wide truth) {
+// |y - truth| in units of the last place of T at the truth, or at `least` where that is greater; infinite where a
+// special value (NaN, infinity, a zero and its sign) is wrong.
+template <class T, class Truth>
+double ulp_error(T y, Truth truth, Truth least = 0) {
   const T nearest = static_cast<T>(truth);
   constexpr double wrong = std::numeric_limits<double>::infinity();
   if (std::isnan(nearest) || std::isnan(y)) return std::isnan(nearest) && std::isnan(y) ? 0 : wrong;
-  if (truth == 0 || std::isinf(truth)) return y == nearest && std::signbit(y) == std::signbit(nearest) ? 0 : wrong;
+  if ((truth == 0 && least == 0) || std::isinf(truth))
+    return y == nearest && std::signbit(y) == std::signbit(nearest) ? 0 : wrong;
   if (std::isinf(y) || std::isinf(nearest)) {
     // Overflow: the largest number and infinity are neighbours.
     const T other = std::isinf(y) ? nearest : y;
     return y == nearest ? 0 : std::abs(other) == std::numeric_limits<T>::max() ? 1 : wrong;
   }
-  int exponent = std::max(std::ilogb(truth), std::numeric_limits<T>::min_exponent - 1);
-  return std::abs(static_cast<double>((static_cast<Wide>(y) - truth) /
-                                      std::ldexp(Wide{1}, exponent - std::numeric_limits<T>::digits + 1)));
+  const int exponent = std::max(std::ilogb(std::max(std::abs(truth), least)), std::numeric_limits<T>::min_exponent - 1);
+  return std::abs(static_cast<double>((static_cast<Truth>(y) - truth) /
+                                      std::ldexp(Truth{1}, exponent - std::numeric_limits<T>::digits + 1)));
 }
 
 }  // namespace jot::test

@@ -178,6 +178,10 @@ void Emitter::dispatch(uint32_t i) {
     case KOp::shrv:
     case KOp::sarv:
       return shift(i);
+    case KOp::table_index:
+      return table_index(i);
+    case KOp::lookup:
+      return lookup(i);
     case KOp::popcnt:
       return popcnt(i);
     case KOp::convert:

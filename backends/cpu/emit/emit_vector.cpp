@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "backends/cpu/emit/emitter.h"
+#include "backends/cpu/kernel/math_rows.h"
 #include "jot/error.h"
 
 namespace jot::cpu {
@@ -270,6 +271,48 @@ void Emitter::popcnt(uint32_t i) {
     as_.emit(Isa::vpmaddubsw, R(low), R(low), unit_.repeated(0x01010101, 4, bytes));
     as_.emit(Isa::vpmaddwd, R(low), R(low), unit_.repeated(0x00010001, 4, bytes));
   }
+  al_.adopt(i, low);
+}
+
+// AVX2 takes entries of 8 bytes as pairs of 4: the halves of lane l get 2 a and 2 a + 1, and the sign bit of bit 2 of
+// a.
+void Emitter::table_index(uint32_t i) {
+  const KInstr& d = in(i);
+  if (avx512_ || !is_wide(d.type)) {
+    al_.define_from(i, al_.root(d.a));
+    return;
+  }
+  const int a = use(d.a), x = temp(), sign = temp();
+  auto R = [&](int r) { return V(r, d.type); };
+  const int bytes = width(d.type);
+  as_.emit(Isa::vpermilps, R(x), R(a), asmjit::Imm(0xa0));
+  as_.emit(Isa::vpslld, R(sign), R(x), asmjit::Imm(29));
+  as_.emit(Isa::vpaddd, R(x), R(x), R(x));
+  as_.emit(Isa::vandps, R(x), R(x), unit_.repeated(6, 4, bytes));
+  as_.emit(Isa::vorps, R(x), R(x), unit_.repeated(uint64_t{1} << 32, 8, bytes));
+  as_.emit(Isa::vorps, R(x), R(x), R(sign));
+  al_.adopt(i, x);
+}
+
+// The row is a memory operand, repeated where a vector is longer. Lanes above those of the kernel mean nothing.
+void Emitter::lookup(uint32_t i) {
+  const KInstr& d = in(i);
+  const int entry = bytes_of(d.type), row = kRowEntries * entry, a = use(d.a);
+  const int bytes = avx512_ ? std::max(row, width(d.type)) : 32;
+  std::string table;
+  for (int at = 0; at < std::max(row, bytes); at += entry) {
+    const uint64_t bits = row_bits(d.type, d.imm, static_cast<uint64_t>(at / entry % kRowEntries));
+    table.append(reinterpret_cast<const char*>(&bits), static_cast<size_t>(entry));
+  }
+  auto R = [&](int r) { return vector_register(r, bytes); };
+  if (row <= bytes) {
+    al_.release_operands();
+    return as_.emit(pick(d.type, Isa::vpermpd, Isa::vpermps), R(al_.define(i)), R(a), unit_.data(table, bytes));
+  }
+  const int low = temp(), high = temp();
+  as_.emit(Isa::vpermps, R(low), R(a), unit_.data(table.substr(0, 32), bytes));
+  as_.emit(Isa::vpermps, R(high), R(a), unit_.data(table.substr(32), bytes));
+  as_.emit(Isa::vblendvps, R(low), R(low), R(high), R(a));
   al_.adopt(i, low);
 }
 

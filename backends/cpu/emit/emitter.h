@@ -80,6 +80,8 @@ class Emitter final : private SpillCode {
   void unary(uint32_t i);
   void shift(uint32_t i);
   void popcnt(uint32_t i);
+  void table_index(uint32_t i);
+  void lookup(uint32_t i);
   void multiply_i64(int bytes, int to, int a, int b, int spare);
   void broadcast(uint32_t i);
   void reduce(uint32_t i);

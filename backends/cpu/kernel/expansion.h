@@ -6,6 +6,7 @@
 #include <span>
 
 #include "backends/cpu/kernel/math.h"
+#include "backends/cpu/kernel/math_rows.h"
 #include "backends/cpu/ops/cpu_ops.h"
 
 namespace jot::cpu {
@@ -87,8 +88,36 @@ class Expansion {
     Value high, low;
   };
   TwoParts expm1_parts(Value x) const;
+  Value log_core(Value x) const;  // of a normal x > 0
+  // exp(x + lost) = scale (1 + rest), for an |x| up to exp_safe.
+  struct Growth {
+    Value scale, rest;
+  };
+  Growth growth(Value x, Value lost) const;
   // The angle of the point (x, y), as atan2, without its special values.
   Value angle(Value y, Value x) const;
+
+  // Functions by pieces (math_rows.h): which of eight, and how far from its middle.
+  struct Piece {
+    Value index, t;
+  };
+  // 0 <= x <= 7.5 widths: middles are multiples of the width.
+  Piece uniform_piece(Value x, double width) const;
+  // 0 <= x <= 30: each octave of x + 2 in two halves.
+  Piece octave_piece(Value x) const;
+  const Rows& rows(const RowsOf& of) const { return is_wide() ? of.f64 : of.f32; }
+  Value entry(const RowsOf& of, int row, Value index) const { return b.lookup(k.type, rows(of).first + row, index); }
+  // The polynomial of the rows from `first` on.
+  Value piecewise(const RowsOf& of, Piece p, int first = 0) const {
+    int i = rows(of).count - 1;
+    Value y = entry(of, i, p.index);
+    while (i-- > first) y = b.fma(y, p.t, entry(of, i, p.index));
+    return y;
+  }
+  // The same of rows whose first two are parts of the value in the middle: high is the greater of these.
+  TwoParts piecewise_parts(const RowsOf& of, Piece p) const {
+    return {entry(of, 1, p.index), b.fma(piecewise(of, p, 2), p.t, entry(of, 0, p.index))};
+  }
 };
 
 // Tables of functions, by file.
@@ -96,4 +125,6 @@ void define_function(CpuTable& table, ir::Op op, const Function& f);
 void define_exponential_functions(CpuTable& table);
 void define_angle_functions(CpuTable& table);
 void define_special_functions(CpuTable& table);
+void define_gamma_functions(CpuTable& table);
+void define_power_functions(CpuTable& table);
 }  // namespace jot::cpu

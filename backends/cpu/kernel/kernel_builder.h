@@ -99,6 +99,8 @@ class KernelBuilder {
   Value shrv(Value a, Value bits) { return binary(KOp::shrv, a, bits); }
   Value sarv(Value a, Value bits) { return binary(KOp::sarv, a, bits); }
   Value mulu32(Value a, Value b) { return binary(KOp::mulu32, a, b); }
+  Value table_index(Value a) { return unary(KOp::table_index, a); }
+  Value lookup(KType t, int row, Value index) { return append({.op = KOp::lookup, .type = t, .a = index, .imm = row}); }
   Value popcnt(Value a) { return unary(KOp::popcnt, a); }
   Value convert(KType t, Value a);
   Value bitcast(KType t, Value a);

@@ -6,6 +6,7 @@
 
 #include "backends/cpu/kernel/kernel_ir.h"
 #include "backends/cpu/kernel/math.h"
+#include "backends/cpu/kernel/math_rows.h"
 #include "ir/ops/total.h"
 #include "jot/error.h"
 #include "jot/half.h"
@@ -409,6 +410,10 @@ uint64_t evaluate(const KInstr& in, KType from, uint64_t a, uint64_t b, uint64_t
       return a;
     case KOp::select:
       return a ? b : c;
+    case KOp::table_index:
+      return a % kRowEntries;
+    case KOp::lookup:
+      return row_bits(in.type, in.imm, a);
     case KOp::cmp:
       return with_type(from, [&]<class T>(T) -> uint64_t {
         return compare(static_cast<KCmp>(in.aux), from_bits<T>(a), from_bits<T>(b));

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "backends/cpu/kernel/math.h"
+#include "backends/cpu/kernel/math_rows.h"
 #include "ir/hash.h"
 #include "jot/error.h"
 
@@ -134,6 +135,10 @@ class Verifier {
         return require(in.imm == 0 || in.imm == 1, "bad constant");
       case KOp::round_half:
         return require(in.type == KType::f32, "the type is not one of the op's");
+      case KOp::lookup:
+        require(in.imm >= 0 && in.imm < num_rows(), "no such row");
+        return require(k_.instrs[in.a].op == KOp::table_index && bytes_of(k_.instrs[in.a].type) == bytes_of(in.type),
+                       "not an index of a table");
       case KOp::mulu32:
         return require(in.type == KType::i64, "the type is not one of the op's");
       case KOp::constant:

@@ -80,6 +80,7 @@ bool shows_imm(KOp op) {
     case KOp::sar:
     case KOp::mask_const:
     case KOp::row:
+    case KOp::lookup:
     case KOp::check:
       return true;
     default:

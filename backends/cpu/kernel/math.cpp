@@ -93,10 +93,7 @@ Value exp(const Expansion& make, Value x) {
 
 Value log(const Expansion& make, Value x) {
   auto& [b, k] = make;
-  auto [power, f] = make.reduce_log(x);
-  Value rest = make.log_rest(f);
-  Value y = b.fma(power, make.number(k.ln2[0]), b.add(f, b.fma(power, make.number(k.ln2[1]), rest)));
-  return b.fixup(function(Op::log_op), y, x, b.mnot(make.is_normal(x)));
+  return b.fixup(function(Op::log_op), make.log_core(x), x, b.mnot(make.is_normal(x)));
 }
 
 // |x| = n * pi/2 + r. The polynomials are those of sin(r) and cos(r); n modulo 4 chooses and signs.
@@ -272,6 +269,8 @@ void define_functions(CpuTable& table) {
   define_exponential_functions(table);
   define_angle_functions(table);
   define_special_functions(table);
+  define_gamma_functions(table);
+  define_power_functions(table);
 }
 
 }  // namespace jot::cpu

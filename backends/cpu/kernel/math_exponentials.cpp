@@ -23,6 +23,11 @@ Value Expansion::log_rest(Value f) const {
   return b.fms(s, b.fma(polynomial(k.log, z), z, half), half);
 }
 
+Value Expansion::log_core(Value x) const {
+  auto [power, f] = reduce_log(x);
+  return b.fma(power, number(k.ln2[0]), b.add(f, b.fma(power, number(k.ln2[1]), log_rest(f))));
+}
+
 // 1 + x is u and, exactly, what rounding took. Near 0 f is x itself; elsewhere the loss, over 1 + f, is small.
 Value Expansion::log1p_core(Value x) const {
   Value u = b.add(x, number(1)), part = b.sub(u, x);
@@ -48,6 +53,13 @@ Expansion::TwoParts Expansion::expm1_parts(Value x) const {
   Value linear = b.fma(scale, r, whole), lost = b.fma(scale, r, b.sub(whole, linear));
   Value curved = b.fma(b.mul(r, r), polynomial(k.expm1, r), tail);
   return {linear, b.fma(scale, curved, lost)};
+}
+
+Expansion::Growth Expansion::growth(Value x, Value lost) const {
+  auto [t, n, high, r] = reduce(x);
+  Value tail = b.fnma(n, number(k.ln2[1]), b.sub(high, r)), square = b.mul(r, r), p = polynomial(k.expm1, r);
+  tail = b.fma(lost, b.fma(square, p, r), b.add(lost, tail));  // lost exp(r)
+  return {power_of_two(t), b.add(r, b.fma(square, p, tail))};
 }
 
 namespace {
@@ -116,7 +128,7 @@ Value sinh(E make, Value x, Value) {
   auto& [b, k] = make;
   Value a = b.abs(x);
   auto [high, low] = make.expm1_parts(a);
-  Value u = b.add(high, low), y = b.add(u, b.div(u, b.add(u, make.number(1))));
+  Value u = b.add(high, low), y = b.add(high, b.add(low, b.div(u, b.add(u, make.number(1)))));
   y = make.with_sign_of(b.mul(y, make.number(0.5)), x);
   return b.fixup(function(Op::sinh_op), y, x, b.mnot(b.cmp(KCmp::le, a, make.number(k.exp_safe))));
 }

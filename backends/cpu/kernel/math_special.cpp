@@ -1,4 +1,4 @@
-// Functions that run as plain C++, an element at a time, called from kernels; and remainders.
+// The error function and its kin, Bessel functions: polynomials by pieces.
 #include "backends/cpu/kernel/expansion.h"
 #include "ir/ops/special.h"
 
@@ -9,58 +9,134 @@ using ir::Op;
 
 namespace {
 
+// By bench/math_rows.py: of 1 / x^2 and of 1 / x. First comes what rounding takes from the second.
+constexpr double kErfcxFar32[] = {-2.938583598677269e-08, 0.564189612865448, -0.2820938229560852, 0.4211283326148987};
+constexpr double kErfcxFar64[] = {7.47975478105438e-18, 0.5641895835477563, -0.28209479177386754, 0.4231421875636949,
+                                  -1.0578551438723862,  3.7020011632584735, -16.315946177150497};
+constexpr double kBesselI0Far32[] = {-1.2297915574777107e-08, 0.3989422917366028, 0.049868371337652206,
+                                     0.027973270043730736, 0.03262757509946823};
+constexpr double kBesselI0Far64[] = {2.581629959844887e-17, 0.39894228040143265, 0.0498677850501873,
+                                     0.028050629085758495,  0.02921940675669975, 0.04474197701192403,
+                                     0.09062626462743903,   0.22697692258139374, 0.7428209812218116,
+                                     1.2264201956758887,    23.434490183367636};
+constexpr double kBesselI1Far32[] = {-1.0106397496656427e-08, 0.3989422917366028, -0.14960411190986633,
+                                     -0.04665223881602287, -0.04526694864034653};
+constexpr double kBesselI1Far64[] = {-1.9697893050115917e-17, 0.3989422804014327,    -0.14960335515054624,
+                                     -0.04675104847910282,    -0.040907169016358665, -0.05752544418436497,
+                                     -0.11076248703165352,    -0.2683672858352971,   -0.8540220214046509,
+                                     -1.4332977245503755,     -25.931159190460956};
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+Expansion::Piece Expansion::uniform_piece(Value x, double width) const {
+  Value t = b.fma(x, number(1 / width), number(k.magic));
+  return {b.table_index(b.bitcast(k.bits, t)), b.fnma(b.sub(t, number(k.magic)), number(width), x)};
+}
+
+Expansion::Piece Expansion::octave_piece(Value x) const {
+  const int64_t half = int64_t{1} << (k.mantissa - 1);
+  Value bits = b.bitcast(k.bits, b.add(x, number(2)));
+  Value middle = b.bit_or(b.bit_and(bits, integer(-half)), integer(half / 2));
+  return {b.table_index(b.shr(bits, k.mantissa - 1)), b.sub(x, b.sub(b.bitcast(k.type, middle), number(2)))};
+}
+
+namespace {
+
 using E = const Expansion&;
 
-template <Op op>
-Value called(E make, Value x, Value y) {
-  return make.b.fixup(function(op), x, x, make.b.mask_const(true), y);
+// c1 + (c0 + t (c2 + ...)).
+Value far_polynomial(E make, std::span<const double> wide, std::span<const double> narrow, Value t) {
+  auto c = make.is_wide() ? wide : narrow;
+  return make.b.add(make.number(c[1]), make.b.fma(make.polynomial(c.subspan(2), t), t, make.number(c[0])));
 }
 
-// x - n y is exact for n = trunc(x / y), if that is known exactly; where rounding made n one too large, r has not the
-// sign of x, and y comes back.
-Value rem(E make, Value x, Value y) {
+double width(E make) { return make.is_wide() ? 0.8125 : 0.5625; }  // of the pieces of erf and erf_inv
+
+Value erf(E make, Value x, Value) {
   auto& [b, k] = make;
-  Value ax = b.abs(x), ay = b.abs(y);
-  Value n = b.round(b.div(ax, ay), KernelBuilder::trunc), r = b.fnma(n, ay, ax);
-  r = b.select(b.cmp(KCmp::lt, r, make.number(0)), b.add(r, ay), r);
-  r = make.with_sign_of(r, x);
-  // n of few bits, so that n y loses none; not of denormals.
-  Value plain = b.mand(b.cmp(KCmp::lt, n, make.number(make.is_wide() ? 0x1p50 : 0x1p21)),
-                       b.cmp(KCmp::ge, ay, make.number(make.is_wide() ? 0x1p-960 : 0x1p-100)));
-  plain = b.mand(plain, b.cmp(KCmp::lt, ay, make.number(std::numeric_limits<double>::infinity())));
-  return b.fixup(function(Op::rem_op), r, x, b.mnot(plain), y);
+  Value a = b.min(make.number(make.is_wide() ? 6 : 4), b.abs(x));  // NaN stays
+  const Expansion::Piece piece = make.uniform_piece(a, width(make));
+  auto [high, low] = make.piecewise_parts(kErfRows, piece);  // of erf less t
+  return make.with_sign_of(b.add(high, b.add(low, piece.t)), x);
 }
+
+// exp(-x^2) erfcx(|x|), and 2 less that for a negative x. What rounding takes from x^2 is kept.
+Value erfc(E make, Value x, Value) {
+  auto& [b, k] = make;
+  const double normal = make.is_wide() ? 26.5 : 9.19, none = make.is_wide() ? 27.3 : 10.06;
+  Value a = b.min(make.number(normal), b.abs(x)), square = b.mul(a, a);
+  auto [scale, rest] = make.growth(b.neg(square), b.neg(b.fms(a, a, square)));
+  auto [high, low] = make.piecewise_parts(kErfcxRows, make.octave_piece(a));
+  Value y = b.mul(b.add(high, b.fma(b.add(high, low), rest, low)), scale);
+  y = b.select(b.cmp(KCmp::lt, x, make.number(0)), b.sub(make.number(2), y), y);
+  y = b.select(b.cmp(KCmp::gt, x, make.number(none)), make.number(0), y);
+  Value cold = b.mand(b.cmp(KCmp::gt, x, make.number(normal)), b.cmp(KCmp::le, x, make.number(none)));
+  return b.fixup(function(Op::erfc_op), y, x, cold);
+}
+
+// Beyond the pieces P(1 / x^2) / x, of a negative x 2 exp(x^2) - erfcx(-x).
+Value erfcx(E make, Value x, Value) {
+  auto& [b, k] = make;
+  Value a = b.abs(x), one = make.number(1);
+  auto [high, low] = make.piecewise_parts(kErfcxRows, make.octave_piece(b.min(make.number(30), a)));
+  Value y = b.add(high, low);
+  Value inverse = b.div(one, a);
+  Value p = far_polynomial(make, kErfcxFar64, kErfcxFar32, b.mul(inverse, inverse)), q = b.mul(p, inverse);
+  Value exact = b.fma(b.fnma(q, a, p), inverse, q);
+  Value far = b.select(b.cmp(KCmp::lt, a, make.number(make.is_wide() ? 1e307 : 1e37)), exact, q);
+  y = b.select(b.cmp(KCmp::gt, a, make.number(28)), far, y);
+  Value bounded = b.min(make.number(make.is_wide() ? 26.63 : 9.39), a), square = b.mul(bounded, bounded);
+  auto [scale, rest] = make.growth(square, b.fms(bounded, bounded, square));
+  Value half = b.fma(rest, scale, b.sub(scale, b.mul(y, make.number(0.5))));  // whose terms do not overflow
+  return b.select(b.cmp(KCmp::lt, x, make.number(0)), b.add(half, half), y);
+}
+
+// x G(s), s = sqrt(-log(1 - x^2)) (Giles 2010 by w = s^2).
+Value erf_inv(E make, Value x, Value) {
+  auto& [b, k] = make;
+  Value one = make.number(1), a = b.abs(x);
+  Value s = b.sqrt(b.neg(make.log_core(b.fnma(x, x, one))));
+  Value y = b.mul(x, make.piecewise(kErfInvRows, make.uniform_piece(s, width(make))));
+  y = b.select(b.cmp(KCmp::eq, a, one), make.with_sign_of(make.number(kInf), x), y);
+  return b.select(b.cmp(KCmp::le, a, one), y, make.number(std::numeric_limits<double>::quiet_NaN()));
+}
+
+// exp(-|x|) I0(x), and exp(-|x|) I1(x) as x times pieces; beyond them P(1 / x) / sqrt(x).
+Value bessel_ie(E make, Value x, int order) {
+  auto& [b, k] = make;
+  Value a = b.abs(x);
+  const Expansion::Piece piece = make.octave_piece(b.min(make.number(30), a));
+  auto [high, low] = make.piecewise_parts(order == 0 ? kBesselI0Rows : kBesselI1Rows, piece);
+  Value near = b.add(high, low), inverse = b.div(make.number(1), a);
+  Value p = order == 0 ? far_polynomial(make, kBesselI0Far64, kBesselI0Far32, inverse)
+                       : far_polynomial(make, kBesselI1Far64, kBesselI1Far32, inverse);
+  Value far = b.div(p, b.sqrt(a)), is_near = b.cmp(KCmp::lt, a, make.number(30));
+  if (order == 0) return b.select(is_near, near, far);
+  return make.with_sign_of(b.select(is_near, b.mul(near, a), far), x);
+}
+
+Value zeta(E make, Value s, Value q) { return make.b.fixup(function(Op::zeta_op), s, s, make.b.mask_const(true), q); }
 
 }  // namespace
 
 void define_special_functions(CpuTable& table) {
   namespace special = ir::special;
-  define_function(table, Op::erf_op,
-                  {1, called<Op::erf_op>, [](double x, double) { return static_cast<double>(erfl(x)); }});
-  define_function(table, Op::erfc_op,
-                  {1, called<Op::erfc_op>, [](double x, double) { return static_cast<double>(erfcl(x)); }});
-  define_function(table, Op::cbrt_op,
-                  {1, called<Op::cbrt_op>, [](double x, double) { return static_cast<double>(cbrtl(x)); }});
-  define_function(table, Op::erf_inv_op,
-                  {1, called<Op::erf_inv_op>, [](double x, double) { return special::erf_inv(x); }});
-  define_function(table, Op::erfcx_op, {1, called<Op::erfcx_op>, [](double x, double) { return special::erfcx(x); }});
-  define_function(table, Op::lgamma_op,
-                  {1, called<Op::lgamma_op>, [](double x, double) { return special::lgamma(x); }});
-  define_function(table, Op::digamma_op,
-                  {1, called<Op::digamma_op>, [](double x, double) { return special::digamma(x); }});
-  define_function(table, Op::bessel_i0e_op,
-                  {1, called<Op::bessel_i0e_op>, [](double x, double) { return special::bessel_i0e(x); }});
-  define_function(table, Op::bessel_i1e_op,
-                  {1, called<Op::bessel_i1e_op>, [](double x, double) { return special::bessel_i1e(x); }});
-  define_function(table, Op::zeta_op, {2, called<Op::zeta_op>, [](double s, double q) { return special::zeta(s, q); }});
-  define_function(table, Op::pow_op, {2, called<Op::pow_op>, [](double x, double y) { return std::pow(x, y); }});
-  define_function(table, Op::rem_op, {2, rem, [](double x, double y) { return std::fmod(x, y); }});
-  // Of integers, too.
-  table.element(Op::rem_op, [](const ElementContext& c) {
-    const KType t = c.b.type(c.x[0]);
-    if (t == KType::f32 || t == KType::f64) return elementary(c.b, c.op, c.x[0], c.x[1]);
-    return c.b.fixup(KFn::irem, c.x[0], c.x[0], c.b.mask_const(true), c.x[1]);
-  });
+  auto unary = [&](Op op, Function::Expand expand, double (*libm)(double, double)) {
+    define_function(table, op, {1, expand, libm});
+  };
+  unary(Op::erf_op, erf, [](double x, double) { return std::erf(x); });
+  unary(Op::erfc_op, erfc, [](double x, double) { return static_cast<double>(erfcl(x)); });
+  unary(Op::erfcx_op, erfcx, [](double x, double) { return static_cast<double>(special::erfcx(x)); });
+  unary(Op::erf_inv_op, erf_inv, [](double x, double) { return static_cast<double>(special::erf_inv(x)); });
+  unary(
+      Op::bessel_i0e_op, [](E make, Value x, Value) { return bessel_ie(make, x, 0); },
+      [](double x, double) { return static_cast<double>(special::bessel_i0e(x)); });
+  unary(
+      Op::bessel_i1e_op, [](E make, Value x, Value) { return bessel_ie(make, x, 1); },
+      [](double x, double) { return static_cast<double>(special::bessel_i1e(x)); });
+  define_function(table, Op::zeta_op,
+                  {2, zeta, [](double s, double q) { return static_cast<double>(special::zeta(s, q)); }});
 }
 
 }  // namespace jot::cpu
