@@ -71,7 +71,7 @@ Value turned(Emitter& e, Value v, bool yes) {
 Tensor cholesky(const Tensor& a, bool upper, Location at) {
   Emitter e("linalg.cholesky", at, a);
   check_matrices(e, a, true);
-  Value l = emitted_for_call(e, {}, [&] { return e.b.emit(ir::Op::cholesky_op, {turned(e, e(a), upper)}); });
+  Value l = emitted_for_call(e, {}, [&] { return e.b.emit(ir::Op::cholesky_op, {turned(e, e(a), upper)}, ir::Attrs(int64_t{1})); });
   return e.result(turned(e, l, upper));
 }
 

@@ -1,63 +1,15 @@
-// Matrices in the last two axes; the leading axes are a batch. Derivatives are made of products, solutions and masks,
-// so any order of them works.
+// Triangular systems and the factor of positive-definite matrices.
 #include <cmath>
 
-#include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
+#include "ir/ops/matrices.h"
 
 namespace jot::ir {
 namespace {
 
-// ---- parts
-
-struct Axis {
-  int64_t row, column;
-};
-Axis matrix_axes(const Shape& shape) {
-  auto rank = static_cast<int64_t>(shape.size());
-  return {rank - 2, rank - 1};
-}
-Shape batch_of(const Shape& shape) { return shape.slice(0, shape.size() - 2); }
-int64_t columns_of(const Shape& shape) { return shape[shape.size() - 1]; }
-
-void expect_square(const InferContext& c) {
-  const Shape& s = c.shape(0);
-  if (s.size() < 2 || s[s.size() - 1] != s[s.size() - 2])
-    c.shape_error("operand 0: expected square matrices in the last two axes, got " + to_string(s));
-}
-
-Value product(Builder& b, Value x, bool x_transposed, Value y, bool y_transposed) {
-  auto [row, column] = matrix_axes(b.shape(x));
-  int64_t contract_x = x_transposed ? row : column, contract_y = y_transposed ? column : row;
-  std::vector<int64_t> batch = build::all_axes(static_cast<size_t>(row));
-  return build::dot(b, x, y, Ints(&contract_x, 1), Ints(&contract_y, 1), batch, batch);
-}
-
-// Where the row of an element is `direction` its column.
-Value where_row(Builder& b, const Shape& shape, Direction direction) {
-  auto [row, column] = matrix_axes(shape);
-  return build::compare(b, build::iota(b, DType::i64, shape, row), build::iota(b, DType::i64, shape, column),
-                        direction);
-}
-Value masked(Builder& b, Value x, Direction direction) {
-  return build::where(b, where_row(b, b.shape(x), direction), x, build::zeros_like(b, x));
-}
-
 // ---- triangular_solve
 
-// x of op(A) x = b, or of x op(A) = b. Of A one triangle is read, without its diagonal where that is taken for ones.
-struct Solve {
-  bool left, lower, transposed, unit;
-  explicit Solve(AttrView a)
-      : left(a.integer(Key::left)),
-        lower(a.integer(Key::lower)),
-        transposed(a.integer(Key::transposed)),
-        unit(a.integer(Key::unit)) {}
-  Value emit(Builder& b, Value a, Value x) const {
-    return b.emit(Op::triangular_solve_op, {a, x},
-                  Attrs(int64_t{left}, int64_t{lower}, int64_t{transposed}, int64_t{unit}));
-  }
-};
+using Solve = TriangularSolve;
 
 Type infer_triangular_solve(const InferContext& c) {
   expect_allowed(c, 0);
@@ -67,11 +19,11 @@ Type infer_triangular_solve(const InferContext& c) {
   Shape expected = x;
   if (x.size() == a.size()) {
     std::ranges::copy(batch_of(a), expected.begin());
-    expected[x.size() - (Solve(c.attrs).left ? 2 : 1)] = columns_of(a);
+    expected[x.size() - (Solve::of(c.attrs).left ? 2 : 1)] = columns_of(a);
   }
   if (x.size() != a.size() || x != expected)
     c.shape_error("operand 1: expected a batch " + to_string(batch_of(a)) + " of matrices with " +
-                  std::to_string(columns_of(a)) + (Solve(c.attrs).left ? " rows" : " columns") + ", got " +
+                  std::to_string(columns_of(a)) + (Solve::of(c.attrs).left ? " rows" : " columns") + ", got " +
                   to_string(x));
   return *c.operands[1];
 }
@@ -91,7 +43,7 @@ void substitute(const Matrix& m, int64_t n, bool forward, bool unit, T* x, int64
 }
 
 void evaluate_triangular_solve(const EvalContext& c) {
-  const Solve s(c.attrs);
+  const Solve s = Solve::of(c.attrs);
   const Shape& shape = c.type.shape;
   const int64_t n = columns_of(c.operands[0].type->shape), sides = n == 0 ? 0 : shape.numel() / n;
   const int64_t each = batch_of(shape).numel() == 0 ? 0 : sides / batch_of(shape).numel();  // of a matrix
@@ -112,7 +64,7 @@ void evaluate_triangular_solve(const EvalContext& c) {
 // op(A) x' = b' - op(A') x, of the triangle that is read.
 Value jvp_triangular_solve(const JvpContext& c) {
   Builder& b = c.b;
-  const Solve s(c.attrs);
+  const Solve s = Solve::of(c.attrs);
   Value side = c.tangents[1];
   if (c.has(0)) {
     Direction kept = s.lower ? (s.unit ? Direction::gt : Direction::ge) : (s.unit ? Direction::lt : Direction::le);
@@ -124,14 +76,14 @@ Value jvp_triangular_solve(const JvpContext& c) {
 }
 
 void transpose_triangular_solve(const TransposeContext& c) {
-  Solve s(c.attrs);
+  Solve s = Solve::of(c.attrs);
   s.transposed = !s.transposed;
   c.cotangents[1] = s.emit(c.b, c.operands[0], c.ct);
 }
 
 // Lanes that share the matrix are more right sides of it.
 Value batch_triangular_solve(const BatchContext& c) {
-  const Solve s(c.attrs);
+  const Solve s = Solve::of(c.attrs);
   if (c.batched[0]) return s.emit(c.b, c.operands[0], c.materialised(1));
   Shape shape = c.b.shape(c.operands[1]);
   const size_t sides = shape.size() - (s.left ? 1 : 2);  // their axis
@@ -179,17 +131,14 @@ void evaluate_cholesky(const EvalContext& c) {
           factor(c.operands[0].as<T>().data() + m * n * n, c.result<T>().data() + m * n * n, n);
   });
   for (int64_t m = 0; m < batch; ++m)
-    if (int32_t order = info[static_cast<size_t>(m)]) c.fault(0, order, m);
+    if (int32_t order = info[static_cast<size_t>(m)]; order != 0 && c.attrs.integer(Key::check)) c.fault(0, order, m);
 }
 
 // l' = l phi(l^-1 s l^-T) for the symmetric part s of a', where phi takes the lower triangle and half of the diagonal.
 void jvp_cholesky(const JvpContext& c, std::span<Value> tangents) {
   Builder& b = c.b;
   const Value l = c.out, t = c.tangents[0];
-  auto [row, column] = matrix_axes(b.shape(t));
-  std::vector<int64_t> swapped = build::all_axes(b.shape(t).size());
-  std::swap(swapped[static_cast<size_t>(row)], swapped[static_cast<size_t>(column)]);
-  Value s = build::scale(b, build::add_any(b, t, build::permute(b, t, swapped)), 0.5);
+  Value s = symmetric_part(b, t);
   auto solve = [&](bool left, bool transposed, Value x) {
     return b.emit(Op::triangular_solve_op, {l, x}, Attrs(int64_t{left}, int64_t{1}, int64_t{transposed}, int64_t{0}));
   };
@@ -198,34 +147,12 @@ void jvp_cholesky(const JvpContext& c, std::span<Value> tangents) {
   tangents[0] = product(b, l, false, masked(b, half, Direction::ge), false);
 }
 
-int64_t cholesky_faults(AttrView) { return 1; }
-void guard_cholesky(const GuardContext& c) {
-  Value& a = c.operands[0];
-  const Shape shape = c.b.shape(a);
-  auto place = [&](size_t from_end) {
-    return build::iota(c.b, DType::i64, shape, static_cast<int64_t>(shape.size() - from_end));
-  };
-  Value unit = build::convert(c.b, build::compare(c.b, place(1), place(2), Direction::eq), c.b.dtype(a));
-  a = build::where(c.b, c.live, a, unit);
-}
-
+int64_t cholesky_faults(AttrView a) { return a.integer(Key::check); }
 void not_positive_definite(const FaultContext& c) {
-  const Shape batch = batch_of(c.shape(0));
-  const size_t lanes = std::min(c.call.lanes.size(), batch.size());
-  const Shape own = batch.slice(lanes, batch.size());
-  std::vector<int64_t> places(lanes);
-  for (int64_t i = lanes, at = c.element / own.numel(); i-- > 0; at /= batch[i]) places[i] = at % batch[i];
-  std::string element = own.empty() ? "" : "(Batch element " + std::to_string(c.element % own.numel()) + "): ";
-  throw LinalgError(c.text(element +
-                               "The factorization could not be completed because the input is not "
-                               "positive-definite (the leading minor of order " +
-                               std::to_string(c.value) + " is not positive-definite)",
-                           places));
-}
-
-void batch_cholesky(const BatchContext& c, std::span<Value> results, std::span<bool>) {
-  Value first = c.b.emit(c.op, {c.operands[0]}, c.attrs);
-  for (size_t i = 0; i < results.size(); ++i) results[i] = first + static_cast<Value>(i);
+  raise_matrix_fault(c,
+                     "The factorization could not be completed because the input is not positive-definite (the leading "
+                     "minor of order " +
+                         std::to_string(c.value) + " is not positive-definite)");
 }
 
 }  // namespace
@@ -233,8 +160,8 @@ void batch_cholesky(const BatchContext& c, std::span<Value> results, std::span<b
 void define_linalg(RuleTable& table) {
   table.define(Op::triangular_solve_op, {infer_triangular_solve, evaluate_triangular_solve, jvp_triangular_solve,
                                          transpose_triangular_solve, batch_triangular_solve});
-  Rules cholesky = {infer_cholesky, evaluate_cholesky, jvp_cholesky, kNotLinear, batch_cholesky};
-  cholesky.faults = {cholesky_faults, not_positive_definite, guard_cholesky};
+  Rules cholesky = {infer_cholesky, evaluate_cholesky, jvp_cholesky, kNotLinear, batch_matrices};
+  cholesky.faults = {cholesky_faults, not_positive_definite, guard_matrix};
   table.define(Op::cholesky_op, cholesky);
 }
 

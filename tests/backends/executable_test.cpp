@@ -129,7 +129,8 @@ TEST_CASE("executable: every op row with lanes, of every tail and stride") {
   std::mt19937 random(4);
   const cpu::CompileOptions options = all_options().back();
   for (const Row& row : op_rows()) {
-    if (row.inputs.empty()) continue;
+    // Vectors are as exact as what lies between values allows: routines_test.cpp.
+    if (row.inputs.empty() || row.op == ir::Op::eigh_op || row.op == ir::Op::svd_op) continue;
     const Rounding rounding = rounding_of(graph_of(row));
     for (DType d : {f64, f32, bf16, f16})
       for (auto [lanes, sizes] : {std::pair{Lanes::leading, std::vector<int64_t>{0, 1, 3, 8, 15, 17, 33, 67}},

@@ -5,9 +5,7 @@
 #include <vector>
 
 #include "backends/cpu/kernel/lower_ops.h"
-#include "backends/cpu/library/blas.h"
-#include "backends/cpu/routines/routine_parts.h"
-#include "backends/cpu/runtime/pool.h"
+#include "backends/cpu/library/matrices.h"
 
 namespace jot::cpu {
 namespace {
@@ -27,36 +25,6 @@ struct Stack {
             shape[shape.size() - 1] <= kSmall};
   }
 };
-
-// f(first, count) for all items, `group` or a multiple of it at a time, over the pool.
-template <class F>
-void in_groups(int64_t items, int64_t group, double nanoseconds, F f) {
-  if (items == 0) return;
-  const int64_t groups = (items + group - 1) / group;
-  const int64_t chunks = chunks_for(groups, nanoseconds * static_cast<double>(group));
-  const int64_t share = (groups + chunks - 1) / chunks * group;
-  auto body = [&](int64_t c, int) {
-    if (c * share < items) f(c * share, std::min(share, items - c * share));
-  };
-  parallel_for(chunks, body);
-}
-
-std::byte* shifted(void* p, int64_t bytes) { return static_cast<std::byte*>(p) + bytes; }
-const std::byte* shifted(const void* p, int64_t bytes) { return static_cast<const std::byte*>(p) + bytes; }
-
-// The values of `count` elements from `first` on of each lane's matrix.
-std::vector<uint32_t> load_row(KernelBuilder& b, KType t, uint32_t pointer, uint32_t matrix, int64_t elements,
-                               int64_t first, int64_t count) {
-  uint32_t value = b.load_rows(t, static_cast<uint16_t>(count), pointer, b.imuli(matrix, elements), b.iconst(elements),
-                               first * bytes_of(t));
-  std::vector<uint32_t> values;
-  for (int64_t j = 0; j < count; ++j) values.push_back(value++);
-  return values;
-}
-void store_row(KernelBuilder& b, std::span<const uint32_t> values, KType t, uint32_t pointer, uint32_t matrix,
-               int64_t elements, int64_t first) {
-  b.store_rows(values, pointer, b.imuli(matrix, elements), b.iconst(elements), first * bytes_of(t));
-}
 
 // ---- triangular_solve
 
@@ -122,14 +90,14 @@ class TriangularSolve final : public Routine {
     const int64_t matrix = m.n * m.n * m.size(), side = m.n * sides_ * m.size();  // bytes
     const double each = static_cast<double>(m.n * m.n * sides_) * (m.small ? 0.1 : 0.05) + 5;
     if (m.small)
-      return in_groups(m.batch, kGroup, each, [&](int64_t first, int64_t count) {
+      return in_groups(m.batch, kGroup, each, [&](int64_t first, int64_t count, int) {
         for (int64_t last = first + count; first < last; first += kGroup)
           lanes(std::min(kGroup, last - first), shifted(operands[0], first * matrix),
                 shifted(operands[1], first * side), shifted(out, first * side));
       });
     // Few matrices are cut by right sides.
     const int64_t cuts = m.batch >= 8 ? 1 : std::clamp<int64_t>(sides_ / 64, 1, 16), cut = (sides_ + cuts - 1) / cuts;
-    in_groups(m.batch * cuts, 1, each / static_cast<double>(cuts) + 200, [&](int64_t first, int64_t count) {
+    in_groups(m.batch * cuts, 1, each / static_cast<double>(cuts) + 200, [&](int64_t first, int64_t count, int) {
       for (int64_t i = first; i < first + count; ++i) {
         const int64_t begin = i % cuts * cut, matrices = i / cuts;
         if (begin < sides_)
@@ -215,9 +183,9 @@ Kernel cholesky_kernel(KType t, int lanes, int64_t n) {
   return std::move(b).finish();
 }
 
-class Cholesky final : public Routine {
+class Cholesky final : public FactorRoutine {
  public:
-  Cholesky(const Stack& stack, int64_t error_code) : m(stack), error_code_(error_code) {
+  Cholesky(const Stack& stack, bool check, int64_t error_code) : m(stack), check_(check), error_code_(error_code) {
     if (m.batch * m.n == 0) return;
     if (m.small)
       kernel_ = InnerKernel(cholesky_kernel(kernel_type(m.dtype), m.lanes(), m.n));
@@ -225,9 +193,6 @@ class Cholesky final : public Routine {
       library = blas().title;
   }
 
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
-  }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte*,
                    KernelError& error) const override {
     auto* info = static_cast<int32_t*>(outs[1]);
@@ -235,7 +200,7 @@ class Cholesky final : public Routine {
     const int64_t matrix = m.n * m.n * m.size();
     const auto n = static_cast<double>(m.n);
     in_groups(m.batch, m.small ? m.lanes() : 1, n * n * n * (m.small ? 0.06 : 0.02) + (m.small ? 5 : 500),
-              [&](int64_t first, int64_t count) {
+              [&](int64_t first, int64_t count, int) {
                 const std::byte* a = shifted(operands[0], first * matrix);
                 std::byte* l = shifted(outs[0], first * matrix);
                 if (m.small) {
@@ -249,6 +214,7 @@ class Cholesky final : public Routine {
                                         : one(blas().spotrf, reinterpret_cast<const float*>(a + i * matrix),
                                               reinterpret_cast<float*>(l + i * matrix));
               });
+    if (!check_) return;
     const int32_t* wrong = std::find_if(info, info + m.batch, [](int32_t order) { return order != 0; });
     if (wrong != info + m.batch) error.record(error_code_, wrong - info, *wrong);
   }
@@ -276,6 +242,7 @@ class Cholesky final : public Routine {
   }
 
   Stack m;
+  bool check_;
   int64_t error_code_;
   InnerKernel kernel_;
 };
@@ -283,7 +250,8 @@ class Cholesky final : public Routine {
 }  // namespace
 
 std::unique_ptr<const Routine> make_cholesky(const RoutineContext& c) {
-  return std::make_unique<Cholesky>(Stack::of(c.g.dtype(c.v), c.g.shape(c.v)), c.error_code);
+  return std::make_unique<Cholesky>(Stack::of(c.g.dtype(c.v), c.g.shape(c.v)), c.g.attrs(c.v).integer(Key::check) != 0,
+                                    c.error_code);
 }
 
 }  // namespace jot::cpu

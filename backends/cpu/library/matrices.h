@@ -1,0 +1,79 @@
+// Stacks of matrices for BLAS and LAPACK, and for kernels with a matrix a lane.
+#pragma once
+#include <algorithm>
+#include <vector>
+
+#include "backends/cpu/kernel/kernel_builder.h"
+#include "backends/cpu/library/blas.h"
+#include "backends/cpu/routines/routine_parts.h"
+#include "backends/cpu/runtime/plan.h"
+#include "backends/cpu/runtime/pool.h"
+
+namespace jot::cpu {
+
+// Of an op of several results.
+class FactorRoutine : public Routine {
+ public:
+  void run(std::span<const void* const>, void*, std::byte*, KernelError&) const final {
+    internal_error("a factorization gets memory for each of its results", library);
+  }
+};
+
+// f(first, count, worker) for all items, `group` or a multiple of it at a time, over the pool.
+template <class F>
+void in_groups(int64_t items, int64_t group, double nanoseconds, F f) {
+  if (items == 0) return;
+  const int64_t groups = (items + group - 1) / group;
+  const int64_t chunks = chunks_for(groups, nanoseconds * static_cast<double>(group));
+  const int64_t share = (groups + chunks - 1) / chunks * group;
+  auto body = [&](int64_t c, int worker) {
+    if (c * share < items) f(c * share, std::min(share, items - c * share), worker);
+  };
+  parallel_for(chunks, body);
+}
+
+inline std::byte* shifted(void* p, int64_t bytes) { return static_cast<std::byte*>(p) + bytes; }
+inline const std::byte* shifted(const void* p, int64_t bytes) { return static_cast<const std::byte*>(p) + bytes; }
+
+// to[j, i] = from[i, j] of [rows, columns], in squares that stay in cache.
+template <class T>
+void transpose(const T* from, T* to, int64_t rows, int64_t columns) {
+  constexpr int64_t kSquare = 16;
+  for (int64_t r = 0; r < rows; r += kSquare)
+    for (int64_t c = 0; c < columns; c += kSquare)
+      for (int64_t i = r; i < std::min(r + kSquare, rows); ++i)
+        for (int64_t j = c; j < std::min(c + kSquare, columns); ++j) to[j * rows + i] = from[i * columns + j];
+}
+
+// The values of `count` elements from `first` on of each lane's matrix of so many elements.
+std::vector<uint32_t> load_row(KernelBuilder& b, KType t, uint32_t pointer, uint32_t matrix, int64_t elements,
+                               int64_t first, int64_t count);
+void store_row(KernelBuilder& b, std::span<const uint32_t> values, KType t, uint32_t pointer, uint32_t matrix,
+               int64_t elements, int64_t first);
+
+// The functions of LAPACK for a type.
+template <class T>
+struct Lapack;
+template <>
+struct Lapack<double> {
+  static auto getrf() { return blas().dgetrf; }
+  static auto gelqf() { return blas().dgelqf; }
+  static auto orglq() { return blas().dorglq; }
+  static auto syevd() { return blas().dsyevd; }
+  static auto gesdd() { return blas().dgesdd; }
+};
+template <>
+struct Lapack<float> {
+  static auto getrf() { return blas().sgetrf; }
+  static auto gelqf() { return blas().sgelqf; }
+  static auto orglq() { return blas().sorglq; }
+  static auto syevd() { return blas().ssyevd; }
+  static auto gesdd() { return blas().sgesdd; }
+};
+
+template <class F>
+void visit_lapack(DType dtype, F f) {
+  dtype == DType::f64 ? f(double{}) : f(float{});
+}
+
+}  // namespace jot::cpu
