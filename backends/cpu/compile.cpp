@@ -16,6 +16,7 @@
 #include "backends/cpu/ops/cpu_ops.h"
 #include "backends/cpu/runtime/plan.h"
 #include "backends/cpu/runtime/pool.h"
+#include "backends/cpu/slices.h"
 #include "ir/env.h"
 #include "ir/evaluate.h"
 #include "ir/log.h"
@@ -90,7 +91,14 @@ class ProgramBuilder {
     for (const Unit& u : clustering_->units) {
       if (nothing_to_do(u)) continue;
       unit_of_step_.push_back(u);
-      u.is_cluster ? add_kernel(lowering.lower(u.index)) : add_routine(u.index);
+      if (!u.is_cluster) {
+        add_routine(u.index);
+        continue;
+      }
+      add_kernel(lowering.lower(u.index));
+      auto& kernel = std::get<KernelStep>(steps().back().what);
+      for (Value v : clustering_->clusters[u.index].members)
+        if (clustering_->stored[v]) kernel.writes.push_back(v);
     }
   }
 
@@ -107,6 +115,7 @@ class ProgramBuilder {
         k.chunks = (k.extent + k.chunk - 1) / k.chunk;
       }
     }
+    k.sliceable = lowered.parallel && !lowered.strips;
     Step step;
     step.faults = std::move(lowered.faults);
     step.may_fail = !step.faults.empty();
@@ -230,6 +239,7 @@ class ProgramBuilder {
       });
     share_in_place();
     place_.assign(g_.size(), Place{});
+    group_steps();
     place_constants();
     std::vector<Block> blocks;
     std::vector<uint32_t> block_of(g_.size(), kNowhere);
@@ -237,12 +247,12 @@ class ProgramBuilder {
     for (const Step& s : steps())
       if (auto* p = std::get_if<PointerStep>(&s.what)) place_[p->node] = {Space::pointer, p->index, 0};
     for (Value v = 0; v < g_.size(); ++v) {
-      if (first_[v] == kNowhere || !computed(v) || same_as_[v] != v) continue;
+      if (first_[v] == kNowhere || !computed(v) || same_as_[v] != v || place_[v].space == Space::slice) continue;
       if (output_of_[v] != kNowhere) {
         place_[v] = {Space::output, output_of_[v], 0};
       } else {
         block_of[v] = static_cast<uint32_t>(blocks.size());
-        blocks.push_back({bytes_of(g_.type(v)), first_[v], last_[v]});
+        blocks.push_back(block(bytes_of(g_.type(v)), first_[v], last_[v]));
       }
     }
     size_t values = blocks.size();
@@ -257,6 +267,44 @@ class ProgramBuilder {
     insert_checks();
   }
 
+  // Steps of a group run at the same time.
+  Block block(int64_t bytes, uint32_t first, uint32_t last) const {
+    for (const Group& g : result_.program.groups)
+      if (first < g.first + g.count && last >= g.first) {
+        first = std::min(first, g.first);
+        last = std::max(last, g.first + g.count - 1);
+      }
+    return {bytes, first, last};
+  }
+  bool grouped(uint32_t step) const {
+    return std::ranges::any_of(result_.program.groups, [step](const Group& g) { return step - g.first < g.count; });
+  }
+
+  void group_steps() {
+    if (!checked_before_.empty()) return;  // steps are inserted
+    std::vector<uint8_t> shared(g_.size(), 0);
+    for (Value v = 0; v < g_.size(); ++v) {
+      const uint32_t output = output_of_[v];
+      if (same_as_[v] != v) shared[v] = shared[same_as_[v]] = 1;
+      if (output != kNowhere && result_.program.in_place[output] >= 0) shared[v] = 1;
+    }
+    auto shares_memory = [&](size_t s) {
+      bool shares = false;
+      for_each_value(s, [&](Value v) { shares |= shared[v]; });
+      return shares;
+    };
+    std::vector<PlannedStep> planned;
+    for (size_t s = 0; s < steps().size(); ++s)
+      planned.push_back({&steps()[s], arguments_[s], s >= unit_of_step_.size() || shares_memory(s)});
+    auto only_within = [this](Value v, uint32_t first, uint32_t last) {
+      return output_of_[v] == kNowhere && first_[v] >= first && last_[v] <= last;
+    };
+    for (GroupedSteps& found : find_groups(*clustering_, planned, only_within)) {
+      for (size_t i = 0; i < found.values.size(); ++i)
+        place_[found.values[i]] = {Space::slice, static_cast<uint32_t>(i), 0};
+      result_.program.groups.push_back(std::move(found.group));
+    }
+  }
   // The checks of indices that come before what they would spoil.
   void insert_checks() {
     if (checked_before_.empty()) return;
@@ -418,14 +466,15 @@ class ProgramBuilder {
   void add_step_blocks(std::vector<Block>& blocks) {
     for (uint32_t s = 0; s < steps().size(); ++s) {
       if (auto* k = std::get_if<KernelStep>(&steps()[s].what)) {
-        int64_t workers = k->chunks > 1 ? num_threads() : 1;
-        blocks.push_back({k->code ? aligned(k->code->spill_bytes) * workers : 0, s, s});
-        for (const Partial& p : k->partials) blocks.push_back({k->chunks > 1 ? p.bytes() * k->chunks : 0, s, s});
-        for (const WorkerMemory& m : k->scratch) blocks.push_back({m.bytes * workers, s, s});
+        int64_t workers = k->chunks > 1 || grouped(s) ? num_threads() : 1;
+        blocks.push_back(block(k->code ? aligned(k->code->spill_bytes) * workers : 0, s, s));
+        for (const Partial& p : k->partials) blocks.push_back(block(k->chunks > 1 ? p.bytes() * k->chunks : 0, s, s));
+        for (const WorkerMemory& m : k->scratch) blocks.push_back(block(m.bytes * workers, s, s));
       } else if (auto* r = std::get_if<RoutineStep>(&steps()[s].what)) {
-        blocks.push_back({r->routine->scratch_bytes, s, s});
+        blocks.push_back(block(r->routine->scratch_bytes, s, s));
       }
     }
+    for (const Group& g : result_.program.groups) blocks.push_back(block(g.bytes * num_threads(), g.first, g.first));
   }
   void take_step_blocks(std::span<const Block> blocks) {
     size_t next = 0, next_partial = 0;
@@ -442,6 +491,7 @@ class ProgramBuilder {
         r->scratch.offset = blocks[next++].offset;
       }
     }
+    for (Group& g : result_.program.groups) g.memory.offset = blocks[next++].offset;
   }
 
   // Of the first element of a value that is in memory, and the strides.
@@ -485,7 +535,10 @@ class ProgramBuilder {
             p.offset += a.number;
           }
           Address address{k->first_arg + static_cast<uint32_t>(j) + 1, p};
-          result_.program.addresses.push_back(address);
+          if (p.space == Space::slice)
+            k->of_slice.push_back(address);
+          else
+            result_.program.addresses.push_back(address);
           if (p.space == Space::pointer) pointer_steps[p.index]->uses.push_back(address);
         }
       } else if (auto* r = std::get_if<RoutineStep>(&steps()[i].what)) {
@@ -522,6 +575,9 @@ class ProgramBuilder {
   void list() {
     std::string& text = result_.listing;
     text = to_text(*clustering_);
+    for (const Group& g : result_.program.groups)
+      text += "\n" + std::to_string(g.count) + " steps in " + std::to_string(g.slices) + " slices of " +
+              std::to_string(g.bytes) + " bytes\n";
     for (const Step& step : steps())
       if (auto* k = std::get_if<KernelStep>(&step.what))
         text += "\nkernel, " + std::to_string(k->extent) + " iterations in " + std::to_string(k->chunks) + " chunks\n" +

@@ -45,6 +45,9 @@ struct Call {
   std::byte* arena;
   std::byte* constants;
   std::span<std::byte*> pointers;
+  const Group* group = nullptr;  // of which one slice runs, in this memory
+  std::byte* slice_memory = nullptr;
+  int64_t slice = 0;
 
   std::byte* at(const Place& p) const {
     switch (p.space) {
@@ -58,6 +61,8 @@ struct Call {
         return constants + p.offset;
       case Space::pointer:
         return pointers[p.index] + p.offset;
+      case Space::slice:  // where all slices would begin, if they lay one after the other
+        return slice_memory + group->parts[p.index].offset - slice * group->parts[p.index].bytes + p.offset;
     }
     return nullptr;
   }
@@ -95,7 +100,7 @@ class Executable : public Engine {
       if (a.place.space != Space::pointer)
         (a.place.space == Space::input || a.place.space == Space::output ? per_call_ : fixed_).push_back(a);
     for (const Step& s : program().steps)
-      if (auto* k = std::get_if<KernelStep>(&s.what); k && k->args_differ())
+      if (auto* k = std::get_if<KernelStep>(&s.what); k && (k->args_differ() || !program().groups.empty()))
         scratch_args_ = std::max<int64_t>(scratch_args_, k->kernel->num_args);
   }
 
@@ -132,7 +137,46 @@ class Executable : public Engine {
   void run_once(std::span<const void* const> inputs, std::span<void* const> outputs, Context& context) const {
     Call call{inputs, outputs, static_cast<std::byte*>(context.arena.data()), constants(), context.pointers};
     for (const Address& a : per_call_) context.args[a.arg] = reinterpret_cast<int64_t>(call.at(a.place));
-    for (size_t i = 0; i < program().steps.size(); ++i) run_step(program().steps[i], *context.errors[i], call, context);
+    auto group = program().groups.begin();
+    for (size_t i = 0; i < program().steps.size(); ++i) {
+      if (group == program().groups.end() || group->first != i) {
+        run_step(program().steps[i], *context.errors[i], call, context);
+        continue;
+      }
+      run_group(*group, call, context);
+      i += group->count - 1;
+      ++group;
+    }
+  }
+
+  void run_group(const Group& g, const Call& call, Context& context) const {
+    auto body = [&](int64_t slice, int worker) {
+      Call own = call;
+      own.group = &g;
+      own.slice_memory = call.at(g.memory) + worker * g.bytes;
+      own.slice = slice;
+      for (uint32_t s = g.first; s < g.first + g.count; ++s) {
+        const auto& what = program().steps[s].what;
+        if (auto* k = std::get_if<KernelStep>(&what))
+          run_kernel_slice(*k, own, context, worker);
+        else
+          run_routine_slice(std::get<RoutineStep>(what), own, worker);
+      }
+    };
+    parallel_for(g.slices, body);
+  }
+  void run_kernel_slice(const KernelStep& k, const Call& call, Context& context, int worker) const {
+    const int64_t *args = &context.args[k.first_arg], each = k.extent / call.group->slices;
+    int64_t* own = &context.scratch[static_cast<size_t>(worker * scratch_args_)];
+    std::copy(args, args + k.kernel->num_args, own);
+    for (const WorkerMemory& m : k.scratch) own[m.arg] += worker * m.bytes;
+    for (const Address& a : k.of_slice) own[a.arg - k.first_arg] = reinterpret_cast<int64_t>(call.at(a.place));
+    const int64_t spill = k.code ? aligned(k.code->spill_bytes) : 0;
+    run_range(k, own, call.slice * each, (call.slice + 1) * each, call.at(k.spill) + worker * spill);
+  }
+  static void run_routine_slice(const RoutineStep& r, const Call& call, int worker) {
+    const void* operands[] = {call.at(r.operands[0]), call.at(r.operands[1])};
+    r.routine->run_slice(operands, call.at(r.outs[0]), call.slice, call.at(r.scratch), worker);
   }
   std::byte* constants() const { return static_cast<std::byte*>(program().constants.data()); }
 

@@ -19,6 +19,7 @@ enum class Space : uint8_t {
   arena,     // of the call
   pointer,   // what PointerStep `index` points to
   constant,  // of the program
+  slice,     // of the slice that a worker runs: part `index` of its memory
 };
 struct Place {
   Space space = Space::arena;
@@ -45,6 +46,12 @@ struct WorkerMemory {
   int64_t bytes;
 };
 
+// An entry of the argument table that is an address.
+struct Address {
+  uint32_t arg;
+  Place place;
+};
+
 struct KernelStep {
   std::shared_ptr<const Kernel> kernel;
   std::shared_ptr<const KernelCode> code;     // null: interpreted
@@ -53,6 +60,9 @@ struct KernelStep {
   Place spill;                                // of every worker, one after the other
   std::vector<Partial> partials;
   std::vector<WorkerMemory> scratch;
+  std::vector<Address> of_slice;  // in a group of steps
+  std::vector<ir::Value> writes;  // the memory of these values
+  bool sliceable = false;         // by iterations of its range
   bool args_differ() const { return chunks > 1 && !(partials.empty() && scratch.empty()); }  // between chunks
 };
 
@@ -61,12 +71,6 @@ struct RoutineStep {
   std::unique_ptr<const Routine> routine;
   std::vector<Place> operands, outs;
   Place scratch;
-};
-
-// An entry of the argument table that is an address.
-struct Address {
-  uint32_t arg;
-  Place place;
 };
 
 // Where a slice begins whose elements stay where they are.
@@ -93,9 +97,23 @@ struct Step {
   bool may_fail = false;  // by one of them, or by an error of a region
 };
 
+// Steps that run slice by slice, so that what one makes of a slice is in a cache when the next reads it. A worker has
+// memory for one slice of what no other step needs.
+struct Group {
+  uint32_t first = 0, count = 0;  // steps
+  int64_t slices = 0;
+  struct Part {
+    int64_t offset, bytes;  // of a worker's memory
+  };
+  std::vector<Part> parts;
+  int64_t bytes = 0;  // of a worker's memory
+  Place memory;       // of all workers, one after the other
+};
+
 struct Program {
   ir::Graph graph;  // locations of errors
   std::vector<Step> steps;
+  std::vector<Group> groups;  // in their order
   std::vector<int64_t> args;  // of all kernels, one table after the other; addresses are zero
   std::vector<Address> addresses;
   Buffer constants;

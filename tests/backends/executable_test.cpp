@@ -1,5 +1,6 @@
 // The CPU backend against the interpreter: every op, random programs; and what running promises.
 #include "backends/cpu/executable.h"
+#include "backends/cpu/runtime/pool.h"
 
 #include <doctest/doctest.h>
 
@@ -481,6 +482,65 @@ TEST_CASE("executable: reductions of the outer loops in the kernel that makes th
                  sum = term * static_cast<double>(n);
     for (double got : run_cpu(graph, {x}, {})[0].numbers()) CHECK(std::abs(got - sum) <= 8 * 0x1p-23 * sum);
   }
+}
+
+TEST_CASE("executable: products and the kernels between them run slice by slice") {
+  const std::string type = "f32[4,3,80,80]";
+  auto program = [&](const std::string& between, const std::string& results) {
+    return "func @main(%q: f32[4,3,80,16], %k: f32[4,3,80,16], %v: f32[4,3,80,24]) -> (" + results +
+           ") {\n  %s: " + type + " = dot(%q, %k) {contract=[[3],[3]], batch=[[0,1],[0,1]]}\n" + between +
+           "  %o: f32[4,3,80,24] = dot(%p, %v) {contract=[[3],[2]], batch=[[0,1],[0,1]]}\n  return %o" +
+           (results.find("80,80") == std::string::npos ? "" : ", %s") + "\n}\n";
+  };
+  const std::string out = "f32[4,3,80,24]";
+  auto op = [&](const std::string& name, const std::string& rest) {
+    return "  %" + name + ": " + type + " = " + rest + "\n";
+  };
+  const std::string softmax = op("e", "exp(%s)") + "  %t: f32[4,3,80] = reduce_sum(%e) {dims=[3]}\n" +
+                              op("b", "broadcast(%t) {shape=[4,3,80,80], dims=[0,1,2]}") + op("p", "div(%e, %b)");
+  struct Case {
+    std::string text;
+    bool sliced;
+  };
+  const std::vector<Case> cases = {
+      {program(softmax, out), true},
+      {program(softmax, out + ", " + type), true},
+      {program(op("p", "tanh(%s)"), out), true},
+      // What a slice needs of others: they are not run apart.
+      {program(op("r", "rev(%s) {dims=[0]}") + op("p", "add(%s, %r)"), out), false},
+      {program(op("r", "rev(%s) {dims=[1]}") + op("t", "tanh(%s)") + op("p", "add(%t, %r)"), out), false},
+      {program("  %m: f32[3,80,80] = reduce_max(%s) {dims=[0]}\n" +
+                   op("b", "broadcast(%m) {shape=[4,3,80,80], dims=[1,2,3]}") + op("p", "sub(%s, %b)"),
+               out),
+       false},
+      {program("  %c: f32[3,3,80,80] = slice(%s) {start=[1,0,0,0], limit=[4,3,80,80], stride=[1,1,1,1]}\n"
+               "  %h: f32[3,3,80,80] = tanh(%c)\n  %z: f32[] = const() {shape=[], dtype=f32, data=[1]}\n" +
+                   op("p", "pad(%h, %z) {lo=[1,0,0,0], hi=[0,0,0,0], interior=[0,0,0,0]}"),
+               out),
+       false},
+      {program("  %c: f32[3,4,80,80] = permute(%s) {perm=[1,0,2,3]}\n  %h: f32[3,4,80,80] = tanh(%c)\n" +
+                   op("d", "reshape(%h) {shape=[4,3,80,80]}") + op("p", "add(%d, %s)"),
+               out),
+       false},
+      {program("  %i: i64[4,1] = iota() {shape=[4,1], dim=0, dtype=i64}\n  %w: i64[4,1] = mul(%i, %i)\n" +
+                   op("g",
+                      "gather(%s, %w) {offset_dims=[1,2,3], collapsed=[0], index_map=[0], operand_batch=[], "
+                      "index_batch=[], sizes=[1,3,80,80], mode=clip}") +
+                   op("p", "tanh(%g)"),
+               out),
+       false}};
+  for (const Case& c : cases) {
+    CAPTURE(c.text);
+    ir::Graph graph = ir::parse(c.text);
+    std::mt19937 random(7);
+    CHECK_EQ(disagreement(graph, random_inputs(graph, random), {}, 3e-4), "");
+    const cpu::Compiled made = cpu::compile(graph, {}, true);
+    CHECK_EQ(made.listing.find(" slices of ") != std::string::npos, c.sliced);
+  }
+  // What they hand on takes no more memory than slices of it, one a thread.
+  ir::Graph graph = ir::parse(cases[0].text);
+  const int64_t whole = int64_t{4} * 3 * 80 * 80 * 4;
+  CHECK(cpu::compile(graph, {}).program.arena_bytes < 2 * whole * std::min(cpu::num_threads(), 12) / 12 + (1 << 18));
 }
 
 TEST_CASE("executable: products of denormal numbers keep them") {

@@ -269,12 +269,13 @@ class Wishes {
     for (Axis a : axes_.of(v)) longest = std::max(longest, extent(a));
     Ints kept = g_.attrs(v).ints(Key::dims);
     auto repeated = [&](size_t d) { return !contains(kept, d); };
-    const std::vector<int64_t> run =
-        runs(g_.shape(v), [&](size_t d, size_t e) { return d == e || (repeated(d) && repeated(e)); });
+    const std::vector<int64_t> run = runs(g_.shape(v), [&](size_t d, size_t e) { return repeated(d) == repeated(e); });
     const bool along = repeated(run.size() - 1) && run.back() > kSmallSum;
-    for (size_t d = 0; d < run.size(); ++d)
-      if (run[d] <= kSmall && extent(axes_.of(v)[d]) < longest && !(along && (repeated(d) || run[d] >= kRows)))
+    for (size_t d = 0; d < run.size(); ++d) {
+      const int64_t n = extent(axes_.of(v)[d]);
+      if ((repeated(d) ? run[d] : n) <= kSmall && n < longest && !(along && (repeated(d) || run[d] >= kRows)))
         want(axes_.of(v)[d]);
+    }
   }
   // Short reduced axes, and short axes that stay when a longer one goes. Where the last axes are reduced and long, a
   // loop runs along memory: no axis that is reduced with them need be unrolled, and none of several rows.
@@ -292,7 +293,7 @@ class Wishes {
     for (size_t d = 0; d < g_.shape(o).size(); ++d) {
       int64_t n = g_.shape(o)[d];
       const bool wanted =
-          contains(dims, d) ? longest_kept > 1 && !along : longest_reduced > n && !(along && n >= kRows);
+          contains(dims, d) ? longest_kept > 1 && !along : longest_reduced > n && !(along && run[d] >= kRows);
       if (n <= kSmallSum && wanted) want(axes_.of(o)[d]);
     }
   }

@@ -282,6 +282,24 @@ class Dot : public Routine {
            results);
   }
 
+  int64_t slices() const final { return parts == 1 && !a.packed && !b.packed ? s.batch : 1; }
+  bool slices_operand(size_t i) const final {
+    const bool first = (i == 0) != swapped;
+    return (first ? a.batch : b.batch) == s.k * (first ? s.m : s.n);
+  }
+  void run_slice(std::span<const void* const> operands, void* out, int64_t batch, std::byte* scratch,
+                 int worker) const final {
+    OneThread one;
+    for (int64_t row = 0; row < s.m; row += rows)
+      for (int64_t column = 0; column < s.n; column += columns) {
+        const std::byte* operand[] = {start(a, operands[swapped], batch, row, 0),
+                                      start(b, operands[!swapped], batch, column, 0)};
+        run_piece(operand, static_cast<std::byte*>(out) + ((batch * s.m + row) * s.n + column) * size,
+                  {std::min(rows, s.m - row), std::min(columns, s.n - column), s.k},
+                  scratch + piece_scratch + worker * piece_bytes);
+      }
+  }
+
  protected:
   static int64_t blocks(int64_t extent, int64_t piece) { return std::max<int64_t>(1, (extent + piece - 1) / piece); }
   struct Extents {

@@ -24,6 +24,7 @@ struct KernelArg {
   Kind kind;
   ir::Value value = ir::kNoValue;
   int64_t number = 0;
+  bool sliced = false;  // memory: iteration i of n reads and writes part i of n of the value alone
   friend bool operator==(const KernelArg&, const KernelArg&) = default;
 };
 
@@ -33,6 +34,7 @@ struct LoweredKernel {
   std::vector<Fault> faults;  // of its checks
   bool parallel = false;      // has a range loop, over [0, extent)
   int64_t extent = 1;
+  bool strips = false;                                    // an iteration is a strip of a loop's
   double nanoseconds = 0;                                 // of one iteration, about
   int64_t longest = std::numeric_limits<int64_t>::max();  // most iterations of a chunk
   bool empty() const { return kernel.instrs.empty(); }

@@ -54,7 +54,9 @@ struct Loop {
 class Arguments {
  public:
   Arguments(const Axes& axes, KernelBuilder& b) : axes_(axes), b_(b) {}
-  uint32_t memory(ir::Value storage, int64_t bytes) { return add({KernelArg::Kind::memory, storage, bytes}); }
+  uint32_t memory(ir::Value storage, int64_t bytes, bool sliced = false) {
+    return add({KernelArg::Kind::memory, storage, bytes, sliced});
+  }
   uint32_t number(int64_t n) { return add({KernelArg::Kind::number, ir::kNoValue, n}); }
   uint32_t buffer(KernelArg::Kind kind, size_t i) { return add({kind, static_cast<ir::Value>(i), 0}); }
   uint32_t scratch(const std::vector<Axis>& axes, int64_t bytes);  // for all indices of axes, `bytes` each

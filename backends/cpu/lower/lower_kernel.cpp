@@ -59,10 +59,11 @@ void ClusterLowering::make_loops() {
 }
 
 void ClusterLowering::make_accesses(std::span<const Axis> axes) {
+  const bool plain = axes.size() == cluster_.loops.size();  // no steps of a loop
   for (const Found& f : found_) {
     const bool share = own(f.value) && c_.reduction[f.value] == Reduction::columns;
-    uint32_t pointer =
-        share ? args_->partial(f.value) : args_->memory(f.layout.storage, f.layout.offset * size_of(g_.dtype(f.value)));
+    const int64_t offset = f.layout.offset * size_of(g_.dtype(f.value));
+    uint32_t pointer = share ? args_->partial(f.value) : args_->memory(f.layout.storage, offset, plain && is_sliced(f));
     if (share) b_->read_write(pointer);
     accesses_.emplace_back(c_, f.value, pointer, f.layout, f.by_axis, axes, loops_, *args_, *b_);
     accesses_.back().slots = static_cast<uint32_t>(slots_.size());
@@ -75,6 +76,23 @@ void ClusterLowering::make_accesses(std::span<const Axis> axes) {
       operand_pointers_[v] = args_->memory(from.storage, from.offset * size_of(g_.dtype(v)));
       operand_strides_[v] = std::move(from.strides);
     }
+}
+
+// All steps are forward and the outermost takes the value in as many parts as it has iterations: so each of these stays
+// within its part.
+bool ClusterLowering::is_sliced(const Found& f) const {
+  if (loops_.empty() || f.layout.offset != 0) return false;
+  auto number = [&](const Stride& s) {
+    int64_t n = s.factor;
+    for (Axis a : s.axes) n *= c_.axes.extent(a);
+    return n;
+  };
+  for (const Stride& s : f.layout.strides)
+    if (s.factor < 0) return false;
+  int64_t iterations = 1;
+  for (Axis a : loops_[0].axes) iterations *= c_.axes.extent(a);
+  const auto last = std::ranges::find(cluster_.loops, loops_[0].axes.back()) - cluster_.loops.begin();
+  return number(f.by_axis[static_cast<size_t>(last)]) * iterations == g_.shape(f.layout.storage).numel();
 }
 
 LoweredKernel ClusterLowering::run() {
@@ -95,7 +113,8 @@ LoweredKernel ClusterLowering::finish() {
   result_.nanoseconds = nanoseconds();
   if (result_.parallel)
     for (Axis a : loops_[0].axes) result_.extent *= c_.axes.extent(a);
-  if (result_.parallel && strip_loop_ == 0) result_.extent = (result_.extent + strip_ - 1) / strip_;
+  result_.strips = result_.parallel && strip_loop_ == 0;
+  if (result_.strips) result_.extent = (result_.extent + strip_ - 1) / strip_;
   result_.args = args_->take();
   result_.faults = std::move(faults_);
   result_.kernel = std::move(*b_).finish();

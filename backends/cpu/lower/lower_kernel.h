@@ -242,6 +242,7 @@ class ClusterLowering : protected ClusterReductions {
  protected:
   void make_loops();
   void make_accesses(std::span<const Axis> axes);
+  bool is_sliced(const Found& f) const;
   void open(size_t loop, bool range, bool vector);
   void close(size_t loop);
   void make_milestones();

@@ -38,6 +38,12 @@ class Routine {
     run(operands, outs[0], scratch, error);
   }
 
+  // What can run in slices of its operands and result, each for itself: how many, and whether slice i of n reads of an
+  // operand part i of n alone.
+  virtual int64_t slices() const { return 1; }
+  virtual bool slices_operand(size_t) const { return false; }
+  virtual void run_slice(std::span<const void* const>, void*, int64_t, std::byte*, int) const {}
+
   int64_t scratch_bytes = 0;
   std::string library;                                     // that it calls: name, version and kernels; empty: none
   std::vector<std::shared_ptr<const Engine>> regions;      // that it runs; each may raise the errors of its ops

@@ -1,0 +1,108 @@
+#include "backends/cpu/slices.h"
+
+#include <algorithm>
+
+#include "backends/cpu/lower/lower_access.h"
+#include "backends/cpu/runtime/plan.h"
+
+namespace jot::cpu {
+
+using ir::Value;
+
+namespace {
+
+constexpr int64_t kLeastSlices = 4;
+constexpr int64_t kLeastBytes = int64_t{1} << 18;  // of all that steps hand on: less is in a cache anyway
+constexpr int64_t kMostBytes = int64_t{16} << 20;  // of a slice
+
+class Finder {
+ public:
+  Finder(const Clustering& c, std::span<const PlannedStep> steps) : c_(c), g_(c.g), steps_(steps) {}
+
+  // How many steps from `first` on run in the slices of that one, which is a product; the values that they make.
+  uint32_t extent(uint32_t first, int64_t slices) {
+    made_.clear();
+    uint32_t end = first;
+    while (end < steps_.size() && add(steps_[end], slices)) ++end;
+    return end - first;
+  }
+  std::span<const Value> made() const { return made_; }
+  static int64_t slices(const PlannedStep& s) {
+    auto* r = std::get_if<RoutineStep>(&s.step->what);
+    return r && !s.whole ? r->routine->slices() : 1;
+  }
+
+ private:
+  bool is_made(Value v) const { return std::ranges::find(made_, v) != made_.end(); }
+
+  bool add(const PlannedStep& s, int64_t slices) {
+    if (s.whole || !s.step->faults.empty()) return false;
+    if (auto* r = std::get_if<RoutineStep>(&s.step->what)) return add_routine(*r, slices);
+    auto* k = std::get_if<KernelStep>(&s.step->what);
+    return k && add_kernel(*k, s.args, slices);
+  }
+  bool add_routine(const RoutineStep& r, int64_t slices) {
+    if (r.routine->slices() != slices) return false;
+    for (size_t i = 0; i < g_.operands(r.node).size(); ++i) {
+      const Value o = g_.operand(r.node, i);
+      bool made = false;
+      for (Value v = c_.storage(c_.root(o));; v = c_.storage(c_.root(g_.operand(v, 0)))) {
+        made |= is_made(v);
+        if (!c_.points[v]) break;
+      }
+      if (!made) continue;
+      const Placement from = placement_of(c_, o);
+      if (!is_made(from.storage) || from.offset != 0 || !r.routine->slices_operand(i)) return false;
+      if (g_.shape(from.storage).numel() != g_.shape(o).numel()) return false;
+    }
+    made_.push_back(r.node);
+    return true;
+  }
+  bool add_kernel(const KernelStep& k, std::span<const KernelArg> args, int64_t slices) {
+    if (!k.sliceable || !k.partials.empty() || k.extent % slices != 0) return false;
+    for (const KernelArg& a : args) {
+      if (a.kind != KernelArg::Kind::memory) continue;
+      if (c_.points[a.value]) return false;
+      const bool computed = c_.role[a.value] == Role::kernel;
+      if (!a.sliced && (is_made(a.value) || (computed && writes(k, a.value)))) return false;
+    }
+    for (const KernelArg& a : args)
+      if (a.kind == KernelArg::Kind::memory && writes(k, a.value) && !is_made(a.value)) made_.push_back(a.value);
+    return true;
+  }
+  static bool writes(const KernelStep& k, Value v) { return std::ranges::find(k.writes, v) != k.writes.end(); }
+
+  const Clustering& c_;
+  const ir::GraphData& g_;
+  std::span<const PlannedStep> steps_;
+  std::vector<Value> made_;
+};
+
+}  // namespace
+
+std::vector<GroupedSteps> find_groups(const Clustering& c, std::span<const PlannedStep> steps,
+                                      const std::function<bool(Value, uint32_t, uint32_t)>& only_within) {
+  std::vector<GroupedSteps> groups;
+  Finder finder(c, steps);
+  for (uint32_t first = 0; first < steps.size(); ++first) {
+    const int64_t slices = Finder::slices(steps[first]);
+    if (slices < kLeastSlices) continue;
+    const uint32_t count = finder.extent(first, slices);
+    if (count < 2) continue;
+    GroupedSteps found;
+    found.group = {first, count, slices, {}, 0, {}};
+    for (Value v : finder.made()) {
+      const int64_t bytes = ir::bytes_of(c.g.type(v));
+      if (bytes % slices != 0 || !only_within(v, first, first + count - 1)) continue;
+      found.group.parts.push_back({found.group.bytes, bytes / slices});
+      found.group.bytes += aligned(bytes / slices);
+      found.values.push_back(v);
+    }
+    if (found.group.bytes * slices < kLeastBytes || found.group.bytes > kMostBytes) continue;
+    groups.push_back(std::move(found));
+    first += count - 1;
+  }
+  return groups;
+}
+
+}  // namespace jot::cpu
