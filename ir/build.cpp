@@ -323,4 +323,35 @@ Value dot(Builder& b, Value x, Value y, Ints contract_x, Ints contract_y, Ints b
   return b.emit(Op::dot_op, {x, y}, Attrs(contract_x, contract_y, batch_x, batch_y));
 }
 
+namespace {
+
+std::vector<int64_t> or_all(const std::vector<int64_t>& list, size_t n, int64_t value) {
+  return list.empty() ? std::vector<int64_t>(n, value) : list;
+}
+
+}  // namespace
+
+Value conv(Builder& b, Value x, Value w, const ConvAxes& axes, const Windows& windows, bool flip, Ints perm) {
+  const size_t n = axes.spatial[0].size();
+  Attrs attrs;
+  for (const auto* pair : {&axes.contract, &axes.batch, &axes.spatial}) attrs.add((*pair)[0]).add((*pair)[1]);
+  attrs.add(or_all(windows.stride, n, 1)).add(or_all(windows.lo, n, 0)).add(or_all(windows.hi, n, 0));
+  attrs.add(or_all(windows.x_dilation, n, 1)).add(or_all(windows.w_dilation, n, 1));
+  return b.emit(Op::conv_op, {x, w}, attrs.add(static_cast<int64_t>(flip)).add(perm));
+}
+
+Value reduce_window_sum(Builder& b, Value x, Ints dims, Ints sizes, const Windows& windows) {
+  const size_t n = dims.size();
+  Attrs attrs(dims, sizes, or_all(windows.stride, n, 1), or_all(windows.lo, n, 0), or_all(windows.hi, n, 0));
+  return b.emit(Op::reduce_window_sum_op, {x},
+                attrs.add(or_all(windows.x_dilation, n, 1)).add(or_all(windows.w_dilation, n, 1)));
+}
+
+Value window_argmax(Builder& b, Value x, Ints dims, Ints sizes, const Windows& windows) {
+  const size_t n = dims.size();
+  return b.emit(Op::window_argmax_op, {x},
+                Attrs(dims, sizes, or_all(windows.stride, n, 1), or_all(windows.lo, n, 0), or_all(windows.hi, n, 0),
+                      or_all(windows.w_dilation, n, 1)));
+}
+
 }  // namespace jot::ir::build

@@ -89,5 +89,18 @@ Value while_loop(Builder& b, const Graph& condition, const Graph& body, size_t c
 Value reduce(Builder& b, Op op, Value x, Ints dims);
 inline Value reduce_sum(Builder& b, Value x, Ints dims) { return reduce(b, Op::reduce_sum_op, x, dims); }
 Value dot(Builder& b, Value x, Value y, Ints contract_x, Ints contract_y, Ints batch_x, Ints batch_y);
+// How a window moves along dims: a list each, one entry a dim; empty strides and dilations are ones, empty lo and hi
+// zeros.
+struct Windows {
+  std::vector<int64_t> stride, lo, hi, x_dilation, w_dilation;
+};
+// Axes of conv's operands, of x and of w, as in ir/ops/conv.cpp.
+struct ConvAxes {
+  std::vector<int64_t> contract[2], batch[2], spatial[2];
+};
+Value conv(Builder& b, Value x, Value w, const ConvAxes& axes, const Windows& windows, bool flip, Ints perm);
+Value reduce_window_sum(Builder& b, Value x, Ints dims, Ints sizes, const Windows& windows);
+// The first of two results: the greatest elements; behind it their positions.
+Value window_argmax(Builder& b, Value x, Ints dims, Ints sizes, const Windows& windows);
 
 }  // namespace jot::ir::build

@@ -83,6 +83,7 @@ std::vector<Row> all_rows(bool toy) {
   add_order(rows);
   add_indexing(rows);
   add_norms(rows);
+  add_convolution(rows);
   return std::move(rows.rows);
 }
 

@@ -87,5 +87,6 @@ void add_scans(Rows& rows);
 void add_order(Rows& rows);
 void add_indexing(Rows& rows);
 void add_norms(Rows& rows);
+void add_convolution(Rows& rows);
 
 }  // namespace bench::ops

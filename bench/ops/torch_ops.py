@@ -51,6 +51,14 @@ OPS = {
     # norms and attention
     'batch_norm': lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
     'layer_norm': lambda x, w, b: F.layer_norm(x, (x.shape[-1],), w, b),
+    # convolutions and pooling
+    'conv2d': lambda x, w, stride, padding, groups: F.conv2d(x, w, None, stride, padding, 1, groups),
+    'conv2d f64': lambda x, w, stride, padding, groups: F.conv2d(x, w, None, stride, padding, 1, groups),
+    'conv1d': lambda x, w, padding: F.conv1d(x, w, None, 1, padding),
+    'conv_transpose2d': lambda x, w, stride, padding: F.conv_transpose2d(x, w, None, stride, padding),
+    'max_pool2d': F.max_pool2d,
+    'avg_pool2d': F.avg_pool2d,
+    'adaptive_avg_pool2d': F.adaptive_avg_pool2d,
     'attention': lambda q, k, v, causal: F.scaled_dot_product_attention(q, k, v, is_causal=bool(causal)),
 }
 

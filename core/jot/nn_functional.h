@@ -130,6 +130,117 @@ Tensor pixel_shuffle(const Tensor& x, int64_t upscale_factor, Location at = JOT_
 Tensor pixel_unshuffle(const Tensor& x, int64_t downscale_factor, Location at = JOT_HERE);
 // Channels, dim 1, by turns of each group. ShapeError where the groups do not divide them.
 Tensor channel_shuffle(const Tensor& x, int64_t groups, Location at = JOT_HERE);
+
+// ---- Convolution
+struct ConvOptions {
+  Ints stride = 1;
+  ConvPadding padding = 0;
+  Ints dilation = 1;
+  int64_t groups = 1;
+};
+struct ConvTransposeOptions {
+  Ints stride = 1;
+  Ints padding = 0;
+  Ints output_padding = 0;
+  int64_t groups = 1;
+  Ints dilation = 1;
+};
+struct FoldOptions {
+  Ints dilation = 1;
+  Ints padding = 0;
+  Ints stride = 1;
+};
+// x [n, channels, length] (or without n) with weight [out, channels / groups, window], plus bias [out]: [n, out, places]. padding:
+// zeros on both sides, or Padding::same, for stride 1, | valid. ShapeError where shapes, groups or sizes do not fit; DTypeError.
+Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {}, Location at = JOT_HERE);
+// conv1d over two dims.
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {}, Location at = JOT_HERE);
+// conv1d over three dims.
+Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {}, Location at = JOT_HERE);
+// The transpose of conv1d by x: x [n, channels, length] (or without n) with weight [channels, out / groups, window], plus bias [out]:
+// [n, out, (length - 1) stride - 2 padding + dilation (window - 1) + output_padding + 1]. ShapeError, DTypeError.
+Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvTransposeOptions& options = {}, Location at = JOT_HERE);
+// conv_transpose1d over two dims.
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvTransposeOptions& options = {}, Location at = JOT_HERE);
+// conv_transpose1d over three dims.
+Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvTransposeOptions& options = {}, Location at = JOT_HERE);
+// Windows of x [n, channels, h, w] (or without n) as columns: [n, channels times elements of a window, places]. ShapeError.
+Tensor unfold(const Tensor& x, const Ints& kernel_size, const FoldOptions& options = {}, Location at = JOT_HERE);
+// The sum of columns where their windows lie: the transpose of unfold, [n, channels, output_size...]. ShapeError.
+Tensor fold(const Tensor& x, const Ints& output_size, const Ints& kernel_size, const FoldOptions& options = {}, Location at = JOT_HERE);
+
+// ---- Pooling
+// Over the last dims of x [n, channels, ...], or without n. stride {}: the kernel's size. ceil_mode: a last window may reach beyond the padding. ShapeError where sizes do not fit.
+struct AvgPoolOptions {
+  Ints stride = {};
+  Ints padding = 0;
+  bool ceil_mode = false;
+  bool count_include_pad = true;
+  std::optional<int64_t> divisor_override = {};
+};
+struct MaxPoolOptions {
+  Ints stride = {};
+  Ints padding = 0;
+  Ints dilation = 1;
+  bool ceil_mode = false;
+};
+struct MaxUnpoolOptions {
+  Ints stride = {};
+  Ints padding = 0;
+  Ints output_size = {};
+};
+struct LpPoolOptions {
+  Ints stride = {};
+  bool ceil_mode = false;
+};
+// Sums of windows divided by how many elements these have, with those of the padding, or without, or by divisor_override.
+Tensor avg_pool1d(const Tensor& x, const Ints& kernel_size, const AvgPoolOptions& options = {}, Location at = JOT_HERE);
+// avg_pool1d over two dims.
+Tensor avg_pool2d(const Tensor& x, const Ints& kernel_size, const AvgPoolOptions& options = {}, Location at = JOT_HERE);
+// avg_pool1d over three dims.
+Tensor avg_pool3d(const Tensor& x, const Ints& kernel_size, const AvgPoolOptions& options = {}, Location at = JOT_HERE);
+// The greatest element of each window, the first of equal ones; NaN where there is one.
+Tensor max_pool1d(const Tensor& x, const Ints& kernel_size, const MaxPoolOptions& options = {}, Location at = JOT_HERE);
+// max_pool1d over two dims.
+Tensor max_pool2d(const Tensor& x, const Ints& kernel_size, const MaxPoolOptions& options = {}, Location at = JOT_HERE);
+// max_pool1d over three dims.
+Tensor max_pool3d(const Tensor& x, const Ints& kernel_size, const MaxPoolOptions& options = {}, Location at = JOT_HERE);
+// The same, and where it is: i64, row-major over the dims of the window.
+ValuesIndices max_pool1d_with_indices(const Tensor& x, const Ints& kernel_size, const MaxPoolOptions& options = {}, Location at = JOT_HERE);
+// max_pool1d_with_indices over two dims.
+ValuesIndices max_pool2d_with_indices(const Tensor& x, const Ints& kernel_size, const MaxPoolOptions& options = {}, Location at = JOT_HERE);
+// max_pool1d_with_indices over three dims.
+ValuesIndices max_pool3d_with_indices(const Tensor& x, const Ints& kernel_size, const MaxPoolOptions& options = {}, Location at = JOT_HERE);
+// Zeros, with the elements of x where the indices of a max_pool say. IndexError at evaluation.
+Tensor max_unpool1d(const Tensor& x, const Tensor& indices, const Ints& kernel_size, const MaxUnpoolOptions& options = {}, Location at = JOT_HERE);
+// max_unpool1d over two dims.
+Tensor max_unpool2d(const Tensor& x, const Tensor& indices, const Ints& kernel_size, const MaxUnpoolOptions& options = {}, Location at = JOT_HERE);
+// max_unpool1d over three dims.
+Tensor max_unpool3d(const Tensor& x, const Tensor& indices, const Ints& kernel_size, const MaxUnpoolOptions& options = {}, Location at = JOT_HERE);
+// Means of as many parts of each dim as output_size says: part i is from floor(i n / size) to ceil((i + 1) n / size).
+Tensor adaptive_avg_pool1d(const Tensor& x, const Ints& output_size, Location at = JOT_HERE);
+// adaptive_avg_pool1d over two dims.
+Tensor adaptive_avg_pool2d(const Tensor& x, const Ints& output_size, Location at = JOT_HERE);
+// adaptive_avg_pool1d over three dims.
+Tensor adaptive_avg_pool3d(const Tensor& x, const Ints& output_size, Location at = JOT_HERE);
+// The greatest elements of these parts.
+Tensor adaptive_max_pool1d(const Tensor& x, const Ints& output_size, Location at = JOT_HERE);
+// adaptive_max_pool1d over two dims.
+Tensor adaptive_max_pool2d(const Tensor& x, const Ints& output_size, Location at = JOT_HERE);
+// adaptive_max_pool1d over three dims.
+Tensor adaptive_max_pool3d(const Tensor& x, const Ints& output_size, Location at = JOT_HERE);
+// The same, and where they are: i64, row-major over the pooled dims.
+ValuesIndices adaptive_max_pool1d_with_indices(const Tensor& x, const Ints& output_size, Location at = JOT_HERE);
+// adaptive_max_pool1d_with_indices over two dims.
+ValuesIndices adaptive_max_pool2d_with_indices(const Tensor& x, const Ints& output_size, Location at = JOT_HERE);
+// adaptive_max_pool1d_with_indices over three dims.
+ValuesIndices adaptive_max_pool3d_with_indices(const Tensor& x, const Ints& output_size, Location at = JOT_HERE);
+// (Sums of x^p)^(1 / p) of windows.
+Tensor lp_pool1d(const Tensor& x, double p, const Ints& kernel_size, const LpPoolOptions& options = {}, Location at = JOT_HERE);
+// lp_pool1d over two dims.
+Tensor lp_pool2d(const Tensor& x, double p, const Ints& kernel_size, const LpPoolOptions& options = {}, Location at = JOT_HERE);
+// lp_pool1d over three dims.
+Tensor lp_pool3d(const Tensor& x, double p, const Ints& kernel_size, const LpPoolOptions& options = {}, Location at = JOT_HERE);
 // clang-format on
 
 }  // namespace jot::nn::functional

@@ -102,6 +102,19 @@ class Ints {
   bool single_ = false;
 };
 
+// The padding of a convolution: so much on either side of each dim, or by name (same: as large as keeps the extents).
+class ConvPadding : public Ints {
+ public:
+  using Ints::Ints;
+  ConvPadding() = default;
+  ConvPadding(const Ints& list) : Ints(list) {}        // NOLINT: implicit by design
+  ConvPadding(Padding by_name) : by_name_(by_name) {}  // NOLINT: implicit by design
+  const std::optional<Padding>& by_name() const { return by_name_; }
+
+ private:
+  std::optional<Padding> by_name_;
+};
+
 // A factor, or a list of them, one a dim; empty: none.
 class Scales {
  public:

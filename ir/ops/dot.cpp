@@ -1,7 +1,7 @@
 // The tensor contraction. Result dims: batch, free of lhs, free of rhs. Bilinear.
 #include <algorithm>
 
-#include "ir/ops/classes.h"
+#include "ir/ops/contraction.h"
 #include "ir/ops/evaluate.h"
 #include "ir/ops/structure.h"
 
@@ -10,27 +10,11 @@ namespace {
 
 struct Side {
   Ints contract, batch;
-  std::vector<int64_t> free(size_t rank) const {
-    std::vector<int64_t> dims;
-    for (int64_t d = 0; d < static_cast<int64_t>(rank); ++d)
-      if (!contains(contract, d) && !contains(batch, d)) dims.push_back(d);
-    return dims;
-  }
+  std::vector<int64_t> free(size_t rank) const { return free_axes(rank, {contract, batch}); }
 };
 Side side(AttrView a, size_t i) {
   if (i == 0) return {a.first(Key::contract), a.first(Key::batch)};
   return {a.second(Key::contract), a.second(Key::batch)};
-}
-
-void expect_pairs(const InferContext& c, std::string_view what, Ints x, Ints y) {
-  if (x.size() != y.size())
-    c.shape_error(std::string(what) + " [" + list(x) + "," + list(y) + "] must name as many axes of either operand");
-  for (size_t i = 0; i < x.size(); ++i) {
-    int64_t m = c.shape(0)[static_cast<size_t>(x[i])], n = c.shape(1)[static_cast<size_t>(y[i])];
-    if (m != n)
-      c.shape_error(std::string(what) + " axes " + std::to_string(x[i]) + " and " + std::to_string(y[i]) +
-                    " must have one extent: expected " + std::to_string(m) + ", got " + std::to_string(n));
-  }
 }
 
 Type infer_dot(const InferContext& c) {

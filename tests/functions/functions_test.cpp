@@ -18,6 +18,7 @@ const std::vector<FunctionRow>& function_rows() {
     shape_rows(*t);
     reduction_rows(*t);
     nn_rows(*t);
+    conv_rows(*t);
     norm_rows(*t);
     vision_rows(*t);
     return &t->rows;

@@ -68,6 +68,7 @@ void elementwise_rows(FunctionRows& t);
 void shape_rows(FunctionRows& t);
 void reduction_rows(FunctionRows& t);
 void nn_rows(FunctionRows& t);
+void conv_rows(FunctionRows& t);
 void norm_rows(FunctionRows& t);
 void vision_rows(FunctionRows& t);
 

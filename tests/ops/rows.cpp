@@ -770,6 +770,7 @@ const std::vector<Row>& op_rows() {
     logical(t);
     reductions(t);
     contractions(t);
+    add_window_rows(t.rows);
     structured(t);
     order(t);
     triangular(t);

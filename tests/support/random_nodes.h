@@ -91,6 +91,7 @@ class RandomNodes : protected RandomChoice {
 
   Value node() {
     if (below(12) == 0) return indexed();
+    if (below(16) == 0) return windowed();
     switch (below(options_.differentiable ? 9 : 14)) {
       case 0:
         return ir::build::unary(b_, pick({Op::sin_op, Op::cos_op, Op::tanh_op, Op::logistic_op, Op::neg_op}),
@@ -203,6 +204,30 @@ class RandomNodes : protected RandomChoice {
       if (kind == 1) batch.push_back(static_cast<int64_t>(d));
     }
     Value r = ir::build::dot(b_, x, y, contract, contract, batch, batch);
+    return options_.differentiable ? ir::build::unary(b_, Op::tanh_op, r) : r;
+  }
+
+  // A window along the last axis of x: of its sums, its greatest elements, or a convolution with another value.
+  Value windowed() {
+    Value x = options_.differentiable ? floating() : numeric();
+    const Shape shape = b_.shape(x);
+    if (shape.empty()) return ir::build::unary(b_, Op::neg_op, x);
+    const int64_t axis = static_cast<int64_t>(shape.size()) - 1, size = between(1, 3);
+    ir::build::Windows w{{between(1, 2)}, {between(0, 2)}, {between(0, 2)}, {}, {between(1, 2)}};
+    if (below(3) == 0 && !options_.differentiable) {
+      Value first = ir::build::window_argmax(b_, x, {&axis, 1}, {&size, 1}, w);
+      if (b_.shape(first).numel() <= 256) values_.push_back(first + 1);
+      return first;
+    }
+    w.x_dilation = {between(1, 2)};
+    Value r;
+    if (coin()) {
+      r = ir::build::reduce_window_sum(b_, x, {&axis, 1}, {&size, 1}, w);
+    } else {
+      Value window = of({b_.dtype(x), false, Shape{size}});
+      std::vector<int64_t> perm = any_perm(shape.size());
+      r = ir::build::conv(b_, x, window, {{{}, {}}, {{}, {}}, {{axis}, {0}}}, w, coin(), perm);
+    }
     return options_.differentiable ? ir::build::unary(b_, Op::tanh_op, r) : r;
   }
 

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "backends/cpu/library/blas.h"
+#include "backends/cpu/library/onednn.h"
 #include "backends/cpu/library/rescale.h"
 #include "backends/cpu/routines/columns.h"
 #include "backends/cpu/routines/routines.h"
@@ -30,14 +31,7 @@
 #include "backends/cpu/runtime/pool.h"
 #include "backends/target.h"
 #include "ir/fork.h"
-#include "ir/log.h"
 #include "ir/thread_object.h"
-
-// Of the OpenMP runtime that oneDNN brings along, if it does.
-extern "C" {
-[[gnu::weak]] void omp_set_num_threads(int);
-[[gnu::weak]] int omp_get_max_threads(void);
-}
 
 namespace jot::cpu {
 
@@ -45,22 +39,6 @@ using ir::Ints;
 using ir::Key;
 
 namespace {
-
-// oneDNN's own threads are those of OpenMP: one while this lives.
-class OneThread {
- public:
-  OneThread() : before_(omp_get_max_threads ? omp_get_max_threads() : 1) {
-    if (before_ != 1) omp_set_num_threads(1);
-  }
-  ~OneThread() {
-    if (before_ != 1) omp_set_num_threads(before_);
-  }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_;
-};
 
 // One operand as [batch, free, contracted]: extents and steps in elements.
 struct Operand {
@@ -129,37 +107,6 @@ struct Matmul {
 };
 using MatmulKey = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
 
-// Before the first use of oneDNN: confines it to the instructions of this process's target.
-void confine() {
-  [[maybe_unused]] static const bool done =
-      target() == Target::avx512 || dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2) == dnnl::status::success;
-}
-
-// "oneDNN 3.2 AVX-512": version and kernels.
-std::string onednn_title() {
-  confine();
-  const dnnl_version_t* v = dnnl_version();
-  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  auto has = [isa](dnnl::cpu_isa wanted) {
-    return (isa & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
-  };
-  const Target best = has(dnnl::cpu_isa::avx512_core) ? Target::avx512
-                      : has(dnnl::cpu_isa::avx2)      ? Target::avx2
-                                                      : Target::reference;
-  std::string title = "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor);
-  title += best == Target::avx512 ? " AVX-512" : best == Target::avx2 ? " AVX2" : " SSE";
-  [[maybe_unused]] static const bool said =
-      best >= target() || (log("onednn", title + " has no kernels for " + std::string(to_string(target())) +
-                                             " in use: products are slow; unset ONEDNN_MAX_CPU_ISA"),
-                           true);
-  return title;
-}
-
-dnnl::engine& engine() {
-  static auto* e = (confine(), new dnnl::engine(dnnl::engine::kind::cpu, 0));
-  return *e;
-}
-
 std::shared_ptr<const Matmul> matmul(const MatmulKey& key) {
   constexpr size_t kCapacity = 1024;
   static constinit std::mutex mutex;
@@ -177,7 +124,7 @@ std::shared_ptr<const Matmul> matmul(const MatmulKey& key) {
   try {
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    dnnl::matmul::primitive_desc description(engine(), made->a, made->b, made->c, attributes);
+    dnnl::matmul::primitive_desc description(onednn_engine(), made->a, made->b, made->c, attributes);
     made->scratchpad = description.scratchpad_desc();
     made->primitive = dnnl::matmul(description);
   } catch (const dnnl::error& e) {
@@ -186,9 +133,6 @@ std::shared_ptr<const Matmul> matmul(const MatmulKey& key) {
   if (table->size() >= kCapacity) table->erase(table->begin());
   return table->emplace(key, std::move(made)).first->second;
 }
-
-// oneDNN wants a positive step even where an axis has extent 1.
-int64_t positive(int64_t step, int64_t least) { return step > 0 ? step : std::max<int64_t>(least, 1); }
 
 struct Sizes {
   int64_t batch, m, n, k;
@@ -351,10 +295,6 @@ class Dot : public Routine {
   int64_t piece_scratch = 0, piece_bytes = 0;
 };
 
-struct Stream {
-  dnnl::stream stream{engine()};
-};
-
 class OneDnnDot final : public Dot {
  public:
   void prepare() {
@@ -380,9 +320,9 @@ class OneDnnDot final : public Dot {
   }
   void piece(const void* x, const void* y, void* out, Extents e, std::byte* scratch) const override {
     const Matmul& p = e.m == std::min(rows, s.m) ? *full_ : *last_;
-    dnnl::stream& stream = ThreadObject<Stream>::get().stream;
+    dnnl::stream& stream = onednn_stream();
     auto memory = [](const dnnl::memory::desc& d, const void* data) {
-      return dnnl::memory(d, engine(), const_cast<void*>(data));
+      return dnnl::memory(d, onednn_engine(), const_cast<void*>(data));
     };
     p.primitive.execute(stream, {{DNNL_ARG_SRC, memory(p.a, x)},
                                  {DNNL_ARG_WEIGHTS, memory(p.b, y)},
@@ -571,7 +511,7 @@ std::unique_ptr<const Routine> make_dot(const RoutineContext& context) {
   switch (g.dtype(v)) {
     case DType::f32:
       if (empty || vector) return made(std::make_unique<LoopDot<float>>(), g.dtype(v));
-      confine();
+      confine_onednn();
       if (target() == Target::avx512) {
         if (blas && sizes.m * sizes.n * sizes.k <= kSmall) return made(std::make_unique<BlasF32>());
         return made(std::make_unique<OneDnnDot>());
