@@ -431,7 +431,21 @@ def page(entries):
                 lines += ['', '| function | forms | derivative | made of | runs in | |', '|---|---|---|---|---|---|']
             opened = True
             lines.append(row(e))
-    return '\n'.join([*lines, ''])
+    return '\n'.join([*lines, *routines(), ''])
+
+
+def routines():
+    """The ops that run as routines, by reason."""
+    ops = {}
+    for op, why in re.findall(r'^ROUTINE\((\w+), \w+, [\w/]+, "(.*)"\)$',
+                              (ROOT / 'backends/cpu/routines/routines.def').read_text(), re.M):
+        ops.setdefault(why, []).append(f'`{op}`')
+    yield from ['', '## What runs as a routine', '',
+                'Ops of the IR that are, or may be, a step of their own rather than part of a kernel: precompiled C++, a call of a',
+                'library, or what runs regions. Movements and reductions are, too, where nothing is computed around them.',
+                '`compile(f, ...).stats()` counts kernels, routines and library calls of a program.', '',
+                '| ops | why |', '|---|---|']
+    yield from (f'| {", ".join(names)} | {why} |' for why, names in ops.items())
 
 
 def written(entries):

@@ -281,6 +281,28 @@ Value sort(Builder& b, std::span<const Value> operands, int64_t dim, bool descen
   return b.emit(Op::sort_op, operands, Attrs(dim, int64_t{descending}));
 }
 
+Value top_k(Builder& b, Value x, int64_t dim, int64_t k, bool descending) {
+  return b.emit(Op::top_k_op, {x}, Attrs(dim, k, int64_t{descending}));
+}
+
+// ---- cumulative
+
+Value cumulative(Builder& b, Op op, Value x, int64_t dim, bool reverse) {
+  return b.emit(op, {x}, Attrs(dim, int64_t{reverse}));
+}
+
+Value linear_recurrence(Builder& b, Value a, Value x, int64_t dim, bool reverse) {
+  return b.emit(Op::linear_recurrence_op, {a, x}, Attrs(dim, int64_t{reverse}));
+}
+
+Value shifted_along(Builder& b, Value x, int64_t dim, bool reverse, double start) {
+  const std::vector<int64_t> none(b.shape(x).size(), 0);
+  std::vector<int64_t> lo = none, hi = none;
+  (reverse ? hi : lo)[static_cast<size_t>(dim)] = 1;
+  (reverse ? lo : hi)[static_cast<size_t>(dim)] = -1;
+  return pad(b, x, constant(b, b.dtype(x), {}, start), lo, hi, none);
+}
+
 Value cond(Builder& b, Value index, std::span<const Graph> branches, std::span<const Value> operands) {
   std::vector<Value> all = {index};
   all.insert(all.end(), operands.begin(), operands.end());

@@ -75,6 +75,13 @@ Value compare(Builder& b, Value x, Value y, Direction direction);
 
 // order: the first of as many results
 Value sort(Builder& b, std::span<const Value> operands, int64_t dim, bool descending);
+Value top_k(Builder& b, Value x, int64_t dim, int64_t k, bool descending);
+
+// cumulative
+Value cumulative(Builder& b, Op op, Value x, int64_t dim, bool reverse = false);  // the first of its results
+Value linear_recurrence(Builder& b, Value a, Value x, int64_t dim, bool reverse = false);
+// Of each element the one before it along dim (reverse: after it), of the first `start`.
+Value shifted_along(Builder& b, Value x, int64_t dim, bool reverse, double start);
 
 // control: the first of its results
 Value cond(Builder& b, Value index, std::span<const Graph> branches, std::span<const Value> operands);

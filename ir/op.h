@@ -20,6 +20,7 @@ enum class OpClass : uint8_t {
   elementwise,
   movement,
   reduction,
+  cumulative,
   contraction,
   indexing,
   order,

@@ -88,6 +88,10 @@ ir::Value rolled(Emitter& e, ir::Value v, int64_t dim, int64_t by);
 // t[indices] = values, or += values.
 void put(std::string_view op, const Tensor& t, const std::vector<Index>& indices, const Arg& values, bool accumulate);
 
+// x with src scattered into it along dim, an index for each element; checked as by scatter.
+Tensor scattered(std::string_view name, ir::Op op, const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src,
+                 Location at);
+
 ir::Value splat(Emitter& e, DType dtype, const Shape& shape, double value);
 
 }  // namespace jot::detail

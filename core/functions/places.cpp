@@ -75,9 +75,9 @@ Tensor put(const Tensor& x, const Tensor& index, const Tensor& source, bool accu
 
 namespace {
 
-// The value that a reduction by maximum (minimum) starts from.
+// The value that a reduction starts from.
 Tensor start_of(Reduce reduce, DType dtype) {
-  if (reduce == Reduce::prod) return full({}, 1, dtype);
+  if (reduce != Reduce::amax && reduce != Reduce::amin) return full({}, reduce == Reduce::prod ? 1 : 0, dtype);
   const bool max = reduce == Reduce::amax;
   if (is_floating(dtype)) return full({}, max ? -inf : inf, dtype);
   if (dtype == DType::i64)
@@ -86,21 +86,15 @@ Tensor start_of(Reduce reduce, DType dtype) {
   return full({}, max ? std::numeric_limits<int32_t>::min() : std::numeric_limits<int32_t>::max(), dtype);
 }
 
-// What the elements of x come to that the indices address: each looks at all of src along d. `hits` says how many of
-// src each is given.
-Tensor looked_up(const Tensor& x, size_t d, const Tensor& index, const Tensor& src, const Tensor& hits, Reduce reduce,
-                 bool include_self, Location at) {
-  const auto dim = static_cast<int64_t>(d);
-  const int64_t n = shape_of(x)[d];
-  Tensor own = x.movedim(dim, -1, at), s = src.movedim(dim, -1, at).unsqueeze(-2, at);
-  Tensor places = index.movedim(dim, -1, at).unsqueeze(-2, at);
-  places = where(places < 0, places + n, places);
-  Tensor candidates = where(places == arange(n).unsqueeze(-1, at), s, start_of(reduce, x.dtype()));
-  if (include_self) candidates = cat({candidates, own.unsqueeze(-1, at)}, -1, at);
-  Tensor r = reduce == Reduce::prod   ? prod(candidates, -1, false, at).to(x.dtype(), at)
-             : reduce == Reduce::amax ? amax(candidates, -1, false, at)
-                                      : amin(candidates, -1, false, at);
-  return where(hits > 0, r.movedim(-1, dim, at), x);
+// Each update combined with what is there.
+Tensor combined(std::string_view op, const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src,
+                Reduce reduce, Location at) {
+  using ir::Op;
+  const Op scatter = reduce == Reduce::prod   ? Op::scatter_mul_op
+                     : reduce == Reduce::amax ? Op::scatter_max_op
+                     : reduce == Reduce::amin ? Op::scatter_min_op
+                                              : Op::scatter_add_op;
+  return scattered(op, scatter, x, dim, index, src, at);
 }
 
 Tensor reduced_into(std::string_view op, const Tensor& given, int64_t dim, const Tensor& given_index, const Tensor& src,
@@ -119,17 +113,16 @@ Tensor reduced_into(std::string_view op, const Tensor& given, int64_t dim, const
     if (i != d) part = part.slice(static_cast<int64_t>(i), 0, wanted[i], 1, at);
   }
   if (wanted.numel() == 0) return scalar ? r.reshape({}, at) : r;
-  const bool counts = reduce == Reduce::sum || reduce == Reduce::mean;
+  auto hits = [&](DType dtype) {  // how many of src each element is given
+    Tensor ones = ones_like(values, dtype, at);
+    return zeros(shape_of(part), dtype, at).scatter_add(static_cast<int64_t>(d), index, Arg(ones, at));
+  };
   Tensor own = part.clone(at);
-  Tensor hits = zeros(shape_of(own), is_floating(own.dtype()) ? own.dtype() : DType::i64, at);
-  hits = hits.scatter_add(static_cast<int64_t>(d), index, Arg(ones_like(values, hits.dtype(), at), at));
-  Tensor v;
-  if (counts) {
-    v = include_self ? own : where(hits > 0, zeros_like(own, {}, at), own);
-    v = v.scatter_add(static_cast<int64_t>(d), index, Arg(values, at));
-    if (reduce == Reduce::mean) v = v / (include_self ? hits + 1 : clamp(hits, 1, none));
-  } else {
-    v = looked_up(own, d, index, values, hits, reduce, include_self, at);
+  if (!include_self) own = where(hits(DType::i64) > 0, start_of(reduce, own.dtype()), own);
+  Tensor v = combined(op, own, static_cast<int64_t>(d), index, values, reduce, at);
+  if (reduce == Reduce::mean) {
+    Tensor count = hits(own.dtype());
+    v = v / (include_self ? count + 1 : clamp(count, 1, none));
   }
   part.copy_(Arg(v, at));
   return scalar ? r.reshape({}, at) : r;

@@ -1,6 +1,4 @@
 // Cumulative functions along a dim.
-#include <tuple>
-
 #include "core/functions/operands.h"
 #include "jot/creation.h"
 #include "jot/jot.h"
@@ -11,66 +9,55 @@ using namespace detail;
 
 namespace {
 
-// f's prefixes along dim of x in this dtype; a 0-d tensor is a line of one.
-template <class F>
-Tensor prefixes_of(std::string_view op, const Tensor& x, DType dtype, int64_t dim, Location at, F f) {
-  Composite call(op, at);
-  const Shape shape = impl_of(x, op, at).shape;
-  const auto d = static_cast<int64_t>(wrap_dim(op, dim, shape.size(), at));
-  if (shape.numel() == 0 || shape.empty()) return x.to(dtype, at).clone(at);
-  return associative_scan(f, x.to(dtype, at), {.dim = d}, at);
+namespace build = ir::build;
+using ir::Op;
+using ir::Value;
+
+// An op along dim of a value of x's shape, which a 0-d tensor has as a line of one: its first result.
+Value along(Emitter& e, Op op, const Tensor& x, DType dtype, int64_t dim) {
+  const Shape& shape = shape_of(x);
+  const auto d = static_cast<int64_t>(wrap_dim(e, dim, shape.size()));
+  Value v = operand(e, x, dtype);
+  return build::cumulative(e.b, op, shape.empty() ? build::reshape(e.b, v, {1}) : v, d);
 }
-DType summed(std::string_view op, const Tensor& x, Location at) {
-  const DType dtype = impl_of(x, op, at).dtype();
-  return is_floating(dtype) ? dtype : DType::i64;
+Value shaped_as(Emitter& e, Value v, const Tensor& x) { return build::reshape(e.b, v, shape_of(x)); }
+
+// Of integers and booleans i64.
+Tensor combined(std::string_view name, Op op, const Tensor& x, int64_t dim, Location at) {
+  Emitter e(name, at, x);
+  const DType dtype = x.impl()->dtype();
+  return e.result(shaped_as(e, along(e, op, x, is_floating(dtype) ? dtype : DType::i64, dim), x));
 }
 
-// The places of the extremes so far, of which later(new, old) says where the new one is taken.
-template <class F>
-ValuesIndices extremes(std::string_view op, const Tensor& x, int64_t dim, Location at, F later) {
-  Composite call(op, at);
-  const Shape shape = impl_of(x, op, at).shape;
-  const auto d = static_cast<int64_t>(wrap_dim(op, dim, shape.size(), at));
-  if (shape.empty()) return {x.clone(at), zeros({}, DType::i64, at)};
-  if (shape.numel() == 0) return {x.clone(at), zeros(shape, DType::i64, at)};
-  Shape along(std::vector<int64_t>(shape.size(), 1));
-  along[static_cast<size_t>(d)] = shape[static_cast<size_t>(d)];
-  Tensor places = arange(shape[static_cast<size_t>(d)]).reshape(along, at).expand(shape, at);
-  auto combine = [later](const std::pair<Tensor, Tensor>& a, const std::pair<Tensor, Tensor>& b) {
-    Tensor taken = logical_or(b.first != b.first, logical_and(a.first == a.first, later(b.first, a.first)));
-    return std::pair{where(taken, b.first, a.first), where(taken, b.second, a.second)};
-  };
-  Tensor found = associative_scan(combine, std::pair{x.detach(at), places}, {.dim = d}, at).second;
-  return {gather(x, d, found, at), found};
+ValuesIndices extremes(std::string_view name, Op op, const Tensor& x, int64_t dim, Location at) {
+  Emitter e(name, at, x);
+  const DType dtype = x.impl()->dtype();
+  Value first = along(e, op, x, dtype == DType::boolean ? DType::i32 : dtype, dim);
+  Tensor values = e.result(shaped_as(e, build::convert(e.b, first, dtype), x));
+  return {values, e.result(shaped_as(e, first + 1, x))};
 }
 
 }  // namespace
 
 Tensor cumsum(const Tensor& x, int64_t dim, Location at) {
-  return prefixes_of("cumsum", x, summed("cumsum", x, at), dim, at,
-                     [](const Tensor& a, const Tensor& b) { return a + b; });
+  return combined("cumsum", Op::cumulative_sum_op, x, dim, at);
 }
 Tensor cumprod(const Tensor& x, int64_t dim, Location at) {
-  return prefixes_of("cumprod", x, summed("cumprod", x, at), dim, at,
-                     [](const Tensor& a, const Tensor& b) { return a * b; });
+  return combined("cumprod", Op::cumulative_prod_op, x, dim, at);
 }
-// An infinite maximum is not subtracted.
 Tensor logcumsumexp(const Tensor& x, int64_t dim, Location at) {
-  const DType dtype = impl_of(x, "logcumsumexp", at).dtype();
+  Emitter e("logcumsumexp", at, x);
+  const DType dtype = x.impl()->dtype();
   if (!is_floating(dtype))
-    fail<DTypeError>("logcumsumexp", "expected a floating dtype, got " + type_name(x) + ": convert with to(f32)", at);
-  return prefixes_of("logcumsumexp", x, dtype, dim, at, [](const Tensor& a, const Tensor& b) {
-    Tensor top = maximum(a, b).detach();
-    top = where(abs(top) == inf, 0.0, top).to(a.dtype());
-    return top + log(exp(a - top) + exp(b - top));
-  });
+    e.fail<DTypeError>("expected a floating dtype, got " + type_name(x) + ": convert with to(f32)");
+  return e.result(shaped_as(e, along(e, Op::cumulative_logsumexp_op, x, dtype, dim), x));
 }
 
 ValuesIndices cummax(const Tensor& x, int64_t dim, Location at) {
-  return extremes("cummax", x, dim, at, [](const Tensor& b, const Tensor& a) { return b >= a; });
+  return extremes("cummax", Op::cumulative_max_op, x, dim, at);
 }
 ValuesIndices cummin(const Tensor& x, int64_t dim, Location at) {
-  return extremes("cummin", x, dim, at, [](const Tensor& b, const Tensor& a) { return b <= a; });
+  return extremes("cummin", Op::cumulative_min_op, x, dim, at);
 }
 
 // In each sorted line the runs of equal elements: how far each place is from where its run began is greatest at the end

@@ -83,7 +83,7 @@ void scatter_into(std::string_view name, Op op, const Tensor& x, int64_t dim, co
     updates = build::slice(e.b, e(source.tensor()), std::vector<int64_t>(wanted.size(), 0), wanted,
                            std::vector<int64_t>(wanted.size(), 1));
   } else {
-    if (op == Op::scatter_add_op) check_castable(e, source, dtype);
+    if (op != Op::scatter_set_op) check_castable(e, source, dtype);
     updates = operand(e, source, dtype, wanted);
   }
   Shape batch = e.b.shape(a.indices);
@@ -227,6 +227,13 @@ Tensor copied(std::string_view op, const Tensor& t, Location at) {
   return t.clone(at);
 }
 }  // namespace
+
+Tensor detail::scattered(std::string_view name, Op op, const Tensor& x, int64_t dim, const Tensor& index,
+                         const Tensor& src, Location at) {
+  Tensor r = copied(name, x, at);
+  scatter_into(name, op, r, dim, index, Arg(src, at));
+  return r;
+}
 
 Tensor Tensor::scatter(int64_t dim, const Tensor& index, const Arg& source) const {
   Tensor r = copied("scatter", *this, source.at());

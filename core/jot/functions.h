@@ -349,12 +349,13 @@ std::vector<Tensor> gradient(const Tensor& x, const std::vector<double>& spacing
 std::vector<Tensor> gradient(const Tensor& x, const std::vector<Tensor>& spacing, const Axes& dims = {}, int64_t edge_order = 1, Location at = JOT_HERE);
 
 // ---- Cumulative functions
-// Along dim; a 0-d tensor is a line of one. Combined as a tree, in twice as many steps as elements. IndexError for a wrong dim.
+// Along dim; a 0-d tensor is a line of one. IndexError for a wrong dim.
 // Of integers and booleans i64.
 Tensor cumsum(const Tensor& x, int64_t dim, Location at = JOT_HERE);
 // Of integers and booleans i64. The derivative divides by no factor.
 Tensor cumprod(const Tensor& x, int64_t dim, Location at = JOT_HERE);
-// log(cumsum(exp(x))), without overflow. DTypeError unless floating.
+// log(cumsum(exp(x))), without overflow. The derivative is 0 where that is -inf (torch's reverse mode: NaN). DTypeError unless
+// floating.
 Tensor logcumsumexp(const Tensor& x, int64_t dim, Location at = JOT_HERE);
 // The greatest so far and where it is, the last of equal ones; NaN stays. The derivative is that of the element.
 ValuesIndices cummax(const Tensor& x, int64_t dim, Location at = JOT_HERE);
@@ -375,8 +376,8 @@ ValuesIndices sort(const Tensor& x, int64_t dim = -1, bool descending = false, b
 Tensor argsort(const Tensor& x, int64_t dim = -1, bool descending = false, bool stable = true, Location at = JOT_HERE);
 // The values of sort along the first dim.
 Tensor msort(const Tensor& x, Location at = JOT_HERE);
-// The k greatest (largest = false: least) elements of each line, in order, whatever `sorted` says. ShapeError unless
-// 0 <= k <= the extent of dim.
+// The k greatest (largest = false: least) elements of each line, in order, whatever `sorted` says, the first of equal ones
+// first. ShapeError unless 0 <= k <= the extent of dim.
 ValuesIndices topk(const Tensor& x, int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true, Location at = JOT_HERE);
 
 // ---- Products
@@ -488,8 +489,8 @@ Tensor take_along_dim(const Tensor& x, const Tensor& indices, std::optional<Dim>
 Tensor take(const Tensor& x, const Tensor& index, Location at = JOT_HERE);
 // x where element index[i] of the flattened tensor is source[i], or has it added.
 Tensor put(const Tensor& x, const Tensor& index, const Tensor& source, bool accumulate = false, Location at = JOT_HERE);
-// Duplicates are combined by `reduce`, with the element of x unless include_self is false. Of sum and mean a scatter; of the others
-// each element of x looks at all of src along dim. Ties of amax and amin share the derivative.
+// Duplicates are combined by `reduce`, with the element of x unless include_self is false. Ties of amax and amin share the
+// derivative equally; that of a product with zeros is the product of the others, to any order.
 Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);
 // The same by an index for each slice of src along dim.
 Tensor index_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);

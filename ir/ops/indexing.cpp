@@ -7,6 +7,7 @@
 
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
+#include "ir/ops/order.h"
 
 namespace jot::ir {
 namespace {
@@ -263,7 +264,9 @@ void evaluate_gather(const EvalContext& c) {
   });
 }
 
-void evaluate_scatter_add(const EvalContext& c) {
+// combine(what is there, the update).
+template <class F>
+void evaluate_scatter(const EvalContext& c) {
   Mover(c).copy_all(c.operands[0]);
   const Shape& shape = c.operands[2].type->shape;
   Addresses addresses(c, c.type.shape, shape);
@@ -274,7 +277,7 @@ void evaluate_scatter_add(const EvalContext& c) {
       int64_t to = addresses.of(i);
       if (to < 0) return;
       auto& o = out[static_cast<size_t>(to)];
-      o = plus(o, update[static_cast<size_t>(from)]);
+      o = F()(o, update[static_cast<size_t>(from)]);
     });
   });
 }
@@ -329,6 +332,94 @@ void evaluate_dynamic_update_slice(const EvalContext& c) {
       part, [&](const Shape& i, int64_t at) { mover.copy(position(c.type.shape, sum(starts, i)), c.operands[1], at); });
 }
 
+// ---- derivatives of scatters that multiply or compare
+
+// The slice sizes of the gather that reads what a scatter of `updates` writes.
+std::vector<int64_t> slice_sizes(const GatherDims& dims, const Shape& operand, const Shape& updates) {
+  std::vector<int64_t> sizes(operand.size(), 1), window = window_axes(dims, operand.size());
+  for (size_t w = 0; w < window.size(); ++w)
+    sizes[static_cast<size_t>(window[w])] = updates[static_cast<size_t>(dims.offset_dims[w])];
+  return sizes;
+}
+
+// Which of the updates (of what is there) are in the result: they share the tangent equally.
+Value jvp_scatter_extremum(const JvpContext& c) {
+  Builder& b = c.b;
+  GatherDims dims = gather_dims(c.attrs);
+  const IndexMode mode = c.attrs.mode();
+  const bool unique = c.attrs.integer(Key::unique) != 0;
+  Value x = c.primals[0], indices = c.primals[1], updates = c.primals[2];
+  Value chosen = build::gather(b, c.out, indices, dims, slice_sizes(dims, b.shape(x), b.shape(updates)), mode);
+  Value stays = build::compare(b, x, c.out, Direction::eq), comes = build::compare(b, updates, chosen, Direction::eq);
+  auto scattered = [&](Value own, Value others) {
+    return build::scatter_add(b, own, indices, others, dims, mode, unique);
+  };
+  auto tangent = [&](size_t operand, Value where) {
+    Value zero = build::zeros_like(b, c.primals[operand]);
+    return c.has(operand) ? build::where(b, where, c.tangents[operand], zero) : zero;
+  };
+  Value count = scattered(build::convert(b, stays, b.dtype(x)), build::convert(b, comes, b.dtype(x)));
+  return build::div(b, scattered(tangent(0, stays), tangent(2, comes)), count);
+}
+
+// The updates in the order of the elements that they go to, as runs of factors: prefixes of each run and their
+// derivatives are linear recurrences, which divide by no factor, and the last of a run is the product of it.
+class Runs {
+ public:
+  explicit Runs(const JvpContext& c) : b_(c.b), shape_(b_.shape(c.primals[0])) {
+    GatherDims dims = gather_dims(c.attrs);
+    const Shape& updates = b_.shape(c.primals[2]);
+    size_ = updates.numel();
+    // Places from 1 on; 0 is outside.
+    Value places = build::iota(b_, DType::i64, {shape_.numel()}, 0);
+    places = build::add(b_, places, build::constant_int(b_, DType::i64, {shape_.numel()}, 1));
+    places = build::gather(b_, build::reshape(b_, places, shape_), c.primals[1], dims,
+                           slice_sizes(dims, shape_, updates), c.attrs.mode());
+    Value operands[] = {build::reshape(b_, places, {size_}), build::iota(b_, DType::i64, {size_}, 0)};
+    places_ = build::sort(b_, operands, 0, false);
+    order_ = places_ + 1;
+    Value same = build::compare(b_, build::slice_axis(b_, places_, 0, 1, size_),
+                                build::slice_axis(b_, places_, 0, 0, size_ - 1), Direction::eq);
+    const std::vector<int64_t> one = {1}, none = {0};
+    continues_ = build::pad(b_, same, build::constant(b_, DType::boolean, {}, 0), one, none, none);
+  }
+
+  Value in_order(Value updates) const { return taken_along(b_, build::reshape(b_, updates, {size_}), order_, 0); }
+  // r of `first` at the begin of each run, then of factor * r + term.
+  Value recurrence(Value factor, Value term) const {
+    return build::linear_recurrence(b_, build::where(b_, continues_, factor, build::zeros_like(b_, factor)), term, 0);
+  }
+  // 1 where a run begins, else 0.
+  Value begins(DType dtype) const { return build::convert(b_, build::unary(b_, Op::not_op, continues_), dtype); }
+  // In x's shape: the last of each run, elsewhere `rest`.
+  Value lasts(Value runs, double rest) const {
+    const int64_t n = shape_.numel() + 1;
+    Value all = build::constant(b_, b_.dtype(runs), {n}, rest);
+    all = build::scatter_set(b_, all, build::reshape(b_, places_, {size_, 1}), runs, {{}, {0}, {0}, {}, {}},
+                             IndexMode::clip, false);
+    return build::reshape(b_, build::slice_axis(b_, all, 0, 1, n), shape_);
+  }
+
+ private:
+  Builder& b_;
+  Shape shape_;
+  int64_t size_ = 0;
+  Value places_ = kNoValue, order_ = kNoValue, continues_ = kNoValue;
+};
+
+Value jvp_scatter_mul(const JvpContext& c) {
+  Builder& b = c.b;
+  if (b.shape(c.primals[2]).numel() == 0) return c.tangents[0];
+  Runs runs(c);
+  Value u = runs.in_order(c.primals[2]), begins = runs.begins(b.dtype(u));
+  Value before = runs.recurrence(build::shifted_along(b, u, 0, false, 1), begins);  // the product of those before
+  Value result = kNoValue;
+  if (c.has(0)) result = c.times(c.tangents[0], runs.lasts(build::mul(b, before, u), 1));
+  if (!c.has(2)) return result;
+  Value t = runs.recurrence(u, c.times(runs.in_order(c.tangents[2]), before));
+  return build::add_any(b, result, c.times(runs.lasts(t, 0), c.primals[0]));
+}
+
 // ---- transposition
 
 void transpose_dynamic_slice(const TransposeContext& c) {
@@ -344,14 +435,6 @@ void transpose_dynamic_update_slice(const TransposeContext& c) {
 void transpose_gather(const TransposeContext& c) {
   c.cotangents[0] = build::scatter_add(c.b, build::zeros(c.b, *c.types[0]), c.operands[1], c.ct, gather_dims(c.attrs),
                                        c.attrs.mode(), false);
-}
-
-// The slice sizes of the gather that reads what a scatter of `updates` writes.
-std::vector<int64_t> slice_sizes(const GatherDims& dims, const Shape& operand, const Shape& updates) {
-  std::vector<int64_t> sizes(operand.size(), 1), window = window_axes(dims, operand.size());
-  for (size_t w = 0; w < window.size(); ++w)
-    sizes[static_cast<size_t>(window[w])] = updates[static_cast<size_t>(dims.offset_dims[w])];
-  return sizes;
 }
 
 void transpose_scatter_add(const TransposeContext& c) {
@@ -481,7 +564,14 @@ void define_indexing(RuleTable& table) {
     table.define(op, rules);
   };
   indexing(Op::gather_op, linear(infer_gather, evaluate_gather, transpose_gather, batch_gather));
-  indexing(Op::scatter_add_op, linear(infer_scatter, evaluate_scatter_add, transpose_scatter_add, batch_scatter));
+  using Plus = decltype([](auto x, auto y) { return plus(x, y); });
+  using Times = decltype([](auto x, auto y) { return times(x, y); });
+  using Max = decltype([](auto x, auto y) { return extremum<true>(x, y); });
+  using Min = decltype([](auto x, auto y) { return extremum<false>(x, y); });
+  indexing(Op::scatter_add_op, linear(infer_scatter, evaluate_scatter<Plus>, transpose_scatter_add, batch_scatter));
+  indexing(Op::scatter_mul_op, {infer_scatter, evaluate_scatter<Times>, jvp_scatter_mul, kNotLinear, batch_scatter});
+  indexing(Op::scatter_max_op, {infer_scatter, evaluate_scatter<Max>, jvp_scatter_extremum, kNotLinear, batch_scatter});
+  indexing(Op::scatter_min_op, {infer_scatter, evaluate_scatter<Min>, jvp_scatter_extremum, kNotLinear, batch_scatter});
   indexing(Op::scatter_set_op, linear(infer_scatter, evaluate_scatter_set, transpose_scatter_set, batch_scatter));
 }
 

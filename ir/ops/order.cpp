@@ -84,9 +84,59 @@ void batch_sort(const BatchContext& c, std::span<Value> results, std::span<bool>
   for (size_t i = 0; i < results.size(); ++i) results[i] = first + static_cast<Value>(i);
 }
 
+// ---- top_k
+
+void infer_top_k(const InferContext& c, std::vector<Type>& results) {
+  expect_allowed(c, 0);
+  const int64_t dim = c.attrs.integer(Key::dim), k = c.attrs.integer(Key::n);
+  expect_axes(c, "dim", Ints(&dim, 1), c.shape(0).size());
+  Shape shape = c.shape(0);
+  int64_t& extent = shape[static_cast<size_t>(dim)];
+  if (k < 0 || k > extent)
+    c.shape_error("n must be from 0 to the extent of dim " + std::to_string(dim) + ", " + std::to_string(extent) +
+                  ": got " + std::to_string(k));
+  extent = k;
+  results.push_back({c.dtype(0), false, shape});
+  results.push_back({DType::i64, false, shape});
+}
+
+void evaluate_top_k(const EvalContext& c) {
+  const Shape& shape = c.operands[0].type->shape;
+  auto dim = static_cast<size_t>(c.attrs.integer(Key::dim));
+  const int64_t n = shape[dim], k = c.attrs.integer(Key::n), inner = shape.slice(dim + 1, shape.size()).numel();
+  std::vector<int64_t> order(static_cast<size_t>(n));
+  visit_computing(c.operands[0].type->dtype, [&](auto zero) {
+    auto x = c.operands[0].as<decltype(zero)>();
+    auto values = c.result<decltype(zero)>();
+    auto places = c.result<int64_t>(1);
+    for (int64_t line = 0; line < shape.slice(0, dim).numel() * inner; ++line) {
+      const int64_t first = line / inner * n * inner + line % inner, to = line / inner * k * inner + line % inner;
+      auto key = [&](int64_t i) { return x[static_cast<size_t>(first + i * inner)]; };
+      std::iota(order.begin(), order.end(), int64_t{0});
+      sort_by_key(order, key, c.attrs.integer(Key::descending) != 0);
+      for (int64_t i = 0; i < k; ++i) {
+        values[static_cast<size_t>(to + i * inner)] = key(order[static_cast<size_t>(i)]);
+        places[static_cast<size_t>(to + i * inner)] = order[static_cast<size_t>(i)];
+      }
+    }
+  });
+}
+
+void jvp_top_k(const JvpContext& c, std::span<Value> tangents) {
+  tangents[0] = taken_along(c.b, c.tangents[0], c.outs[1], c.attrs.integer(Key::dim));
+}
+
+void batch_top_k(const BatchContext& c, std::span<Value> results, std::span<bool>) {
+  results[0] =
+      c.b.emit(c.op, {c.operands[0]},
+               Attrs(c.attrs.integer(Key::dim) + 1, c.attrs.integer(Key::n), c.attrs.integer(Key::descending)));
+  results[1] = results[0] + 1;
+}
+
 }  // namespace
 
 void define_order(RuleTable& table) {
+  table.define(Op::top_k_op, {infer_top_k, evaluate_top_k, jvp_top_k, kNotLinear, batch_top_k});
   table.define(Op::sort_op, {infer_sort, evaluate_sort, jvp_sort, kNotLinear, batch_sort});
 }
 

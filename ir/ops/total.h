@@ -134,6 +134,7 @@ decltype(auto) visit_reduction(Op op, F&& f) {
 #define JOT_contraction(name)
 #define JOT_indexing(name)
 #define JOT_order(name)
+#define JOT_cumulative(name)
 #define JOT_control(name)
 #define JOT_effect(name)
 #define OP(name, family, op_class, ...) JOT_##op_class(name)
@@ -150,6 +151,7 @@ decltype(auto) visit_reduction(Op op, F&& f) {
 #undef JOT_contraction
 #undef JOT_indexing
 #undef JOT_order
+#undef JOT_cumulative
 #undef JOT_control
 #undef JOT_effect
   internal_error("a reduction", name_of(op));

@@ -58,7 +58,8 @@ class RandomProgram : RandomChoice {
     for (auto w = static_cast<Value>(exact_.size()); w <= v; ++w) {
       ir::OpClass kind = ir::info(g.op(w)).op_class;
       bool computes = kind == ir::OpClass::elementwise || kind == ir::OpClass::reduction ||
-                      kind == ir::OpClass::contraction || g.op(w) == Op::scatter_add_op;
+                      kind == ir::OpClass::contraction || kind == ir::OpClass::cumulative ||
+                      g.op(w) == Op::scatter_add_op || g.op(w) == Op::scatter_mul_op;
       exact_.push_back(!(computes && is_floating(g.dtype(w))) &&
                        std::ranges::all_of(g.operands(w), [&](Value o) { return exact_[o]; }));
     }
@@ -116,7 +117,7 @@ class RandomProgram : RandomChoice {
   Value tame(Value x) { return b_.dtype(x) == floating_ ? ir::build::unary(b_, Op::tanh_op, x) : x; }
 
   Value step() {
-    switch (below(23)) {
+    switch (below(24)) {
       case 0:
         return ir::build::unary(b_, pick({Op::sin_op, Op::cos_op, Op::tanh_op, Op::logistic_op, Op::abs_op}), real());
       case 1:
@@ -185,6 +186,8 @@ class RandomProgram : RandomChoice {
         return dynamic();
       case 21:
         return order();
+      case 22:
+        return cumulative();
       default:
         return diagonal();
     }
@@ -198,11 +201,42 @@ class RandomProgram : RandomChoice {
     int64_t dim = between(0, static_cast<int64_t>(shape.size()) - 1);
     Value other = any();
     if (b_.shape(other) != shape) other = ir::build::iota(b_, i64, shape, dim);
+    if (below(3) == 0) {
+      Value first = ir::build::top_k(b_, keys, dim, between(0, shape[static_cast<size_t>(dim)]), coin());
+      keep(first + 1);
+      return first;
+    }
     Value operands[] = {keys, other};
     Value first = ir::build::sort(b_, operands, dim, coin());
     if (count(shape) <= kLargest) keep(first + 1);
     return first;
   }
+
+  Value cumulative() {
+    Value x = numeric();
+    if (b_.shape(x).empty()) return diagonal();
+    const int64_t dim = between(0, static_cast<int64_t>(b_.shape(x).size()) - 1);
+    const bool reverse = coin();
+    switch (below(5)) {
+      case 0:
+        return tame(ir::build::cumulative(b_, Op::cumulative_sum_op, x, dim, reverse));
+      case 1:
+        return tame(ir::build::cumulative(b_, Op::cumulative_prod_op, tame(x), dim, reverse));
+      case 2:
+        return tame(ir::build::cumulative(b_, Op::cumulative_logsumexp_op, real_of(x), dim, reverse));
+      case 3:
+        return tame(ir::build::linear_recurrence(b_, tame(real_of(x)), like(real_of(x)), dim, reverse));
+      default: {
+        Value keys = exact_value();
+        if (b_.shape(keys).empty() || b_.dtype(keys) == boolean) return diagonal();
+        Value first = ir::build::cumulative(b_, pick({Op::cumulative_max_op, Op::cumulative_min_op}), keys,
+                                            between(0, static_cast<int64_t>(b_.shape(keys).size()) - 1), reverse);
+        if (count(b_.shape(keys)) <= kLargest) keep(first + 1);
+        return first;
+      }
+    }
+  }
+  Value real_of(Value x) { return b_.dtype(x) == floating_ ? x : ir::build::convert(b_, x, floating_); }
 
   Value source() {
     Shape s = shape();
@@ -362,8 +396,10 @@ class RandomProgram : RandomChoice {
     if (coin()) return ir::build::gather(b_, x, i, dims, sizes, mode);
     if (b_.dtype(x) == boolean || mode == ir::IndexMode::check) mode = ir::IndexMode::fill;
     Value updates = like(constant({b_.dtype(x), false, batch + window}));
-    return ir::build::scatter(b_, b_.dtype(x) == boolean || coin() ? Op::scatter_set_op : Op::scatter_add_op, x, i,
-                              updates, dims, mode, false);
+    Op op = Op::scatter_set_op;
+    if (b_.dtype(x) != boolean && coin())
+      op = pick({Op::scatter_add_op, Op::scatter_add_op, Op::scatter_mul_op, Op::scatter_max_op, Op::scatter_min_op});
+    return ir::build::scatter(b_, op, x, i, updates, dims, mode, false);
   }
 
   Value dynamic() {

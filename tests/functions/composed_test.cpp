@@ -240,7 +240,31 @@ TEST_CASE("composed: cumulative functions") {
   auto last = [](const Tensor& x) { return cumprod(x, 0)[2]; };
   check(grad(last)(d({2, 0, 3})), d({0, 6, 0}));
   check(hessian(last)(d({2, 0, 3})), d({{0, 3, 0}, {3, 0, 2}, {0, 2, 0}}));
+  // So are second forward derivatives of all prefixes, those of x0, x0 x1, x0 x1 x2, x0 x1 x2 x3.
+  auto expanded = [](const Tensor& x) {
+    return stack({x[0], x[0] * x[1], x[0] * x[1] * x[2], x[0] * x[1] * x[2] * x[3]});
+  };
+  auto second = [](auto f, const Tensor& x) {
+    auto first = [&](const Tensor& v) { return jvp(f, primals(v), tangents(d({1, 2, -1, 3}))).second; };
+    return jvp(first, primals(x), tangents(d({2, -1, 1, 1}))).second;
+  };
+  for (const Tensor& x : {d({2, 0, 3, 5}), d({0, 0, 3, 5}), d({0, 2, 0, 0})})
+    check(second([](const Tensor& v) { return cumprod(v, 0); }, x), second(expanded, x));
   check(grad([](const Tensor& x) { return sum(cummax(x, 0).values); })(d({2, 2, 1})), d({1, 2, 0}));
+  // Weights do not overflow; what is -inf has none, and what is before it keeps its own.
+  Tensor weights = d({1, 2, 3});
+  auto weighted = [&](const Tensor& x) { return sum(weights * logcumsumexp(x, 0)); };
+  check(grad(weighted)(d({1000, 1, -1000})), d({6, 0, 0}));
+  check(grad(weighted)(d({-inf, -inf, 2})), d({0, 0, 3}));
+  check((logcumsumexp(d({-1000, -1000}), 0) - d({-1000, -1000 + std::log(2.0)})).abs() < 1e-12, tensor({true, true}));
+  // A million terms in f32, in parts and in whole.
+  Tensor tenth = full({1 << 20}, 0.1, f32);
+  check((cumsum(tenth, 0)[-1] / (0.1f * (1 << 20)) - 1).abs() < 1e-6, tensor(true));
+  check((cumsum(tenth.reshape({-1, 1}).expand({1 << 20, 2}), 0)[-1] / (0.1f * (1 << 20)) - 1).abs() < 1e-6,
+        tensor({true, true}));
+  check(cumsum(ones({100'000}, i64), 0), arange(1, 100'001));
+  check(cummax(arange(100'000) % 1000, 0).values[-1], tensor(999));
+  check(cummax(arange(100'000) % 1000, 0).indices[-1], tensor(99'999));
   check_errors({
       {"[cumsum] Dimension out of range", [] { cumsum(ones({2}), 1); }},
       {"[cumprod] Dimension out of range", [] { cumprod(ones({2}), -2); }},
@@ -290,6 +314,17 @@ TEST_CASE("composed: places and searches") {
   check(grad(largest)(s), d({0, 1, 0.5}));
   auto product = [&](const Tensor& t) { return sum(scatter_reduce(v, 0, i, t, Reduce::prod)); };
   check(grad(product)(d({0, 7, 3})), d({7, 0, 3}));
+  check(hessian(product)(d({0, 0, 3})), d({{0, 1, 0}, {1, 0, 0}, {0, 0, 0}}));
+  auto self = [&](const Tensor& t) { return sum(scatter_reduce(t, 0, i, s, Reduce::prod)); };
+  check(grad(self)(d({0, 2, 0})), d({35, 1, 3}));
+  auto replaced = [&](const Tensor& t) { return sum(scatter_reduce(v, 0, i, t, Reduce::amax, false)); };
+  check(grad(replaced)(d({7, 7, 3})), d({0.5, 0.5, 1}));
+  check(scatter_reduce(tensor({1, 2}), 0, tensor({0, 0, 1}), tensor({3, -4, 5}), Reduce::prod), tensor({-12, 10}));
+  check(scatter_reduce(d({1, 2}), 0, tensor({0}), d({kNan}), Reduce::amin), d({kNan, 2}));
+  // Many indices, in parts.
+  Tensor many = arange(200'000);
+  check(scatter_reduce(zeros({7}, i64), 0, many % 7, many, Reduce::amax),
+        tensor({199'997, 199'998, 199'999, 199'993, 199'994, 199'995, 199'996}));
   check(index_reduce(d({{1, 2}, {3, 4}}), 0, tensor({1, 1}), d({{5, 1}, {2, 9}}), Reduce::amax), d({{1, 2}, {5, 9}}));
   check(one_hot(tensor({0, 2})), tensor({{1, 0, 0}, {0, 0, 1}}));
   check(one_hot(tensor(1), 2), tensor({0, 1}));

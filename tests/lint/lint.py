@@ -122,7 +122,7 @@ def check_private_header(flags, path):
 
 # Sources that the build reads from a table: the table, what names one in it, from which folder.
 NAMED = [('ir/ops.def', r'^OP\(\w+, (\w+),', 'ir/ops'),
-         ('backends/cpu/routines/routines.def', r'^ROUTINE\(\w+, \w+, ([\w/]+)\)', 'backends/cpu')]
+         ('backends/cpu/routines/routines.def', r'^ROUTINE\(\w+, \w+, ([\w/]+),', 'backends/cpu')]
 
 
 def listed():

@@ -210,11 +210,20 @@ void indexing(Table& t) {
       Input index = mode == IndexMode::clip ? i32s(c.indices, lo, hi) : i64s(c.indices, lo, hi);
       t.add(Op::gather_op, label, {f(c.operand), index},
             [=](Builder& b, Values x) { return build::gather(b, x[0], x[1], c.dims, c.sizes, mode); });
-      for (Op op : {Op::scatter_add_op, Op::scatter_set_op})
+      for (Op op : {Op::scatter_add_op, Op::scatter_set_op, Op::scatter_mul_op, Op::scatter_max_op, Op::scatter_min_op})
         t.add(op, label, {f(c.operand), index, f(c.updates)},
               [=](Builder& b, Values x) { return build::scatter(b, op, x[0], x[1], x[2], c.dims, mode, false); });
     }
   }
+  for (Op op : {Op::scatter_add_op, Op::scatter_mul_op, Op::scatter_max_op, Op::scatter_min_op})
+    for (DType dtype : {DType::i32, DType::i64})
+      t.add(
+          op, "integers" + std::string(to_string(dtype)),
+          {{dtype, {5}, -9, 9}, i64s({300, 1}, -5, 5), {dtype, {300}, -9, 9}},
+          [op](Builder& b, Values x) {
+            return build::scatter(b, op, x[0], x[1], x[2], {{}, {0}, {0}, {}, {}}, IndexMode::check, false);
+          },
+          0);
   t.add(
       Op::scatter_set_op, "bool", {bools({4}), i64s({2, 1}, 0, 4), bools({2})},
       [](Builder& b, Values x) {
@@ -437,6 +446,66 @@ void order(Table& t) {
     t.add(
         Op::sort_op, "long" + way, {f({40})}, [=](Builder& b, Values x) { return build::sort(b, x, 0, descending); },
         1);
+  }
+}
+
+void top_k(Table& t) {
+  for (bool descending : {false, true}) {
+    auto add = [&](std::string label, std::vector<Input> inputs, int64_t dim, int64_t k, int order = 2) {
+      t.add(
+          Op::top_k_op, label + (descending ? " down" : " up"), std::move(inputs),
+          [=](Builder& b, Values x) { return build::top_k(b, x[0], dim, k, descending); }, order);
+    };
+    add("line", {f({5})}, 0, 3);
+    add("columns", {f({6, 3})}, 0, 2);
+    add("none", {f({2, 3})}, 1, 0);
+    add("all", {f({2, 4})}, 1, 4);
+    add("of nothing", {f({0, 4})}, 1, 2);
+    add("long", {f({200})}, 0, 5, 1);
+    add("wide columns", {f({70, 20})}, 0, 3, 1);
+    t.add(
+        Op::top_k_op, std::string("places, with ties") + (descending ? " down" : " up"), {i64s({3, 100}, 0, 4)},
+        [=](Builder& b, Values x) { return build::top_k(b, x[0], 1, 7, descending) + 1; }, 0);
+  }
+}
+
+void cumulative(Table& t) {
+  constexpr Op kOne[] = {Op::cumulative_sum_op, Op::cumulative_prod_op, Op::cumulative_logsumexp_op,
+                         Op::cumulative_max_op, Op::cumulative_min_op};
+  for (bool reverse : {false, true}) {
+    const std::string way = reverse ? " back" : "";
+    auto add = [&](Op op, std::string label, std::vector<Input> inputs, int64_t dim, int order = 2) {
+      t.add(
+          op, label + way, std::move(inputs),
+          [=](Builder& b, Values x) {
+            if (op == Op::linear_recurrence_op) return build::linear_recurrence(b, x[0], x[1], dim, reverse);
+            return build::cumulative(b, op, x[0], dim, reverse);
+          },
+          order);
+    };
+    auto operands = [](Op op, Shape shape) {
+      std::vector<Input> inputs = {f(shape)};
+      if (op == Op::linear_recurrence_op) inputs.push_back(f(shape));
+      return inputs;
+    };
+    auto all = [&](Op op) {
+      add(op, "line", operands(op, {5}), 0);
+      add(op, "columns", operands(op, {4, 3}), 0);
+      add(op, "middle", operands(op, {2, 3, 9}), 1);
+      add(op, "nothing", operands(op, {3, 0}), 1);
+      add(op, "one", operands(op, {2, 1}), 1);
+      add(op, "lines beside each other", operands(op, {9, 17}), 1, 1);
+      add(op, "many columns", operands(op, {5, 70}), 0, 1);
+    };
+    for (Op op : kOne) all(op);
+    all(Op::linear_recurrence_op);
+    for (Op op : {Op::cumulative_sum_op, Op::cumulative_prod_op})
+      for (int64_t dim : {0, 1}) add(op, "integers" + std::to_string(dim), {i64s({5, 12})}, dim, 0);
+    for (Op op : {Op::cumulative_max_op, Op::cumulative_min_op})
+      for (bool wide : {false, true})
+        t.add(
+            op, std::string(wide ? "wide places" : "places") + ", with ties" + way, {i32s({40, wide ? 12 : 2}, 0, 4)},
+            [=](Builder& b, Values x) { return build::cumulative(b, op, x[0], 0, reverse) + 1; }, 0);
   }
 }
 
@@ -773,6 +842,8 @@ const std::vector<Row>& op_rows() {
     add_window_rows(t.rows);
     structured(t);
     order(t);
+    top_k(t);
+    cumulative(t);
     triangular(t);
     factors(t);
     factorizations(t);

@@ -92,6 +92,7 @@ class RandomNodes : protected RandomChoice {
   Value node() {
     if (below(12) == 0) return indexed();
     if (below(16) == 0) return windowed();
+    if (below(16) == 0) return cumulative();
     switch (below(options_.differentiable ? 9 : 14)) {
       case 0:
         return ir::build::unary(b_, pick({Op::sin_op, Op::cos_op, Op::tanh_op, Op::logistic_op, Op::neg_op}),
@@ -236,10 +237,40 @@ class RandomNodes : protected RandomChoice {
     Value x = any();
     if (b_.shape(x).empty()) return ir::build::unary(b_, Op::neg_op, numeric());
     int64_t dim = between(0, static_cast<int64_t>(b_.shape(x).size()) - 1);
+    if (below(3) == 0) {
+      Value first = ir::build::top_k(b_, x, dim, between(0, b_.shape(x)[static_cast<size_t>(dim)]), coin());
+      values_.push_back(first + 1);
+      return first;
+    }
     Value operands[] = {x, ir::build::iota(b_, pick({i64, f32}), b_.shape(x), dim)};
     Value first = ir::build::sort(b_, operands, dim, coin());
     if (b_.shape(first).numel() <= 256) values_.push_back(first + 1);
     return first;
+  }
+
+  // What the elements of a line come to, up to each.
+  Value cumulative() {
+    Value x = numeric();
+    if (b_.shape(x).empty()) return ir::build::unary(b_, Op::neg_op, x);
+    const int64_t dim = between(0, static_cast<int64_t>(b_.shape(x).size()) - 1);
+    const bool reverse = coin();
+    switch (below(options_.differentiable ? 4 : 6)) {
+      case 0:
+        return ir::build::cumulative(b_, Op::cumulative_sum_op, x, dim, reverse);
+      case 1:
+        return ir::build::cumulative(b_, Op::cumulative_prod_op, x, dim, reverse);
+      case 2:
+        if (!is_floating(b_.dtype(x))) return ir::build::cumulative(b_, Op::cumulative_sum_op, x, dim, reverse);
+        return ir::build::cumulative(b_, Op::cumulative_logsumexp_op, x, dim, reverse);
+      case 3:
+        if (!is_floating(b_.dtype(x))) return ir::build::cumulative(b_, Op::cumulative_prod_op, x, dim, reverse);
+        return ir::build::linear_recurrence(b_, x, like(x), dim, reverse);
+      default: {
+        Value first = ir::build::cumulative(b_, pick({Op::cumulative_max_op, Op::cumulative_min_op}), x, dim, reverse);
+        values_.push_back(first + 1);
+        return first;
+      }
+    }
   }
 
   // A row that an integer chooses, or all rows with that one replaced or added to.
@@ -265,7 +296,9 @@ class RandomNodes : protected RandomChoice {
     ir::IndexMode mode = pick({ir::IndexMode::clip, ir::IndexMode::fill, ir::IndexMode::wrap});
     if (coin()) return ir::build::gather(b_, x, indices, dims, ir::Ints(row), mode);
     row.erase(0);
-    Op op = pick({Op::scatter_set_op, Op::scatter_add_op});
+    Op op = options_.differentiable ? pick({Op::scatter_set_op, Op::scatter_add_op, Op::scatter_mul_op})
+                                    : pick({Op::scatter_set_op, Op::scatter_add_op, Op::scatter_mul_op,
+                                            Op::scatter_max_op, Op::scatter_min_op});
     return ir::build::scatter(b_, op, x, indices, of({b_.dtype(x), false, row}), dims, mode, coin());
   }
 

@@ -13,7 +13,7 @@
 
 namespace jot::cpu {
 
-#define ROUTINE(op, maker, file) std::unique_ptr<const Routine> maker(const RoutineContext& c);
+#define ROUTINE(op, maker, file, why) std::unique_ptr<const Routine> maker(const RoutineContext& c);
 #include "backends/cpu/routines/routines.def"
 #undef ROUTINE
 std::unique_ptr<const Routine> make_reduce(const RoutineContext& c);  // of every reduction

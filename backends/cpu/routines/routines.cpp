@@ -218,12 +218,15 @@ void define_routines(CpuTable& table) {
   auto is_movement = [](Op op) { return ir::moves(op) != ir::Moves::nothing_known; };
   table.each(is_movement, [](CpuOp& op) { op.routine = make_movement; });
   table.each(ir::is_reduction, [](CpuOp& op) { op.routine = make_reduce; });
-#define ROUTINE(op, maker, file) table[Op::op##_op].routine = maker;
+#define ROUTINE(op, maker, file, why) table[Op::op##_op].routine = maker;
 #include "backends/cpu/routines/routines.def"
 #undef ROUTINE
-  for (Op op : {Op::gather_op, Op::scatter_add_op, Op::scatter_set_op}) table[op].check = make_index_check;
+  constexpr Op scatters[] = {Op::scatter_add_op, Op::scatter_set_op, Op::scatter_mul_op, Op::scatter_max_op,
+                             Op::scatter_min_op};
+  for (Op op : scatters) table[op].check = make_index_check, table[op].updates = true;
+  table[Op::gather_op].check = make_index_check;
   table[Op::gather_op].strided = table[Op::dynamic_slice_op].strided = true;
-  for (Op op : {Op::scatter_add_op, Op::scatter_set_op, Op::dynamic_update_slice_op}) table[op].updates = true;
+  table[Op::dynamic_update_slice_op].updates = true;
 }
 
 std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code) {

@@ -5,6 +5,7 @@
 
 #include "backends/cpu/routines/routine_parts.h"
 #include "backends/cpu/runtime/pool.h"
+#include "ir/ops/total.h"
 
 namespace jot::cpu {
 
@@ -17,17 +18,30 @@ namespace {
 
 using Axis = StridedCopy::Axis;
 
+// combine(what is there, the update), of a scatter.
+template <class T, class F>
+void with_combination(Op scatter, F f) {
+  if (scatter == Op::scatter_set_op) return f([](T, T update) { return update; });
+  if constexpr (std::is_arithmetic_v<T>) {
+    if (scatter == Op::scatter_add_op) return f([](T x, T y) { return ir::plus(x, y); });
+    if (scatter == Op::scatter_mul_op) return f([](T x, T y) { return ir::Product<T>::combine(x, y); });
+    if (scatter == Op::scatter_max_op) return f([](T x, T y) { return ir::extremum<true>(x, y); });
+    if (scatter == Op::scatter_min_op) return f([](T x, T y) { return ir::extremum<false>(x, y); });
+  }
+  internal_error("a scatter of a computing type", ir::name_of(scatter));
+}
+
 // Windows of the operand at positions that are data. The windows of one batch element lie at `window` in the result
 // (updates), the batch elements at `batch`.
 class Indexing final : public Routine {
  public:
-  enum class Kind : uint8_t { gather, add, set };
-  Kind kind = Kind::gather;
+  Op op = Op::gather_op;
   IndexMode mode = IndexMode::check;
   DType dtype = DType::f32, index_dtype = DType::i64;
   struct BatchAxis {
     int64_t extent, index_step, operand_step, result_step;
     int64_t entry = -1;  // mode wrap: an axis of the window, whose elements wrap one by one: added to this index
+    int64_t number_step = 0;
   };
   std::vector<BatchAxis> batch;
   struct Entry {
@@ -38,50 +52,105 @@ class Indexing final : public Routine {
   int64_t elements = 0, operand_bytes = 0, error_code = 0;
   bool only_checks = false;
 
+  // After the members above are filled.
+  void prepare() {
+    int64_t step = 1;
+    for (size_t d = batch.size(); d-- > 0; step *= batch[d].extent) batch[d].number_step = step;
+    elements = step;
+    for (size_t d = 0; d < batch.size(); ++d)
+      if (batch[d].operand_step != 0 && (own_axis_ == kNone || batch[d].extent > batch[own_axis_].extent))
+        own_axis_ = d;
+  }
+
   void run(std::span<const void* const> operands, void* out, std::byte*, KernelError& error) const override {
     if (only_checks) {
       check_all(operands[1], error);
       return;
     }
-    const int64_t n = window.count();
-    const bool in_place = kind != Kind::gather && out == operands[0];
-    if (kind != Kind::gather && !in_place && operand_bytes > 0)
-      std::memcpy(out, operands[0], static_cast<size_t>(operand_bytes));
-    if (n == 0 || elements == 0) return;
+    const bool in_place = op != Op::gather_op && out == operands[0];
+    if (op != Op::gather_op && !in_place) copy(operands[0], out);
+    if (window.count() == 0 || elements == 0) return;
     if (in_place && mode == IndexMode::check && !check_all(operands[1], error)) return;
-    // Scatters stay in order: sums and the last writer do not depend on threads.
-    const int64_t chunks = kind == Kind::gather ? chunks_for(elements, 2 + 0.5 * static_cast<double>(n)) : 1;
-    const int64_t piece = (elements + chunks - 1) / chunks;
+    visit_dtype(dtype, [&](auto zero) {
+      using T = decltype(zero);
+      if (op == Op::gather_op)
+        return gather(static_cast<const T*>(operands[0]), operands[1], static_cast<T*>(out), error);
+      with_combination<T>(op, [&](auto combine) {
+        scatter(operands[1], static_cast<const T*>(operands[2]), static_cast<T*>(out), combine, error);
+      });
+    });
+  }
+
+ private:
+  static constexpr size_t kNone = SIZE_MAX;
+
+  void copy(const void* from, void* to) const {
+    constexpr int64_t kChunk = 256 << 10;
     auto body = [&](int64_t c, int) {
-      constexpr int64_t kBlock = 128;
-      Place places[kBlock];
-      const int64_t end = std::min((c + 1) * piece, elements);
-      if (c * piece >= end) return;
-      Cursor cursor = seek(c * piece);
-      for (int64_t i = c * piece; i < end; i += kBlock) {
-        const std::span<Place> block(places, static_cast<size_t>(std::min(kBlock, end - i)));
-        locate(operands[1], cursor, i, block, error);
-        visit_dtype(dtype, [&](auto zero) {
-          using T = decltype(zero);
-          if (kind == Kind::gather)
-            read(static_cast<const T*>(operands[0]), static_cast<T*>(out), block);
-          else
-            write(static_cast<const T*>(operands[2]), static_cast<T*>(out), block);
-        });
-      }
+      std::memcpy(static_cast<std::byte*>(to) + c * kChunk, static_cast<const std::byte*>(from) + c * kChunk,
+                  static_cast<size_t>(std::min(kChunk, operand_bytes - c * kChunk)));
+    };
+    parallel_for((operand_bytes + kChunk - 1) / kChunk, body);
+  }
+
+  // Elements of the batch: of one axis only a part, then from one number to another.
+  struct Part {
+    size_t axis = kNone;
+    int64_t begin = 0, end = 0;  // along the axis
+    int64_t first = 0, last = 0;
+  };
+  int64_t extent(const Part& part, size_t d) const { return d == part.axis ? part.end - part.begin : batch[d].extent; }
+
+  // False if an index is out of range.
+  bool check_all(const void* indices, KernelError& error) const {
+    each_block(indices, {.last = elements}, error,
+               [&](std::span<const Place>) { return error.code.load(std::memory_order_relaxed) == 0; });
+    return error.code.load(std::memory_order_relaxed) == 0;
+  }
+
+  double cost() const { return 2 + 0.5 * static_cast<double>(window.count()); }
+
+  template <class T>
+  void gather(const T* x, const void* indices, T* y, KernelError& error) const {
+    const int64_t chunks = chunks_for(elements, cost()), piece = (elements + chunks - 1) / chunks;
+    auto body = [&](int64_t c, int) {
+      each_block(indices, {.first = c * piece, .last = std::min((c + 1) * piece, elements)}, error,
+                 [&](std::span<const Place> places) {
+                   read(x, y, places);
+                   return true;
+                 });
     };
     parallel_for(chunks, body);
   }
 
- private:
-  // False if an index is out of range.
-  bool check_all(const void* indices, KernelError& error) const {
-    Place places[128];
-    Cursor cursor = seek(0);
-    for (int64_t i = 0; i < elements && error.code.load(std::memory_order_relaxed) == 0; i += std::ssize(places))
-      locate(indices, cursor, i, std::span(places, static_cast<size_t>(std::min(std::ssize(places), elements - i))),
-             error);
-    return error.code.load(std::memory_order_relaxed) == 0;
+  // What goes to one place is written by one thread, in order: sums and the last writer do not depend on threads. Each
+  // takes a part of an axis whose elements have parts of the operand of their own; or reads all indices and writes to a
+  // part of the operand.
+  template <class T, class F>
+  void scatter(const void* indices, const T* updates, T* out, F combine, KernelError& error) const {
+    auto write_all = [&](const Part& part, int64_t low, int64_t high) {
+      each_block(indices, part, error, [&](std::span<const Place> places) {
+        write(updates, out, places, low, high, combine);
+        return true;
+      });
+    };
+    if (own_axis_ != kNone) {
+      const int64_t extent = batch[own_axis_].extent, rest = elements / extent;
+      const int64_t chunks = chunks_for(extent, cost() * static_cast<double>(rest)),
+                    piece = (extent + chunks - 1) / chunks;
+      auto body = [&](int64_t c, int) {
+        const int64_t begin = c * piece, end = std::min(extent, begin + piece);
+        if (begin < end) write_all({own_axis_, begin, end, 0, rest * (end - begin)}, 0, INT64_MAX);
+      };
+      return parallel_for(chunks, body);
+    }
+    const bool apart = std::ranges::all_of(entries, [](const Entry& e) { return e.window == 1; });
+    const int64_t size = operand_bytes / size_of(dtype);
+    const int64_t chunks = apart ? std::min<int64_t>(chunks_for(elements, cost()), num_threads()) : 1;
+    auto body = [&](int64_t c, int) {
+      write_all({.last = elements}, size * c / chunks, c + 1 == chunks ? INT64_MAX : size * (c + 1) / chunks);
+    };
+    parallel_for(chunks, body);
   }
 
   // Where the window of a batch element begins. Steps of the operand may be negative, and so may its places.
@@ -101,9 +170,9 @@ class Indexing final : public Routine {
     int64_t few_[16] = {};
     std::vector<int64_t> many_;
   };
-  // An element of the batch: its counters and the offsets that follow from them.
+  // An element of the batch: its counters and what follows from them.
   struct Cursor {
-    int64_t index = 0, operand = 0, result = 0;
+    int64_t index = 0, operand = 0, result = 0, number = 0;
     Counters at, shift;
   };
   void step(Cursor& c, size_t axis, int64_t by) const {
@@ -112,86 +181,131 @@ class Indexing final : public Routine {
     c.index += by * a.index_step;
     c.operand += by * a.operand_step;
     c.result += by * a.result_step;
-    if (a.entry >= 0) c.shift[static_cast<size_t>(a.entry)] = c.at[axis];
+    c.number += by * a.number_step;
+    if (a.entry >= 0) c.shift[static_cast<size_t>(a.entry)] += by;
   }
-  Cursor seek(int64_t i) const {
-    Cursor c{0, 0, 0, Counters(batch.size()), Counters(entries.size())};
-    for (size_t d = batch.size(); d-- > 0; i /= batch[d].extent) step(c, d, i % batch[d].extent);
+  Cursor seek(const Part& part) const {
+    Cursor c{0, 0, 0, 0, Counters(batch.size()), Counters(entries.size())};
+    if (part.axis != kNone) {
+      step(c, part.axis, part.begin);
+      c.at[part.axis] = 0;
+    }
+    int64_t i = part.first;
+    for (size_t d = batch.size(); d-- > 0; i /= extent(part, d)) step(c, d, i % extent(part, d));
     return c;
   }
-  void advance(Cursor& c) const {
-    for (size_t d = batch.size(); d-- > 0;) {
-      step(c, d, 1);
-      if (c.at[d] < batch[d].extent) return;
-      step(c, d, -batch[d].extent);
+  // Within the innermost axis; then on.
+  void advance(Cursor& c, const Part& part, int64_t by) const {
+    for (size_t d = batch.size(); d-- > 0; by = 1) {
+      step(c, d, by);
+      if (c.at[d] < extent(part, d)) return;
+      step(c, d, -extent(part, d));
     }
   }
 
-  // The places of the batch elements from number `first` on.
-  void locate(const void* indices, Cursor& c, int64_t first, std::span<Place> places, KernelError& error) const {
-    if (index_dtype == DType::i64)
-      locate(static_cast<const int64_t*>(indices), c, first, places, error);
-    else
-      locate(static_cast<const int32_t*>(indices), c, first, places, error);
-  }
-  template <class Index>
-  void locate(const Index* indices, Cursor& c, int64_t first, std::span<Place> places, KernelError& error) const {
-    for (Place& p : places) {
-      p = {c.operand, c.result};
-      for (size_t k = 0; k < entries.size(); ++k) {
-        const Entry& e = entries[k];
-        const int64_t raw = indices[c.index + static_cast<int64_t>(k)], last = e.extent - e.window;
-        int64_t i = raw;
-        if (mode == IndexMode::check && i < 0) i += e.extent;
-        if (mode == IndexMode::wrap) {
-          i %= e.extent;
-          i = (i + (i < 0 ? e.extent : 0) + c.shift[k]) % e.extent;
-        } else if (i < 0 || i > last) {
-          if (mode == IndexMode::check)
-            error.record(error_code + static_cast<int64_t>(k), first + (&p - places.data()), raw);
-          if (mode != IndexMode::clip) {
-            p.operand = kOutside;
-            break;
-          }
-          i = std::clamp<int64_t>(i, 0, last);
-        }
-        p.operand += i * e.step;
-      }
-      advance(c);
+  // f(places of the next elements), until it is false.
+  template <class F>
+  void each_block(const void* indices, const Part& part, KernelError& error, F f) const {
+    constexpr int64_t kBlock = 128;
+    Place places[kBlock];
+    if (part.first >= part.last) return;
+    Cursor cursor = seek(part);
+    for (int64_t left = part.last - part.first; left > 0; left -= kBlock) {
+      const std::span<Place> block(places, static_cast<size_t>(std::min(kBlock, left)));
+      if (index_dtype == DType::i64)
+        locate(static_cast<const int64_t*>(indices), cursor, part, block, error);
+      else
+        locate(static_cast<const int32_t*>(indices), cursor, part, block, error);
+      if (!f(block)) return;
     }
   }
+
+  template <class Index>
+  void locate(const Index* indices, Cursor& c, const Part& part, std::span<Place> places, KernelError& error) const {
+    const BatchAxis none{1, 0, 0, 0};
+    const BatchAxis& axis = batch.empty() ? none : batch.back();
+    for (size_t done = 0; done < places.size();) {
+      const auto left = static_cast<int64_t>(places.size() - done);
+      int64_t run = 1;
+      if (!batch.empty() && mode != IndexMode::wrap)
+        run = std::min(left, extent(part, batch.size() - 1) - c.at[batch.size() - 1]);
+      for (int64_t r = 0; r < run; ++r) {
+        const int64_t operand = c.operand + r * axis.operand_step;
+        places[done + static_cast<size_t>(r)] = {
+            place(indices + c.index + r * axis.index_step, operand, c, c.number + r * axis.number_step, error),
+            c.result + r * axis.result_step};
+      }
+      done += static_cast<size_t>(run);
+      advance(c, part, run);
+    }
+  }
+  template <class Index>
+  int64_t place(const Index* vector, int64_t at, Cursor& c, int64_t number, KernelError& error) const {
+    for (size_t k = 0; k < entries.size(); ++k) {
+      const Entry& e = entries[k];
+      const int64_t raw = vector[k], last = e.extent - e.window;
+      int64_t i = raw;
+      if (mode == IndexMode::check && i < 0) i += e.extent;
+      if (mode == IndexMode::wrap) {
+        i %= e.extent;
+        i = (i + (i < 0 ? e.extent : 0) + c.shift[k]) % e.extent;
+      } else if (i < 0 || i > last) {
+        if (mode == IndexMode::check) error.record(error_code + static_cast<int64_t>(k), number, raw);
+        if (mode != IndexMode::clip) return kOutside;
+        i = std::clamp<int64_t>(i, 0, last);
+      }
+      at += i * e.step;
+    }
+    return at;
+  }
+
+  bool row() const { return window.rank() == 1 && window.axes[0].src == 1 && window.axes[0].dst == 1; }
 
   template <class T>
   void read(const T* src, T* dst, std::span<const Place> places) const {
-    const bool row = window.rank() == 1 && window.axes[0].src == 1 && window.axes[0].dst == 1;
+    if (window.rank() == 0) {
+      for (const Place& p : places) dst[p.result] = p.outside() ? T{} : src[p.operand];
+      return;
+    }
     for (const Place& p : places) {
       T* to = dst + p.result;
       if (p.outside())
         each([&](int64_t, int64_t d) { to[d] = T{}; });
-      else if (row)
+      else if (row())
         std::memcpy(to, src + p.operand, static_cast<size_t>(window.axes[0].extent) * sizeof(T));
       else
         each([&, from = src + p.operand](int64_t s, int64_t d) { to[d] = from[s]; });
     }
   }
-  template <class T>
-  void write(const T* src, T* dst, std::span<const Place> places) const {
+
+  // Windows that begin in [low, high) of the operand.
+  template <class T, class F>
+  void write(const T* src, T* dst, std::span<const Place> places, int64_t low, int64_t high, F combine) const {
+    if (window.rank() == 0) {
+      for (const Place& p : places)
+        if (p.operand >= low && p.operand < high) dst[p.operand] = combine(dst[p.operand], src[p.result]);
+      return;
+    }
     for (const Place& p : places) {
-      if (p.outside()) continue;
+      if (p.operand < low || p.operand >= high) continue;
       const T* from = src + p.result;
       T* to = dst + p.operand;
-      if (kind == Kind::set)
-        each([&](int64_t s, int64_t d) { to[d] = from[s]; });
-      else if constexpr (std::is_integral_v<T>)
-        each([&](int64_t s, int64_t d) {
-          to[d] = static_cast<T>(static_cast<uint64_t>(to[d]) + static_cast<uint64_t>(from[s]));
-        });
-      else if constexpr (std::is_arithmetic_v<T>)
-        each([&](int64_t s, int64_t d) { to[d] += from[s]; });
+      if (row())
+        combine_row(from, to, window.axes[0].extent, combine);
       else
-        internal_error("sums are computed in a computing type", to_string(dtype));
+        each([&](int64_t s, int64_t d) { to[d] = combine(to[d], from[s]); });
     }
   }
+  // Blocks of a known length are vectorised.
+  template <class T, class F>
+  static void combine_row(const T* __restrict from, T* __restrict to, int64_t n, F combine) {
+    constexpr int64_t kBlock = 16;
+    int64_t i = 0;
+    for (; i + kBlock <= n; i += kBlock)
+      for (int64_t j = 0; j < kBlock; ++j) to[i + j] = combine(to[i + j], from[i + j]);
+    for (; i < n; ++i) to[i] = combine(to[i], from[i]);
+  }
+
   template <class F>
   void each(F f) const {
     if (window.rank() == 0) return f(0, 0);
@@ -203,13 +317,15 @@ class Indexing final : public Routine {
       for (int64_t i = 0; i < row.extent; ++i) f(o.src + i * row.src, o.dst + i * row.dst);
     }
   }
+
+  size_t own_axis_ = kNone;  // of the batch, with a part of the operand for each of its elements
 };
 
 std::unique_ptr<Indexing> indexing(const ir::GraphData& g, ir::Value v, int64_t error_code, Ints steps) {
   auto r = std::make_unique<Indexing>();
   ir::AttrView a = g.attrs(v);
   bool gather = g.op(v) == Op::gather_op;
-  r->kind = gather ? Indexing::Kind::gather : g.op(v) == Op::scatter_add_op ? Indexing::Kind::add : Indexing::Kind::set;
+  r->op = g.op(v);
   r->mode = a.mode();
   r->dtype = g.dtype(v);
   r->index_dtype = g.dtype(g.operand(v, 1));
@@ -251,13 +367,12 @@ std::unique_ptr<Indexing> indexing(const ir::GraphData& g, ir::Value v, int64_t 
       r->window.add(result[to], result_steps[to], operand_steps[d]);
   }
   r->window.normalise();
-  r->elements = 1;
-  for (const auto& batch_axis : r->batch) r->elements *= batch_axis.extent;
   for (int64_t d : index_map) {
     auto i = static_cast<size_t>(d);
     r->entries.push_back({x[i], extent[i], operand_steps[i]});
   }
   r->operand_bytes = x.numel() * size_of(r->dtype);
+  r->prepare();
   return r;
 }
 

@@ -1,6 +1,8 @@
-// Sorting: lines are gathered, ordered by pairs of key and position, and moved.
+// Sorting and selection. Lines are gathered, several at a time where they lie beside each other.
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "backends/cpu/routines/routine_parts.h"
@@ -11,17 +13,94 @@ namespace {
 
 using ir::Key;
 
-template <class T>
-struct Entry {
-  T key;
-  int64_t position;
+int64_t rounded_up(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// Lines along a dim; `together` of them lie beside each other and are gathered at a time.
+struct Lines {
+  int64_t n = 0, inner = 1, count = 0;
+
+  Lines() = default;
+  Lines(const Shape& shape, size_t dim) : n(shape[dim]), inner(shape.slice(dim + 1, shape.size()).numel()) {
+    count = shape.slice(0, dim).numel() * inner;
+  }
+  // Where the line begins among lines of n elements.
+  int64_t first(int64_t line, int64_t length) const { return line / inner * length * inner + line % inner; }
+
+  // f(line, its elements) for the lines [begin, end); `room` for kTogether lines.
+  template <class T, class F>
+  void each(const T* x, int64_t begin, int64_t end, T* room, F f) const {
+    if (inner == 1) {
+      for (int64_t line = begin; line < end; ++line) f(line, x + line * n);
+      return;
+    }
+    for (int64_t line = begin, beside = 0; line < end; line += beside) {
+      beside = std::min({kTogether, end - line, inner - line % inner});
+      const T* from = x + first(line, n);
+      for (int64_t i = 0; i < n; ++i)
+        for (int64_t l = 0; l < beside; ++l) room[l * n + i] = from[i * inner + l];
+      for (int64_t l = 0; l < beside; ++l) f(line + l, room + l * n);
+    }
+  }
+  static constexpr int64_t kTogether = 16;
+  int64_t room(int64_t size) const { return inner == 1 ? 0 : rounded_up(kTogether * n * size); }
 };
+
+// ---- sort
+
+// A number whose order is that of keys: NaN greatest, zeros equal.
+template <class T>
+auto ordered(T x) {
+  if constexpr (std::is_floating_point_v<T>) {
+    using U = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+    constexpr U kSign = U{1} << (8 * sizeof(T) - 1);
+    if (x != x) return static_cast<U>(~U{0});
+    const U bits = std::bit_cast<U>(x + T{0});  // -0 + 0 is 0
+    return static_cast<U>(bits & kSign ? ~bits : bits | kSign);
+  } else if constexpr (sizeof(T) == 8) {
+    return static_cast<uint64_t>(x) ^ (uint64_t{1} << 63);
+  } else {
+    return static_cast<uint32_t>(static_cast<int32_t>(x)) ^ (uint32_t{1} << 31);
+  }
+}
+
+template <class U>
+struct Entry {
+  U key;
+  uint32_t position;
+};
+
+// In place, or into `other`: where the entries are then.
+template <class U>
+Entry<U>* radix_sorted(Entry<U>* from, Entry<U>* other, int64_t n) {
+  constexpr int64_t kFew = 32;
+  if (n <= kFew) {
+    for (int64_t i = 1; i < n; ++i) {
+      const Entry<U> e = from[i];
+      int64_t j = i;
+      for (; j > 0 && e.key < from[j - 1].key; --j) from[j] = from[j - 1];
+      from[j] = e;
+    }
+    return from;
+  }
+  constexpr int kBits = 8, kDigits = static_cast<int>(sizeof(U));
+  uint32_t counts[kDigits][1 << kBits] = {};
+  for (int64_t i = 0; i < n; ++i)
+    for (int d = 0; d < kDigits; ++d) ++counts[d][from[i].key >> (d * kBits) & 0xff];
+  for (int d = 0; d < kDigits; ++d) {
+    uint32_t* to = counts[d];
+    if (to[from[0].key >> (d * kBits) & 0xff] == static_cast<uint32_t>(n)) continue;  // all have this digit
+    for (uint32_t i = 0, at = 0; i < 1 << kBits; ++i) at += std::exchange(to[i], at);
+    for (int64_t i = 0; i < n; ++i) other[to[from[i].key >> (d * kBits) & 0xff]++] = from[i];
+    std::swap(from, other);
+  }
+  return from;
+}
 
 class Sort final : public Routine {
  public:
   DType keys = DType::f32;
   bool descending = false;
-  int64_t n = 0, inner = 1, lines = 0;
+  Lines lines;
   std::vector<size_t> sizes;  // bytes of an element of each operand
 
   void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
@@ -32,66 +111,186 @@ class Sort final : public Routine {
                    KernelError&) const override {
     visit_computing(keys, [&](auto zero) {
       using T = decltype(zero);
-      int64_t chunks = chunks_for(lines, static_cast<double>(n) * 20), chunk = (lines + chunks - 1) / chunks;
+      using E = Entry<decltype(ordered(zero))>;
+      const int64_t n = lines.n;
+      int64_t chunks = chunks_for(lines.count, static_cast<double>(n) * 10),
+              chunk = (lines.count + chunks - 1) / chunks;
       auto body = [&](int64_t i, int worker) {
-        auto* entries = reinterpret_cast<Entry<T>*>(scratch + worker * worker_bytes());
-        for (int64_t line = i * chunk; line < std::min(lines, (i + 1) * chunk); ++line)
-          sort_line(operands, outs, line / inner * n * inner + line % inner, entries);
+        std::byte* own = scratch + worker * worker_bytes();
+        auto* entries = reinterpret_cast<E*>(own + lines.room(8));
+        auto sort_line = [&](int64_t line, const T* x) {
+          for (int64_t k = 0; k < n; ++k) {
+            const auto key = ordered(x[k]);
+            entries[k] = {descending ? static_cast<decltype(key)>(~key) : key, static_cast<uint32_t>(k)};
+          }
+          const E* sorted = radix_sorted(entries, entries + n, n);
+          for (size_t k = 0; k < outs.size(); ++k) move(operands[k], outs[k], sizes[k], lines.first(line, n), sorted);
+        };
+        lines.each(static_cast<const T*>(operands[0]), i * chunk, std::min(lines.count, (i + 1) * chunk),
+                   reinterpret_cast<T*>(own), sort_line);
       };
       parallel_for(chunks, body);
     });
   }
 
-  // Entries, and room for a stable sort of them.
-  int64_t worker_bytes() const { return (2 * n * static_cast<int64_t>(sizeof(Entry<double>)) + 63) / 64 * 64; }
-
- private:
-  template <class T>
-  void sort_line(std::span<const void* const> operands, std::span<void* const> outs, int64_t first,
-                 Entry<T>* entries) const {
-    const T* x = static_cast<const T*>(operands[0]) + first;
-    for (int64_t i = 0; i < n; ++i) entries[i] = {x[i * inner], i};
-    const Entry<T>* sorted = descending ? merge_sorted<T, true>(entries) : merge_sorted<T, false>(entries);
-    for (size_t k = 0; k < outs.size(); ++k)
-      move(static_cast<const std::byte*>(operands[k]), static_cast<std::byte*>(outs[k]), sizes[k], first, sorted);
+  int64_t worker_bytes() const {
+    return lines.room(8) + rounded_up(2 * lines.n * static_cast<int64_t>(sizeof(Entry<uint64_t>)));
   }
 
-  // NaN is greater than all numbers.
+ private:
+  template <class E>
+  void move(const void* from, void* to, size_t size, int64_t first, const E* sorted) const {
+    auto moved = [&](auto zero) {
+      using T = decltype(zero);
+      const T* source = static_cast<const T*>(from) + first;
+      T* target = static_cast<T*>(to) + first;
+      for (int64_t i = 0; i < lines.n; ++i) target[i * lines.inner] = source[sorted[i].position * lines.inner];
+    };
+    size == 8 ? moved(uint64_t{}) : size == 4 ? moved(uint32_t{}) : size == 2 ? moved(uint16_t{}) : moved(uint8_t{});
+  }
+};
+
+// ---- top_k
+
+template <class T>
+struct Candidate {
+  T key;
+  int64_t position;
+};
+
+class TopK final : public Routine {
+ public:
+  DType dtype = DType::f32;
+  bool descending = true;
+  int64_t k = 0;
+  Lines lines;
+
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
+    run_results(operands, {&out, 1}, scratch, error);
+  }
+
+  void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
+                   KernelError&) const override {
+    if (k == 0) return;
+    visit_computing(dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const auto* x = static_cast<const T*>(operands[0]);
+      auto* y = static_cast<T*>(outs[0]);
+      auto* places = static_cast<int64_t*>(outs[1]);
+      descending ? all<true>(x, y, places, scratch) : all<false>(x, y, places, scratch);
+    });
+  }
+
+  void set_scratch() {
+    parts_ = lines.count < 4 ? std::clamp<int64_t>(lines.n / std::max<int64_t>(8 * k, 16384), 1, 16) : 1;
+    room_ = std::min(lines.n, 2 * k);
+    scratch_bytes = parts_ > 1 ? rounded_up(parts_ * room_ * kEntry) : num_threads() * worker_bytes();
+  }
+
+ private:
+  static constexpr int64_t kEntry = sizeof(Candidate<double>);
+  int64_t worker_bytes() const { return lines.room(8) + rounded_up(room_ * kEntry); }
+
+  // NaN is greater than all numbers; of equal keys the first comes first.
   template <class T>
   static bool less(T x, T y) {
     return x < y || (y != y && x == x);
   }
-  template <class T, bool kDescending>
-  static bool before(const Entry<T>& a, const Entry<T>& b) {
-    return kDescending ? less(b.key, a.key) : less(a.key, b.key);
+  template <bool kDescending, class T>
+  static bool before(const Candidate<T>& a, const Candidate<T>& b) {
+    if (kDescending ? less(b.key, a.key) : less(a.key, b.key)) return true;
+    if (kDescending ? less(a.key, b.key) : less(b.key, a.key)) return false;
+    return a.position < b.position;
   }
 
-  // Bottom up, from runs that insertion makes; the entries end in one of the two halves of the room.
-  template <class T, bool kDescending>
-  const Entry<T>* merge_sorted(Entry<T>* from) const {
-    constexpr int64_t kRun = 16;
-    for (int64_t begin = 0; begin < n; begin += kRun)
-      for (int64_t i = begin + 1; i < std::min(n, begin + kRun); ++i) {
-        Entry<T> e = from[i];
-        int64_t j = i;
-        for (; j > begin && before<T, kDescending>(e, from[j - 1]); --j) from[j] = from[j - 1];
-        from[j] = e;
-      }
-    Entry<T>* to = from + n;
-    for (int64_t run = kRun; run < n; run *= 2, std::swap(from, to))
-      for (int64_t begin = 0; begin < n; begin += 2 * run) {
-        int64_t middle = std::min(n, begin + run), end = std::min(n, begin + 2 * run);
-        std::merge(from + begin, from + middle, from + middle, from + end, to + begin, before<T, kDescending>);
-      }
-    return from;
+  template <bool kDescending, class T>
+  void all(const T* x, T* y, int64_t* places, std::byte* scratch) const {
+    if (parts_ > 1) {
+      for (int64_t line = 0; line < lines.count; ++line) one<kDescending>(line, x, y, places, scratch);
+      return;
+    }
+    const int64_t chunks = chunks_for(lines.count, static_cast<double>(lines.n)),
+                  chunk = (lines.count + chunks - 1) / chunks;
+    auto body = [&](int64_t c, int worker) {
+      std::byte* own = scratch + worker * worker_bytes();
+      auto* room = reinterpret_cast<Candidate<T>*>(own + lines.room(8));
+      auto select_line = [&](int64_t line, const T* elements) {
+        put<kDescending>(line, room, select<kDescending>(elements, 1, 0, lines.n, room), y, places);
+      };
+      lines.each(x, c * chunk, std::min(lines.count, (c + 1) * chunk), reinterpret_cast<T*>(own), select_line);
+    };
+    parallel_for(chunks, body);
   }
 
-  template <class T>
-  void move(const std::byte* from, std::byte* to, size_t size, int64_t first, const Entry<T>* order) const {
-    for (int64_t i = 0; i < n; ++i)
-      std::memcpy(to + static_cast<size_t>(first + i * inner) * size,
-                  from + static_cast<size_t>(first + order[i].position * inner) * size, size);
+  // A long line: the first k of each part, then those of all.
+  template <bool kDescending, class T>
+  void one(int64_t line, const T* x, T* y, int64_t* places, std::byte* scratch) const {
+    auto* room = reinterpret_cast<Candidate<T>*>(scratch);
+    const int64_t part = (lines.n + parts_ - 1) / parts_;
+    std::vector<int64_t> found(static_cast<size_t>(parts_));
+    auto body = [&](int64_t p, int) {
+      found[static_cast<size_t>(p)] = select<kDescending>(x + lines.first(line, lines.n), lines.inner, p * part,
+                                                          std::min(lines.n, (p + 1) * part), room + p * room_);
+    };
+    parallel_for(parts_, body);
+    int64_t count = found[0];
+    for (int64_t p = 1; p < parts_; ++p) {
+      std::copy_n(room + p * room_, found[static_cast<size_t>(p)], room + count);
+      count += found[static_cast<size_t>(p)];
+    }
+    put<kDescending>(line, room, first_k<kDescending>(room, count), y, places);
   }
+
+  template <bool kDescending, class T>
+  int64_t first_k(Candidate<T>* room, int64_t count) const {
+    if (count <= k) return count;
+    std::nth_element(room, room + k - 1, room + count, before<kDescending, T>);
+    return k;
+  }
+
+  // The first k of the elements [begin, end) of a line, in no order. What comes later must be better than the k-th.
+  template <bool kDescending, class T>
+  int64_t select(const T* x, int64_t step, int64_t begin, int64_t end, Candidate<T>* room) const {
+    int64_t count = 0;
+    bool full = false;
+    T least{};
+    auto take = [&](int64_t i) {
+      const T key = x[i * step];
+      if (full && !(kDescending ? less(least, key) : less(key, least))) return;
+      room[count++] = {key, i};
+      if (count < room_ || room_ == k) return;
+      count = first_k<kDescending>(room, count);
+      least = room[k - 1].key;
+      full = true;
+    };
+    constexpr int64_t kBlock = 32;
+    int64_t i = begin;
+    for (; i < end && count < room_; ++i) {
+      take(i);
+      if (full) break;
+    }
+    i = full ? i + 1 : i;
+    for (; step == 1 && i + kBlock <= end; i += kBlock) {
+      int none = 1;  // are better: a comparison that NaN fails
+      for (int64_t j = 0; j < kBlock; ++j) none &= kDescending ? x[i + j] <= least : x[i + j] >= least;
+      if (!none)
+        for (int64_t j = 0; j < kBlock; ++j) take(i + j);
+    }
+    for (; i < end; ++i) take(i);
+    return first_k<kDescending>(room, count);
+  }
+
+  template <bool kDescending, class T>
+  void put(int64_t line, Candidate<T>* found, int64_t count, T* y, int64_t* places) const {
+    std::sort(found, found + count, before<kDescending, T>);
+    const int64_t first = lines.first(line, k);
+    for (int64_t i = 0; i < count; ++i) {
+      y[first + i * lines.inner] = found[i].key;
+      places[first + i * lines.inner] = found[i].position;
+    }
+  }
+
+  int64_t parts_ = 1, room_ = 0;  // candidates that are kept
 };
 
 }  // namespace
@@ -100,15 +299,25 @@ std::unique_ptr<const Routine> make_sort(const RoutineContext& c) {
   const ir::GraphData& g = c.g;
   const ir::Value v = c.v;
   auto r = std::make_unique<Sort>();
-  const Shape& shape = g.shape(v);
-  auto dim = static_cast<size_t>(g.attrs(v).integer(Key::dim));
   r->keys = g.dtype(v);
   r->descending = g.attrs(v).integer(Key::descending) != 0;
-  r->n = shape[dim];
-  r->inner = shape.slice(dim + 1, shape.size()).numel();
-  r->lines = shape.slice(0, dim).numel() * r->inner;
+  r->lines = Lines(g.shape(v), static_cast<size_t>(g.attrs(v).integer(Key::dim)));
+  if (r->lines.n >= int64_t{1} << 32)
+    throw ShapeError("[sort] lines of 2^32 elements and more are not sorted, got " + to_string(g.shape(v)));
   for (ir::Value o : g.operands(v)) r->sizes.push_back(static_cast<size_t>(size_of(g.dtype(o))));
   r->scratch_bytes = r->worker_bytes() * num_threads();
+  return r;
+}
+
+std::unique_ptr<const Routine> make_top_k(const RoutineContext& c) {
+  const ir::GraphData& g = c.g;
+  auto r = std::make_unique<TopK>();
+  ir::AttrView a = g.attrs(c.v);
+  r->dtype = g.dtype(c.v);
+  r->descending = a.integer(Key::descending) != 0;
+  r->k = a.integer(Key::n);
+  r->lines = Lines(g.shape(g.operand(c.v, 0)), static_cast<size_t>(a.integer(Key::dim)));
+  r->set_scratch();
   return r;
 }
 
