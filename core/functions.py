@@ -172,6 +172,8 @@ def free_declarations(f):
         yield signature(f, f.name, f.all) + ';'
     if 'e' in f.forms:
         yield signature(f, f.name, f.exact()) + ';'
+    if 'i' in f.forms and f.namespace:
+        yield signature(f, f.name + '_', f.all, 'const Tensor&') + ';'
 
 
 def out_parameters(f):
@@ -309,18 +311,20 @@ def member_where(f):
 
 
 def in_place_definition(f):
-    head = f'const Tensor& Tensor::{f.name}_({bare(f.rest)}) const {{'
+    """A member, in a namespace a free function."""
+    given, x, at = (f.all, f.parameters[0].name, f.where()) if f.namespace else (f.rest, '*this', member_where(f))
+    head = f'const Tensor& {f.name}_({bare(given)})' if f.namespace else f'const Tensor& Tensor::{f.name}_({bare(given)}) const'
     if f.body in ('unary', 'binary'):
         kind = f.body.capitalize()
-        arguments = ', '.join([f'k{kind}_{f.name}', '*this', *(p.name for p in f.rest)])
+        arguments = ', '.join([f'k{kind}_{f.name}', x, *(p.name for p in f.rest)])
         body = [f'  apply_in_place({arguments});']
     elif f.body == 'composed':
-        body = emitter(f, f.name + '_', '*this', member_where(f)) + [f'  store(e, *this, {composed(f, "*this")});']
+        body = emitter(f, f.name + '_', x, at) + [f'  store(e, {x}, {composed(f, x)});']
     else:
-        receiver = '*this' if f.parameters[0].plain == 'Tensor' else f'Arg(*this, {member_where(f)})'
-        body = [f'  Composite call("{f.name}_", {member_where(f)});',
-                f'  store("{f.name}_", *this, {f.qualified}({", ".join([receiver, *(p.name for p in f.rest)])}), {member_where(f)});']
-    yield '\n'.join([head, *body, '  return *this;', '}'])
+        receiver = x if f.parameters[0].plain == 'Tensor' else f'Arg({x}, {at})'
+        body = [f'  Composite call("{f.name}_", {at});',
+                f'  store("{f.name}_", {x}, {f.qualified}({", ".join([receiver, *(p.name for p in f.rest)])}), {at});']
+    yield '\n'.join([head + ' {', *body, f'  return {x};', '}'])
 
 
 def out_definition(f):

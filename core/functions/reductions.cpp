@@ -68,14 +68,32 @@ Value quantified(Emitter& e, Op op, const Tensor& x, const Axes& axes, bool keep
   return build::compare(e.b, r, build::zeros_like(e.b, r), Direction::gt);
 }
 
-Value largest(Emitter& e, Value v, const std::vector<int64_t>& dims) {
-  return build::unary(e.b, Op::stop_gradient_op, reduce(e, Op::reduce_max_op, v, dims, false));
-}
+// Exponentials of the elements of lines, less the largest. That is differentiated too, though the results do not depend
+// on it: the element itself then is a constant 0, and of what dominates the derivatives are sums of what the others
+// have, where 1 - p would cancel.
+struct Exponentials {
+  Exponentials(Emitter& emitter, Value x, Value top, const std::vector<int64_t>& along)
+      : e(emitter), v(x), dims(along), shape(e.b.shape(v)) {
+    shifted = build::sub(e.b, v, spread(e, top, dims, shape));
+    exps = build::unary(e.b, Op::exp_op, shifted);
+  }
+  // The logarithm of their sum, by what it is more than 1: `largest` are those that are 1.
+  Value log_of_sum(Value top) const {
+    const DType dtype = e.b.dtype(v);
+    Value largest = build::compare(e.b, v, spread(e, top, dims, shape), Direction::eq);
+    Value one = splat(e, dtype, shape, 1), less = build::sub(e.b, exps, one);
+    Value others = build::reduce_sum(e.b, build::where(e.b, largest, less, exps), dims);
+    Value count = build::reduce_sum(e.b, build::convert(e.b, largest, dtype), dims);
+    Value more = build::sub(e.b, count, splat(e, dtype, e.b.shape(count), 1));
+    return build::unary(e.b, Op::log1p_op, build::add(e.b, others, more));
+  }
 
-// x less its largest element along dims, for exp().
-Value shifted(Emitter& e, Value v, const std::vector<int64_t>& dims) {
-  return build::sub(e.b, v, spread(e, largest(e, v, dims), dims, e.b.shape(v)));
-}
+  Emitter& e;
+  const Value v;
+  const std::vector<int64_t>& dims;
+  const Shape shape;
+  Value shifted, exps;
+};
 
 }  // namespace
 
@@ -142,12 +160,12 @@ Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim, Location at) {
   Emitter e("logsumexp", at, x);
   Value v = computed(e, x);
   std::vector<int64_t> dims = dims_of(e, x, axes);
-  Value top = largest(e, v, dims), magnitude = build::unary(e.b, Op::abs_op, top);
+  Value top = reduce(e, Op::reduce_max_op, v, dims, false), magnitude = build::unary(e.b, Op::abs_op, top);
   Value infinity = splat(e, e.b.dtype(v), e.b.shape(top), std::numeric_limits<double>::infinity());
-  top = build::where(e.b, build::compare(e.b, magnitude, infinity, Direction::eq), build::zeros_like(e.b, top), top);
-  Value exps = build::unary(e.b, Op::exp_op, build::sub(e.b, v, spread(e, top, dims, e.b.shape(v))));
-  Value total = build::unary(e.b, Op::log_op, build::reduce_sum(e.b, exps, dims));
-  Value r = build::add(e.b, total, top);
+  Value infinite = build::compare(e.b, magnitude, infinity, Direction::eq);
+  Value base = build::where(e.b, infinite, build::zeros_like(e.b, top), top);
+  base = build::unary(e.b, Op::stop_gradient_op, base);
+  Value r = build::add(e.b, Exponentials(e, v, base, dims).log_of_sum(top), base);
   Shape kept = shape_of(x);
   for (int64_t d : dims) kept[static_cast<size_t>(d)] = 1;
   return result(e, keepdim ? build::reshape(e.b, r, kept) : r, x);
@@ -156,16 +174,17 @@ Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim, Location at) {
 Tensor softmax(const Tensor& x, int64_t dim, Location at) {
   Emitter e("softmax", at, x);
   std::vector<int64_t> dims = dims_of(e, x, dim);
-  Value v = computed(e, x), exps = build::unary(e.b, Op::exp_op, shifted(e, v, dims));
-  return result(e, build::div(e.b, exps, spread(e, build::reduce_sum(e.b, exps, dims), dims, e.b.shape(v))), x);
+  Value v = computed(e, x);
+  Exponentials t(e, v, reduce(e, Op::reduce_max_op, v, dims, false), dims);
+  return result(e, build::div(e.b, t.exps, spread(e, build::reduce_sum(e.b, t.exps, dims), dims, t.shape)), x);
 }
 
 Tensor log_softmax(const Tensor& x, int64_t dim, Location at) {
   Emitter e("log_softmax", at, x);
   std::vector<int64_t> dims = dims_of(e, x, dim);
-  Value v = computed(e, x), s = shifted(e, v, dims);
-  Value total = build::reduce_sum(e.b, build::unary(e.b, Op::exp_op, s), dims);
-  return result(e, build::sub(e.b, s, spread(e, build::unary(e.b, Op::log_op, total), dims, e.b.shape(v))), x);
+  Value v = computed(e, x), top = reduce(e, Op::reduce_max_op, v, dims, false);
+  Exponentials t(e, v, top, dims);
+  return result(e, build::sub(e.b, t.shifted, spread(e, t.log_of_sum(top), dims, t.shape)), x);
 }
 
 }  // namespace jot

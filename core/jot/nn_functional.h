@@ -8,8 +8,20 @@
 namespace jot::nn::functional {
 
 // clang-format off
+struct RreluOptions {
+  double lower = 1.0 / 8;
+  double upper = 1.0 / 3;
+  bool training = false;
+};
+struct GumbelSoftmaxOptions {
+  double tau = 1;
+  bool hard = false;
+  double eps = 1e-10;
+  int64_t dim = -1;
+};
 
 // ---- Activations: jot::nn::functional
+// Floating dtypes stay, others become the default one (relu6, hardtanh and threshold: stay). Derivatives at kinks are torch's.
 using jot::relu;
 using jot::sigmoid;
 using jot::tanh;
@@ -17,10 +29,215 @@ using jot::softmax;
 using jot::log_softmax;
 using jot::softmin;
 using jot::one_hot;
+// x, at least 0 and at most 6; the derivative is 0 at both.
+Tensor relu6(const Tensor& x, Location at = JOT_HERE);
+const Tensor& relu6_(const Tensor& x, Location at = JOT_HERE);
+// x, and alpha (e^x - 1) below 0.
+Tensor elu(const Tensor& x, double alpha = 1, Location at = JOT_HERE);
+const Tensor& elu_(const Tensor& x, double alpha = 1, Location at = JOT_HERE);
+// 1.0507 elu(x, 1.6733).
+Tensor selu(const Tensor& x, Location at = JOT_HERE);
+const Tensor& selu_(const Tensor& x, Location at = JOT_HERE);
+// x, and alpha (e^(x / alpha) - 1) below 0. Error where alpha is 0.
+Tensor celu(const Tensor& x, double alpha = 1, Location at = JOT_HERE);
+const Tensor& celu_(const Tensor& x, double alpha = 1, Location at = JOT_HERE);
+// x times the standard normal distribution function, or its approximation by tanh. Both tails keep their digits.
+Tensor gelu(const Tensor& x, Gelu approximate = Gelu::none, Location at = JOT_HERE);
+// x sigmoid(x).
+Tensor silu(const Tensor& x, Location at = JOT_HERE);
+// x tanh(softplus(x)).
+Tensor mish(const Tensor& x, Location at = JOT_HERE);
+// log(1 + e^(beta x)) / beta, exact where that is small; x where beta x > threshold. Error where beta is 0.
+Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20, Location at = JOT_HERE);
+// x / (1 + |x|).
+Tensor softsign(const Tensor& x, Location at = JOT_HERE);
+// x moved towards 0 by lambda, 0 within. Error for lambda < 0.
+Tensor softshrink(const Tensor& x, double lambda = 0.5, Location at = JOT_HERE);
+// x, and 0 where |x| <= lambda.
+Tensor hardshrink(const Tensor& x, double lambda = 0.5, Location at = JOT_HERE);
+// x - tanh(x).
+Tensor tanhshrink(const Tensor& x, Location at = JOT_HERE);
+// x, at least min and at most max; the derivative is 0 at both. Error where min > max.
+Tensor hardtanh(const Tensor& x, double min = -1, double max = 1, Location at = JOT_HERE);
+const Tensor& hardtanh_(const Tensor& x, double min = -1, double max = 1, Location at = JOT_HERE);
+// (x + 3) / 6, at least 0 and at most 1; the derivative is 0 at both.
+Tensor hardsigmoid(const Tensor& x, Location at = JOT_HERE);
+// x hardsigmoid(x).
+Tensor hardswish(const Tensor& x, Location at = JOT_HERE);
+// x, and slope x where x <= 0.
+Tensor leaky_relu(const Tensor& x, double slope = 0.01, Location at = JOT_HERE);
+const Tensor& leaky_relu_(const Tensor& x, double slope = 0.01, Location at = JOT_HERE);
+// x, and weight x where x <= 0. weight: one number or a vector, one for each channel (dim 1). ShapeError.
+Tensor prelu(const Tensor& x, const Tensor& weight, Location at = JOT_HERE);
+// leaky_relu of a slope in the middle between lower and upper; training: of one drawn between them for each element.
+Tensor rrelu(const Tensor& x, const RreluOptions& options = {}, Location at = JOT_HERE);
+const Tensor& rrelu_(const Tensor& x, const RreluOptions& options = {}, Location at = JOT_HERE);
+// log(sigmoid(x)), exact where that is small.
+Tensor logsigmoid(const Tensor& x, Location at = JOT_HERE);
+// x, and value where x <= threshold.
+Tensor threshold(const Tensor& x, double threshold, double value, Location at = JOT_HERE);
+const Tensor& threshold_(const Tensor& x, double threshold, double value, Location at = JOT_HERE);
+// a sigmoid(b) of the halves of x along dim. ShapeError where its extent is odd.
+Tensor glu(const Tensor& x, int64_t dim = -1, Location at = JOT_HERE);
+// softmax of (x + Gumbel's noise) / tau: a draw, differentiable in x; hard: one-hot, with the derivative of the soft one. eps is not used.
+Tensor gumbel_softmax(const Tensor& x, const GumbelSoftmaxOptions& options = {}, Location at = JOT_HERE);
 
 // ---- Linear functions
 // x W^T + b, over the last dim of x. An undefined bias is none.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, Location at = JOT_HERE);
+// a W[k] b of the last dims, for each k: weight [out, n, m]; an undefined bias is none. ShapeError.
+Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& bias = {}, Location at = JOT_HERE);
+struct SmoothL1LossOptions {
+  Reduction reduction = Reduction::mean;
+  double beta = 1;
+};
+struct HuberLossOptions {
+  Reduction reduction = Reduction::mean;
+  double delta = 1;
+};
+struct CrossEntropyOptions {
+  Tensor weight = {};
+  int64_t ignore_index = -100;
+  Reduction reduction = Reduction::mean;
+  double label_smoothing = 0;
+};
+struct NllLossOptions {
+  Tensor weight = {};
+  int64_t ignore_index = -100;
+  Reduction reduction = Reduction::mean;
+};
+struct BinaryCrossEntropyOptions {
+  Tensor weight = {};
+  Reduction reduction = Reduction::mean;
+};
+struct BinaryCrossEntropyWithLogitsOptions {
+  Tensor weight = {};
+  Reduction reduction = Reduction::mean;
+  Tensor pos_weight = {};
+};
+struct KlDivOptions {
+  Reduction reduction = Reduction::mean;
+  bool log_target = false;
+};
+struct PoissonNllLossOptions {
+  bool log_input = true;
+  bool full = false;
+  double eps = 1e-8;
+  Reduction reduction = Reduction::mean;
+};
+struct GaussianNllLossOptions {
+  bool full = false;
+  double eps = 1e-6;
+  Reduction reduction = Reduction::mean;
+};
+struct MultiMarginLossOptions {
+  int64_t p = 1;
+  double margin = 1;
+  Tensor weight = {};
+  Reduction reduction = Reduction::mean;
+};
+struct TripletMarginLossOptions {
+  double margin = 1;
+  Ord p = 2;
+  double eps = 1e-6;
+  bool swap = false;
+  Reduction reduction = Reduction::mean;
+};
+struct CtcLossOptions {
+  int64_t blank = 0;
+  Reduction reduction = Reduction::mean;
+  bool zero_infinity = false;
+};
+struct PairwiseDistanceOptions {
+  Ord p = 2;
+  double eps = 1e-6;
+  bool keepdim = false;
+};
+
+// ---- Losses
+// Of a prediction x and a target y, which broadcast; the reduction is the mean of all, their sum, or none. ShapeError and DTypeError as told.
+// (x - y)^2.
+Tensor mse_loss(const Tensor& x, const Tensor& y, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
+// |x - y|.
+Tensor l1_loss(const Tensor& x, const Tensor& y, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
+// (x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2; l1_loss where beta is 0. Error for beta < 0.
+Tensor smooth_l1_loss(const Tensor& x, const Tensor& y, const SmoothL1LossOptions& options = {}, Location at = JOT_HERE);
+// (x - y)^2 / 2 where |x - y| < delta, else delta (|x - y| - delta / 2). Error for delta <= 0.
+Tensor huber_loss(const Tensor& x, const Tensor& y, const HuberLossOptions& options = {}, Location at = JOT_HERE);
+// nll_loss of log_softmax along dim 1 (of a vector dim 0). y: classes (integers), or probabilities, floating and of the shape of x.
+// weight: one number a class. label_smoothing in [0, 1]. A class outside of [0, C) is an IndexError at evaluation.
+Tensor cross_entropy(const Tensor& x, const Tensor& y, const CrossEntropyOptions& options = {}, Location at = JOT_HERE);
+// -weight[y] x[y]: x [C], [N, C] or [N, C, ...], y the classes without the dim C; 0 where y is ignore_index. The mean is over the weights.
+Tensor nll_loss(const Tensor& x, const Tensor& y, const NllLossOptions& options = {}, Location at = JOT_HERE);
+// -y log(x) - (1 - y) log(1 - x) of probabilities x; logarithms are at least -100, where they are constant. ShapeError unless of one shape.
+Tensor binary_cross_entropy(const Tensor& x, const Tensor& y, const BinaryCrossEntropyOptions& options = {}, Location at = JOT_HERE);
+// The same of sigmoid(x), exact in both tails; pos_weight multiplies the term of y. ShapeError unless of one shape.
+Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& y, const BinaryCrossEntropyWithLogitsOptions& options = {}, Location at = JOT_HERE);
+// y (log(y) - x), 0 log(0) being 0; log_target: e^y (y - x). x is a logarithm.
+Tensor kl_div(const Tensor& x, const Tensor& y, const KlDivOptions& options = {}, Location at = JOT_HERE);
+// e^x - y x, or x - y log(x + eps); full: with Stirling's approximation of log(y!) where y > 1.
+Tensor poisson_nll_loss(const Tensor& x, const Tensor& y, const PoissonNllLossOptions& options = {}, Location at = JOT_HERE);
+// (log(var) + (x - y)^2 / var) / 2, var at least eps (not to its derivative); full: plus log(2 pi) / 2. var has the shape of x, or 1 or
+// nothing for its last dim. ShapeError.
+Tensor gaussian_nll_loss(const Tensor& x, const Tensor& y, const Tensor& var, const GaussianNllLossOptions& options = {}, Location at = JOT_HERE);
+// x where y is 1, max(0, margin - x) where it is -1.
+Tensor hinge_embedding_loss(const Tensor& x, const Tensor& y, double margin = 1, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
+// max(0, margin - y (a - b)). ShapeError unless all have as many dims.
+Tensor margin_ranking_loss(const Tensor& a, const Tensor& b, const Tensor& y, double margin = 0, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
+// The mean over the classes i != y of weight[y] max(0, margin - x[y] + x[i])^p: x [C] or [N, C], y classes. Error unless p is 1 or 2.
+Tensor multi_margin_loss(const Tensor& x, const Tensor& y, const MultiMarginLossOptions& options = {}, Location at = JOT_HERE);
+// The mean over classes i that y does not name of max(0, 1 - x[y[j]] + x[i]), summed over the classes that y names, up to its first -1.
+// y has the shape of x, [C] or [N, C].
+Tensor multilabel_margin_loss(const Tensor& x, const Tensor& y, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
+// The mean over the last dim of binary_cross_entropy_with_logits.
+Tensor multilabel_soft_margin_loss(const Tensor& x, const Tensor& y, const Tensor& weight = {}, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
+Tensor multilabel_soft_margin_loss(const Tensor& x, const Tensor& y, Reduction reduction, Location at = JOT_HERE);
+// log(1 + e^(-y x)).
+Tensor soft_margin_loss(const Tensor& x, const Tensor& y, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
+// max(0, margin + d(anchor, positive) - d(anchor, negative)), d being pairwise_distance; swap: of the negative to the nearer of the two.
+Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, const TripletMarginLossOptions& options = {}, Location at = JOT_HERE);
+// 1 - cos where y is 1, max(0, cos - margin) where it is -1, along the last dim of a and b.
+Tensor cosine_embedding_loss(const Tensor& a, const Tensor& b, const Tensor& y, double margin = 0, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
+// -log of the probability of all paths through log_probs [T, N, C] (or [T, C]) that read as the targets, [N, S] or all in a row; lengths
+// [N]. The mean is over the batch, each divided by its target length. A step of a scan for each of T. infinite where there is no path,
+// 0 with zero_infinity.
+Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths, const Tensor& target_lengths, const CtcLossOptions& options = {}, Location at = JOT_HERE);
+
+// ---- Distances
+// a . b / (|a| |b|) along dim; norms are at least eps (not to their derivative).
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, int64_t dim = 1, double eps = 1e-8, Location at = JOT_HERE);
+// The p-norm of a - b + eps along the last dim.
+Tensor pairwise_distance(const Tensor& a, const Tensor& b, const PairwiseDistanceOptions& options = {}, Location at = JOT_HERE);
+// The p-norm of the difference of every two rows of a matrix: [n (n - 1) / 2]. ShapeError unless a matrix; Error for p < 0.
+Tensor pdist(const Tensor& x, const Ord& p = 2, Location at = JOT_HERE);
+struct EmbeddingBagOptions {
+  Tensor offsets = {};
+  Reduce mode = Reduce::mean;
+  Tensor per_sample_weights = {};
+  bool include_last_offset = false;
+  std::optional<int64_t> padding_idx = {};
+};
+
+// ---- Embedding
+// The rows of weight, a matrix, that the index names: index + [d]. Row padding_idx gets no derivative. IndexError at evaluation.
+Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<int64_t> padding_idx = {}, Location at = JOT_HERE);
+// The mean, sum or amax of the rows that each bag names, without those of padding_idx: bags are rows of the index [n, k], or begin in the
+// vector of all of them at offsets. Of an empty bag 0. per_sample_weights: with the sum.
+Tensor embedding_bag(const Tensor& index, const Tensor& weight, const EmbeddingBagOptions& options = {}, Location at = JOT_HERE);
+
+// ---- Dropout
+// While training, draws which elements or channels become 0; the others grow by 1 / (1 - p). Else, and where p is 0, x itself. Error unless p is in [0, 1].
+Tensor dropout(const Tensor& x, double p = 0.5, bool training = true, Location at = JOT_HERE);
+// Channels of [N, C, L] or [C, L].
+Tensor dropout1d(const Tensor& x, double p = 0.5, bool training = true, Location at = JOT_HERE);
+// Channels of [N, C, H, W] or [N, C, ...].
+Tensor dropout2d(const Tensor& x, double p = 0.5, bool training = true, Location at = JOT_HERE);
+// Channels of [N, C, D, H, W] or [C, D, H, W].
+Tensor dropout3d(const Tensor& x, double p = 0.5, bool training = true, Location at = JOT_HERE);
+// Dropped elements become the least value of selu; mean and variance of standard normal ones stay.
+Tensor alpha_dropout(const Tensor& x, double p = 0.5, bool training = false, Location at = JOT_HERE);
+// The same of channels, of [N, C, ...].
+Tensor feature_alpha_dropout(const Tensor& x, double p = 0.5, bool training = false, Location at = JOT_HERE);
 
 // ---- Normalisation
 struct BatchNormOptions {

@@ -124,6 +124,13 @@ const std::set<std::string> kWithoutRow = {
     "chunk",
     "unbind",
     "index",
+    "nn.gumbel_softmax",
+    "nn.dropout",
+    "nn.dropout1d",
+    "nn.dropout2d",
+    "nn.dropout3d",
+    "nn.alpha_dropout",
+    "nn.feature_alpha_dropout",
 };
 
 using List = std::vector<Tensor>;

@@ -1,6 +1,5 @@
 // Products with weights.
-#include "core/functions/operands.h"
-#include "jot/nn_functional.h"
+#include "core/functions/nn/wide.h"
 
 namespace jot::nn::functional {
 
@@ -21,6 +20,26 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Locatio
   std::vector<int64_t> of_x = {rank - 1}, of_weight = {1}, none;
   Tensor product = record(ir::Op::dot_op, {x, weight}, ir::Attrs(of_x, of_weight, none, none), at);
   return bias.defined() ? product + Arg(bias, at) : product;
+}
+
+Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& bias, Location at) {
+  Wide w("bilinear", at, {&a, &b, &weight});
+  const Shape x = shape_of(a), y = shape_of(b), k = shape_of(weight);
+  if (k.size() != 3) w.fail<ShapeError>("expected a weight [out, n, m], got " + type_name(weight));
+  if (x.empty() || x.size() != y.size() || x.slice(0, x.size() - 1) != y.slice(0, y.size() - 1))
+    w.fail<ShapeError>("input batch dimensions do not match: got " + type_name(a) + " and " + type_name(b));
+  if (x.back() != k[1] || y.back() != k[2])
+    w.fail<ShapeError>("input sizes do not match weight size: got " + type_name(a) + " and " + type_name(b) + " for " +
+                       type_name(weight));
+  if (bias.defined() && shape_of(bias) != Shape{k[0]})
+    w.fail<ShapeError>("bias size does not match weight size: got " + type_name(bias) + " but expected [" +
+                       std::to_string(k[0]) + "]");
+  const int64_t rows = x.slice(0, x.size() - 1).numel();
+  Tensor left = w(a).reshape({rows, 1, k[1]}, at), right = w(b).reshape({rows, k[2]}, at);
+  Tensor each = matmul(right, w(weight).reshape({k[0] * k[1], k[2]}, at).t(at), at).reshape({rows, k[0], k[1]}, at);
+  Tensor r = sum(each * left, -1, false, at);
+  if (bias.defined()) r = r + w(bias);
+  return w.result(r.reshape(x.slice(0, x.size() - 1) + Shape{k[0]}, at));
 }
 
 }  // namespace jot::nn::functional
