@@ -140,7 +140,7 @@ def parse_table(table):
                 namespace = fields[0] if fields else ''
                 yield kind, namespace
             else:
-                yield kind, [field.strip('"') for field in fields]
+                yield kind, [field[1:-1] if field.startswith('"') else field for field in fields]
         doc = []
 
 
@@ -245,7 +245,7 @@ def outputs(entries):
 
 
 def namespace_header(entries, name):
-    lines = [f'// torch.{name.replace("::", ".")}.', '#pragma once', '#include <vector>', '', '#include "jot/ops.h"', '', f'namespace jot::{name} {{',
+    lines = [f'// torch.{name.replace("::", ".")}.', '#pragma once', '#include <string>', '#include <vector>', '', '#include "jot/ops.h"', '', f'namespace jot::{name} {{',
              '', '// clang-format off', *declarations(within(entries, name))]
     return HEAD + '\n'.join([*lines, '// clang-format on', '', f'}}  // namespace jot::{name}', ''])
 

@@ -4,7 +4,7 @@
 #include <limits>
 #include <numbers>
 
-#include "core/functions/operands.h"
+#include "core/functions/bits.h"
 #include "core/record/thread.h"
 #include "jot/creation.h"
 #include "jot/ops.h"
@@ -24,18 +24,18 @@ DType random_dtype(std::string_view op, std::optional<DType> dtype, Location at)
   return d;
 }
 
-// Bits of the thread's generator, or of a key: one draw after the other.
-struct Bits {
-  Emitter& e;
-  Value key = ir::kNoValue;
-  int64_t drawn = 0;
-  Value operator()(const Shape& shape, int width) {
-    if (key == ir::kNoValue) return e.random_bits(shape, width);
-    Value offset = build::constant_int(e.b, DType::i64, {}, drawn);
-    drawn += shape.numel();
-    return e.b.emit(Op::random_bits_op, {key, offset}, ir::Attrs(shape, static_cast<int64_t>(width)));
-  }
-};
+}  // namespace
+
+namespace detail {
+
+Value Bits::operator()(const Shape& shape, int width) {
+  if (key == ir::kNoValue) return e.random_bits(shape, width);
+  Value offset = build::constant_int(e.b, DType::i64, {}, drawn);
+  drawn += shape.numel();
+  return e.b.emit(Op::random_bits_op, {key, offset}, ir::Attrs(shape, static_cast<int64_t>(width)));
+}
+
+namespace {
 
 // A draw of as many bits as the dtype's fraction has, as an integer.
 Value fraction(Bits& draw, const Shape& shape, DType dtype) {
@@ -46,6 +46,8 @@ Value fraction(Bits& draw, const Shape& shape, DType dtype) {
   return build::convert(e.b, build::binary(e.b, Op::shr_op, bits, drop), dtype);
 }
 double ulp_of(DType dtype) { return std::ldexp(1, -significand_bits(dtype)); }
+
+}  // namespace
 
 Value uniform_bits(Bits& draw, const Shape& shape, DType dtype) {  // [0, 1)
   return build::scale(draw.e.b, fraction(draw, shape, dtype), ulp_of(dtype));
@@ -64,7 +66,30 @@ Value normal_bits(Bits& draw, const Shape& shape, DType dtype) {
   return build::mul(e.b, radius, build::unary(e.b, Op::cos_op, angle));
 }
 
-}  // namespace
+// The remainder of 63 bits; for a range of more, of 64, all of which are less than two ranges.
+Value integer_bits(Emitter& e, const Shape& shape, int64_t low, int64_t high) {
+  auto number = [&](int64_t x) { return build::constant_int(e.b, DType::i64, shape, x); };
+  Value bits = e.random_bits(shape, 64);
+  const auto width = static_cast<int64_t>(static_cast<uint64_t>(high) - static_cast<uint64_t>(low));
+  if (width < 0) {  // of an i64 it is negative
+    Value inside = build::binary(e.b, Op::and_op, build::compare(e.b, bits, number(low), ir::Direction::ge),
+                                 build::compare(e.b, bits, number(high), ir::Direction::lt));
+    return build::where(e.b, inside, bits, build::sub(e.b, bits, number(width)));
+  }
+  Value positive = build::binary(e.b, Op::shr_op, bits, number(1)), range = number(width);
+  Value rest = build::sub(e.b, positive, build::mul(e.b, build::div(e.b, positive, range), range));
+  return build::add(e.b, rest, number(low));
+}
+
+std::pair<int64_t, int64_t> integer_range(DType dtype) {
+  if (is_floating(dtype)) return {0, int64_t{1} << significand_bits(dtype)};
+  if (dtype == DType::boolean) return {0, 1};
+  if (dtype == DType::u8) return {0, 255};
+  if (dtype == DType::i32) return {std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()};
+  return {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()};
+}
+
+}  // namespace detail
 
 void manual_seed(uint64_t seed, Location at) {
   if (!current_trace().lazy()) fail<TraceError>("manual_seed", "not inside a transform: seed before calling it", at);
@@ -110,32 +135,19 @@ Tensor randn_like(const Tensor& x, std::optional<DType> dtype, Location at) {
   return randn(like.shape, dtype.value_or(like.dtype()), at);
 }
 
-// The remainder of 63 bits; for a range of more, of 64, all of which are less than two ranges.
 Tensor randint(int64_t low, int64_t high, const Shape& shape, std::optional<DType> dtype, Location at) {
   DType d = checked_dtype(dtype.value_or(DType::i64), "randint", at);
   if (low >= high)
     fail<IndexError>("randint", "expects low < high, got " + std::to_string(low) + " and " + std::to_string(high), at);
   check_shape("randint", "shape", shape, at);
-  const int64_t least = d == DType::i32 ? std::numeric_limits<int32_t>::min() : 0;
-  const int64_t most = d == DType::i32 ? std::numeric_limits<int32_t>::max() : d == DType::u8 ? 255 : 1;
-  if ((d == DType::i32 || d == DType::u8 || d == DType::boolean) && (low < least || high - 1 > most))
+  if (auto [least, most] = integer_range(d); !is_floating(d) && (low < least || high - 1 > most))
     fail<IndexError>("randint",
                      "numbers from " + std::to_string(low) + " to " + std::to_string(high - 1) + " do not fit " +
                          std::string(to_string(d)) + ": expected " + std::to_string(least) + " to " +
                          std::to_string(most),
                      at);
   Emitter e("randint", at);
-  auto number = [&](int64_t x) { return build::constant_int(e.b, DType::i64, shape, x); };
-  Value bits = e.random_bits(shape, 64);
-  const auto width = static_cast<int64_t>(static_cast<uint64_t>(high) - static_cast<uint64_t>(low));
-  if (width < 0) {  // of an i64 it is negative
-    Value inside = build::binary(e.b, Op::and_op, build::compare(e.b, bits, number(low), ir::Direction::ge),
-                                 build::compare(e.b, bits, number(high), ir::Direction::lt));
-    return e.result(build::convert(e.b, build::where(e.b, inside, bits, build::sub(e.b, bits, number(width))), d));
-  }
-  Value positive = build::binary(e.b, Op::shr_op, bits, number(1)), range = number(width);
-  Value rest = build::sub(e.b, positive, build::mul(e.b, build::div(e.b, positive, range), range));
-  return e.result(build::convert(e.b, build::add(e.b, rest, number(low)), d));
+  return e.result(build::convert(e.b, integer_bits(e, shape, low, high), d));
 }
 
 Tensor bernoulli(const Tensor& p, Location at) {

@@ -477,6 +477,19 @@ Tensor tril(const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
 Tensor triu(const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
 Tensor clone(const Tensor& x, Location at = JOT_HERE);
 
+// ---- Draws in place
+// Each element is drawn alone, with the thread's generator. DTypeError of integers where the distribution is continuous.
+// Uniform in [from, to). Error unless from <= to.
+// Error for std < 0.
+// The exponential of normal_. Error unless std > 0.
+// Of density lambda e^(-lambda x). Error unless lambda > 0.
+// Error unless sigma > 0.
+// How many trials up to the first success, of probability p: 1, 2, ... Error unless 0 < p < 1.
+// 1 with probability p, else 0. Error unless p is in [0, 1].
+// p of each element, which broadcasts to x.
+// Integers: of all that an integer dtype holds and are not negative, of floats from 0 to 2^digits.
+// From 0 to `to` - 1, or from `from`. IndexError where there is none, or where the dtype does not hold them.
+
 // ---- Indexing
 // An index is i32 or i64 and counts from the end when negative; out of range it is an IndexError at evaluation.
 // The parts of x along dim that the index, a vector, names.

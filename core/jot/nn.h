@@ -13,6 +13,7 @@
 
 #include "jot/call.h"
 #include "jot/nn_functional.h"
+#include "jot/nn_init.h"
 
 namespace jot {
 

@@ -1,6 +1,7 @@
 // Generated from core/functions.def and core/nn.def by core/functions.py: change these and run ./dev generate.
 // torch.nn.functional.
 #pragma once
+#include <string>
 #include <vector>
 
 #include "jot/ops.h"

@@ -24,6 +24,12 @@ Tensor randperm(int64_t n, std::optional<DType> dtype = {}, Location at = JOT_HE
 Tensor multinomial(const Tensor& p, int64_t n, bool replacement = false, Location at = JOT_HERE);
 // true with probability p[i], of which it has the shape and dtype.
 Tensor bernoulli(const Tensor& p, Location at = JOT_HERE);
+// How many events of that rate, in its shape and dtype; NaN of a rate that is none. Derivative 0. DTypeError unless
+// floating.
+Tensor poisson(const Tensor& rate, Location at = JOT_HERE);
+// How many successes in `count` trials of probability p; both broadcast. NaN where p is none or count < 0. Derivative
+// 0. DTypeError unless floating.
+Tensor binomial(const Tensor& count, const Tensor& p, Location at = JOT_HERE);
 
 }  // namespace jot
 

@@ -6,7 +6,6 @@
 #include "jot/creation.h"
 #include "jot/nn_functional.h"
 #include "jot/ops.h"
-#include "jot/random.h"
 
 namespace jot::nn::functional {
 
@@ -19,12 +18,6 @@ using ir::Value;
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-Tensor dropout(const Tensor& x, double p, bool, Location at) {
-  if (p == 1) return zeros_like(x, {}, at);
-  Tensor kept = rand_like(x, {}, at) >= p;
-  return where(kept, mul(Arg(x, at), Arg(1 / (1 - p), at)), Arg(0, at));
-}
 
 // softmax along the last dim; a row of -inf alone gives zeros, and no derivative passes it.
 Value safe_softmax(Emitter& e, Value v) {
