@@ -174,7 +174,7 @@ Tensor nll_loss(const Tensor& x, const Tensor& y, const NllLossOptions& options 
 Tensor binary_cross_entropy(const Tensor& x, const Tensor& y, const BinaryCrossEntropyOptions& options = {}, Location at = JOT_HERE);
 // The same of sigmoid(x), exact in both tails; pos_weight multiplies the term of y. ShapeError unless of one shape.
 Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& y, const BinaryCrossEntropyWithLogitsOptions& options = {}, Location at = JOT_HERE);
-// y (log(y) - x), 0 log(0) being 0; log_target: e^y (y - x). x is a logarithm.
+// y (log(y) - x), 0 log(0) being 0; log_target: e^y (y - x). x is a logarithm. Reduction::batchmean: the sum by the extent of dim 0.
 Tensor kl_div(const Tensor& x, const Tensor& y, const KlDivOptions& options = {}, Location at = JOT_HERE);
 // e^x - y x, or x - y log(x + eps); full: with Stirling's approximation of log(y!) where y > 1.
 Tensor poisson_nll_loss(const Tensor& x, const Tensor& y, const PoissonNllLossOptions& options = {}, Location at = JOT_HERE);

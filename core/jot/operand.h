@@ -16,11 +16,11 @@ namespace jot {
 
 class Tensor;
 
-// How div rounds its quotient; gelu's approximation; what becomes of the elements of a loss. (Before jot::none, which
-// -Wshadow would say they hide.)
+// How div rounds its quotient; gelu's approximation; what becomes of the elements of a loss (batchmean, of kl_div
+// alone: their sum by the extent of dim 0). (Before jot::none, which -Wshadow would say they hide.)
 enum class Rounding : uint8_t { none, trunc, floor };
 enum class Gelu : uint8_t { none, tanh };
-enum class Reduction : uint8_t { mean, sum, none };
+enum class Reduction : uint8_t { mean, sum, none, batchmean };
 
 // "Nothing": of in_dims, slices, optional arguments; in an index list a new axis.
 using none_t = std::nullopt_t;

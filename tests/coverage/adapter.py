@@ -92,7 +92,7 @@ class Adapter:
         first, *rest = f.parameters
         arguments = ', '.join(f'{p.name}_' for p in rest)
         if 'x' in f.forms:
-            if first.plain != 'Tensor':
+            if first.plain != 'Tensor' or 'm' not in f.forms:
                 return
             expression = f'{first.name}_.{f.name}({arguments})'
         else:
@@ -121,7 +121,7 @@ def main():
     for kind, e in entries:
         if kind == 'NAMESPACE':
             space = e
-        elif kind == 'FUNCTION':
+        elif kind == 'FUNCTION' and space != 'nn::init':  # which op_db has none of
             adapter.add_function(torch_name(space, e.name), e)
         elif kind == 'USING':
             for name in e:

@@ -25,6 +25,8 @@ WHY = {
     'as_strided_scatter': "torch's gradient of the first argument passes where src has replaced it; central differences are with jot",
     'nextafter': "torch passes the gradient to the first argument; here it is zero, as that of every function that is constant between steps",
     'unsafe_chunk': 'chunk, for autograd in place', 'unsafe_split': 'split, for autograd in place',
+    'ctc_loss': "torch's derivative by log_probs is that by the logits, as if they were not normalised yet; central differences are with jot",
+    'hardsigmoid': "torch's gradient has 1 / 6 in f32",
     'constant_pad_nd': 'the kernel behind nn.functional.pad',
     'triplet_margin_with_distance_loss': 'takes a function', 'multi_head_attention_forward': 'the function behind the module',
     'linear_cross_entropy': 'not offered', 'fractional_max_pool2d': 'not offered', 'fractional_max_pool3d': 'not offered',

@@ -150,6 +150,9 @@ std::vector<Case> cases() {
   add_losses(all, "mean", Reduction::mean);
   add_losses(all, "sum", Reduction::sum);
   add_losses(all, "none", Reduction::none);
+  all.push_back({"kl_div batchmean", {kX, kP}, [](const List& x) {
+                   return F::kl_div(x[0], x[1], {.reduction = Reduction::batchmean});
+                 }});
   all.push_back({"cosine_similarity", {kX, kY}, [](const List& x) { return F::cosine_similarity(x[0], x[1]); }});
   all.push_back(
       {"pairwise_distance", {kX, kY}, [](const List& x) { return F::pairwise_distance(x[0], x[1], {.p = 3}); }});
@@ -546,6 +549,8 @@ TEST_CASE("nn: what is wrong with losses is said") {
       {"[binary_cross_entropy] Target size ([3,3]) must be the same as input size ([3,4])",
        [&] { F::binary_cross_entropy(x, other); }},
       {"[binary_cross_entropy_with_logits] Target size", [&] { F::binary_cross_entropy_with_logits(x, other); }},
+      {"[mse_loss] batchmean is a reduction of kl_div alone", [&] { F::mse_loss(x, x, Reduction::batchmean); }},
+      {"[nll_loss] batchmean is a reduction", [&] { F::nll_loss(x, y, {.reduction = Reduction::batchmean}); }},
       {"[kl_div] shapes", [&] { F::kl_div(x, other); }},
       {"[poisson_nll_loss] shapes", [&] { F::poisson_nll_loss(x, other); }},
       {"[gaussian_nll_loss] var is of incorrect size", [&] { F::gaussian_nll_loss(x, x, ones({2})); }},

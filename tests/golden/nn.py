@@ -69,6 +69,7 @@ for r in ('mean', 'sum', 'none'):
          lambda x, y, r=r: F.ctc_loss(x.log_softmax(-1), y, torch.tensor([6, 5]), torch.tensor([3, 2]), reduction=r))
     case(f'ctc_loss row {r}', [((6, 2, 4), -2, 2), ((3,), 0, 3, int)],
          lambda x, y, r=r: F.ctc_loss(x.log_softmax(-1), y, torch.tensor([6, 1]), torch.tensor([1, 2]), blank=3, reduction=r, zero_infinity=True))
+case('kl_div batchmean', [X, P], lambda x, y: F.kl_div(x, y, reduction='batchmean'))
 case('cosine_similarity', [X, Y], F.cosine_similarity)
 case('pairwise_distance', [X, Y], lambda a, b: F.pairwise_distance(a, b, p=3))
 case('pdist', [X], F.pdist)

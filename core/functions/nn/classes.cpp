@@ -53,6 +53,7 @@ struct Classified {
 };
 
 Tensor reduced(const Wide& w, const Tensor& loss, const Tensor& weights, Reduction reduction) {
+  w.check(reduction);
   if (reduction != Reduction::mean) return reduction == Reduction::sum ? sum(loss, {}, false, w.at()) : loss;
   return sum(loss, {}, false, w.at()) / sum(weights, {}, false, w.at());
 }
@@ -89,6 +90,7 @@ Tensor of_probabilities(const Wide& w, const Tensor& logs, const Tensor& y, cons
     terms = terms * w(o.weight).reshape(along, w.at());
   }
   Tensor loss = -sum(terms, dim, false, w.at());
+  w.check(o.reduction);
   if (o.reduction == Reduction::none) return loss;
   Tensor total = sum(loss, {}, false, w.at());
   if (o.reduction == Reduction::sum) return total;
@@ -129,8 +131,8 @@ Tensor multi_margin_loss(const Tensor& x, const Tensor& y, const MultiMarginLoss
   check_classes(w, y);
   if (options.p != 1 && options.p != 2) w.fail<Error>("only p == 1 and p == 2 supported");
   const size_t rank = shape_of(x).size();
-  if (rank != 1 && rank != 2) w.fail<ShapeError>("expected an input [C] or [N, C], got " + type_name(x));
-  Tensor v = w(x), target = rank == 1 ? y.reshape({}, at) : y;
+  if (rank > 2) w.fail<ShapeError>("expected an input [C] or [N, C], got " + type_name(x));
+  Tensor v = rank == 0 ? w(x).reshape({1}, at) : w(x), target = rank < 2 ? y.reshape({}, at) : y;
   Classified c(w, v, target, -100);
   Tensor own = c.of_class(v).unsqueeze(c.dim, at), z = options.margin - own + v;
   Tensor counts = logical_and(z > 0, logical_not(c.here())), h = where(counts, z, 0.0);
@@ -145,9 +147,10 @@ Tensor multilabel_margin_loss(const Tensor& x, const Tensor& y, Reduction reduct
   impl_of(y, "multilabel_margin_loss", at);
   check_classes(w, y);
   const Shape shape = shape_of(x);
-  if (shape_of(y) != shape || shape.empty() || shape.size() > 2)
+  if (shape_of(y) != shape || shape.size() > 2)
     w.fail<ShapeError>("inconsistent target size: " + to_string(shape_of(y)) +
                        " for input of size: " + to_string(shape) + "; expected [C] or [N, C] for both");
+  if (shape.empty()) return multilabel_margin_loss(x.reshape({1}, at), y.reshape({1}, at), reduction, at);
   const int64_t count = shape.back();
   Tensor v = w(x), place = arange(count), labels = y.to(DType::i64, at);
   Tensor first = amin(where(labels < 0, place, count), -1, true, at), named = place < first;

@@ -8,8 +8,6 @@ using namespace detail;
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, int64_t dim, double eps, Location at) {
   Wide w("cosine_similarity", at, {&a, &b});
   std::vector<Tensor> both = broadcast_tensors({w(a), w(b)}, at);
-  if (shape_of(both[0]).empty())
-    w.fail<ShapeError>("expected vectors along dim " + std::to_string(dim) + ", got 0-d tensors");
   auto direction = [&](const Tensor& x) { return x / w.at_least(norm(x, 2, dim, true, at), eps); };
   return w.result(sum(direction(both[0]) * direction(both[1]), dim, false, at));
 }

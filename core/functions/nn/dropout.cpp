@@ -10,6 +10,8 @@ using namespace detail;
 
 namespace {
 
+constexpr size_t kAll = static_cast<size_t>(-1);
+
 // A call; whether it draws at all.
 struct Call {
   Call(std::string_view name, const Tensor& input, double probability, bool training, Location where)
@@ -26,9 +28,10 @@ struct Call {
     if (rank < least || rank > most)
       fail<ShapeError>(op, "Expected " + expected + ", but received " + type_name(x), at);
   }
-  // What stays, of elements or of the first `dims` dims.
+  // What stays, of elements or of the first `dims` dims, which there must be.
   Tensor kept(size_t dims) const {
     Shape shape = shape_of(x);
+    if (dims == 2) check_rank(2, kAll, "input of at least 2 dims");
     for (size_t d = dims; d < shape.size(); ++d) shape[d] = 1;
     return rand(shape, DType::f32, at) >= p;
   }
@@ -52,8 +55,6 @@ struct Call {
   bool draws;
 };
 
-constexpr size_t kAll = static_cast<size_t>(-1);
-
 }  // namespace
 
 Tensor dropout(const Tensor& x, double p, bool training, Location at) {
@@ -67,7 +68,6 @@ Tensor dropout1d(const Tensor& x, double p, bool training, Location at) {
 }
 Tensor dropout2d(const Tensor& x, double p, bool training, Location at) {
   Call c("dropout2d", x, p, training, at);
-  c.check_rank(2, kAll, "input of at least 2 dims");
   return c.draws ? c.scaled(c.kept(2)) : x;
 }
 Tensor dropout3d(const Tensor& x, double p, bool training, Location at) {
@@ -81,7 +81,6 @@ Tensor alpha_dropout(const Tensor& x, double p, bool training, Location at) {
 }
 Tensor feature_alpha_dropout(const Tensor& x, double p, bool training, Location at) {
   Call c("feature_alpha_dropout", x, p, training, at);
-  c.check_rank(2, kAll, "input of at least 2 dims");
   return c.draws ? c.shifted(c.kept(2)) : x;
 }
 

@@ -86,7 +86,10 @@ Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& y,
 Tensor kl_div(const Tensor& x, const Tensor& y, const KlDivOptions& options, Location at) {
   Wide w("kl_div", at, {&x, &y});
   Tensor v = w(x), t = w(y);
-  return w.reduced(options.log_target ? exp(t) * (t - v) : xlogy(t, t) - t * v, options.reduction);
+  Tensor loss = options.log_target ? exp(t) * (t - v) : xlogy(t, t) - t * v;
+  if (options.reduction != Reduction::batchmean) return w.reduced(loss, options.reduction);
+  Tensor total = sum(loss, {}, false, at);
+  return w.result(shape_of(x).empty() ? total : total / static_cast<double>(shape_of(x)[0]));
 }
 
 Tensor poisson_nll_loss(const Tensor& x, const Tensor& y, const PoissonNllLossOptions& options, Location at) {

@@ -23,8 +23,13 @@ class Wide {
   DType within() const { return computing_type(dtype_); }
   Tensor operator()(const Tensor& x) const { return x.to(within(), at_); }
   Tensor result(const Tensor& v) const { return v.to(dtype_, at_); }
+  void check(Reduction reduction) const {
+    if (reduction == Reduction::batchmean)
+      fail<Error>("batchmean is a reduction of kl_div alone: use mean, sum or none");
+  }
   // A loss of each element, reduced.
   Tensor reduced(const Tensor& v, Reduction reduction) const {
+    check(reduction);
     if (reduction == Reduction::mean) return result(mean(v, {}, false, at_));
     return result(reduction == Reduction::sum ? sum(v, {}, false, at_) : v);
   }
