@@ -307,6 +307,18 @@ TEST_CASE("vision: half floats are computed with in f32 and rounded once") {
   CHECK(F::rms_norm(small, {4})[0].item<double>() == doctest::Approx(0.2783).epsilon(1e-3));
 }
 
+TEST_CASE("vision: attention drops weights") {
+  Tensor q = zeros({1, 4, 500, 8}), v = ones({1, 4, 500, 8});
+  auto f = [&](double p) { return F::scaled_dot_product_attention(q, q, v, {.dropout_p = p}); };
+  manual_seed(3);
+  Tensor y = f(0.25);
+  CHECK(mean(y).item<double>() == doctest::Approx(1).epsilon(0.01));
+  CHECK(jot::std(y.select(3, 0)).item<double>() == doctest::Approx(std::sqrt(0.25 / 0.75 / 500)).epsilon(0.2));
+  manual_seed(3);
+  CHECK(equal(y, f(0.25)));
+  CHECK(all(f(1) == 0).item<bool>());
+}
+
 TEST_CASE("vision: integers move") {
   Tensor x = arange(6).reshape({1, 2, 3});
   CHECK_EQ(F::pad(x, {1, 0}, Pad::constant, 7).to_vector<int64_t>(), std::vector<int64_t>{7, 0, 1, 2, 7, 3, 4, 5});

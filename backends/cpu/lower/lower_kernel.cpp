@@ -216,6 +216,17 @@ void ClusterLowering::emit_rows() {
   for (size_t l = 0; l < outer_; ++l) b_->endloop();
 }
 
+void ClusterLowering::emit_elements(std::span<const Value> in_loops) {
+  for (Value v : in_loops) {
+    if (c_.reduction[v] == Reduction::none)
+      emit_store(v);
+    else if (c_.reduction[v] == Reduction::columns)
+      accumulate_columns(v);
+    else
+      accumulate(v);
+  }
+}
+
 void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const Value> kept, bool last) {
   std::vector<Value> in_loops;
   for (Value v : members)
@@ -224,18 +235,16 @@ void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const
     for (Value v : in_loops)
       if (c_.reduction[v] == Reduction::rows) start_reduction(v);
     inner_ = true;
-    for (size_t l = outer_; l < loops_.size(); ++l) open(l, false, l + 1 == loops_.size());
-    for (Value v : in_loops) {
-      if (c_.reduction[v] == Reduction::none)
-        emit_store(v);
-      else if (c_.reduction[v] == Reduction::columns)
-        accumulate_columns(v);
-      else
-        accumulate(v);
+    if (kept.empty() && runs_side_by_side(in_loops)) {
+      emit_side_by_side(in_loops);
+    } else {
+      for (size_t l = outer_; l < loops_.size(); ++l) open(l, false, l + 1 == loops_.size());
+      emit_elements(in_loops);
+      for (Value v : kept) keep(v);
+      if (last) check_unseen();
+      close_inner();
     }
-    for (Value v : kept) keep(v);
-    if (last) check_unseen();
-    close_inner();
+    inner_ = false;
     for (Value v : in_loops)
       if (c_.reduction[v] == Reduction::rows) finish_rows(v);
   }
@@ -315,7 +324,11 @@ void ClusterLowering::close_inner() {
   vector_loop_ = kNone;
   for (size_t l = loops_.size(); l-- > outer_;) close(l);
   if (strip_loop_ == SIZE_MAX) fold_sums();  // of all rows
-  inner_ = false;
+  forget_inner();
+}
+
+// The elements of this turn of the inner loops.
+void ClusterLowering::forget_inner() {
   for (uint32_t s : inner_slots_) slots_[s] = kNone;
   inner_slots_.clear();
   starts_.clear();

@@ -259,6 +259,11 @@ class ClusterLowering : protected ClusterReductions {
   void emit_plain();
   void emit_rows();
   void emit_phase(std::span<const Value> members, std::span<const Value> kept, bool last);  // last: with loops
+  void emit_elements(std::span<const Value> in_loops);
+  // Of a phase of nothing but reductions of one loop (lower_side_by_side.cpp).
+  bool runs_side_by_side(std::span<const Value> in_loops) const;
+  void emit_side_by_side(std::span<const Value> in_loops);
+  void forget_inner();
   void find_strips();
   void close_inner();
   double nanoseconds() const;

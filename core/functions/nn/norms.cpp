@@ -62,6 +62,14 @@ Value normalised(Emitter& e, Value v, const Moments& m, const Dims& dims, double
   Value deviation = build::sub(e.b, v, spread(e, m.mean, dims, shape));
   return build::mul(e.b, deviation, spread(e, inverse_deviation(e, m.var, eps), dims, shape));
 }
+// The same times a weight of the last dim of the moments: one factor for each, of which derivatives sum once.
+Value normalised(Emitter& e, Value v, const Moments& m, const Dims& dims, double eps, const Tensor& weight) {
+  if (!weight.defined()) return normalised(e, v, m, dims, eps);
+  const Shape shape = e.b.shape(v);
+  Value deviation = build::sub(e.b, v, spread(e, m.mean, dims, shape)), factor = inverse_deviation(e, m.var, eps);
+  factor = build::mul(e.b, factor, build::broadcast_to(e.b, operand(e, weight, e.b.dtype(v)), e.b.shape(factor)));
+  return build::mul(e.b, deviation, spread(e, factor, dims, shape));
+}
 
 // v * weight + bias, both without `dims`, where they are defined; in the dtype of x.
 Tensor affine(Emitter& e, Value v, const Tensor& weight, const Tensor& bias, const Dims& dims, const Tensor& x) {
@@ -113,7 +121,7 @@ Tensor with_running(Emitter& e, const Tensor& x, const Tensor& mean, const Tenso
                     const Tensor& bias, double eps) {
   const Dims dims = all_but_channels(shape_of(x).size());
   const Moments m{operand(e, mean, within(x)), operand(e, var, within(x))};
-  return affine(e, normalised(e, operand(e, x, within(x)), m, dims, eps), weight, bias, dims, x);
+  return affine(e, normalised(e, operand(e, x, within(x)), m, dims, eps, weight), {}, bias, dims, x);
 }
 
 }  // namespace
@@ -140,7 +148,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var, const 
   Value v = operand(e, x, within(x));
   const Moments m = moments(e, v, dims);
   if (n > 0) update(e, mean, var, m, n, o.momentum);
-  return affine(e, normalised(e, v, m, dims, o.eps), o.weight, o.bias, dims, x);
+  return affine(e, normalised(e, v, m, dims, o.eps, o.weight), {}, o.bias, dims, x);
 }
 
 Tensor instance_norm(const Tensor& x, const InstanceNormOptions& o, Location at) {
@@ -164,7 +172,7 @@ Tensor instance_norm(const Tensor& x, const InstanceNormOptions& o, Location at)
   const Moments m = moments(e, v, dims);
   if (n > 0 && shape_of(x)[0] > 0)
     update(e, o.running_mean, o.running_var, {mean_over(e, m.mean, {0}), mean_over(e, m.var, {0})}, n, o.momentum);
-  return affine(e, normalised(e, v, m, dims, o.eps), o.weight, o.bias, all_but_channels(shape_of(x).size()), x);
+  return affine(e, normalised(e, v, m, dims, o.eps, o.weight), {}, o.bias, all_but_channels(shape_of(x).size()), x);
 }
 
 Tensor group_norm(const Tensor& x, int64_t groups, const GroupNormOptions& o, Location at) {
