@@ -285,11 +285,13 @@ void define_elementwise(RuleTable& table) {
                                         }),
                                         jvp_zeta));
   table.define(Op::bitcast_op, {infer_bitcast, evaluate_copy, kNoTangent, kNotLinear, structured<batch_elementwise>});
-  // (x y' - y x') / (x^2 + y^2): NaN at the origin, as in torch.
+  // (x y' - y x') / (x^2 + y^2): 0 at the origin, as in torch.
   auto atan2 = [](auto y, auto x) { return std::atan2(y, x); };
   table.define(Op::atan2_op, elementwise(evaluate_binary(atan2), [](const JvpContext& c) {
                  Value y = c.primals[0], x = c.primals[1], t = kNoValue;
-                 Value square = build::add(c.b, mul(c.b, y, y), mul(c.b, x, x));
+                 Value square = build::add(c.b, mul(c.b, y, y), mul(c.b, x, x)), zero = build::zeros_like(c.b, x);
+                 square = build::where(c.b, build::compare(c.b, square, zero, Direction::eq),
+                                       build::constant(c.b, c.b.dtype(x), c.b.shape(x), 1), square);
                  if (c.has(0)) t = c.times(c.tangents[0], build::div(c.b, x, square));
                  if (c.has(1)) t = add_any(c.b, t, c.times(c.tangents[1], build::div(c.b, neg(c.b, y), square)));
                  return t;

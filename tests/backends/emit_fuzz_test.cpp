@@ -276,7 +276,7 @@ class RandomKernel {
       case 10:
         return add(t, b_.bit_xor(x(), x()));
       case 11:
-        return add(t, b_.fixup(KFn::idiv, x(), x(), pick(KType::mask), x()));
+        return add(t, integer_quotient(b_, x(), x()));
       case 12:
         return add(t, b_.mask_to_int(t, pick(KType::mask)));
       default:

@@ -218,6 +218,16 @@ TEST_CASE("kernel ir: the verifier names the instruction and the fault") {
        }},
       {"no such memory", [](Kernel& k) { k.instrs[8].memory = KMem::half; }},
       {"bad reduction", [](Kernel& k) { k.instrs[13].aux = 3; }},
+      {"not an index of a table",
+       [](Kernel& k) {
+         k.instrs[3] = {.op = KOp::lane_index, .type = KType::i64};
+         k.instrs[4] = {.op = KOp::lookup, .type = KType::f64, .a = 3};
+       }},
+      {"no such row",
+       [](Kernel& k) {
+         k.instrs[3] = {.op = KOp::lane_index, .type = KType::i64};
+         k.instrs[4] = {.op = KOp::lookup, .type = KType::f64, .a = 3, .imm = 1 << 20};
+       }},
       {"bad shift",
        [](Kernel& k) {
          k.instrs[3] = {.op = KOp::lane_index, .type = KType::i64};

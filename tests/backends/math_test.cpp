@@ -145,15 +145,69 @@ TEST_CASE("math: sin and cos of one argument share their work") {
   CHECK(size(true) <= size(false) + 14);
 }
 
-TEST_CASE("math: integer division through libm") {
-  auto run = [](cpu::KFn fn, int64_t a, int64_t b) {
-    return static_cast<int64_t>(cpu::libm(fn, cpu::KType::i64, static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
+namespace {
+
+// Every pair of what is special, and random ones of all sizes.
+template <class Int>
+void check_division() {
+  using L = std::numeric_limits<Int>;
+  std::vector<Int> some = {
+      0, 1, 2, 3, 7, 10, 1000, Int(1) << 23, Int(1) << 24, L::max(), L::max() - 1, L::max() / 2, L::min()};
+  for (size_t i = 1, n = some.size() - 1; i < n; ++i) some.push_back(-some[i]), some.push_back(some[i] + 1);
+  std::vector<Int> x, y;
+  for (Int a : some)
+    for (Int b : some) x.push_back(a), y.push_back(b);
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 100'000; ++i) {
+    const int width = 8 * sizeof(Int);
+    Int a = static_cast<Int>(random()) >> random() % width, b = static_cast<Int>(random()) >> random() % width;
+    if (i % 4 == 0) a = static_cast<Int>(static_cast<std::make_unsigned_t<Int>>(b) * static_cast<uint32_t>(i));  // even
+    x.push_back(a), y.push_back(b);
+  }
+  const cpu::KType type = sizeof(Int) == 4 ? cpu::KType::i32 : cpu::KType::i64;
+  auto kernel = [&](int lanes) {
+    cpu::KernelBuilder b(lanes);
+    auto i = b.vrange(), p = b.load(type, b.arg(1), i), q = b.load(type, b.arg(2), i);
+    b.store(cpu::integer_quotient(b, p, q), b.arg(3), i);
+    b.store(cpu::integer_remainder(b, p, q), b.arg(4), i);
+    b.endloop();
+    return std::move(b).finish();
   };
-  constexpr int64_t least = std::numeric_limits<int64_t>::min();
-  CHECK(run(cpu::KFn::idiv, -7, 2) == -3);
-  CHECK(run(cpu::KFn::irem, -7, 2) == -1);
-  CHECK(run(cpu::KFn::idiv, 7, 0) == 0);
-  CHECK(run(cpu::KFn::irem, 7, 0) == 7);
-  CHECK(run(cpu::KFn::idiv, least, -1) == least);
-  CHECK(run(cpu::KFn::irem, least, -1) == 0);
+  std::vector<Int> quotient(x.size()), rest(x.size());
+  auto check = [&] {
+    for (size_t i = 0; i < x.size(); ++i) {
+      const bool least = x[i] == L::min() && y[i] == -1;
+      const Int want = y[i] == 0 ? 0
+                       : least   ? L::min()
+                                 : x[i] / y[i],
+                left = y[i] == 0 ? x[i]
+                       : least   ? 0
+                                 : x[i] % y[i];
+      CHECK_MESSAGE((quotient[i] == want && rest[i] == left), x[i], " / ", y[i], ": ", quotient[i], " and ", rest[i]);
+      if (quotient[i] != want || rest[i] != left) return;
+    }
+  };
+  cpu::KernelError error;
+  auto address = [](const void* p) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(p)); };
+  const int64_t args[] = {address(&error), address(x.data()), address(y.data()), address(quotient.data()),
+                          address(rest.data())};
+  for (Target t : {Target::avx512, Target::avx2})
+    for (int lanes : {1, (t == Target::avx512 ? 64 : 32) / static_cast<int>(sizeof(Int))}) {
+      if (target() == Target::reference || (t == Target::avx512 && target() != t)) continue;
+      CAPTURE(to_string(t));
+      const auto code = cpu::compile(kernel(lanes), t);
+      std::vector<std::byte> spill(static_cast<size_t>(code->spill_bytes) + 64);
+      code->fn(args, 0, static_cast<int64_t>(x.size()),
+               spill.data() + (64 - reinterpret_cast<uintptr_t>(spill.data()) % 64) % 64);
+      check();
+    }
+  cpu::interpret(kernel(8), args, 0, static_cast<int64_t>(x.size()));
+  check();
+}
+
+}  // namespace
+
+TEST_CASE("math: division and remainder of integers, by zero, of the least one by -1") {
+  check_division<int32_t>();
+  check_division<int64_t>();
 }

@@ -160,9 +160,8 @@ class Verifier {
       case KOp::fixup:
       case KOp::call: {
         const auto fn = static_cast<KFn>(in.aux);
-        const bool integer = fn == KFn::idiv || fn == KFn::irem, two = operands_of(fn) == 2;
-        require(operands_of(fn) > 0 && matches(integer ? i : f, in.type) &&
-                    (in.op == KOp::call ? !two : two == (in.d != kNone)),
+        const bool two = operands_of(fn) == 2;
+        require(operands_of(fn) > 0 && matches(f, in.type) && (in.op == KOp::call ? !two : two == (in.d != kNone)),
                 "bad function");
         return require(in.op == KOp::fixup || k_.lanes == 1, "call needs one lane");
       }
@@ -216,11 +215,7 @@ class Verifier {
 
 const KOpInfo& info(KOp op) { return kTable[static_cast<size_t>(op)]; }
 
-std::string_view name(KFn fn) {
-  constexpr std::string_view names[] = {"idiv", "irem"};
-  if (fn >= KFn::idiv) return names[static_cast<size_t>(fn) - static_cast<size_t>(KFn::idiv)];
-  return ir::name_of(static_cast<ir::Op>(fn));
-}
+std::string_view name(KFn fn) { return ir::name_of(static_cast<ir::Op>(fn)); }
 
 std::string_view name(KType type) {
   constexpr std::string_view names[] = {"none", "scalar", "mask", "i32", "i64", "f32", "f64"};

@@ -47,9 +47,8 @@ enum class KOp : uint8_t {
 enum class KCmp : uint8_t { eq, ne, lt, le, gt, ge };  // ordered; ne is true for NaN
 // What `reduce` combines lanes with: add, mul, min or max, the latter as the IR's (a NaN if any is).
 constexpr bool reduces(KOp op) { return op == KOp::add || op == KOp::mul || op == KOp::min || op == KOp::max; }
-// Scalar functions behind `fixup` and `call`: those of the IR's ops (kernel/math.h), and of integers idiv,
-// which truncates and by zero is 0, and irem, a - b * idiv(a, b).
-enum class KFn : uint16_t { idiv = 0xff00, irem };
+// Scalar functions behind `fixup` and `call`: those of the IR's ops (kernel/math.h).
+enum class KFn : uint16_t {};
 constexpr KFn function(ir::Op op) { return static_cast<KFn>(op); }
 
 // What an element of a memory instruction is in memory, apart from the type that is computed with: as that type is, an

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "backends/cpu/kernel/math.h"
 #include "backends/cpu/ops/cpu_ops.h"
 #include "ir/ops/total.h"
 
@@ -42,7 +43,7 @@ uint32_t converted(KernelBuilder& b, KType to, uint32_t x) {
 
 uint32_t quotient(KernelBuilder& b, uint32_t x, uint32_t y) {
   if (is_float(b.type(x))) return b.div(x, y);
-  return b.fixup(KFn::idiv, x, x, b.mask_const(true), y);
+  return integer_quotient(b, x, y);
 }
 
 // By squaring, as the reference does.

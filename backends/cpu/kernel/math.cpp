@@ -171,25 +171,11 @@ Value expand(KernelBuilder& b, Op op, Value x, Value y = kNone) {
   return cpu_op(op).function->expand(Expansion(b, b.type(x)), x, y);
 }
 
-template <class Int>
-Int quotient(Int a, Int b) {
-  if (b == 0) return 0;
-  return b == -1 ? static_cast<Int>(-static_cast<std::make_unsigned_t<Int>>(a)) : a / b;
-}
-
 double libm_real(KFn fn, double x, double y) { return function_of(fn)->libm(x, y); }
-
-template <class Int>
-Int libm_integer(KFn fn, Int a, Int b) {
-  using U = std::make_unsigned_t<Int>;
-  Int q = quotient(a, b);
-  return fn == KFn::idiv ? q : static_cast<Int>(static_cast<U>(a) - static_cast<U>(q) * static_cast<U>(b));
-}
 
 }  // namespace
 
 int operands_of(KFn fn) {
-  if (fn >= KFn::idiv) return fn <= KFn::irem ? 2 : 0;
   const Function* f = static_cast<int>(fn) < ir::num_ops() ? function_of(fn) : nullptr;
   return f ? f->operands : 0;
 }
@@ -220,22 +206,20 @@ const Kernel& routine_body(KFn fn, KType type) {
 
 uint64_t libm(KFn fn, KType type, uint64_t x, uint64_t y) {
   switch (type) {
-    case KType::i32:
-      return static_cast<uint32_t>(libm_integer(fn, static_cast<int32_t>(x), static_cast<int32_t>(y)));
-    case KType::i64:
-      return static_cast<uint64_t>(libm_integer(fn, static_cast<int64_t>(x), static_cast<int64_t>(y)));
     case KType::f32: {
       auto real = [](uint64_t bits) { return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits))); };
       return std::bit_cast<uint32_t>(static_cast<float>(libm_real(fn, real(x), real(y))));
     }
     case KType::f64:
       return std::bit_cast<uint64_t>(libm_real(fn, std::bit_cast<double>(x), std::bit_cast<double>(y)));
+    case KType::i32:
+    case KType::i64:
     case KType::none:
     case KType::scalar:
     case KType::mask:
       break;
   }
-  internal_error("a type of numbers", name(type));
+  internal_error("a type of floats", name(type));
 }
 
 void define_function(CpuTable& table, Op op, const Function& f) {

@@ -16,6 +16,9 @@ struct Function {
 };
 // The op of x, and y, of f32 or f64. In a builder with out-of-line math a call, if it has one argument.
 uint32_t elementary(KernelBuilder& b, ir::Op op, uint32_t x, uint32_t y = kNone);
+// x / y of integers, truncated: 0 where y is 0; the least integer over -1 is itself.
+uint32_t integer_quotient(KernelBuilder& b, uint32_t x, uint32_t y);
+uint32_t integer_remainder(KernelBuilder& b, uint32_t x, uint32_t y);  // x - y (x / y)
 // 1 or 2; 0 if it is no function.
 int operands_of(KFn fn);
 

@@ -1,4 +1,4 @@
-// Powers, the cube root and remainders.
+// Powers, the cube root, remainders and the division of integers.
 #include "backends/cpu/kernel/expansion.h"
 
 namespace jot::cpu {
@@ -130,6 +130,28 @@ Value rem(E make, Value x, Value y) {
 
 }  // namespace
 
+// Of the negatives of the magnitudes, which all integers have. The product with the inverse in floats of the same
+// width, of which the first is off by few parts of itself, the second, of what that leaves, by one at most; of those r
+// is left.
+Value integer_quotient(KernelBuilder& b, Value x, Value y) {
+  const KType t = b.type(x), floating = t == KType::i64 ? KType::f64 : KType::f32;
+  Value zero = b.number(t, 0);
+  Value nx = b.min(x, b.neg(x)), ny = b.min(y, b.neg(y));
+  Value inverse = b.div(b.number(floating, 1), b.convert(floating, ny));
+  auto estimate = [&](Value n) {
+    return b.convert(t, b.round(b.mul(b.convert(floating, n), inverse), KernelBuilder::floor));
+  };
+  Value q = estimate(nx), r = b.sub(nx, b.mul(q, ny)), more = estimate(r);
+  q = b.add(q, more);
+  r = b.sub(r, b.mul(more, ny));
+  q = b.sub(q, b.mask_to_int(t, b.cmp(KCmp::gt, r, zero)));
+  q = b.add(q, b.mask_to_int(t, b.cmp(KCmp::le, r, ny)));
+  Value sign = b.sar(b.bit_xor(x, y), 8 * bytes_of(t) - 1);
+  return b.select(b.cmp(KCmp::eq, y, zero), zero, b.sub(b.bit_xor(q, sign), sign));
+}
+
+Value integer_remainder(KernelBuilder& b, Value x, Value y) { return b.sub(x, b.mul(integer_quotient(b, x, y), y)); }
+
 void define_power_functions(CpuTable& table) {
   define_function(table, Op::pow_op, {2, pow, [](double x, double y) { return std::pow(x, y); }});
   define_function(table, Op::cbrt_op, {1, cbrt, [](double x, double) { return static_cast<double>(cbrtl(x)); }});
@@ -138,7 +160,7 @@ void define_power_functions(CpuTable& table) {
   table.element(Op::rem_op, [](const ElementContext& c) {
     const KType t = c.b.type(c.x[0]);
     if (t == KType::f32 || t == KType::f64) return elementary(c.b, c.op, c.x[0], c.x[1]);
-    return c.b.fixup(KFn::irem, c.x[0], c.x[0], c.b.mask_const(true), c.x[1]);
+    return integer_remainder(c.b, c.x[0], c.x[1]);
   });
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "backends/cpu/kernel/lower_ops.h"
+#include "backends/cpu/kernel/math.h"
 #include "backends/cpu/lower/lower_kernel.h"
 #include "ir/rules.h"
 
@@ -32,7 +33,7 @@ uint32_t ClusterGathers::start_along(Value v, size_t k, uint32_t index, uint32_t
     case IndexMode::clip:
       return b_->max(b_->min(index, last), none);
     case IndexMode::wrap: {
-      uint32_t rest = b_->fixup(KFn::irem, index, index, b_->mask_const(true), extent);
+      uint32_t rest = integer_remainder(*b_, index, extent);
       return b_->select(b_->cmp(KCmp::lt, rest, none), b_->add(rest, extent), rest);
     }
     case IndexMode::fill: {
