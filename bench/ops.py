@@ -6,10 +6,12 @@ elements; of a round the fastest call counts. Ratios are of speed, jot's over th
 
   --rounds N     7 by default
   --seconds S    for each sample of each, 0.05 by default
+  --threads N    of each side, all by default
   --report FILE  the table as a page
 """
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import sys
@@ -22,7 +24,7 @@ ROOT = HERE.parent
 INTRODUCTION = '''# Ops, one by one
 
 Written by `./dev bench ops --report docs/benchmarks/ops.md`; not edited by hand. Each op compiled by jot, beside a loop written by
-hand (bench/ops, `-O3 -march=native`, two threads) and torch {version} eager, on the same arrays, in turn. Times are of a call in
+hand (bench/ops, `-O3 -march=native`) and torch {version} eager, {threads}, on the same arrays, in turn. Times are of a call in
 microseconds: medians of rounds, in each the least; ratios are of speed, jot's over theirs, round by round: above 1 jot is faster. A gradient is
 forward and backward. *: another result, as of ties, or of several writes to one place.
 
@@ -61,21 +63,25 @@ def main():
     parser.add_argument('names', nargs='*')
     parser.add_argument('--rounds', type=int, default=7)
     parser.add_argument('--seconds', type=float, default=0.05)
+    parser.add_argument('--threads', type=int)
     parser.add_argument('--report', type=pathlib.Path)
     parser.add_argument('--build', type=lambda p: pathlib.Path(p).absolute(), default=ROOT / 'build')
     parser.add_argument('--peers-python', type=lambda p: pathlib.Path(p).absolute(),
                         default=ROOT / '.venv-peers' / 'bin' / 'python')
     options = parser.parse_args()
-    program = options.build / 'bench' / 'ops'
-    sides = {'jot': Process([program, 'jot']), 'loop': Process([program, 'loop'])}
+    program, threads = options.build / 'bench' / 'ops', {}
+    if options.threads:
+        threads = dict.fromkeys(['JOT_NUM_THREADS', 'OMP_NUM_THREADS', 'BENCH_THREADS'], str(options.threads))
+    sides = {side: Process([program, side], **threads) for side in ('jot', 'loop')}
     rows, _ = sides['jot'].answer(), sides['loop'].answer()
     version = '(not installed)'
     try:
-        sides['torch'] = Process([options.peers_python, HERE / 'ops' / 'torch_ops.py', 'torch', 'ops', 'full'])
+        sides['torch'] = Process([options.peers_python, HERE / 'ops' / 'torch_ops.py', 'torch', 'ops', 'full'], **threads)
         version = sides['torch'].answer()['version']
     except RuntimeError as e:
         print(f'torch: {e}', file=sys.stderr)
         sides.pop('torch', None)
+    many = 'on one thread each' if options.threads == 1 else f'on {options.threads or os.cpu_count()} threads each'
     lines = ['| op | jot, us | loop, us | loop / jot | torch, us | torch / jot |', '|---|--:|--:|--:|--:|--:|']
     print('\n'.join(lines), flush=True)
     try:
@@ -91,7 +97,7 @@ def main():
             process.stop()
     if options.report:
         options.report.parent.mkdir(parents=True, exist_ok=True)
-        options.report.write_text(INTRODUCTION.format(version=version) + '\n'.join(lines) + '\n')
+        options.report.write_text(INTRODUCTION.format(version=version, threads=many) + '\n'.join(lines) + '\n')
 
 
 if __name__ == '__main__':

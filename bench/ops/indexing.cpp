@@ -83,6 +83,10 @@ void add_indexing(Rows& rows) {
         "scatter_add", s.label, {x, index, x}, {s.dim}, [](X x, A a) { return scatter_add(x[0], a[0], x[1], x[2]); },
         scatter_loop(s, [](float a, float b) { return a + b; }));
     rows.add(
+        "scatter_reduce amax", s.label, {x, index, x}, {s.dim},
+        [](X x, A a) { return scatter_reduce(x[0], a[0], x[1], x[2], jot::Reduce::amax); },
+        scatter_loop(s, [](float a, float b) { return a > b ? a : b; }));
+    rows.add(
         "scatter", s.label, {x, index, x}, {s.dim}, [](X x, A a) { return scatter(x[0], a[0], x[1], x[2]); },
         scatter_loop(s, [](float, float b) { return b; }));
   }

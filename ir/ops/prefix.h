@@ -98,10 +98,11 @@ template <class T, bool kMax>
 class PrefixExtreme {
  public:
   T step(T x, int64_t place) {
-    const bool later = kMax ? x >= value_ : x <= value_;
-    const bool taken = (value_ == value_ && later) || x != x;
-    value_ = taken ? x : value_;
-    place_ = taken ? place : place_;
+    // Seldom, so a branch: most elements wait for nothing.
+    if (!(kMax ? x < value_ : x > value_) && (value_ == value_ || x != x)) {
+      value_ = x;
+      place_ = place;
+    }
     return value_;
   }
   void append(const PrefixExtreme& later) { step(later.value_, later.place_); }

@@ -193,6 +193,11 @@ uint32_t extremum(KernelBuilder& b, bool max, uint32_t x, uint32_t y) {
   return b.bit_or(b.min(x, y), b.min(y, x));
 }
 
+ReductionForm::ReductionForm(Op reduction, DType dtype)
+    : op(reduction), negated(reduction == Op::reduce_max_op && is_floating(dtype)) {
+  if (negated) op = Op::reduce_min_op;
+}
+
 TwoSum two_sum(KernelBuilder& b, uint32_t high, uint32_t x) {
   uint32_t whole = b.add(high, x), part = b.sub(whole, high);
   return {whole, b.add(b.sub(high, b.sub(whole, part)), b.sub(x, part))};

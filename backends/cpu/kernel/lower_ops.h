@@ -39,6 +39,14 @@ uint32_t extremum(KernelBuilder& b, bool max, uint32_t x, uint32_t y);
 uint32_t reduction_start(KernelBuilder& b, ir::Op op, DType dtype);
 uint32_t reduction_step(KernelBuilder& b, ir::Op op, uint32_t accumulator, uint32_t x);
 KOp reduction_of_lanes(ir::Op op);
+// A reduction in terms of another, of which each step is cheaper: the greatest float is what the least of the negated
+// ones is, negated.
+struct ReductionForm {
+  ir::Op op;
+  bool negated = false;
+  ReductionForm(ir::Op reduction, DType dtype);
+  uint32_t turned(KernelBuilder& b, uint32_t x) const { return negated ? b.neg(x) : x; }
+};
 // A sum: a term that is a structural zero adds nothing, a product is contracted with it, and of floats what rounding
 // loses is kept.
 bool adds(ir::Op op);

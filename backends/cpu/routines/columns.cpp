@@ -14,8 +14,10 @@ namespace {
 
 // y[j] = y[j] with x[j], x[j + row], ... of `rows` rows, for j < n; of weighted ones the sum. Arguments: x, y, n, bytes
 // from row to row, weights, bytes from one to the next.
-Kernel columns_kernel(Op op, KType t, int lanes, int rows, bool weighted) {
-  KernelBuilder b(lanes);
+Kernel columns_kernel(Op op, DType dtype, int rows, bool weighted) {
+  const KType t = kernel_type(dtype);
+  const ReductionForm form(op, dtype);
+  KernelBuilder b(InnerKernel::lanes(bytes_of(t)));
   uint32_t x = b.arg(1), y = b.arg(2), n = b.arg(3), step = b.arg(4);
   b.read_write(y);
   std::vector<uint32_t> row = {x}, weights;
@@ -24,12 +26,12 @@ Kernel columns_kernel(Op op, KType t, int lanes, int rows, bool weighted) {
     at = r == 0 ? b.arg(5) : b.iadd(at, b.arg(6));
     weights.push_back(b.load_bcast(t, at));
   }
-  uint32_t j = b.vloop(n), total = b.load(t, y, j);
+  uint32_t j = b.vloop(n), total = form.turned(b, b.load(t, y, j));
   for (size_t r = 0; r < row.size(); ++r) {
-    uint32_t element = b.load(t, row[r], j);
-    total = weighted ? b.fma(weights[r], element, total) : reduction_step(b, op, total, element);
+    uint32_t element = form.turned(b, b.load(t, row[r], j));
+    total = weighted ? b.fma(weights[r], element, total) : reduction_step(b, form.op, total, element);
   }
-  b.store(total, y, j);
+  b.store(form.turned(b, total), y, j);
   b.endloop();
   return std::move(b).finish();
 }
@@ -64,9 +66,9 @@ ColumnFold::ColumnFold(Op op, DType dtype, bool weighted)
     : dtype_(dtype), start_(start_bits(op, dtype)), compensated_(keeps_losses(op, dtype)) {
   const KType t = kernel_type(dtype);
   const int lanes = InnerKernel::lanes(bytes_of(t));
-  column_ = InnerKernel(columns_kernel(op, t, lanes, 1, weighted));
-  columns_ = InnerKernel(columns_kernel(op, t, lanes, kRows, weighted));
-  merge_ = weighted ? InnerKernel(columns_kernel(op, t, lanes, 1, false)) : column_;
+  column_ = InnerKernel(columns_kernel(op, dtype, 1, weighted));
+  columns_ = InnerKernel(columns_kernel(op, dtype, kRows, weighted));
+  merge_ = weighted ? InnerKernel(columns_kernel(op, dtype, 1, false)) : column_;
   if (!compensated_) return;
   fold_ = InnerKernel(fold_kernel(t, lanes, false));
   last_ = InnerKernel(fold_kernel(t, lanes, true));

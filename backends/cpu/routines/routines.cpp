@@ -217,7 +217,7 @@ std::unique_ptr<const Routine> make_identity(const RoutineContext& c) {
 void define_routines(CpuTable& table) {
   auto is_movement = [](Op op) { return ir::moves(op) != ir::Moves::nothing_known; };
   table.each(is_movement, [](CpuOp& op) { op.routine = make_movement; });
-  table.each(ir::is_reduction, [](CpuOp& op) { op.routine = make_reduce; });
+  table.each(ir::is_reduction, [](CpuOp& op) { op.routine = make_reduce, op.strided = true; });
 #define ROUTINE(op, maker, file, why) table[Op::op##_op].routine = maker;
 #include "backends/cpu/routines/routines.def"
 #undef ROUTINE

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/cpu/routines/prefix_columns.h"
 #include "backends/cpu/routines/routine_parts.h"
 #include "backends/cpu/runtime/pool.h"
 #include "ir/ops/prefix.h"
@@ -54,6 +55,7 @@ class Cumulative final : public Routine {
   DType dtype = DType::f32;
   int64_t outer = 1, n = 0, inner = 1;
   bool reverse = false;
+  PrefixColumns rows;  // where lines lie beside each other
 
   void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
     run_results(operands, {&out, 1}, scratch, error);
@@ -62,6 +64,7 @@ class Cumulative final : public Routine {
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte*,
                    KernelError&) const override {
     if (outer * n * inner == 0) return;
+    if (beside_each_other() && PrefixColumns::takes(op)) return all_rows(operands, outs);
     visit_computing(dtype, [&](auto zero) {
       using T = decltype(zero);
       const auto* x = static_cast<const T*>(operands[0]);
@@ -78,9 +81,11 @@ class Cumulative final : public Routine {
     });
   }
 
+  bool beside_each_other() const { return inner >= 8; }
+
  private:
-  static constexpr int64_t kWays = 4;      // lines in turn: the steps of one wait for each other
-  static constexpr int64_t kColumns = 64;  // lines beside each other in memory
+  static constexpr int64_t kWays = 4;       // lines in turn: the steps of one wait for each other
+  static constexpr int64_t kColumns = 256;  // lines beside each other in memory
   static constexpr int64_t kPart = 4096, kParts = 16;
 
   // Elements `first`, ... of a line, which begins at `base`.
@@ -90,7 +95,7 @@ class Cumulative final : public Routine {
 
   template <class E>
   void all(const E& e, double cost) const {
-    if (inner >= 8) return columns(e, cost);
+    if (beside_each_other()) return columns(e, cost);
     const int64_t lines = outer * inner;
     if constexpr (E::kAppends)
       if (lines < 2 * kWays && n >= 2 * kPart) return parts(e, cost);
@@ -179,27 +184,49 @@ class Cumulative final : public Routine {
     }
   }
 
-  // Lines that lie beside each other: a step of all of them at a time.
-  template <class E>
-  void columns(const E& e, double cost) const {
-    const int64_t blocks = (inner + kColumns - 1) / kColumns, tasks = outer * blocks;
-    const int64_t chunks = chunks_for(tasks, static_cast<double>(kColumns * n) * cost),
-                  piece = (tasks + chunks - 1) / chunks;
+  // f(first column, columns) of each block of lines that lie beside each other, `first` in row 0 of its `outer`.
+  template <class F>
+  void each_block(int64_t width, double cost, F f) const {
+    const int64_t blocks = (inner + width - 1) / width, tasks = outer * blocks;
+    const int64_t chunks = chunks_for(tasks, static_cast<double>(std::min(width, inner) * n) * cost);
+    const int64_t piece = (tasks + chunks - 1) / chunks;
     auto body = [&](int64_t c, int) {
       for (int64_t t = c * piece; t < std::min(tasks, (c + 1) * piece); ++t) {
-        const int64_t column = t % blocks * kColumns, first = t / blocks * n * inner + column;
-        const int64_t width = std::min(kColumns, inner - column);
-        typename E::State states[kColumns];
-        for (int64_t i = 0; i < n; ++i) {
-          const int64_t place = reverse ? n - 1 - i : i, at = first + place * inner;
-          if (width == kColumns)
-            for (int64_t j = 0; j < kColumns; ++j) e.step(states[j], at + j, place);
-          else
-            for (int64_t j = 0; j < width; ++j) e.step(states[j], at + j, place);
-        }
+        const int64_t column = t % blocks * width;
+        f(t / blocks * n * inner + column, std::min(width, inner - column));
       }
     };
     parallel_for(chunks, body);
+  }
+
+  void all_rows(std::span<const void* const> operands, std::span<void* const> outs) const {
+    const int64_t size = size_of(dtype), start = reverse ? (n - 1) * inner : 0;
+    const int64_t width = std::min<int64_t>((inner / (outer > 1 ? 1 : 2) + 15) / 16 * 16, PrefixColumns::kWidth);
+    auto from = [](const void* p, int64_t bytes) { return static_cast<const std::byte*>(p) + bytes; };
+    auto to = [](void* p, int64_t bytes) { return static_cast<std::byte*>(p) + bytes; };
+    const bool linear = op == Op::linear_recurrence_op;
+    each_block(width, 0.3, [&](int64_t first, int64_t columns) {
+      const int64_t at = first + start;
+      rows({.x = from(operands[linear ? 1 : 0], at * size),
+            .a = linear ? from(operands[0], at * size) : nullptr,
+            .y = to(outs[0], at * size),
+            .places = outs.size() > 1 ? to(outs[1], at * 8) : nullptr,
+            .rows = n,
+            .step = reverse ? -inner : inner,
+            .width = columns,
+            .first = reverse ? n - 1 : 0});
+    });
+  }
+  // Without a kernel.
+  template <class E>
+  void columns(const E& e, double cost) const {
+    each_block(kColumns, cost, [&](int64_t first, int64_t width) {
+      typename E::State states[kColumns];
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t place = reverse ? n - 1 - i : i, at = first + place * inner;
+        for (int64_t j = 0; j < width; ++j) e.step(states[j], at + j, place);
+      }
+    });
   }
 };
 
@@ -215,6 +242,7 @@ std::unique_ptr<const Routine> make_cumulative(const RoutineContext& c) {
   r->n = shape[dim];
   r->inner = shape.slice(dim + 1, shape.size()).numel();
   r->reverse = c.g.attrs(c.v).integer(Key::reverse) != 0;
+  if (r->beside_each_other() && PrefixColumns::takes(r->op)) r->rows = PrefixColumns(r->op, r->dtype);
   return r;
 }
 

@@ -229,11 +229,29 @@ class Indexing final : public Routine {
       int64_t run = 1;
       if (!batch.empty() && mode != IndexMode::wrap)
         run = std::min(left, extent(part, batch.size() - 1) - c.at[batch.size() - 1]);
-      for (int64_t r = 0; r < run; ++r) {
-        const int64_t operand = c.operand + r * axis.operand_step;
-        places[done + static_cast<size_t>(r)] = {
-            place(indices + c.index + r * axis.index_step, operand, c, c.number + r * axis.number_step, error),
-            c.result + r * axis.result_step};
+      Place* to = places.data() + done;
+      const Index* from = indices + c.index;
+      if (entries.size() == 1 && mode != IndexMode::wrap) {  // the common case, apart from places that are outside
+        const Entry e = entries[0];
+        const BatchAxis a = axis;
+        const int64_t wrapped = mode == IndexMode::check ? e.extent : 0, last = e.extent - e.window;
+        const int64_t operand = c.operand, result = c.result, number = c.number;
+        for (int64_t r = 0; r < run; ++r) {
+          int64_t i = from[r * a.index_step];
+          i += i < 0 ? wrapped : 0;
+          const int64_t at = operand + r * a.operand_step;
+          const bool inside = static_cast<uint64_t>(i) <= static_cast<uint64_t>(last);
+          to[r].result = result + r * a.result_step;
+          if (inside) [[likely]]
+            to[r].operand = at + i * e.step;
+          else
+            to[r].operand = place(from + r * a.index_step, at, c, number + r * a.number_step, error);
+        }
+      } else {
+        for (int64_t r = 0; r < run; ++r)
+          to[r] = {place(from + r * axis.index_step, c.operand + r * axis.operand_step, c,
+                         c.number + r * axis.number_step, error),
+                   c.result + r * axis.result_step};
       }
       done += static_cast<size_t>(run);
       advance(c, part, run);

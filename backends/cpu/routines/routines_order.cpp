@@ -45,6 +45,14 @@ struct Lines {
   int64_t room(int64_t size) const { return inner == 1 ? 0 : rounded_up(kTogether * n * size); }
 };
 
+// Places are numbers of 32 bits.
+Lines lines_of(const char* op, const Shape& shape, int64_t dim) {
+  Lines lines(shape, static_cast<size_t>(dim));
+  if (lines.n >= int64_t{1} << 32)
+    throw ShapeError("[" + std::string(op) + "] expected lines of fewer than 2^32 elements, got " + to_string(shape));
+  return lines;
+}
+
 // ---- sort
 
 // A number whose order is that of keys: NaN greatest, zeros equal.
@@ -152,10 +160,25 @@ class Sort final : public Routine {
 
 // ---- top_k
 
-template <class T>
+// A key with its place, in one number where it fits; of equal keys the first place comes first.
+template <class U>
 struct Candidate {
-  T key;
-  int64_t position;
+  U key;
+  uint64_t position;
+  Candidate() = default;
+  Candidate(U k, int64_t p) : key(k), position(static_cast<uint64_t>(p)) {}
+  int64_t place() const { return static_cast<int64_t>(position); }
+  friend bool operator<(const Candidate& a, const Candidate& b) {
+    return a.key < b.key || (a.key == b.key && a.position < b.position);
+  }
+};
+template <>
+struct Candidate<uint32_t> {
+  uint64_t bits;
+  Candidate() = default;
+  Candidate(uint32_t k, int64_t p) : bits(uint64_t{k} << 32 | static_cast<uint64_t>(p)) {}
+  int64_t place() const { return static_cast<int64_t>(bits & 0xffffffff); }
+  friend bool operator<(const Candidate& a, const Candidate& b) { return a.bits < b.bits; }
 };
 
 class TopK final : public Routine {
@@ -188,19 +211,16 @@ class TopK final : public Routine {
   }
 
  private:
-  static constexpr int64_t kEntry = sizeof(Candidate<double>);
+  static constexpr int64_t kEntry = sizeof(Candidate<uint64_t>);
   int64_t worker_bytes() const { return lines.room(8) + rounded_up(room_ * kEntry); }
 
-  // NaN is greater than all numbers; of equal keys the first comes first.
   template <class T>
-  static bool less(T x, T y) {
-    return x < y || (y != y && x == x);
-  }
+  using Entry = Candidate<decltype(ordered(T{}))>;
+  // Its order is that of what comes first.
   template <bool kDescending, class T>
-  static bool before(const Candidate<T>& a, const Candidate<T>& b) {
-    if (kDescending ? less(b.key, a.key) : less(a.key, b.key)) return true;
-    if (kDescending ? less(a.key, b.key) : less(b.key, a.key)) return false;
-    return a.position < b.position;
+  static Entry<T> entry(T x, int64_t place) {
+    const auto key = ordered(x);
+    return Entry<T>(kDescending ? static_cast<decltype(ordered(x))>(~key) : key, place);
   }
 
   template <bool kDescending, class T>
@@ -209,13 +229,13 @@ class TopK final : public Routine {
       for (int64_t line = 0; line < lines.count; ++line) one<kDescending>(line, x, y, places, scratch);
       return;
     }
-    const int64_t chunks = chunks_for(lines.count, static_cast<double>(lines.n)),
-                  chunk = (lines.count + chunks - 1) / chunks;
+    const int64_t chunks = chunks_for(lines.count, static_cast<double>(lines.n));
+    const int64_t chunk = (lines.count + chunks - 1) / chunks;
     auto body = [&](int64_t c, int worker) {
       std::byte* own = scratch + worker * worker_bytes();
-      auto* room = reinterpret_cast<Candidate<T>*>(own + lines.room(8));
+      auto* room = reinterpret_cast<Entry<T>*>(own + lines.room(8));
       auto select_line = [&](int64_t line, const T* elements) {
-        put<kDescending>(line, room, select<kDescending>(elements, 1, 0, lines.n, room), y, places);
+        put(line, elements, 1, room, select<kDescending>(elements, 1, 0, lines.n, room), y, places);
       };
       lines.each(x, c * chunk, std::min(lines.count, (c + 1) * chunk), reinterpret_cast<T*>(own), select_line);
     };
@@ -225,12 +245,13 @@ class TopK final : public Routine {
   // A long line: the first k of each part, then those of all.
   template <bool kDescending, class T>
   void one(int64_t line, const T* x, T* y, int64_t* places, std::byte* scratch) const {
-    auto* room = reinterpret_cast<Candidate<T>*>(scratch);
+    auto* room = reinterpret_cast<Entry<T>*>(scratch);
+    const T* elements = x + lines.first(line, lines.n);
     const int64_t part = (lines.n + parts_ - 1) / parts_;
     std::vector<int64_t> found(static_cast<size_t>(parts_));
     auto body = [&](int64_t p, int) {
-      found[static_cast<size_t>(p)] = select<kDescending>(x + lines.first(line, lines.n), lines.inner, p * part,
-                                                          std::min(lines.n, (p + 1) * part), room + p * room_);
+      found[static_cast<size_t>(p)] =
+          select<kDescending>(elements, lines.inner, p * part, std::min(lines.n, (p + 1) * part), room + p * room_);
     };
     parallel_for(parts_, body);
     int64_t count = found[0];
@@ -238,55 +259,54 @@ class TopK final : public Routine {
       std::copy_n(room + p * room_, found[static_cast<size_t>(p)], room + count);
       count += found[static_cast<size_t>(p)];
     }
-    put<kDescending>(line, room, first_k<kDescending>(room, count), y, places);
+    put(line, elements, lines.inner, room, first_k(room, count), y, places);
   }
 
-  template <bool kDescending, class T>
-  int64_t first_k(Candidate<T>* room, int64_t count) const {
+  template <class E>
+  int64_t first_k(E* room, int64_t count) const {
     if (count <= k) return count;
-    std::nth_element(room, room + k - 1, room + count, before<kDescending, T>);
+    std::nth_element(room, room + k - 1, room + count);
     return k;
   }
 
   // The first k of the elements [begin, end) of a line, in no order. What comes later must be better than the k-th.
   template <bool kDescending, class T>
-  int64_t select(const T* x, int64_t step, int64_t begin, int64_t end, Candidate<T>* room) const {
-    int64_t count = 0;
-    bool full = false;
+  int64_t select(const T* x, int64_t step, int64_t begin, int64_t end, Entry<T>* room) const {
+    int64_t count = 0, i = begin;
+    for (; i < end && count < room_; ++i) room[count++] = entry<kDescending>(x[i * step], i);
+    if (i == end) return first_k(room, count);
+    Entry<T> last{};
     T least{};
-    auto take = [&](int64_t i) {
-      const T key = x[i * step];
-      if (full && !(kDescending ? less(least, key) : less(key, least))) return;
-      room[count++] = {key, i};
-      if (count < room_ || room_ == k) return;
-      count = first_k<kDescending>(room, count);
-      least = room[k - 1].key;
-      full = true;
+    auto shrink = [&] {
+      count = first_k(room, count);
+      last = room[k - 1];
+      least = x[last.place() * step];
+    };
+    shrink();
+    auto take = [&](int64_t at) {
+      const Entry<T> e = entry<kDescending>(x[at * step], at);
+      if (!(e < last)) return;
+      room[count++] = e;
+      if (count == room_) shrink();
     };
     constexpr int64_t kBlock = 32;
-    int64_t i = begin;
-    for (; i < end && count < room_; ++i) {
-      take(i);
-      if (full) break;
-    }
-    i = full ? i + 1 : i;
     for (; step == 1 && i + kBlock <= end; i += kBlock) {
-      int none = 1;  // are better: a comparison that NaN fails
+      int none = 1;  // is better: a comparison that NaN fails
       for (int64_t j = 0; j < kBlock; ++j) none &= kDescending ? x[i + j] <= least : x[i + j] >= least;
       if (!none)
         for (int64_t j = 0; j < kBlock; ++j) take(i + j);
     }
     for (; i < end; ++i) take(i);
-    return first_k<kDescending>(room, count);
+    return first_k(room, count);
   }
 
-  template <bool kDescending, class T>
-  void put(int64_t line, Candidate<T>* found, int64_t count, T* y, int64_t* places) const {
-    std::sort(found, found + count, before<kDescending, T>);
+  template <class T>
+  void put(int64_t line, const T* x, int64_t step, Entry<T>* found, int64_t count, T* y, int64_t* places) const {
+    std::sort(found, found + count);
     const int64_t first = lines.first(line, k);
     for (int64_t i = 0; i < count; ++i) {
-      y[first + i * lines.inner] = found[i].key;
-      places[first + i * lines.inner] = found[i].position;
+      y[first + i * lines.inner] = x[found[i].place() * step];
+      places[first + i * lines.inner] = found[i].place();
     }
   }
 
@@ -301,9 +321,7 @@ std::unique_ptr<const Routine> make_sort(const RoutineContext& c) {
   auto r = std::make_unique<Sort>();
   r->keys = g.dtype(v);
   r->descending = g.attrs(v).integer(Key::descending) != 0;
-  r->lines = Lines(g.shape(v), static_cast<size_t>(g.attrs(v).integer(Key::dim)));
-  if (r->lines.n >= int64_t{1} << 32)
-    throw ShapeError("[sort] lines of 2^32 elements and more are not sorted, got " + to_string(g.shape(v)));
+  r->lines = lines_of("sort", g.shape(v), g.attrs(v).integer(Key::dim));
   for (ir::Value o : g.operands(v)) r->sizes.push_back(static_cast<size_t>(size_of(g.dtype(o))));
   r->scratch_bytes = r->worker_bytes() * num_threads();
   return r;
@@ -316,7 +334,7 @@ std::unique_ptr<const Routine> make_top_k(const RoutineContext& c) {
   r->dtype = g.dtype(c.v);
   r->descending = a.integer(Key::descending) != 0;
   r->k = a.integer(Key::n);
-  r->lines = Lines(g.shape(g.operand(c.v, 0)), static_cast<size_t>(a.integer(Key::dim)));
+  r->lines = lines_of("top_k", g.shape(g.operand(c.v, 0)), a.integer(Key::dim));
   r->set_scratch();
   return r;
 }

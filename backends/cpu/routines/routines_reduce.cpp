@@ -52,15 +52,19 @@ Kernel row_kernel(Op op, DType dtype, int lanes) {
   uint32_t y = b.arg(2), quarter = b.arg(3), rest = b.arg(4), bytes = b.imuli(quarter, bytes_of(t));
   uint32_t x[5] = {b.arg(1)}, total[4];
   for (size_t q = 1; q < 5; ++q) x[q] = b.iadd(x[q - 1], bytes);
-  for (uint32_t& v : total) v = b.var(reduction_start(b, op, dtype));
+  const ReductionForm form(op, dtype);
+  for (uint32_t& v : total) v = b.var(reduction_start(b, form.op, dtype));
   uint32_t j = b.vloop(quarter);
-  for (size_t q = 0; q < 4; ++q) b.set(total[q], reduction_step(b, op, total[q], b.load(t, x[q], j)));
+  for (size_t q = 0; q < 4; ++q)
+    b.set(total[q], reduction_step(b, form.op, total[q], form.turned(b, b.load(t, x[q], j))));
   b.endloop();
   j = b.vloop(rest);
-  b.set(total[0], reduction_step(b, op, total[0], b.load(t, x[4], j)));
+  b.set(total[0], reduction_step(b, form.op, total[0], form.turned(b, b.load(t, x[4], j))));
   b.endloop();
-  uint32_t left = reduction_step(b, op, total[0], total[1]), right = reduction_step(b, op, total[2], total[3]);
-  b.store_one(b.reduce(reduction_of_lanes(op), reduction_step(b, op, left, right)), y);
+  uint32_t left = reduction_step(b, form.op, total[0], total[1]);
+  uint32_t right = reduction_step(b, form.op, total[2], total[3]);
+  uint32_t all = b.reduce(reduction_of_lanes(form.op), reduction_step(b, form.op, left, right));
+  b.store_one(form.turned(b, all), y);
   return std::move(b).finish();
 }
 
@@ -176,11 +180,12 @@ std::unique_ptr<const Routine> make_reduce(const RoutineContext& c) {
   r->dtype = g.dtype(v);
   const Shape& x = g.shape(g.operand(v, 0));
   std::vector<int64_t> src = row_major(x), dst = row_major(g.shape(v));
+  if (!c.operand_steps.empty()) src.assign(c.operand_steps.begin(), c.operand_steps.end());
   Ints dims = g.attrs(v).ints(Key::dims);
   size_t next = 0;
   for (size_t d = 0; d < x.size(); ++d)
     if (contains(dims, static_cast<int64_t>(d)))
-      r->reduced.add(x[d], src[d], src[d]);  // ordered and merged by its own step
+      r->reduced.add(x[d], src[d], std::abs(src[d]));  // ordered and merged by its own step
     else
       r->kept.add(x[d], src[d], dst[next++]);
   r->kept.normalise();
