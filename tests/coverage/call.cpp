@@ -88,6 +88,19 @@ std::vector<Tensor> some(const ValuesInverseCounts& r, bool inverse, bool counts
   if (counts) result.push_back(r.counts);
   return result;
 }
+std::vector<Tensor> some(const ValuesIndices& r, bool indices) {
+  return indices ? std::vector{r.values, r.indices} : std::vector{r.values};
+}
+Tensor integers(const Axes& list) { return Tensor::from(list.values); }
+Ints extents(const Tensor& x, const Indices& sizes, size_t dims) {
+  Shape result;
+  for (size_t i = 0; i < dims; ++i) {
+    const Index& size = sizes.list()[sizes.list().size() == 1 ? 0 : i];
+    result.push_back(size.kind == Index::Kind::integer ? size.integer
+                                                       : x.size(static_cast<int64_t>(i) - static_cast<int64_t>(dims)));
+  }
+  return result;
+}
 Shape scaled(const Tensor& x, const std::vector<double>& factors) {
   Shape result;
   for (size_t d = 2; d < x.shape().size(); ++d)

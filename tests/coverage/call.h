@@ -195,6 +195,10 @@ Number number(const Arg& a);  // of a 0-d tensor its element
 Tensor own(const Tensor& t);  // a copy, which a transform may write
 Tensor as_tensor(const Arg& a);
 std::vector<Tensor> some(const ValuesInverseCounts& r, bool inverse, bool counts);
+std::vector<Tensor> some(const ValuesIndices& r, bool indices);
+Tensor integers(const Axes& list);
+// The last `dims` extents of a result: all by one number, or a list in which None is that of x.
+Ints extents(const Tensor& x, const Indices& sizes, size_t dims);
 Shape scaled(const Tensor& x, const std::vector<double>& factors);  // the dims after two, rounded down
 
 // A way to call what torch names so.

@@ -21,7 +21,7 @@ struct Tolerance {
 Tolerance tolerance(DType d) {
   if (d == DType::f32) return {1e-5, 1e-5, 1e-5};
   if (d == DType::f16 || d == DType::bf16) return {2e-2, 2e-2, 2e-2};
-  return {1e-6, 2e-8, 2e-9};
+  return {1e-6, 2e-8, 5e-8};
 }
 // That of the result, or of an operand with fewer digits.
 Tolerance tolerance(const Tensor& result, const std::vector<DType>& operands) {

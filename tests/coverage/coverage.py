@@ -39,9 +39,9 @@ WHY = {
 USED = {
     'tensor': 'tensor', 'as_tensor': 'tensor, Tensor::from', 'from_numpy': 'from_blob, borrow', 'rand': 'rand', 'randperm': 'randperm',
     'no_grad': 'NoGrad', 'set_grad_enabled': 'NoGrad', 'enable_grad': 'NoGrad', 'manual_seed': 'manual_seed', 'seed': 'manual_seed',
-    'initial_seed': 'random::key', 'get_rng_state': 'random::key', 'set_rng_state': 'random::key', 'numel': 'Tensor::numel',
+    'initial_seed': 'random::key: draws from keys', 'get_rng_state': 'random::key: draws from keys', 'set_rng_state': 'random::key: draws from keys', 'numel': 'Tensor::numel',
     'is_tensor': 'a type', 'set_default_dtype': 'set_default_dtype', 'set_default_tensor_type': 'set_default_dtype',
-    'get_default_dtype': 'default_dtype', 'set_num_threads': 'JOT_THREADS', 'get_num_threads': 'JOT_THREADS',
+    'get_default_dtype': 'default_dtype', 'set_num_threads': 'JOT_NUM_THREADS', 'get_num_threads': 'JOT_NUM_THREADS',
     'set_printoptions': 'no options of printing', 'range': 'arange', 'load': 'no files of modules yet', 'save': 'no files of modules yet',
     'fft': 'complex', 'stft': 'complex', 'real': 'complex', 'sparse_coo_tensor': 'sparse', 'ger': 'ger, an alias of outer',
     'inverse': 'linalg: not yet', 'det': 'linalg: not yet', 'svd': 'linalg: not yet', 'qr': 'linalg: not yet', 'cholesky': 'linalg: not yet', 'symeig': 'linalg: not yet, and no longer in torch',
