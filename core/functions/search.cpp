@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <numeric>
+#include <span>
 
 #include "core/functions/operands.h"
 #include "ir/ops/order.h"
@@ -154,26 +156,51 @@ Tensor masked_select(const Tensor& x, const Tensor& mask, Location at) {
   return both[0].index(chosen);
 }
 
-ValuesInverseCounts unique(const Tensor& x, Location at) {
+namespace {
+
+// The rows of a matrix in lexicographic order (NaN last, unlike itself), and of each but the first whether it differs
+// from the last.
+template <class T>
+void order_rows(const T* rows, size_t width, std::vector<int64_t>& order, std::vector<uint8_t>& begins) {
+  auto row = [&](int64_t i) { return std::span(rows + static_cast<size_t>(i) * width, width); };
+  auto less = [](T a, T b) { return a < b || (b != b && a == a); };  // NOLINT: NaN
+  std::stable_sort(order.begin(), order.end(), [&](int64_t i, int64_t j) {
+    return std::lexicographical_compare(row(i).begin(), row(i).end(), row(j).begin(), row(j).end(), less);
+  });
+  for (size_t i = 1; i < order.size(); ++i)
+    begins.push_back(!std::equal(row(order[i]).begin(), row(order[i]).end(), row(order[i - 1]).begin()));
+}
+
+}  // namespace
+
+ValuesInverseCounts unique(const Tensor& x, std::optional<Dim> dim, Location at) {
   Composite call("unique", at);
-  Tensor flat = impl_of(x, "unique", at).shape.empty() ? x.reshape({1}, at) : x.reshape({-1}, at);
-  auto [ordered, order] = sort(flat, 0, false, true, at);
-  const int64_t n = shape_of(flat)[0];
-  Tensor first = ordered.slice(0, 1, none, 1, at) != ordered.slice(0, 0, std::max<int64_t>(0, n - 1), 1, at);
-  Buffer places = read(order, "unique", at), starts = read(first, "unique", at);
-  const auto* place = static_cast<const int64_t*>(places.data());
-  const auto* begins = static_cast<const uint8_t*>(starts.data());
-  std::vector<int64_t> chosen, inverse(static_cast<size_t>(n)), counts;
-  for (int64_t i = 0; i < n; ++i) {
+  const Shape shape = impl_of(x, "unique", at).shape;
+  const bool flat = !dim || shape.empty();
+  const size_t d = dim ? wrap_dim("unique", *dim, shape.size(), at) : 0;
+  Tensor lines = flat ? x.reshape({-1}, at) : x.movedim(static_cast<int64_t>(d), 0, at);
+  const int64_t n = shape_of(lines)[0];
+  std::vector<int64_t> order(static_cast<size_t>(n)), chosen, inverse(order.size()), counts;
+  std::iota(order.begin(), order.end(), 0);
+  std::vector<uint8_t> begins;
+  const DType dtype = x.dtype();
+  const bool half = dtype == DType::bf16 || dtype == DType::f16;
+  Buffer elements = read(half ? lines.to(DType::f32, at) : lines.contiguous(at), "unique", at);
+  const auto width = static_cast<size_t>(n == 0 ? 0 : shape_of(lines).numel() / n);
+  visit_dtype(half ? DType::f32 : dtype, [&](auto zero) {
+    order_rows(static_cast<const decltype(zero)*>(elements.data()), width, order, begins);
+  });
+  for (size_t i = 0; i < order.size(); ++i) {
     if (i == 0 || begins[i - 1]) {
-      chosen.push_back(place[i]);
+      chosen.push_back(order[i]);
       counts.push_back(0);
     }
     ++counts.back();
-    inverse[static_cast<size_t>(place[i])] = static_cast<int64_t>(counts.size()) - 1;
+    inverse[static_cast<size_t>(order[i])] = static_cast<int64_t>(counts.size()) - 1;
   }
-  return {index_select(flat, 0, Tensor::from(chosen, {-1}, at), at), Tensor::from(inverse, shape_of(x), at),
-          Tensor::from(counts, {-1}, at)};
+  const Tensor& whole = flat ? lines : x;
+  return {index_select(whole, flat ? 0 : static_cast<int64_t>(d), Tensor::from(chosen, {-1}, at), at),
+          Tensor::from(inverse, flat ? shape : Shape{n}, at), Tensor::from(counts, {-1}, at)};
 }
 
 }  // namespace jot

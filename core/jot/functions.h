@@ -519,8 +519,9 @@ Tensor isin(const Tensor& elements, const Tensor& test, Location at = JOT_HERE);
 Tensor histc(const Tensor& x, int64_t bins = 100, double min = 0, double max = 0, Location at = JOT_HERE);
 // How often each number from 0 occurs, or the sum of its weights. Reads x, which cannot have lanes.
 Tensor bincount(const Tensor& x, const Tensor& weights = {}, int64_t minlength = 0, Location at = JOT_HERE);
-// The distinct elements, ascending; where each element of x is among them; how often each occurs. Reads x, which cannot have lanes.
-ValuesInverseCounts unique(const Tensor& x, Location at = JOT_HERE);
+// The distinct elements, ascending; where each element of x is among them; how often each occurs. With dim: the distinct slices, by
+// their elements in order. Reads x, which cannot have lanes.
+ValuesInverseCounts unique(const Tensor& x, std::optional<Dim> dim = {}, Location at = JOT_HERE);
 // The coordinates of what is not zero: i64[n, rank]. Reads x, which cannot have lanes.
 Tensor nonzero(const Tensor& x, Location at = JOT_HERE);
 // The elements where the mask holds, in order; they broadcast. Reads the mask, which cannot have lanes.

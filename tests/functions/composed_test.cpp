@@ -348,6 +348,11 @@ TEST_CASE("composed: places and searches") {
   check(counts, tensor({1, 1, 2}));
   check(unique(d({kNan, 1, kNan})).values, d({1, kNan, kNan}));
   check(unique(zeros({0}, f64)).values, zeros({0}, f64));
+  auto [rows, row_of, times] = unique(tensor({{3, 1}, {3, 0}, {3, 1}}), 0);
+  check(rows, tensor({{3, 0}, {3, 1}}));
+  check(row_of, tensor({1, 0, 1}));
+  check(times, tensor({1, 2}));
+  check(unique(d({{1, 1, 0}, {2, 2, 5}}), -1).values, d({{0, 1}, {5, 2}}));
   check(nonzero(tensor({{0, 3}, {4, 0}})), tensor({{0, 1}, {1, 0}}));
   CHECK_EQ(to_string(nonzero(tensor(3)).shape()), "[1,0]");
   CHECK_EQ(to_string(nonzero(tensor(0)).shape()), "[0,0]");
