@@ -1,10 +1,29 @@
 #include "ir/ops/window.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "ir/ops/classes.h"
 
 namespace jot::ir {
+
+Tap tap(const WindowAxis& a, int64_t element) {
+  const int64_t shared = std::gcd(a.stride, a.x_dilation), places = a.places();
+  Tap t{0, a.x_dilation / shared, 0, a.stride / shared, 0};
+  const int64_t shift = element * a.w_dilation - a.lo;  // of place 0, in steps of 1 / x_dilation elements
+  if (shift % shared != 0) return t;
+  // The first place with an element under it: not before one at 0, then one of each `step`.
+  int64_t first = shift >= 0 ? 0 : (-shift + a.stride - 1) / a.stride;
+  const int64_t last = std::min(places, first + t.step);
+  while (first < last && (first * a.stride + shift) % a.x_dilation != 0) ++first;
+  if (first >= last) return t;
+  const int64_t from = (first * a.stride + shift) / a.x_dilation;
+  if (from >= a.extent) return t;
+  t.first = first;
+  t.from = from;
+  t.count = std::min((places - 1 - first) / t.step, (a.extent - 1 - from) / t.by) + 1;
+  return t;
+}
 
 std::vector<int64_t> extents_along(const Shape& shape, Ints dims) {
   std::vector<int64_t> result;

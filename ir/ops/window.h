@@ -40,7 +40,14 @@ struct WindowAxis {
   }
 };
 
+// One element of a window along an axis: at place first + i step there is element from + i by under it, for i < count.
+struct Tap {
+  int64_t first = 0, step = 1, from = 0, by = 1, count = 0;
+};
+Tap tap(const WindowAxis& a, int64_t element);
+
 std::vector<int64_t> extents_along(const Shape& shape, Ints dims);
+
 // By the attributes stride, lo, hi, x_dilation (unless the op has none) and w_dilation.
 std::vector<WindowAxis> window_axes(AttrView attrs, Ints extents, Ints windows);
 build::Windows lists_of(const std::vector<WindowAxis>& axes);

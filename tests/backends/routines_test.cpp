@@ -18,6 +18,12 @@ using test::HostTensor;
 
 namespace {
 
+bool is_used(const ir::GraphData& g, ir::Value v) {
+  for (ir::Value user = v + 1; user < g.size(); ++user)
+    if (std::ranges::find(g.operands(user), v) != g.operands(user).end()) return true;
+  return std::ranges::find(g.outputs(), v) != g.outputs().end();
+}
+
 // The values of all nodes by the reference rules, and beside them what the routines make of the same operands.
 void compare(const ir::Graph& graph, const std::vector<HostTensor>& inputs) {
   const ir::GraphData& g = graph.data();
@@ -66,7 +72,9 @@ void compare(const ir::Graph& graph, const std::vector<HostTensor>& inputs) {
     // The further vectors of a full svd are not determined.
     const bool values_only = g.op(v) == ir::Op::svd_op && g.attrs(v).integer(ir::Key::full) != 0;
     for (size_t r = values_only; r < (values_only ? 2 : outs.size()); ++r)
-      CHECK_MESSAGE(test::difference(outs[r], values[v + r]) <= tolerance, ir::name_of(g.op(v)), " node ", v + r);
+      if (g.op(v) != ir::Op::window_argmax_op ||
+          is_used(g, v + static_cast<ir::Value>(r)))  // else it is left as it was
+        CHECK_MESSAGE(test::difference(outs[r], values[v + r]) <= tolerance, ir::name_of(g.op(v)), " node ", v + r);
   }
 }
 

@@ -107,6 +107,7 @@ void windows(std::vector<Row>& rows) {
       {"too large", {2, 2}, {1}, {3}, {}},
       {"cropped", {6}, {0}, {2}, {{}, {-1}, {-2}, {}, {}}},
       {"no axis", {3}, {}, {}, {}},
+      {"more window than x", {2, 3}, {1}, {5}, {{}, {3}, {3}, {}, {}}},
       {"places beside x", {3}, {0}, {2}, {{}, {3}, {4}, {}, {}}},
   };
   for (const WindowRow& row : list) {
@@ -132,6 +133,9 @@ void windows(std::vector<Row>& rows) {
     rows.push_back({Op::reduce_window_sum_op, "x apart", {f({2, 5})}, [w](Builder& b, Values x) {
                       return build::reduce_window_sum(b, x[0], V{1}, V{3}, w);
                     }});
+  rows.push_back({Op::reduce_window_sum_op, "few apart, under many", {f({2, 2})}, [](Builder& b, Values x) {
+                    return build::reduce_window_sum(b, x[0], V{1}, V{4}, {{1}, {3}, {5}, {4}, {1}});
+                  }});
   for (DType dtype : {DType::i32, DType::i64}) {
     rows.push_back({Op::reduce_window_sum_op,
                     "integers",

@@ -71,7 +71,9 @@ class Columns {
   Columns() = default;
   // counts: how many places each axis has.
   Columns(std::vector<WindowAxis> axes, std::vector<int64_t> counts, std::vector<int64_t> steps)
-      : axes_(std::move(axes)), counts_(std::move(counts)), steps_(std::move(steps)) {}
+      : axes_(std::move(axes)), counts_(std::move(counts)), steps_(std::move(steps)) {
+    for (int64_t k = 0; k < axes_.back().window; ++k) taps_.push_back(ir::tap(axes_.back(), k));
+  }
 
   // Of places first .. last - 1, row-major.
   template <class T>
@@ -107,28 +109,22 @@ class Columns {
   // Along the last axis, of places begin .. begin + n - 1.
   template <class T>
   void segment(const T* x, int64_t element, int64_t begin, int64_t n, T* to) const {
-    const WindowAxis& a = axes_.back();
-    const int64_t step = steps_.back();
-    if (a.x_dilation != 1) {
-      for (int64_t i = 0; i < n; ++i) {
-        const int64_t at = a.element(begin + i, element);
-        to[i] = at < 0 ? T{} : x[at * step];
-      }
-      return;
-    }
-    const int64_t shift = element * a.w_dilation - a.lo;  // of place 0
-    auto places_before = [&](int64_t at) { return at <= shift ? 0 : (at - shift + a.stride - 1) / a.stride; };
-    const int64_t from = std::clamp<int64_t>(places_before(0) - begin, 0, n);
-    const int64_t until = std::clamp<int64_t>(places_before(a.extent) - begin, from, n);
-    std::fill_n(to, from, T{});
-    const T* source = x + ((begin + from) * a.stride + shift) * step;
-    if (a.stride * step == 1)
-      std::copy_n(source, until - from, to + from);
+    const ir::Tap& t = taps_[static_cast<size_t>(element)];
+    const int64_t skipped = begin <= t.first ? 0 : (begin - t.first + t.step - 1) / t.step;
+    const int64_t first = t.first + skipped * t.step - begin;  // in `to`
+    const int64_t count = std::min(t.count - skipped, first >= n ? 0 : (n - 1 - first) / t.step + 1);
+    const int64_t by = t.by * steps_.back();
+    if (count < n) std::fill_n(to, n, T{});
+    if (count <= 0) return;
+    const T* source = x + (t.from + skipped * t.by) * steps_.back();
+    to += first;
+    if (by == 1 && t.step == 1)
+      std::copy_n(source, count, to);
     else
-      for (int64_t i = from; i < until; ++i, source += a.stride * step) to[i] = *source;
-    std::fill_n(to + until, n - until, T{});
+      for (int64_t i = 0; i < count; ++i) to[i * t.step] = source[i * by];
   }
 
+  std::vector<ir::Tap> taps_;  // of the last axis
   std::vector<WindowAxis> axes_;
   std::vector<int64_t> counts_, steps_;
 };
@@ -144,7 +140,7 @@ std::vector<int64_t> windows_of(const std::vector<WindowAxis>& axes) {
   return counts;
 }
 
-constexpr int64_t kCache = 256 << 10;  // bytes of columns
+constexpr int64_t kCache = 512 << 10;  // bytes of columns
 
 int64_t blocks_of(int64_t n, int64_t block) { return (n + block - 1) / block; }
 
@@ -164,10 +160,11 @@ class ForwardColumns final : public ConvRoutine {
   explicit ForwardColumns(Conv conv)
       : ConvRoutine(std::move(conv)), columns_(c.axes, places_of(c.axes), c.x.spatial), rows_(c.in * c.window()) {
     if (std::is_floating_point_v<T>) library = blas().title;
-    const int64_t fits = kCache / (static_cast<int64_t>(sizeof(T)) * std::max<int64_t>(rows_, 1));
-    const int64_t balanced = blocks_of(c.places(), c.groups * c.batch == 1 ? 4 : 1);
-    block_ = std::clamp<int64_t>(std::min(fits, balanced) / 16 * 16, 16, std::max<int64_t>(c.places(), 16));
     lies_ = columns_lie();
+    const int64_t fits = lies_ ? c.places() : kCache / (static_cast<int64_t>(sizeof(T)) * std::max<int64_t>(rows_, 1));
+    const int64_t balanced = blocks_of(c.places(), c.groups * c.batch == 1 ? 4 : 1);
+    const int64_t block = std::min(fits, balanced);
+    block_ = block >= c.places() ? c.places() : std::max<int64_t>(block / 16 * 16, 16);
     room_ = lies_ ? 0 : aligned(rows_ * block_ * size);
     const bool in_order = (c.window() == 1 || !c.flip) && (c.in == 1 || c.w.second == c.window());
     weights_ = in_order ? 0 : aligned(c.groups * c.out * rows_ * size);

@@ -32,7 +32,7 @@ class Routine {
   // `scratch`: scratch_bytes, aligned to 64 bytes. A fault of the data is recorded in `error` as error_code + the op's
   // code, the element and what was found (ir/rules.h).
   virtual void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const = 0;
-  // The same of an op of any number of results.
+  // The same of an op of any number of results. What nobody uses of the graph may be left as it is.
   virtual void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                            KernelError& error) const {
     run(operands, outs[0], scratch, error);

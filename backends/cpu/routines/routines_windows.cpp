@@ -1,10 +1,10 @@
-// Sums and greatest elements under a moving window: line by line of the result along the last axis, of each line tap by
-// tap of the window, for those places at once where there is an element under the tap. Taps come in row-major order, so
-// that of equal elements the first is found. Lines are divided among threads.
+// Sums and greatest elements under a moving window: line by line of the result along the last axis. The rows of x under
+// the window of a line are folded into one, element by element, and this tap by tap of the window, for those places at
+// once where there is an element under the tap. Of equal elements the first is found by its position. Lines are divided
+// among threads.
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "backends/cpu/routines/clones.h"
@@ -21,18 +21,15 @@ using ir::Ints;
 using ir::Key;
 using ir::WindowAxis;
 
-// One tap along a line: place first + i step has element from + i by under it, for i < count.
-struct Tap {
-  int64_t first = 0, step = 1, from = 0, by = 1, count = 0;
-};
+using ir::Tap;
 
 template <class T>
 using Wrapping = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
 
-// kBy, kStep: the steps, 0 where they are those of the tap.
+// kBy, kStep: the steps, -1 where they are those of the tap.
 template <int kBy, int kStep, class F>
 [[gnu::always_inline]] inline void run(const Tap& t, F f) {
-  const int64_t by = kBy ? kBy : t.by, step = kStep ? kStep : t.step, n = t.count;
+  const int64_t by = kBy >= 0 ? kBy : t.by, step = kStep >= 0 ? kStep : t.step, n = t.count;
   for (int64_t i = 0; i < n; ++i) f(i * by, i * step);
 }
 template <class F>
@@ -41,10 +38,12 @@ template <class F>
     run<1, 1>(t, f);
   else if (t.step == 1 && t.by == 2)
     run<2, 1>(t, f);
+  else if (t.step == 1 && t.by == 0)
+    run<0, 1>(t, f);
   else if (t.step == 2 && t.by == 1)
     run<1, 2>(t, f);
   else
-    run<0, 0>(t, f);
+    run<-1, -1>(t, f);
 }
 
 template <class T>
@@ -69,6 +68,20 @@ template <class T, class Position>
     const bool better = (v > best) | (v != v) | (before < 0);
     y[j] = better ? v : best;
     positions[j] = better ? static_cast<Position>(at + static_cast<Position>(i) * by) : before;
+  });
+}
+
+// Of elements with positions, -1: none. Of equal elements that of the least position stays, of NaN the greatest.
+template <class T, class Position>
+[[gnu::always_inline]] inline void combine(const T* x, const Position* at, T* y, Position* positions, const Tap& t) {
+  run(t, [&](int64_t i, int64_t j) {
+    const T v = x[i], best = y[j];
+    const Position p = at[i], before = positions[j];
+    const bool nan = v != v, over_nan = best != best;
+    const bool better =
+        (p >= 0) & ((before < 0) | (v > best) | ((v == best) & (p < before)) | (nan & (!over_nan | (p > before))));
+    y[j] = better ? v : best;
+    positions[j] = better ? p : before;
   });
 }
 
@@ -99,6 +112,25 @@ JOT_CLONES void argmax_tap(const int64_t* x, int64_t* y, int64_t* p, const Tap& 
   greatest(x, y, p, t, at, by);
 }
 
+JOT_CLONES void combine_tap(const float* x, const int32_t* at, float* y, int32_t* p, const Tap& t) {
+  combine(x, at, y, p, t);
+}
+JOT_CLONES void combine_tap(const int32_t* x, const int32_t* at, int32_t* y, int32_t* p, const Tap& t) {
+  combine(x, at, y, p, t);
+}
+JOT_CLONES void combine_tap(const float* x, const int64_t* at, float* y, int64_t* p, const Tap& t) {
+  combine(x, at, y, p, t);
+}
+JOT_CLONES void combine_tap(const int32_t* x, const int64_t* at, int32_t* y, int64_t* p, const Tap& t) {
+  combine(x, at, y, p, t);
+}
+JOT_CLONES void combine_tap(const double* x, const int64_t* at, double* y, int64_t* p, const Tap& t) {
+  combine(x, at, y, p, t);
+}
+JOT_CLONES void combine_tap(const int64_t* x, const int64_t* at, int64_t* y, int64_t* p, const Tap& t) {
+  combine(x, at, y, p, t);
+}
+
 enum class Kind : uint8_t { sum, max, argmax };
 
 class Windows final : public Routine {
@@ -120,8 +152,18 @@ class Windows final : public Routine {
       places.insert(places.begin(), axes[d].places());
     }
     const WindowAxis& a = axes.back();
-    for (int64_t k = 0; k < a.window; ++k) taps.push_back(tap(a, k));
-    line_bytes_ = kind == Kind::argmax ? aligned(places.back() * 8) : 0;
+    // Sums of few elements that each are under many taps: by elements, which are neighbours' in the result.
+    if (kind == Kind::sum && a.stride == 1 && a.w_dilation == 1 && a.extent < a.window)
+      for (int64_t i = 0; i < a.extent; ++i) {
+        const int64_t last = i * a.x_dilation + a.lo;  // place under which it is with the first tap
+        const int64_t first = std::max<int64_t>(last - a.window + 1, 0);
+        const int64_t count = std::max<int64_t>(std::min(last + 1, places.back()) - first, 0);
+        taps.push_back({first, 1, i, 0, count});
+      }
+    else
+      for (int64_t k = 0; k < a.window; ++k) taps.push_back(ir::tap(a, k));
+    row_bytes_ = aligned(a.extent * 8);
+    line_bytes_ = 2 * row_bytes_ + (kind == Kind::argmax ? aligned(places.back() * 8) : 0);
     scratch_bytes = line_bytes_ * num_threads();
   }
 
@@ -136,7 +178,7 @@ class Windows final : public Routine {
       lines *= places[d];
       window *= std::min(axes[d].window, axes[d].extent);
     }
-    const double line = static_cast<double>(places.back() * window * std::ssize(taps)) * 0.2;
+    const double line = static_cast<double>(axes.back().extent * window + places.back() * std::ssize(taps)) * 0.2;
     const int64_t chunks = chunks_for(lines, line + 20), share = (lines + chunks - 1) / chunks;
     visit_computing(dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -153,51 +195,48 @@ class Windows final : public Routine {
   }
 
  private:
-  static Tap tap(const WindowAxis& a, int64_t k) {
-    const int64_t shared = std::gcd(a.stride, a.x_dilation), n = a.places();
-    Tap t{0, a.x_dilation / shared, 0, a.stride / shared, 0};
-    const int64_t shift = k * a.w_dilation - a.lo;  // of place 0, in steps of 1 / x_dilation elements
-    if (shift % shared != 0) return t;
-    // The first place with an element under it: not before one at 0, then one of each `step`.
-    int64_t first = shift >= 0 ? 0 : (-shift + a.stride - 1) / a.stride;
-    const int64_t last = std::min(n, first + t.step);
-    while (first < last && (first * a.stride + shift) % a.x_dilation != 0) ++first;
-    if (first >= last) return t;
-    t.first = first;
-    t.from = (first * a.stride + shift) / a.x_dilation;
-    if (t.from >= a.extent) return t;
-    t.count = std::min((n - 1 - first) / t.step, (a.extent - 1 - t.from) / t.by) + 1;
-    return t;
-  }
-
   template <class T>
   void run_line(const T* x, T* y, int64_t* at, int64_t line, std::byte* scratch) const {
     using Short = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-    const int64_t n = places.back();
-    y += line * n;
-    if (kind != Kind::argmax) {
-      std::fill_n(y, n, kind == Kind::sum ? T{} : ir::Largest<T>().value());
-      return for_each_row(line, [&](int64_t from, int64_t) {
-        for (const Tap& t : taps)
-          kind == Kind::sum ? sum_tap(x + from + t.from, y + t.first, t) : max_tap(x + from + t.from, y + t.first, t);
-      });
-    }
-    auto find = [&](auto* found) {
-      using Position = std::remove_reference_t<decltype(*found)>;
-      std::fill_n(y, n, ir::Largest<T>().value());
-      std::fill_n(found, n, Position{-1});
-      const int64_t by = plane.back();
-      for_each_row(line, [&](int64_t from, int64_t position) {
-        for (const Tap& t : taps)
-          argmax_tap(x + from + t.from, y + t.first, found + t.first, t, static_cast<Position>(position + t.from * by),
-                     static_cast<Position>(by));
-      });
-      std::copy_n(found, n, at + line * n);
-    };
-    if (positions <= std::numeric_limits<Short>::max())
-      find(reinterpret_cast<Short*>(scratch));
+    y += line * places.back();
+    T* row = reinterpret_cast<T*>(scratch);
+    if (kind != Kind::argmax)
+      fold_line(x, y, line, row);
+    else if (positions <= std::numeric_limits<Short>::max())
+      find_line(x, y, at, line, row, reinterpret_cast<Short*>(scratch + row_bytes_));
     else
-      find(reinterpret_cast<int64_t*>(scratch));
+      find_line(x, y, at, line, row, reinterpret_cast<int64_t*>(scratch + row_bytes_));
+  }
+
+  template <class T>
+  void fold_line(const T* x, T* y, int64_t line, T* row) const {
+    const Tap all{0, 1, 0, 1, axes.back().extent};
+    const T start = kind == Kind::sum ? T{} : ir::Largest<T>().value();
+    auto fold = [&](const T* from, T* to, const Tap& t) {
+      kind == Kind::sum ? sum_tap(from, to, t) : max_tap(from, to, t);
+    };
+    std::fill_n(row, all.count, start);
+    for_each_row(line, [&](int64_t from, int64_t) { fold(x + from, row, all); });
+    std::fill_n(y, places.back(), start);
+    for (const Tap& t : taps) fold(row + t.from, y + t.first, t);
+  }
+
+  template <class T, class Position>
+  void find_line(const T* x, T* y, int64_t* at, int64_t line, T* row, Position* of_row) const {
+    const int64_t n = places.back();
+    const Tap all{0, 1, 0, 1, axes.back().extent};
+    Position* found = reinterpret_cast<Position*>(reinterpret_cast<std::byte*>(of_row) + row_bytes_);
+    auto clear = [](T* values, Position* where, int64_t count) {
+      std::fill_n(values, count, ir::Largest<T>().value());
+      std::fill_n(where, count, Position{-1});
+    };
+    clear(row, of_row, all.count);
+    for_each_row(line, [&](int64_t from, int64_t position) {
+      argmax_tap(x + from, row, of_row, all, static_cast<Position>(position), static_cast<Position>(plane.back()));
+    });
+    clear(y, found, n);
+    for (const Tap& t : taps) combine_tap(row + t.from, of_row + t.from, y + t.first, found + t.first, t);
+    std::copy_n(found, n, at + line * n);
   }
 
   // Calls f(where a row of x begins, the position of its first element) for each under the window of a line.
@@ -233,7 +272,7 @@ class Windows final : public Routine {
     std::vector<int64_t> many_;
   };
 
-  int64_t line_bytes_ = 0;
+  int64_t row_bytes_ = 0, line_bytes_ = 0;
 };
 
 }  // namespace
