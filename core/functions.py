@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What follows from the tables of functions, core/functions.def and core/nn.def.
+"""What follows from the tables of functions, core/functions.def, core/nn.def and core/linalg.def.
 
 functions.py                     writes the headers and docs/ops.md, which are committed
 functions.py --check             fails where one of them is not what the tables say
@@ -12,13 +12,13 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-TABLES = ROOT / 'core/functions.def', ROOT / 'core/nn.def'
+TABLES = tuple(ROOT / f'core/{name}.def' for name in ('functions', 'nn', 'linalg'))
 LINE = re.compile(r'^(FUNCTION|RESULT|OPTIONS|SECTION|TEXT|NAMESPACE|USING)\((.*)\)$')
 FORMS, MARKS = set('mioexf'), ('all', 'z', 'n', 'x')
 BODIES = ('unary', 'binary', 'composed', 'function', 'member', 'alias')
 CARRIERS = ('Arg', 'Bound')  # of a location
 OPTIONS = {}  # structs of options, with their members
-HEAD = '// Generated from core/functions.def and core/nn.def by core/functions.py: change these and run ./dev generate.\n'
+HEAD = '// Generated from core/functions.def, core/nn.def and core/linalg.def by core/functions.py: change these and run ./dev generate.\n'
 
 
 def split(text):
@@ -385,7 +385,7 @@ def definitions(entries):
 
 PREAMBLE = '''# Every function
 
-Generated from the tables `core/functions.def` and `core/nn.def` by `./dev generate`. Names, order of arguments, defaults and meaning are
+Generated from the tables `core/functions.def`, `core/nn.def` and `core/linalg.def` by `./dev generate`. Names, order of arguments, defaults and meaning are
 torch's unless a line says otherwise.
 
 A function has the forms that its line names: as a **m**ember `x.f()`; **i**n place, `x.f_()`; with an **o**utput, `f_out(out,

@@ -1,4 +1,4 @@
-// Generated from core/functions.def and core/nn.def by core/functions.py: change these and run ./dev generate.
+// Generated from core/functions.def, core/nn.def and core/linalg.def by core/functions.py: change these and run ./dev generate.
 // Functions of tensors. Names, order of arguments and meaning follow torch; a dim counts from the end when negative;
 // dims {} are all. Functions are overload sets: pass them in a lambda, or with JOT_FN.
 #pragma once
@@ -420,6 +420,14 @@ Tensor tensordot(const Tensor& a, const Tensor& b, const Axes& dims_a, const Axe
 Tensor einsum(const std::string& equation, const std::vector<Tensor>& operands, Location at = JOT_HERE);
 // The p-norm of the difference of each row of a and each of b: [..., n, d], [..., m, d] -> [..., n, m].
 Tensor cdist(const Tensor& a, const Tensor& b, const Ord& p = 2, Location at = JOT_HERE);
+
+// ---- Of matrices: the others are in jot::linalg
+// log det of a [*, n, n]: NaN where det is negative.
+Tensor logdet(const Tensor& a, Location at = JOT_HERE);
+// x of a x = b for b [*, n, k] from the factor of a: a = L L^T (upper: L^T L).
+Tensor cholesky_solve(const Tensor& b, const Tensor& L, bool upper = false, Location at = JOT_HERE);
+// The inverse of a from its factor.
+Tensor cholesky_inverse(const Tensor& L, bool upper = false, Location at = JOT_HERE);
 
 // ---- Joining and moving elements
 // One after the other along dim; dtypes are promoted. ShapeError unless the other extents are equal.

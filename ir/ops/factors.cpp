@@ -95,10 +95,21 @@ void jvp_lu(const JvpContext& c, std::span<Value> tangents) {
                            product(b, above, false, masked(b, u, Direction::le), false));
 }
 
-int64_t lu_faults(AttrView a) { return a.integer(Key::check); }
+// By what the user's function makes of the factors: `check` is 1 where it solves, 2 where it inverts, 3 where they are
+// all.
+int64_t lu_faults(AttrView a) { return a.integer(Key::check) != 0; }
 void singular(const FaultContext& c) {
-  raise_matrix_fault(
-      c, "The solver failed because the input matrix is singular: its pivot " + std::to_string(c.value) + " is zero");
+  const std::string at = std::to_string(c.value);
+  switch (c.attrs.integer(Key::check)) {
+    case 1:
+      raise_matrix_fault(c, "The solver failed because the input matrix is singular (pivot " + at + " is zero)");
+    case 2:
+      raise_matrix_fault(c, "The diagonal element " + at +
+                                " is zero, the inversion could not be completed because the input matrix is singular");
+    default:
+      raise_matrix_fault(
+          c, "U[" + at + "," + at + "] is zero and using it on lu_solve would result in a division by zero");
+  }
 }
 
 // ---- qr

@@ -17,6 +17,7 @@ const std::vector<FunctionRow>& function_rows() {
     elementwise_rows(*t);
     shape_rows(*t);
     reduction_rows(*t);
+    linalg_rows(*t);
     nn_rows(*t);
     conv_rows(*t);
     norm_rows(*t);
@@ -30,7 +31,7 @@ namespace {
 
 constexpr double kEps = std::numeric_limits<double>::epsilon();
 
-// What core/functions.def names, and with "nn." in front core/nn.def.
+// What core/functions.def names, and with "nn." or "linalg." in front core/nn.def and core/linalg.def.
 const std::vector<std::string> kFunctions = {
 #define FUNCTION(name, ...) #name,
 #define RESULT(...)
@@ -43,6 +44,9 @@ const std::vector<std::string> kFunctions = {
 #undef FUNCTION
 #define FUNCTION(name, ...) "nn." #name,
 #include "core/nn.def"
+#undef FUNCTION
+#define FUNCTION(name, ...) "linalg." #name,
+#include "core/linalg.def"
 #undef FUNCTION
 };
 

@@ -67,6 +67,7 @@ const std::vector<FunctionRow>& function_rows();
 void elementwise_rows(FunctionRows& t);
 void shape_rows(FunctionRows& t);
 void reduction_rows(FunctionRows& t);
+void linalg_rows(FunctionRows& t);
 void nn_rows(FunctionRows& t);
 void conv_rows(FunctionRows& t);
 void norm_rows(FunctionRows& t);

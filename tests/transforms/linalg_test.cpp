@@ -217,3 +217,156 @@ TEST_CASE("linalg: cholesky says what is wrong with its operand") {
   CHECK_THROWS_WITH_AS(linalg::cholesky(ones({3})), doctest::Contains("got f32[3]"), ShapeError);
   CHECK_THROWS_WITH_AS(linalg::cholesky(ones({3, 3}, i64)), doctest::Contains("got i64[3,3]: convert it"), DTypeError);
 }
+
+TEST_CASE("linalg: factors multiply to what they are made of, of every size, shape and batch") {
+  manual_seed(5);
+  for (DType dtype : {f32, f64})
+    for (auto [m, n] : {std::pair<int64_t, int64_t>{0, 0},
+                        {1, 1},
+                        {3, 3},
+                        {6, 6},
+                        {8, 8},
+                        {9, 9},
+                        {40, 40},
+                        {7, 4},
+                        {4, 7},
+                        {50, 20}})
+      for (const Shape& batch : {Shape{}, Shape{3}, Shape{0}, Shape{2, 30}}) {
+        if (batch.numel() * m * n > 20000) continue;
+        Tensor a = (rand(batch + Shape{m, n}, f64) - 0.5).to(dtype);
+        const double bound = (dtype == f32 ? 1e-6 : 1e-15) * static_cast<double>(10 * (m + n) + 1);
+        const int64_t k = std::min(m, n);
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(batch);
+        auto [P, L, U] = linalg::lu(a);
+        CHECK(largest(matmul(P, matmul(L, U)) - a) <= bound);
+        for (QrMode mode : {QrMode::reduced, QrMode::complete}) {
+          auto [Q, R] = linalg::qr(a, mode);
+          CHECK(largest(matmul(Q, R) - a) <= bound);
+          CHECK(largest(matmul(Q.mT(), Q) - eye(Q.size(-1), dtype)) <= bound);
+          CHECK(largest(tril(R, -1)) == 0);
+        }
+        auto [V, S, Wh] = linalg::svd(a, false);
+        CHECK(largest(matmul(V * S.unsqueeze(-2), Wh) - a) <= bound);
+        CHECK(largest(matmul(Wh, Wh.mT()) - eye(k, dtype)) <= bound);
+        auto full = linalg::svd(a);
+        CHECK(largest(matmul(full.U.mT(), full.U) - eye(m, dtype)) <= bound);
+        CHECK(largest(matmul(full.Vh.mT(), full.Vh) - eye(n, dtype)) <= bound);
+        CHECK(largest(full.S - S) <= bound);
+        if (m != n) continue;
+        Tensor symmetric = a + a.mT();
+        auto [w, v] = linalg::eigh(symmetric);
+        CHECK(largest(matmul(v * w.unsqueeze(-2), v.mT()) - symmetric) <= 4 * bound);
+        CHECK(largest(matmul(v.mT(), v) - eye(n, dtype)) <= bound);
+        Tensor b = rand(batch + Shape{n, 2}, f64).to(dtype), x = linalg::solve(a, b);
+        CHECK(largest(matmul(a, x) - b) <= bound * (1 + largest(x)));
+        auto [LU, pivots] = linalg::lu_factor(a);
+        CHECK(largest(linalg::lu_solve(LU, pivots, b) - x) <=
+              100 * bound * (1 + largest(x)) * (1 + largest(linalg::inv(a))));
+      }
+}
+
+TEST_CASE("linalg: determinants and their derivatives, also where they vanish") {
+  Tensor a = tensor({{1.3, 0.4}, {-0.7, 0.9}}, f64);
+  Tensor h = hessian([](const Tensor& x) { return linalg::det(x); })(a);
+  Tensor antisymmetric = tensor({{0.0, 1.0}, {-1.0, 0.0}}, f64);
+  for (int64_t i : {0, 1})
+    for (int64_t j : {0, 1})
+      for (int64_t k : {0, 1})
+        for (int64_t l : {0, 1})
+          CHECK(h[i][j][k][l].item<double>() == (antisymmetric[i][k] * antisymmetric[j][l]).item<double>());
+  auto gradient = grad([](const Tensor& x) { return linalg::det(x); });
+  CHECK_SAME(gradient(tensor({{1.0, 2.0}, {2.0, 4.0}}, f64)), tensor({{4.0, -2.0}, {-2.0, 1.0}}, f64));
+  // Of rank n - 1, with zeros for the first and for the last pivot: the adjugate, transposed.
+  for (bool first : {true, false}) {
+    Tensor d = eye(5, f64) * tensor({2.0, 3.0, 5.0, 7.0, 11.0}, f64);
+    const int64_t zero = first ? 0 : 4;
+    d.index_put_({zero, zero}, tensor(0.0, f64));
+    Tensor wanted = zeros({5, 5}, f64);
+    wanted.index_put_({zero, zero}, tensor(first ? 1155.0 : 210.0, f64));
+    CHECK(largest(gradient(d) - wanted) < 1e-10);
+    CHECK(linalg::det(d).item<double>() == 0);
+  }
+  manual_seed(3);
+  Tensor x = rand({4, 6, 6}, f64);
+  auto [sign, logabsdet] = linalg::slogdet(x);
+  CHECK(largest(linalg::det(x) - sign * exp(logabsdet)) < 1e-12);
+  CHECK_SAME(logdet(tensor({{0.0, 1.0}, {1.0, 0.0}}, f64)), tensor(std::nan(""), f64));
+  CHECK(largest(linalg::det(matmul(x, x)) - linalg::det(x) * linalg::det(x)) < 1e-10);
+}
+
+TEST_CASE("linalg: the jacobian of a solution has no shortcut at the identity") {
+  Tensor y = tensor({1.0, 3.0}, f64);
+  Tensor j = jacrev([&](const Tensor& a) { return sum(linalg::solve(a, y)); })(eye(2, f64));
+  CHECK_SAME(j, tensor({{-1.0, -3.0}, {-1.0, -3.0}}, f64));
+}
+
+TEST_CASE("linalg: eigenvalues and singular values that are equal have finite derivatives, their vectors have not") {
+  auto values = grad([](const Tensor& a) { return sum(linalg::eigvalsh(a) * tensor({1.0, 2.0, 3.0}, f64)); });
+  CHECK(isfinite(values(eye(3, f64))).all().item<bool>());
+  auto vectors = grad([](const Tensor& a) { return sum(linalg::eigh(a).eigenvectors); });
+  CHECK_FALSE(isfinite(vectors(eye(3, f64))).all().item<bool>());
+  CHECK(isfinite(grad([](const Tensor& a) { return sum(linalg::svdvals(a)); })(eye(3, f64))).all().item<bool>());
+}
+
+TEST_CASE("linalg: faults name the function, the batch element and the pivot; other elements and *_ex are right") {
+  Tensor good = tensor({{2.0, 1.0}, {1.0, 3.0}}, f64), bad = tensor({{1.0, 2.0}, {2.0, 4.0}}, f64);
+  Tensor both = stack({good, bad}), y = tensor({{1.0}, {2.0}}, f64);
+  CHECK_THROWS_WITH_AS(
+      linalg::solve(both, y).eval(),
+      doctest::Contains("[linalg.solve] (Batch element 1): The solver failed because the input matrix is "
+                        "singular"),
+      LinalgError);
+  CHECK_THROWS_WITH_AS(linalg::inv(bad).eval(),
+                       doctest::Contains("[linalg.inv] The diagonal element 2 is zero, the inversion could not be "
+                                         "completed because the input matrix is singular"),
+                       LinalgError);
+  CHECK_THROWS_WITH_AS(linalg::lu_factor(bad).LU.eval(), doctest::Contains("[linalg.lu_factor] U[2,2] is zero"),
+                       LinalgError);
+  CHECK_THROWS_WITH_AS(vmap([&](const Tensor& a) { return linalg::inv(a); })(both).eval(),
+                       doctest::Contains("in lane 1 of vmap"), LinalgError);
+  auto [x, info] = linalg::solve_ex(both, y);
+  CHECK_SAME(info, tensor({0, 2}, i32));
+  CHECK_SAME(x[0], linalg::solve(good, y));
+  auto [inverse, wrong] = linalg::inv_ex(both);
+  CHECK_SAME(wrong, tensor({0, 2}, i32));
+  CHECK_SAME(inverse[0], linalg::inv(good));
+  auto [L, order] = linalg::cholesky_ex(stack({good, -good}));
+  CHECK_SAME(order, tensor({0, 1}, i32));
+  CHECK_SAME(L[0], linalg::cholesky(good));
+  Tensor nothing = tensor({{std::nan(""), 1.0}, {1.0, 2.0}}, f64);
+  CHECK(isnan(linalg::eigh(nothing).eigenvalues).all().item<bool>());
+  CHECK(isnan(linalg::svd(nothing).S).all().item<bool>());
+  CHECK(isnan(linalg::det(nothing)).item<bool>());
+}
+
+TEST_CASE("linalg: what is refused at the call") {
+  Tensor a = rand({2, 3}, f64), s = rand({3, 3}, f64), i = ones({3, 3}, i64);
+  const char* square = "expected square matrices in the last two dims, got f64[2,3]";
+  CHECK_THROWS_WITH_AS(linalg::det(a), doctest::Contains(square), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::inv(a), doctest::Contains(square), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::eigh(a), doctest::Contains(square), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::slogdet(a), doctest::Contains(square), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::matrix_exp(a), doctest::Contains(square), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::matrix_power(a, 2), doctest::Contains("[linalg.matrix_power] expected square"),
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::svd(i), doctest::Contains("[linalg.svd] expected a floating-point tensor, got i64[3,3]"),
+                       DTypeError);
+  CHECK_THROWS_WITH_AS(linalg::qr(rand({3}, f64)), doctest::Contains("[linalg.qr] expected matrices"), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::solve(s, rand({2, 2}, f64)),
+                       doctest::Contains("expected as many rows of b as a has, got f64[3,3] and f64[2,2]"), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::solve(s, rand({3}, f32)), doctest::Contains("to have the same dtype"), DTypeError);
+  CHECK_THROWS_WITH_AS(linalg::lu_solve(s, zeros({2}, i32), a),
+                       doctest::Contains("expected integer pivots [3], got i32[2]"), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::pinv(a, -1.0), doctest::Contains("[linalg.pinv] rtol is -1"), Error);
+  CHECK_THROWS_WITH_AS(linalg::matrix_norm(a, 3), doctest::Contains("[linalg.matrix_norm] the order is not known"),
+                       Error);
+  CHECK_THROWS_WITH_AS(linalg::matrix_norm(a, "fro", {1, 1}), doctest::Contains("the two dims must differ"),
+                       IndexError);
+  CHECK_THROWS_WITH_AS(linalg::tensorinv(a, 0), doctest::Contains("ind is 0"), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::tensorsolve(s, a), doctest::Contains("[linalg.tensorsolve]"), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::multi_dot({a}), doctest::Contains("expected at least two tensors, got 1"), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::householder_product(a, rand({2}, f64)), doctest::Contains("with m >= n"), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::vander(tensor(1.0)), doctest::Contains("expected at least one dim"), ShapeError);
+}
