@@ -18,7 +18,7 @@ FORMS, MARKS = set('mioexf'), ('all', 'z', 'n', 'x')
 BODIES = ('unary', 'binary', 'composed', 'function', 'member', 'alias')
 CARRIERS = ('Arg', 'Bound')  # of a location
 OPTIONS = {}  # structs of options, with their members
-HEAD = '// Generated from core/functions.def, core/nn.def and core/linalg.def by core/functions.py: change these and run ./dev generate.\n'
+HEAD = '// Generated from the tables core/*.def by core/functions.py: change these and run ./dev generate.\n'
 
 
 def split(text):

@@ -1,4 +1,4 @@
-// Generated from core/functions.def, core/nn.def and core/linalg.def by core/functions.py: change these and run ./dev generate.
+// Generated from the tables core/*.def by core/functions.py: change these and run ./dev generate.
 // Functions of tensors. Names, order of arguments and meaning follow torch; a dim counts from the end when negative;
 // dims {} are all. Functions are overload sets: pass them in a lambda, or with JOT_FN.
 #pragma once

@@ -1,4 +1,4 @@
-// Generated from core/functions.def, core/nn.def and core/linalg.def by core/functions.py: change these and run ./dev generate.
+// Generated from the tables core/*.def by core/functions.py: change these and run ./dev generate.
 // torch.nn.functional.
 #pragma once
 #include <string>

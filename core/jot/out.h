@@ -1,4 +1,4 @@
-// Generated from core/functions.def, core/nn.def and core/linalg.def by core/functions.py: change these and run ./dev generate.
+// Generated from the tables core/*.def by core/functions.py: change these and run ./dev generate.
 // Functions that write their result to a tensor that is given: name_out(out, arguments of name). It keeps its shape and
 // dtype: a result of another shape is an error, one of a higher category (float into integer) too. Not inside vmap.
 // Returns `out`.

@@ -112,13 +112,15 @@ void evaluate_window_argmax(const EvalContext& c) {
         found = i;
       }
       out[at] = best;
+      positions[at] = found;
+      if (found < 0) return;
       Shape index(dims);
       const Shape steps = row_major_steps(from);
       for (size_t d = 0; d < dims.size(); ++d) {
         const auto dim = static_cast<size_t>(dims[d]);
         index[d] = found / steps[dim] % from[dim];
       }
-      positions[at] = found < 0 ? -1 : position(plane, index);
+      positions[at] = position(plane, index);
     });
   });
 }

@@ -97,7 +97,7 @@ class Adapter:
             expression = f'{first.name}_.{f.name}({arguments})'
         else:
             expression = f'jot::{f.namespace + "::" if f.namespace else ""}{f.name}({", ".join(f"{p.name}_" for p in f.parameters)})'
-        self.add(name, re.sub(r'const ([\w:<>]+)&', r'\1', functions.signature(f, f.name, f.parameters)), f.parameters, expression)
+        self.add(name, re.sub(r'const ([\w:<>]+)&', r'\1', functions.signature(f, f.name, f.parameters)).replace('"', "'"), f.parameters, expression)
 
 
 def extra_lines():

@@ -32,7 +32,8 @@ class Reorder {
  public:
   Reorder() = default;
   Reorder(const Desc& from, const Desc& to) : from_(from), to_(to), needed_(from != to) {
-    if (needed_) primitive_ = dnnl::reorder({onednn_engine(), from, onednn_engine(), to});
+    // Attributes by name: oneDNN's default ones are a static object, whose destructor would run at exit.
+    if (needed_) primitive_ = dnnl::reorder({onednn_engine(), from, onednn_engine(), to, dnnl::primitive_attr()});
   }
   int64_t room() const { return needed_ ? bytes_of(to_) : 0; }
   // Of what is read: the data itself, or its copy in the room.
