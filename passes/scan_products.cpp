@@ -23,7 +23,8 @@ constexpr int64_t kMostOfSlices = 4;
 bool is_large_product(const GraphData& g, Value v) {
   if (g.op(v) != Op::dot_op) return false;
   int64_t work = g.shape(v).numel();
-  for (int64_t d : g.attrs(v).first(Key::contract)) work *= g.shape(g.operand(v, 0))[static_cast<size_t>(d)];
+  const Ints contract = g.attrs(v).first(Key::contract);
+  for (int64_t d : contract) work *= g.shape(g.operand(v, 0))[static_cast<size_t>(d)];
   return work >= kLeastWork;
 }
 

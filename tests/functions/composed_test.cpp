@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "tests/functions/failures.h"
+
 namespace jot::test {
 namespace {
 
@@ -23,23 +25,8 @@ void check(const Tensor& got, const Tensor& want) {
 }
 Tensor d(const Nested& n) { return tensor(n, f64); }
 
-struct Failure {
-  std::string text;
-  std::function<void()> call;
-};
-void check_errors(const std::vector<Failure>& failures) {
-  for (const Failure& f : failures) {
-    CAPTURE(f.text);
-    std::string what = "nothing was thrown";
-    try {
-      f.call();
-    } catch (const Error& e) {
-      what = e.what();
-    }
-    CHECK_EQ(what.substr(0, f.text.size()), f.text);
-    CHECK(what.find("composed_test.cpp") != std::string::npos);
-  }
-}
+using test::Failure;
+void check_errors(const std::vector<Failure>& failures) { test::check_errors(failures, "composed_test.cpp"); }
 
 }  // namespace
 

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <string>
 
+#include "tests/functions/failures.h"
+
 namespace jot::test {
 namespace {
 
@@ -35,23 +37,8 @@ void check_moments(const Tensor& x, double mean, double var) {
 Tensor many(DType dtype = f64) { return zeros({kMany}, dtype); }
 double share(const Tensor& mask) { return moments(mask.to(f64)).mean; }
 
-struct Failure {
-  std::string text;
-  std::function<void()> call;
-};
-void check_errors(const std::vector<Failure>& failures) {
-  for (const Failure& f : failures) {
-    CAPTURE(f.text);
-    std::string what = "nothing was thrown";
-    try {
-      f.call();
-    } catch (const Error& e) {
-      what = e.what();
-    }
-    CHECK_EQ(what.substr(0, f.text.size()), f.text);
-    CHECK(what.find("draws_test.cpp") != std::string::npos);
-  }
-}
+using test::Failure;
+void check_errors(const std::vector<Failure>& failures) { test::check_errors(failures, "draws_test.cpp"); }
 
 }  // namespace
 

@@ -7,6 +7,8 @@
 #include <map>
 #include <string>
 
+#include "tests/functions/failures.h"
+
 namespace jot::test {
 namespace {
 
@@ -437,23 +439,8 @@ TEST_CASE("nn: few kernels") {
 }
 
 namespace {
-struct Failure {
-  std::string text;
-  std::function<void()> call;
-};
-void check_errors(const std::vector<Failure>& failures) {
-  for (const Failure& f : failures) {
-    CAPTURE(f.text);
-    std::string what = "nothing was thrown";
-    try {
-      f.call();
-    } catch (const Error& e) {
-      what = e.what();
-    }
-    CHECK_EQ(what.substr(0, f.text.size()), f.text);
-    CHECK(what.find("nn_test.cpp") != std::string::npos);
-  }
-}
+using test::Failure;
+void check_errors(const std::vector<Failure>& failures) { test::check_errors(failures, "nn_test.cpp"); }
 }  // namespace
 
 TEST_CASE("nn: what is wrong with activations and dropout is said") {

@@ -1,5 +1,6 @@
 // Convolutions: f32 by oneDNN where that takes them and they are not small, all others as products with columns.
 #include "backends/cpu/library/conv.h"
+#include "backends/cpu/library/operands.h"
 
 #include <algorithm>
 #include <bit>
@@ -21,26 +22,6 @@ using Dims = std::vector<int64_t>;
 struct Roles {
   Dims group, first, second, spatial;
 };
-
-// The one step of several axes, if they are as one.
-bool merged(const Shape& x, const Dims& steps, const Dims& axes, int64_t* step) {
-  int64_t expected = -1;
-  *step = 0;
-  for (size_t i = axes.size(); i-- > 0;) {
-    auto d = static_cast<size_t>(axes[i]);
-    if (x[d] == 1) continue;
-    if (expected >= 0 && steps[d] != expected) return false;
-    if (expected < 0) *step = steps[d];
-    expected = steps[d] * x[d];
-  }
-  return true;
-}
-
-int64_t extent_of(const Shape& x, const Dims& axes) {
-  int64_t n = 1;
-  for (int64_t d : axes) n *= x[static_cast<size_t>(d)];
-  return n;
-}
 
 bool lie_in_order(const Shape& x, const Dims& steps, const Dims& axes) {
   int64_t step = 0;

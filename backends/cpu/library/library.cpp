@@ -23,6 +23,7 @@
 
 #include "backends/cpu/library/blas.h"
 #include "backends/cpu/library/onednn.h"
+#include "backends/cpu/library/operands.h"
 #include "backends/cpu/library/rescale.h"
 #include "backends/cpu/routines/columns.h"
 #include "backends/cpu/routines/routines.h"
@@ -46,26 +47,6 @@ struct Operand {
   bool packed = false;
   StridedCopy pack;  // to [B, free, contracted], row-major
 };
-
-// The one step of several axes, if they are as one.
-bool merged(const Shape& x, const std::vector<int64_t>& steps, Ints axes, int64_t* step) {
-  int64_t expected = -1;
-  *step = 0;
-  for (size_t i = axes.size(); i-- > 0;) {
-    auto d = static_cast<size_t>(axes[i]);
-    if (x[d] == 1) continue;
-    if (expected >= 0 && steps[d] != expected) return false;
-    if (expected < 0) *step = steps[d];
-    expected = steps[d] * x[d];
-  }
-  return true;
-}
-
-int64_t extent_of(const Shape& x, Ints axes) {
-  int64_t n = 1;
-  for (int64_t d : axes) n *= x[static_cast<size_t>(d)];
-  return n;
-}
 
 std::vector<int64_t> free_axes(const Shape& x, Ints batch, Ints contract) {
   std::vector<int64_t> axes;
