@@ -99,7 +99,8 @@ Numbers walk(const Graph& graph, const Numbers& input) {
     if (g.op(v) == Op::param_op) {
       values[v] = input;
     } else if (g.op(v) == Op::const_op) {
-      for (int64_t word : g.attrs(v).ints(Key::data)) values[v].push_back(std::bit_cast<double>(word));
+      const ir::Ints data = g.attrs(v).ints(Key::data);
+      for (int64_t word : data) values[v].push_back(std::bit_cast<double>(word));
     } else {
       for (int64_t at = 0; at < g.shape(v).numel(); ++at)
         values[v].push_back(walked(g, v, index_of(g.shape(v), at), at, values));
