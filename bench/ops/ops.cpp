@@ -93,16 +93,16 @@ std::string list(const List& items, F text_of) {
   for (const auto& item : items) s += (s.size() > 1 ? ", " : "") + text_of(item);
   return s + "]";
 }
-std::string quoted(std::string_view s) { return '"' + std::string(s) + '"'; }
+std::string in_quotes(std::string_view s) { return '"' + std::string(s) + '"'; }
 std::string truth(bool b) { return b ? "true" : "false"; }
 
 std::string described(const Row& row) {
   auto integer = [](int64_t i) { return std::to_string(i); };
   auto input = [&](const Input& x) {
-    return "[" + list(x.shape, integer) + ", " + quoted(jot::to_string(x.dtype)) + ", " + number(x.low, 17) + ", " +
+    return "[" + list(x.shape, integer) + ", " + in_quotes(jot::to_string(x.dtype)) + ", " + number(x.low, 17) + ", " +
            number(x.high, 17) + "]";
   };
-  return "{\"name\": " + quoted(row.name()) + ", \"op\": " + quoted(row.op) +
+  return "{\"name\": " + in_quotes(row.name()) + ", \"op\": " + in_quotes(row.op) +
          ", \"inputs\": " + list(row.inputs, input) + ", \"args\": " + list(row.args, integer) +
          ", \"gradient\": " + truth(row.gradient) + ", \"loop\": " + truth(bool(row.loop)) + "}";
 }

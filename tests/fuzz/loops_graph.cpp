@@ -192,8 +192,9 @@ std::optional<Graph> with_moving_lane(const Graph& graph, uint64_t which) {
   std::vector<Place> places;
   for (Value v = 0; v < g.size(); ++v) {
     if (g.op(v) != Op::while_op) continue;
-    const GraphData& body = g.attrs(v).region(Key::stages, 0).data();
-    auto consts = static_cast<size_t>(g.attrs(v).integer(Key::consts));
+    const AttrView attrs = g.attrs(v);
+    const GraphData& body = attrs.region(Key::stages, 0).data();
+    auto consts = static_cast<size_t>(attrs.integer(Key::consts));
     for (size_t k = 0; k < body.outputs().size(); ++k)
       if (Value o = body.outputs()[k];
           body.op(o) == Op::where_op && is_floating(body.dtype(o)) && body.operand(o, 2) == body.inputs()[consts + k])
@@ -201,7 +202,8 @@ std::optional<Graph> with_moving_lane(const Graph& graph, uint64_t which) {
   }
   std::optional<Place> at = choose(places, which);
   if (!at) return {};
-  const Graph& body = g.attrs(at->node).region(Key::stages, 0);
+  const AttrView attrs = g.attrs(at->node);
+  const Graph& body = attrs.region(Key::stages, 0);
   std::vector<Graph> keep;
   Graph faulty = with_output(body, at->k, [](Builder& b, Value v, const Values&) { return b.operand(v, 1); });
   return changed(graph, at->node, with_region(g, at->node, 1, std::move(faulty), keep));
@@ -219,8 +221,9 @@ std::optional<Graph> with_missed_tangent(const Graph& graph, size_t values, uint
   std::vector<Place> places;
   for (Value v = 0; v < g.size(); ++v) {
     if (g.op(v) != Op::scan_op || primal[v] || g.attrs(v).integer(Key::length) == 0) continue;
-    auto carries = static_cast<size_t>(g.attrs(v).integer(Key::carries));
-    const GraphData& body = g.attrs(v).region(Key::body).data();
+    const AttrView attrs = g.attrs(v);
+    auto carries = static_cast<size_t>(attrs.integer(Key::carries));
+    const GraphData& body = attrs.region(Key::body).data();
     for (size_t k = 0; k < carries; ++k)
       if (is_floating(body.dtype(body.outputs()[k]))) places.push_back({v, k});
   }
