@@ -49,9 +49,9 @@ void each_line(const Shape& shape, AttrView attrs, Start start, F f) {
   }
 }
 
-template <template <class> class Prefix>
-void evaluate_prefix(const EvalContext& c) {
-  visit_computing(c.type.dtype, [&](auto zero) {
+template <template <class> class Prefix, class Visit>
+void evaluate_lines(const EvalContext& c, Visit visit) {
+  visit(c.type.dtype, [&](auto zero) {
     using T = decltype(zero);
     auto x = c.operands[0].as<T>();
     auto out = c.result<T>();
@@ -60,15 +60,12 @@ void evaluate_prefix(const EvalContext& c) {
         c.type.shape, c.attrs, [&] { state = {}; }, [&](size_t at, int64_t) { out[at] = state.step(x[at]); });
   });
 }
+template <template <class> class Prefix>
+void evaluate_prefix(const EvalContext& c) {
+  evaluate_lines<Prefix>(c, [](DType dtype, auto f) { visit_computing(dtype, f); });
+}
 void evaluate_logsumexp(const EvalContext& c) {
-  visit_floating(c.type.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    auto x = c.operands[0].as<T>();
-    auto out = c.result<T>();
-    PrefixLogSumExp<T> state;
-    each_line(
-        c.type.shape, c.attrs, [&] { state = {}; }, [&](size_t at, int64_t) { out[at] = state.step(x[at]); });
-  });
+  evaluate_lines<PrefixLogSumExp>(c, [](DType dtype, auto f) { visit_floating(dtype, f); });
 }
 template <bool kMax>
 void evaluate_extremum(const EvalContext& c) {

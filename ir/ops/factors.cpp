@@ -4,7 +4,6 @@
 
 #include "ir/ops/evaluate.h"
 #include "ir/ops/matrices.h"
-#include "ir/ops/order.h"
 
 namespace jot::ir {
 namespace {
@@ -59,12 +58,6 @@ void evaluate_lu(const EvalContext& c) {
   });
   for (int64_t i = 0; i < batch; ++i)
     if (int32_t at = info[static_cast<size_t>(i)]; at != 0 && c.attrs.integer(Key::check)) c.fault(0, at, i);
-}
-
-// The rows of each matrix in the order that positions [*, m] say.
-Value rows_in_order(Builder& b, Value x, Value positions) {
-  const Shape shape = b.shape(x);
-  return taken_along(b, x, along_columns(b, positions, columns_of(shape)), matrix_axes(shape).row);
 }
 
 // g = l^-1 p a' u^-1, where l has the columns of the identity, and u its rows, that make it square:

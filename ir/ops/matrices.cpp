@@ -1,5 +1,6 @@
 #include "ir/ops/matrices.h"
 
+#include "ir/ops/order.h"
 #include "jot/error.h"
 
 namespace jot::ir {
@@ -59,6 +60,11 @@ Value columns(Builder& b, Value x, int64_t first, int64_t last) {
 }
 Value rows(Builder& b, Value x, int64_t first, int64_t last) {
   return build::slice_axis(b, x, matrix_axes(b.shape(x)).row, first, last);
+}
+
+Value rows_in_order(Builder& b, Value x, Value order) {
+  const Shape shape = b.shape(x);
+  return taken_along(b, x, along_columns(b, order, columns_of(shape)), matrix_axes(shape).row);
 }
 
 void raise_matrix_fault(const FaultContext& c, const std::string& what) {

@@ -34,6 +34,7 @@ Value along_rows(Builder& b, Value v, int64_t rows);        // [*, n] to [*, row
 Value along_columns(Builder& b, Value v, int64_t columns);  // [*, n] to [*, n, columns]
 Value columns(Builder& b, Value x, int64_t first, int64_t last);
 Value rows(Builder& b, Value x, int64_t first, int64_t last);
+Value rows_in_order(Builder& b, Value x, Value order);  // the row of x that each row is, [*, m]
 
 // x of op(A) x = b, or of x op(A) = b. Of A one triangle is read, without its diagonal where that is taken for ones.
 struct TriangularSolve {

@@ -4,35 +4,21 @@
 #include <jot/jot.h>
 
 #include <cmath>
-#include <fstream>
 #include <functional>
-#include <map>
-#include <sstream>
 #include <string>
 #include <vector>
+
+#include "tests/functions/golden.h"
 
 namespace jot::test {
 
 namespace {
 
 namespace F = nn::functional;
-using List = std::vector<Tensor>;
-using Call = std::function<Tensor(const List&)>;
-
-// sin(a i + b)
-Tensor ramp(const Shape& shape, double b = 0, double a = 1) {
-  std::vector<double> x(static_cast<size_t>(shape.numel()));
-  for (size_t i = 0; i < x.size(); ++i) x[i] = std::sin(a * static_cast<double>(i) + b);
-  return Tensor::from(x, shape);
-}
 // Values and positions as one vector.
 Tensor joined(const ValuesIndices& r) { return cat({r.values.reshape({-1}), r.indices.reshape({-1}).to(f64)}); }
 
-struct Golden {
-  List arguments;
-  Call call;
-};
-using Table = std::map<std::string, Golden>;
+using Table = GoldenTable;
 using A = const List&;
 
 void convolutions(Table& t) {
@@ -135,18 +121,6 @@ void maxima(Table& t) {
   t["adaptive_max_pool3d"] = {{x3}, [](A a) { return joined(F::adaptive_max_pool3d_with_indices(a[0], {2, 3, 3})); }};
 }
 
-void check_near(const Tensor& got, const std::string& line) {
-  std::istringstream in(line);
-  std::vector<double> want;
-  for (double v; in >> v;) want.push_back(v);
-  const std::vector<double> values = got.to_vector<double>();
-  REQUIRE(values.size() == want.size());
-  for (size_t i = 0; i < want.size(); ++i) {
-    CAPTURE(i);
-    CHECK(std::abs(values[i] - want[i]) <= 1e-9 * std::max(1.0, std::abs(want[i])));
-  }
-}
-
 template <class E>
 void check_error(const std::string& part, const std::function<void()>& f) {
   CAPTURE(part);
@@ -170,24 +144,7 @@ TEST_CASE("conv: values and derivatives are torch's") {
   convolutions(table);
   averages(table);
   maxima(table);
-  std::ifstream file(CONV_GOLDEN);
-  REQUIRE(file.good());
-  size_t cases = 0;
-  for (std::string name, line; std::getline(file, name); ++cases) {
-    CAPTURE(name);
-    REQUIRE(table.contains(name));
-    const Golden& g = table.at(name);
-    std::getline(file, line);
-    Tensor y = g.call(g.arguments).reshape({-1});
-    check_near(y, line);
-    Tensor w = cos(arange(y.numel(), f64));
-    List gradients = grad([&](const List& x) { return sum(g.call(x).reshape({-1}) * w); })(g.arguments);
-    for (const Tensor& gradient : gradients) {
-      std::getline(file, line);
-      check_near(gradient, line);
-    }
-  }
-  CHECK(cases == table.size());
+  CHECK(check_golden(table, CONV_GOLDEN, 1e-9) == table.size());
 }
 
 TEST_CASE("conv: of equal elements the first is the greatest, NaN wins") {

@@ -4,37 +4,23 @@
 #include <jot/jot.h>
 
 #include <cmath>
-#include <fstream>
 #include <functional>
-#include <map>
-#include <sstream>
 #include <string>
 #include <vector>
+
+#include "tests/functions/golden.h"
 
 namespace jot::test {
 
 namespace {
 
 namespace F = nn::functional;
-using List = std::vector<Tensor>;
-using Call = std::function<Tensor(const List&)>;
-
-// sin(a i + b)
-Tensor ramp(const Shape& shape, double b = 0, double a = 1) {
-  std::vector<double> x(static_cast<size_t>(shape.numel()));
-  for (size_t i = 0; i < x.size(); ++i) x[i] = std::sin(a * static_cast<double>(i) + b);
-  return Tensor::from(x, shape);
-}
 Tensor joined(List parts) {
   for (Tensor& t : parts) t = t.reshape({-1});
   return cat(parts);
 }
 
-struct Golden {
-  List arguments;
-  Call call;
-};
-using Table = std::map<std::string, Golden>;
+using Table = GoldenTable;
 
 Tensor running_mean() { return tensor({0.1, 0.2, 0.3, 0.4}, f64); }
 Tensor running_var() { return tensor({1.0, 2.0, 3.0, 0.5}, f64); }
@@ -163,23 +149,6 @@ void images(Table& t) {
   t["channel_shuffle"] = {{ramp({1, 4, 2, 1})}, [](const List& a) { return F::channel_shuffle(a[0], 2); }};
 }
 
-std::vector<double> numbers(const std::string& line) {
-  std::istringstream in(line);
-  std::vector<double> result;
-  for (double x; in >> x;) result.push_back(x);
-  return result;
-}
-// The digits of the file.
-void check_near(const Tensor& got, const std::string& line) {
-  std::vector<double> a = got.to_vector<double>(), b = numbers(line);
-  if (line == " nothing") b.assign(a.size(), 0);
-  REQUIRE_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    CAPTURE(i);
-    CHECK(a[i] == doctest::Approx(b[i]).epsilon(2e-9));
-  }
-}
-
 template <class E>
 void check_error(const std::string& part, const std::function<void()>& f) {
   CAPTURE(part);
@@ -200,24 +169,7 @@ TEST_CASE("vision: values and derivatives are torch's") {
   norms(table);
   attention(table);
   images(table);
-  std::ifstream file(VISION_GOLDEN);
-  REQUIRE(file.good());
-  int cases = 0;
-  for (std::string name, line; std::getline(file, name); ++cases) {
-    CAPTURE(name);
-    REQUIRE(table.contains(name));
-    const Golden& g = table.at(name);
-    std::getline(file, line);
-    Tensor y = g.call(g.arguments);
-    check_near(y, line);
-    Tensor w = cos(arange(y.numel(), f64)).reshape(y.shape());
-    List gradients = grad([&](const List& x) { return sum(g.call(x) * w); })(g.arguments);
-    for (const Tensor& gradient : gradients) {
-      std::getline(file, line);
-      check_near(gradient, line);
-    }
-  }
-  CHECK(cases >= 90);
+  CHECK(check_golden(table, VISION_GOLDEN, 2e-9) >= 90);
 }
 
 TEST_CASE("vision: a query that sees no key leaves the others' derivatives finite") {

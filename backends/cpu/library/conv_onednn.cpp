@@ -167,6 +167,14 @@ class OneDnnConv : public ConvRoutine {
     return any(d);
   }
 
+  // Its operands lie as x and w, its result as y.
+  void keep(Part part, Primitive p, const Desc& x, const Desc& w, const Desc& y) {
+    p.in_x = Reorder(x, p.x);
+    p.in_w = Reorder(w, p.w);
+    p.out_y = Reorder(p.y, y);
+    primitives_.emplace(part, std::move(p));
+  }
+
   std::map<Part, Primitive> primitives_;
   const Geometry g;
   bool grouped = false;
@@ -242,10 +250,7 @@ class OneDnnForward final : public OneDnnConv {
       p.x = b.diff_dst_desc(), p.w = b.weights_desc(), p.y = b.diff_src_desc(), p.scratchpad = b.scratchpad_desc();
       p.run = dnnl::convolution_backward_data(b);
     }
-    p.in_x = Reorder(x, p.x);
-    p.in_w = Reorder(w, p.w);
-    p.out_y = Reorder(p.y, y);
-    primitives_.emplace(part, std::move(p));
+    keep(part, std::move(p), x, w, y);
     return true;
   }
 
@@ -367,10 +372,7 @@ class OneDnnWeights final : public OneDnnConv {
     Primitive p;
     p.x = b.src_desc(), p.w = b.diff_dst_desc(), p.y = b.diff_weights_desc(), p.scratchpad = b.scratchpad_desc();
     p.run = dnnl::convolution_backward_weights(b);
-    p.in_x = Reorder(x, p.x);
-    p.in_w = Reorder(w, p.w);
-    p.out_y = Reorder(p.y, y);
-    primitives_.emplace(part, std::move(p));
+    keep(part, std::move(p), x, w, y);
     return true;
   }
 

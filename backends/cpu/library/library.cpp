@@ -17,7 +17,6 @@
 #include <memory>
 #include <mutex>
 #include <new>
-#include <optional>
 #include <tuple>
 #include <vector>
 
@@ -139,7 +138,7 @@ class Dot : public Routine {
   Operand a, b;
   bool swapped = false;  // a is operand 1
   int size = 4;
-  std::optional<Rescale> rescale;  // of floats
+  const Rescale* rescale = nullptr;  // of floats
 
   enum class Cut : uint8_t { rows, rows_or_terms, any };
   // Pieces of at least 20 us, of extents that libraries like. Where terms are many, pieces of these read least.
@@ -477,7 +476,7 @@ std::unique_ptr<const Routine> make_dot(const RoutineContext& context) {
     dot->a = left;
     dot->b = right;
     dot->swapped = swapped;
-    if (is_floating(g.dtype(v))) dot->rescale.emplace(g.dtype(v));
+    if (is_floating(g.dtype(v))) dot->rescale = &Rescale::of(g.dtype(v));
     dot->prepare(arguments...);
     return dot;
   };

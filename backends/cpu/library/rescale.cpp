@@ -40,6 +40,12 @@ bool all_zero(const T (&vector)[64 / sizeof(T)]) {
 
 }  // namespace
 
+const Rescale& Rescale::of(DType dtype) {
+  static const auto* f32 = new Rescale(DType::f32);
+  static const auto* f64 = new Rescale(DType::f64);
+  return dtype == DType::f64 ? *f64 : *f32;
+}
+
 Rescale::Rescale(DType dtype)
     : dtype_(dtype),
       scale_(scaling(kernel_type(dtype), InnerKernel::lanes(size_of(dtype)))),

@@ -10,8 +10,8 @@ namespace jot::cpu {
 
 class Rescale {
  public:
-  Rescale() = default;
-  explicit Rescale(DType dtype);
+  // That of f32 or f64.
+  static const Rescale& of(DType dtype);
 
   // Whether there are denormals among count elements, of which every fifth vector is looked at, of many about 128.
   // Depends on the elements alone.
@@ -20,12 +20,13 @@ class Rescale {
   bool operator()(const void* from, void* to, int64_t count, int steps) const;
 
  private:
+  explicit Rescale(DType dtype);
   template <class T>
   bool find(const void* x, int64_t count) const;
   template <class T>
   bool scale(const void* from, void* to, int64_t count, int steps) const;
 
-  DType dtype_ = DType::f32;
+  DType dtype_;
   InnerKernel scale_, find_;
 };
 

@@ -138,11 +138,10 @@ class Svd final : public Spectrum {
     visit_lapack(dtype_, [&](auto number) {
       using T = decltype(number);
       T best = 0;
-      const blasint m = narrow(m_), n = narrow(n_), us = narrow(us_), vs = narrow(vs_), query = -1;
+      const blasint m = narrow(m_), n = narrow(n_), us = narrow(us_), query = -1;
       blasint info = 0;
       auto lock = blas().turn();
       Lapack<T>::gesdd()(job(), &n, &m, nullptr, &n, nullptr, nullptr, &n, nullptr, &us, &best, &query, nullptr, &info);
-      static_cast<void>(vs);
       need({m_ * n_, static_cast<int64_t>(best), 8 * k_});
     });
   }

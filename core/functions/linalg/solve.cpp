@@ -2,7 +2,6 @@
 #include <limits>
 
 #include "core/functions/linalg/matrices.h"
-#include "ir/ops/order.h"
 #include "jot/creation.h"
 #include "jot/ops.h"
 
@@ -23,10 +22,6 @@ namespace {
 
 constexpr ir::TriangularSolve kLower{true, true, false, true}, kUpper{true, false, false, false};
 
-Value rows_in_order(ir::Builder& b, Value x, Value order) {
-  return ir::taken_along(b, x, ir::along_columns(b, order, ir::columns_of(b.shape(x))),
-                         ir::matrix_axes(b.shape(x)).row);
-}
 // Where each row has gone: the sum of the places where order is the row.
 Value inverse_order(ir::Builder& b, Value order) {
   const int64_t n = b.shape(order).back();
@@ -40,10 +35,10 @@ Value inverse_order(ir::Builder& b, Value order) {
 
 // a x = y, or a^T x = y, from the factors.
 Value substituted(ir::Builder& b, Value packed, Value order, Value y, bool transposed) {
-  if (!transposed) return kUpper.emit(b, packed, kLower.emit(b, packed, rows_in_order(b, y, order)));
+  if (!transposed) return kUpper.emit(b, packed, kLower.emit(b, packed, ir::rows_in_order(b, y, order)));
   ir::TriangularSolve lower = kLower, upper = kUpper;
   lower.transposed = upper.transposed = true;
-  return rows_in_order(b, lower.emit(b, packed, upper.emit(b, packed, y)), inverse_order(b, order));
+  return ir::rows_in_order(b, lower.emit(b, packed, upper.emit(b, packed, y)), inverse_order(b, order));
 }
 
 }  // namespace

@@ -84,18 +84,31 @@ Tensor convolved(Emitter& e, const Tensor& x, const Tensor& weight, const Tensor
   return e.result(batched ? y : build::reshape(b, y, shape.slice(1, shape.size())));
 }
 
+// What convolutions and their transposes begin with.
+struct Common {
+  Shape stride, dilation;
+  int64_t groups, channels;
+};
+template <class Options>
+Common common(Emitter& e, size_t dims, const Tensor& x, const Tensor& weight, const Tensor& bias,
+              const Options& options) {
+  if (bias.defined()) e.use(bias);
+  check_rank(e, x, dims);
+  check_types(e, x, weight, bias, dims);
+  const Shape& xs = shape_of(x);
+  Shape stride = per_dim(e, "stride", options.stride, dims, 1, 1);
+  Shape dilation = per_dim(e, "dilation", options.dilation, dims, 1, 1);
+  if (options.groups <= 0)
+    e.fail<ShapeError>("non-positive groups is not supported, got " + std::to_string(options.groups));
+  return {std::move(stride), std::move(dilation), options.groups, xs[xs.size() - dims - 1]};
+}
+
 Tensor conv(std::string_view name, size_t dims, const Tensor& x, const Tensor& weight, const Tensor& bias,
             const ConvOptions& options, Location at) {
   impl_of(x, name, at), impl_of(weight, name, at);
   Emitter e(name, at, x, weight);
-  if (bias.defined()) e.use(bias);
-  check_rank(e, x, dims);
-  check_types(e, x, weight, bias, dims);
   const Shape &xs = shape_of(x), &ws = shape_of(weight);
-  const Shape stride = per_dim(e, "stride", options.stride, dims, 1, 1);
-  const Shape dilation = per_dim(e, "dilation", options.dilation, dims, 1, 1);
-  const int64_t groups = options.groups, channels = xs[xs.size() - dims - 1];
-  if (groups <= 0) e.fail<ShapeError>("non-positive groups is not supported, got " + std::to_string(groups));
+  const auto [stride, dilation, groups, channels] = common(e, dims, x, weight, bias, options);
   if (ws[0] < groups || ws[0] % groups != 0)
     e.fail<ShapeError>(groups_text(groups) + "expected weight to be divisible by " + std::to_string(groups) +
                        " at dimension 0, but got weight of size " + to_string(ws) + " instead");
@@ -130,16 +143,10 @@ Tensor conv_transpose(std::string_view name, size_t dims, const Tensor& x, const
                       const ConvTransposeOptions& options, Location at) {
   impl_of(x, name, at), impl_of(weight, name, at);
   Emitter e(name, at, x, weight);
-  if (bias.defined()) e.use(bias);
-  check_rank(e, x, dims);
-  check_types(e, x, weight, bias, dims);
   const Shape &xs = shape_of(x), &ws = shape_of(weight);
-  const Shape stride = per_dim(e, "stride", options.stride, dims, 1, 1);
-  const Shape dilation = per_dim(e, "dilation", options.dilation, dims, 1, 1);
+  const auto [stride, dilation, groups, channels] = common(e, dims, x, weight, bias, options);
   const Shape padding = per_dim(e, "padding", options.padding, dims, 0, 0);
   const Shape more = per_dim(e, "output_padding", options.output_padding, dims, 0, 0);
-  const int64_t groups = options.groups, channels = xs[xs.size() - dims - 1];
-  if (groups <= 0) e.fail<ShapeError>("non-positive groups is not supported, got " + std::to_string(groups));
   if (ws[0] % groups != 0 || channels != ws[0])
     e.fail<ShapeError>(groups_text(groups) + "weight of size " + to_string(ws) + ", expected input " + to_string(xs) +
                        " to have " + std::to_string(ws[0]) + " channels, a multiple of the groups, but got " +
