@@ -23,10 +23,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 INTRODUCTION = '''# Ops, one by one
 
-Written by `./dev bench ops --report docs/benchmarks/ops.md`; not edited by hand. Each op compiled by jot, beside a loop written by
-hand (bench/ops, `-O3 -march=native`) and torch {version} eager, {threads}, on the same arrays, in turn. Times are of a call in
-microseconds: medians of rounds, in each the least; ratios are of speed, jot's over theirs, round by round: above 1 jot is faster. A gradient is
-forward and backward. *: another result, as of ties, or of several writes to one place.
+Written by `./dev bench ops --report docs/benchmarks/ops.md` (`--threads 1` for one); not edited by hand. Each op compiled by
+jot, beside a loop written by hand (bench/ops, `-O3 -march=native`) and torch {version} eager, {threads}, on the same arrays, in
+turn. Times are of a call in microseconds: medians of rounds, in each the least; ratios are of speed, jot's over theirs, round by
+round: above 1 jot is faster. A gradient is forward and backward. *: another result, as of ties, or of several writes to one place.
 
 '''
 

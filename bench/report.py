@@ -92,7 +92,7 @@ def write(result, page):
     """The page, and its charts in the folder of the same name."""
     rows, machine = result['rows'], result['machine']
     charts = plots.write(rows, page.with_suffix(''))
-    pages = {'road': 'The first road in figures', 'avx512': 'Another processor: AVX-512'}
+    pages = {'road': 'The first road in figures', 'ops': 'Ops, one by one', 'math': 'Vector math', 'avx512': 'Another processor: AVX-512'}
     found = {title: page.with_suffix('') / f'{name}.md' for name, title in pages.items()}
     further = ''.join(f'[{title}]({os.path.relpath(path, page.parent)}).\n\n'
                       for title, path in found.items() if path.exists())
@@ -103,7 +103,8 @@ Written by `./dev bench --report docs/benchmarks.md`; not edited by hand. Every 
 `build/bench/result.json` and its charts in `build/bench/plots/` unless told otherwise. `./dev bench --help` lists the
 options (`--adbench DIR` adds the modules of a checkout of ADBench); `./dev bench road` holds the figures of the first road
 against their bounds; `./dev bench micro` measures the parts: recording, passes, comparison, emission, dispatch, the pool
-beside OpenMP and oneTBB, vector math beside SLEEF (`--benchmark_filter=REGEX` chooses).
+beside OpenMP and oneTBB (`--benchmark_filter=REGEX` chooses); `./dev bench ops` each op, `./dev bench math` and `./dev bench
+sleef` the accuracy and the speed of vector math.
 
 {machine["cores"]} cores of {machine["cpu"]}, {machine["system"]}, gcc {machine.get("gcc", "")}; {machine["date"]}; jot at
 {machine.get("commit", "")}; load before the run {machine.get("load", 0):.2f}.

@@ -191,7 +191,7 @@ def machine():
 
     cpu = next((line.split(':')[1].strip() for line in open('/proc/cpuinfo') if line.startswith('model name')), 'unknown')
     commit = output('git', 'rev-parse', '--short', 'HEAD')
-    return {'cpu': cpu, 'cores': os.cpu_count(), 'system': platform.platform(), 'gcc': output('gcc', '-dumpfullversion'),
+    return {'cpu': cpu, 'cores': os.cpu_count(), 'system': f'{platform.system()} {".".join(platform.release().split(".")[:2])}, {" ".join(platform.libc_ver())}', 'gcc': output('gcc', '-dumpfullversion'),
             'date': time.strftime('%Y-%m-%d'), 'load': os.getloadavg()[0],
             'commit': commit + (' with changes' if output('git', 'status', '--porcelain', '-uno') else '')}
 

@@ -269,16 +269,17 @@ class ProgramBuilder {
 
   // Steps of a group run at the same time.
   Block block(int64_t bytes, uint32_t first, uint32_t last) const {
-    for (const Group& g : result_.program.groups)
-      if (first < g.first + g.count && last >= g.first) {
-        first = std::min(first, g.first);
-        last = std::max(last, g.first + g.count - 1);
-      }
+    if (const Group* g = group_of(first)) first = g->first;
+    if (const Group* g = group_of(last)) last = g->first + g->count - 1;
     return {bytes, first, last};
   }
-  bool grouped(uint32_t step) const {
-    return std::ranges::any_of(result_.program.groups, [step](const Group& g) { return step - g.first < g.count; });
+  // Groups are in the order of their steps, which they share with no other.
+  const Group* group_of(uint32_t step) const {
+    const std::vector<Group>& groups = result_.program.groups;
+    auto after = std::ranges::upper_bound(groups, step, {}, &Group::first);
+    return after != groups.begin() && step - (after - 1)->first < (after - 1)->count ? &*(after - 1) : nullptr;
   }
+  bool grouped(uint32_t step) const { return group_of(step) != nullptr; }
 
   void group_steps() {
     if (!checked_before_.empty()) return;  // steps are inserted

@@ -14,14 +14,17 @@ namespace {
 constexpr int64_t kLeastSlices = 4;
 constexpr int64_t kLeastBytes = int64_t{1} << 18;  // of all that steps hand on: less is in a cache anyway
 constexpr int64_t kMostBytes = int64_t{16} << 20;  // of a slice
+constexpr uint32_t kLongest = 64;                  // steps that are tried from each of them on
 
 class Finder {
  public:
-  Finder(const Clustering& c, std::span<const PlannedStep> steps) : c_(c), g_(c.g), steps_(steps) {}
+  Finder(const Clustering& c, std::span<const PlannedStep> steps)
+      : c_(c), g_(c.g), steps_(steps), turn_of_(c.g.size(), 0) {}
 
   // How many steps from `first` on run in the slices of that one, which is a product; the values that they make.
   uint32_t extent(uint32_t first, int64_t slices) {
     made_.clear();
+    ++turn_;
     uint32_t end = first;
     while (end < steps_.size() && add(steps_[end], slices)) ++end;
     return end - first;
@@ -33,7 +36,11 @@ class Finder {
   }
 
  private:
-  bool is_made(Value v) const { return std::ranges::find(made_, v) != made_.end(); }
+  bool is_made(Value v) const { return turn_of_[v] == turn_; }
+  void make(Value v) {
+    made_.push_back(v);
+    turn_of_[v] = turn_;
+  }
 
   bool add(const PlannedStep& s, int64_t slices) {
     if (s.whole || !s.step->faults.empty()) return false;
@@ -55,7 +62,7 @@ class Finder {
       if (!is_made(from.storage) || from.offset != 0 || !r.routine->slices_operand(i)) return false;
       if (g_.shape(from.storage).numel() != g_.shape(o).numel()) return false;
     }
-    made_.push_back(r.node);
+    make(r.node);
     return true;
   }
   bool add_kernel(const KernelStep& k, std::span<const KernelArg> args, int64_t slices) {
@@ -67,7 +74,7 @@ class Finder {
       if (!a.sliced && (is_made(a.value) || (computed && writes(k, a.value)))) return false;
     }
     for (const KernelArg& a : args)
-      if (a.kind == KernelArg::Kind::memory && writes(k, a.value) && !is_made(a.value)) made_.push_back(a.value);
+      if (a.kind == KernelArg::Kind::memory && writes(k, a.value) && !is_made(a.value)) make(a.value);
     return true;
   }
   static bool writes(const KernelStep& k, Value v) { return std::ranges::find(k.writes, v) != k.writes.end(); }
@@ -75,7 +82,9 @@ class Finder {
   const Clustering& c_;
   const ir::GraphData& g_;
   std::span<const PlannedStep> steps_;
-  std::vector<Value> made_;
+  std::vector<Value> made_;        // from `first` on
+  std::vector<uint32_t> turn_of_;  // by value: the last turn that made it
+  uint32_t turn_ = 0;
 };
 
 }  // namespace
@@ -98,7 +107,12 @@ std::vector<GroupedSteps> find_groups(const Clustering& c, std::span<const Plann
       found.group.bytes += aligned(bytes / slices);
       found.values.push_back(v);
     }
-    if (found.group.bytes * slices < kLeastBytes || found.group.bytes > kMostBytes) continue;
+    if (found.group.bytes * slices < kLeastBytes) {
+      if (count > kLongest)
+        first += count - 1;  // what begins later hands on less; few starts, so that time stays linear
+      continue;
+    }
+    if (found.group.bytes > kMostBytes) continue;
     groups.push_back(std::move(found));
     first += count - 1;
   }

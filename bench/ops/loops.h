@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 
 #include "ops.h"
 
@@ -71,11 +72,12 @@ T fold_line(const T* x, int64_t n, T start, Op op) {
 template <class T, class Op>
 void fold(const Layout& s, const T* x, T* y, T start, Op op) {
   if (s.inner == 1 && s.outer == 1) {
-    T parts[64];
+    const auto parts = std::make_unique<T[]>(static_cast<size_t>(omp_get_max_threads()));
     int used = 1;
 #pragma omp parallel
     {
       const int64_t threads = omp_get_num_threads(), t = omp_get_thread_num();
+#pragma omp single
       used = static_cast<int>(threads);
       const int64_t begin = s.n * t / threads, end = s.n * (t + 1) / threads;
       parts[t] = fold_line(x + begin, end - begin, start, op);

@@ -49,7 +49,7 @@ struct Row {
   Args args;              // what follows the inputs, for jot and for torch
   bool gradient = false;  // forward and backward by all floating inputs, from a cotangent of f's only result
   std::function<Tensors(const Tensors&)> f;
-  Loop loop;  // by hand, on two threads; empty: none
+  Loop loop;  // by hand, on BENCH_THREADS threads; empty: none
 
   std::string name() const { return op + (label.empty() ? "" : " " + label) + (gradient ? ", gradient" : ""); }
 };

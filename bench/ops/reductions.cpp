@@ -1,6 +1,7 @@
 // Reductions and what is made of them.
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "loops.h"
 
@@ -88,11 +89,12 @@ void softmax_loop(const Layout& s, const float* x, float* y) {
 
 void argmax_loop(const Layout& s, const float* x, int64_t* y) {
   if (s.outer * s.inner == 1) {
-    int64_t places[64];
+    const auto places = std::make_unique<int64_t[]>(static_cast<size_t>(omp_get_max_threads()));
     int used = 1;
 #pragma omp parallel
     {
       const int64_t threads = omp_get_num_threads(), t = omp_get_thread_num();
+#pragma omp single
       used = static_cast<int>(threads);
       int64_t best = s.n * t / threads;
       for (int64_t i = best; i < s.n * (t + 1) / threads; ++i)

@@ -1,6 +1,7 @@
 // Cumulative functions.
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "loops.h"
 
@@ -11,7 +12,7 @@ namespace {
 template <class T, class Op>
 void scan(const Layout& s, const T* x, T* y, T start, Op op) {
   if (s.outer * s.inner == 1) {
-    T parts[64];
+    const auto parts = std::make_unique<T[]>(static_cast<size_t>(omp_get_max_threads()));
 #pragma omp parallel
     {
       const int64_t threads = omp_get_num_threads(), t = omp_get_thread_num();
@@ -49,7 +50,7 @@ float logaddexp(float a, float b) {
 
 void cummax_loop(const Layout& s, const float* x, float* y, int64_t* places) {
   if (s.outer * s.inner == 1) {
-    int64_t best[64];
+    const auto best = std::make_unique<int64_t[]>(static_cast<size_t>(omp_get_max_threads()));
 #pragma omp parallel
     {
       const int64_t threads = omp_get_num_threads(), t = omp_get_thread_num();

@@ -107,7 +107,7 @@ Value bernoulli(Emitter& e, const Tensor& x, const Tensor& p) {
   return d.result(where(u < limit, u.like(1), u.like(0)));
 }
 
-// A remainder of 63 bits reaches every number of i64 that is not negative.
+// A remainder of 63 bits reaches every number of i64 that is not negative but the greatest.
 Value random(Emitter& e, const Tensor& x) {
   const int64_t most = integer_range(x.impl()->dtype()).second;
   return integers(e, x, 0, most == std::numeric_limits<int64_t>::max() ? most : most + 1);

@@ -33,7 +33,7 @@ namespace compose {
 Value norm(Emitter& e, const Tensor& x, const Ord& ord, const Axes& axes, bool keepdim) {
   if (!ord.name().empty() && ord.name() != "fro")
     e.fail<Error>(ord.name() == "nuc"
-                      ? "\"nuc\" is a norm of matrices, of their singular values, which wait for svd"
+                      ? "\"nuc\" is a norm of matrices, of their singular values: linalg::matrix_norm or linalg::norm"
                       : "the order \"" + ord.name() + "\" is not known: expected a number, inf or \"fro\"");
   const DType dtype = x.impl()->dtype();
   if (!is_floating(dtype))

@@ -105,16 +105,6 @@ std::vector<int64_t> wrap_dims(const Emitter& e, const Axes& dims, size_t rank) 
   return result;
 }
 
-Shape expanded(std::string_view op, std::string_view what, const Ints& x, size_t n, int64_t otherwise, Location at) {
-  if (x.empty() || x.single()) return Shape(std::vector<int64_t>(n, x.empty() ? otherwise : x.list()[0]));
-  if (x.list().size() != n)
-    fail<ShapeError>(op,
-                     "expected " + std::string(what) + " to be an integer or " + std::to_string(n) + " of them, got " +
-                         to_string(x.list()),
-                     at);
-  return x.list();
-}
-
 Value reduce(Emitter& e, ir::Op op, Value v, const std::vector<int64_t>& dims, bool keepdim) {
   Shape kept = e.b.shape(v);
   for (int64_t d : dims) kept[static_cast<size_t>(d)] = 1;

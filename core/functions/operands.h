@@ -71,9 +71,6 @@ inline size_t wrap_dim(const Emitter& e, int64_t dim, size_t rank) { return wrap
 // Ascending; {} are all. Throws IndexError on a repeated dim.
 std::vector<int64_t> wrap_dims(const Emitter& e, const Axes& dims, size_t rank);
 
-// The n integers that x stands for, one for all or as many; `otherwise` where it is empty. Throws ShapeError.
-Shape expanded(std::string_view op, std::string_view what, const Ints& x, size_t n, int64_t otherwise, Location at);
-
 // reduce_sum, ... of v over ascending dims, which stay as extents of 1 if keepdim.
 ir::Value reduce(Emitter& e, ir::Op op, ir::Value v, const std::vector<int64_t>& dims, bool keepdim);
 // v, reduced over `dims` without keepdim, broadcast back to `shape`.

@@ -90,7 +90,6 @@ void jvp_lu(const JvpContext& c, std::span<Value> tangents) {
 
 // By what the user's function makes of the factors: `check` is 1 where it solves, 2 where it inverts, 3 where they are
 // all.
-int64_t lu_faults(AttrView a) { return a.integer(Key::check) != 0; }
 void singular(const FaultContext& c) {
   const std::string at = std::to_string(c.value);
   switch (c.attrs.integer(Key::check)) {
@@ -203,7 +202,7 @@ void jvp_qr(const JvpContext& c, std::span<Value> tangents) {
 
 void define_factors(RuleTable& table) {
   Rules lu = {infer_lu, evaluate_lu, jvp_lu, kNotLinear, batch_matrices};
-  lu.faults = {lu_faults, singular, guard_matrix};
+  lu.faults = {checked_faults, singular, guard_matrix};
   table.define(Op::lu_op, lu);
   table.define(Op::qr_op, {infer_qr, evaluate_qr, jvp_qr, kNotLinear, batch_matrices});
 }

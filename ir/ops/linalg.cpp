@@ -9,8 +9,6 @@ namespace {
 
 // ---- triangular_solve
 
-using Solve = TriangularSolve;
-
 Type infer_triangular_solve(const InferContext& c) {
   expect_allowed(c, 0);
   expect_same_dtype(c, 0, 1);
@@ -19,12 +17,12 @@ Type infer_triangular_solve(const InferContext& c) {
   Shape expected = x;
   if (x.size() == a.size()) {
     std::ranges::copy(batch_of(a), expected.begin());
-    expected[x.size() - (Solve::of(c.attrs).left ? 2 : 1)] = columns_of(a);
+    expected[x.size() - (TriangularSolve::of(c.attrs).left ? 2 : 1)] = columns_of(a);
   }
   if (x.size() != a.size() || x != expected)
     c.shape_error("operand 1: expected a batch " + to_string(batch_of(a)) + " of matrices with " +
-                  std::to_string(columns_of(a)) + (Solve::of(c.attrs).left ? " rows" : " columns") + ", got " +
-                  to_string(x));
+                  std::to_string(columns_of(a)) + (TriangularSolve::of(c.attrs).left ? " rows" : " columns") +
+                  ", got " + to_string(x));
   return *c.operands[1];
 }
 
@@ -43,7 +41,7 @@ void substitute(const Matrix& m, int64_t n, bool forward, bool unit, T* x, int64
 }
 
 void evaluate_triangular_solve(const EvalContext& c) {
-  const Solve s = Solve::of(c.attrs);
+  const TriangularSolve s = TriangularSolve::of(c.attrs);
   const Shape& shape = c.type.shape;
   const int64_t n = columns_of(c.operands[0].type->shape), sides = n == 0 ? 0 : shape.numel() / n;
   const int64_t each = batch_of(shape).numel() == 0 ? 0 : sides / batch_of(shape).numel();  // of a matrix
@@ -64,7 +62,7 @@ void evaluate_triangular_solve(const EvalContext& c) {
 // op(A) x' = b' - op(A') x, of the triangle that is read.
 Value jvp_triangular_solve(const JvpContext& c) {
   Builder& b = c.b;
-  const Solve s = Solve::of(c.attrs);
+  const TriangularSolve s = TriangularSolve::of(c.attrs);
   Value side = c.tangents[1];
   if (c.has(0)) {
     Direction kept = s.lower ? (s.unit ? Direction::gt : Direction::ge) : (s.unit ? Direction::lt : Direction::le);
@@ -76,14 +74,14 @@ Value jvp_triangular_solve(const JvpContext& c) {
 }
 
 void transpose_triangular_solve(const TransposeContext& c) {
-  Solve s = Solve::of(c.attrs);
+  TriangularSolve s = TriangularSolve::of(c.attrs);
   s.transposed = !s.transposed;
   c.cotangents[1] = s.emit(c.b, c.operands[0], c.ct);
 }
 
 // Lanes that share the matrix are more right sides of it.
 Value batch_triangular_solve(const BatchContext& c) {
-  const Solve s = Solve::of(c.attrs);
+  const TriangularSolve s = TriangularSolve::of(c.attrs);
   if (c.batched[0]) return s.emit(c.b, c.operands[0], c.materialised(1));
   Shape shape = c.b.shape(c.operands[1]);
   const size_t sides = shape.size() - (s.left ? 1 : 2);  // their axis
@@ -140,14 +138,13 @@ void jvp_cholesky(const JvpContext& c, std::span<Value> tangents) {
   const Value l = c.out, t = c.tangents[0];
   Value s = symmetric_part(b, t);
   auto solve = [&](bool left, bool transposed, Value x) {
-    return b.emit(Op::triangular_solve_op, {l, x}, Attrs(int64_t{left}, int64_t{1}, int64_t{transposed}, int64_t{0}));
+    return TriangularSolve{left, true, transposed, false}.emit(b, l, x);
   };
   s = solve(false, true, solve(true, false, s));
   Value half = build::where(b, where_row(b, b.shape(s), Direction::eq), build::scale(b, s, 0.5), s);
   tangents[0] = product(b, l, false, masked(b, half, Direction::ge), false);
 }
 
-int64_t cholesky_faults(AttrView a) { return a.integer(Key::check); }
 void not_positive_definite(const FaultContext& c) {
   raise_matrix_fault(c,
                      "The factorization could not be completed because the input is not positive-definite (the leading "
@@ -161,7 +158,7 @@ void define_linalg(RuleTable& table) {
   table.define(Op::triangular_solve_op, {infer_triangular_solve, evaluate_triangular_solve, jvp_triangular_solve,
                                          transpose_triangular_solve, batch_triangular_solve});
   Rules cholesky = {infer_cholesky, evaluate_cholesky, jvp_cholesky, kNotLinear, batch_matrices};
-  cholesky.faults = {cholesky_faults, not_positive_definite, guard_matrix};
+  cholesky.faults = {checked_faults, not_positive_definite, guard_matrix};
   table.define(Op::cholesky_op, cholesky);
 }
 

@@ -49,6 +49,8 @@ struct TriangularSolve {
   }
 };
 
+// One kind of fault, unless a result tells.
+inline int64_t checked_faults(AttrView a) { return a.integer(Key::check) != 0; }
 // Throws the LinalgError of a matrix of operand 0, at c.element of its batch.
 [[noreturn]] void raise_matrix_fault(const FaultContext& c, const std::string& what);
 // The identity where nothing is to be at fault.

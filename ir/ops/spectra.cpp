@@ -39,7 +39,8 @@ void turn(T* x, T* y, int64_t n, T c, T s) {
 template <class T>
 void orthogonalise(Columns<T>& a, Columns<T>& v, int64_t n) {
   for (int64_t i = 0; i < n; ++i) v[i][i] = 1;
-  for (bool turned = true; turned;) {
+  bool turned = true;  // at the end, too, by what underflows of a column that vanishes
+  for (int sweep = 0; turned && sweep < 60; ++sweep) {
     turned = false;
     for (int64_t p = 0; p < n; ++p)
       for (int64_t q = p + 1; q < n; ++q) {

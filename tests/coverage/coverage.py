@@ -44,7 +44,8 @@ USED = {
     'get_default_dtype': 'default_dtype', 'set_num_threads': 'JOT_NUM_THREADS', 'get_num_threads': 'JOT_NUM_THREADS',
     'set_printoptions': 'no options of printing', 'range': 'arange', 'load': 'no files of modules yet', 'save': 'no files of modules yet',
     'fft': 'complex', 'stft': 'complex', 'real': 'complex', 'sparse_coo_tensor': 'sparse', 'ger': 'ger, an alias of outer',
-    'inverse': 'linalg: not yet', 'det': 'linalg: not yet', 'svd': 'linalg: not yet', 'qr': 'linalg: not yet', 'cholesky': 'linalg: not yet', 'symeig': 'linalg: not yet, and no longer in torch',
+    'inverse': 'linalg::inv', 'det': 'linalg::det', 'svd': 'linalg::svd', 'qr': 'linalg::qr', 'cholesky': 'linalg::cholesky',
+    'symeig': 'no longer in torch: linalg::eigh',
     'nn.functional.sigmoid': 'nn::functional::sigmoid', 'nn.functional.softmax': 'nn::functional::softmax',
     'nn.functional.tanh': 'nn::functional::tanh', 'nn.functional.log_softmax': 'nn::functional::log_softmax',
 }
@@ -93,7 +94,7 @@ def state_of_used(family, name, rows):
     if row and row['family'] in SAMPLED:
         return (f'{row["agree"]} of {row["samples"]} samples' if row['functions'] else why(name, row)), agrees(row)
     text = USED.get(name, 'missing')
-    return text, not text.startswith(('missing', 'linalg: not yet', 'no files'))
+    return text, not text.startswith(('missing', 'no longer', 'no files'))
 
 
 HEAD = '''# How much of torch it covers

@@ -435,7 +435,7 @@ TEST_CASE("composed: errors of reductions and products") {
       {"[count_nonzero] Dimension out of range", [&] { count_nonzero(x, 4); }},
       {"[var_mean] defined for floating dtypes, got i64[3]", [&] { var_mean(n); }},
       {"[std_mean] defined for floating dtypes, got i64[3]", [&] { std_mean(n); }},
-      {"[norm] \"nuc\" is a norm of matrices", [&] { norm(x, "nuc"); }},
+      {"[norm] \"nuc\" is a norm of matrices, of their singular values: linalg::matrix_norm", [&] { norm(x, "nuc"); }},
       {"[norm] the order \"two\" is not known: expected a number, inf or \"fro\"", [&] { norm(x, "two"); }},
       {"[norm] expected a floating dtype, got i64[3]", [&] { norm(n); }},
       {"[norm] the norm of order inf of nothing is not defined", [&] { norm(none_at_all, inf); }},

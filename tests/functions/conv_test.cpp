@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/functions/failures.h"
 #include "tests/functions/golden.h"
 
 namespace jot::test {
@@ -123,16 +124,7 @@ void maxima(Table& t) {
 
 template <class E>
 void check_error(const std::string& part, const std::function<void()>& f) {
-  CAPTURE(part);
-  std::string text = "no error";
-  try {
-    f();
-  } catch (const E& e) {
-    text = e.what();
-  }
-  CAPTURE(text);
-  CHECK(text.find(part) != std::string::npos);
-  CHECK(text.find("conv_test.cpp:") != std::string::npos);
+  test::check_error<E>(part, f, "conv_test.cpp:");
 }
 
 double distance(const Tensor& a, const Tensor& b) { return max(abs(a.to(f64) - b.to(f64))).item<double>(); }
@@ -280,6 +272,9 @@ TEST_CASE("conv: errors") {
   });
   shape("to match the calculated number of sliding blocks 2 * 2 = 4, but got f64[1,8,5]", [&] {
     F::fold(ramp({1, 8, 5}), 4, 2, {.stride = 2});
+  });
+  check_error<ShapeError>("Output size is too small", [] {
+    F::conv_transpose1d(zeros({1, 1, 0}), zeros({1, 1, 3}), {}, {.stride = 2});
   });
 }
 

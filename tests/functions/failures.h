@@ -14,6 +14,21 @@ struct Failure {
   std::function<void()> call;
 };
 
+// f throws an E whose message has this part, and a line in `file`.
+template <class E, class F>
+void check_error(const std::string& part, F f, const std::string& file) {
+  CAPTURE(part);
+  std::string text = "no error";
+  try {
+    f();
+  } catch (const E& e) {
+    text = e.what();
+  }
+  CAPTURE(text);
+  CHECK(text.find(part) != std::string::npos);
+  CHECK(text.find(file) != std::string::npos);
+}
+
 // The lines that the messages name are in `file`.
 inline void check_errors(const std::vector<Failure>& failures, const std::string& file) {
   for (const Failure& f : failures) {

@@ -443,6 +443,28 @@ using test::Failure;
 void check_errors(const std::vector<Failure>& failures) { test::check_errors(failures, "nn_test.cpp"); }
 }  // namespace
 
+TEST_CASE("nn: ctc_loss of no steps, lengths out of range; offsets that do not begin at 0") {
+  const Tensor half = full({2, 1, 2}, std::log(0.5), f64), none = tensor({0});
+  auto loss = [&](int64_t steps, int64_t labels) {
+    return F::ctc_loss(half, tensor({{1}}), tensor({steps}), tensor({labels}), {.reduction = Reduction::none});
+  };
+  CHECK(loss(0, 0).item<double>() == 0);
+  CHECK(loss(0, 1).item<double>() == inf);
+  CHECK(loss(1, 0).item<double>() == doctest::Approx(std::log(2.0)));
+  const Tensor w = ones({4, 2}, f64);
+  check_errors({
+      {"[ctc_loss] expected input_lengths of at most 2, got 5", [&] { loss(5, 1); }},
+      {"[ctc_loss] expected input_lengths of at least 0, got -1", [&] { loss(-1, 1); }},
+      {"[ctc_loss] expected target_lengths of at least 0, got -1", [&] { loss(1, -1); }},
+      {"[embedding_bag] offsets must be integers, got f32[1]",
+       [&] {
+         F::embedding_bag(tensor({1, 2}), w, {.offsets = tensor({0.0}), .mode = Reduce::sum});
+       }},
+  });
+  CHECK_THROWS_AS(F::embedding_bag(tensor({1, 2, 3}), w, {.offsets = tensor({1, 2}), .mode = Reduce::sum}).eval(),
+                  IndexError);
+}
+
 TEST_CASE("nn: what is wrong with activations and dropout is said") {
   Tensor x = ones({3, 4}), i = tensor({1, 2}), none;
   check_errors({

@@ -1,5 +1,5 @@
-// The table of function rows: every function of core/functions.def and core/nn.def ("nn.linear") has one, and every
-// generic check runs over all.
+// The table of function rows: every function of core/functions.def, core/nn.def ("nn.linear") and core/linalg.def
+// ("linalg.det") has one, and every generic check runs over all.
 #pragma once
 #include <jot/jot.h>
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/functions/failures.h"
 #include "tests/functions/golden.h"
 
 namespace jot::test {
@@ -151,15 +152,7 @@ void images(Table& t) {
 
 template <class E>
 void check_error(const std::string& part, const std::function<void()>& f) {
-  CAPTURE(part);
-  std::string text = "no error";
-  try {
-    f();
-  } catch (const E& e) {
-    text = e.what();
-  }
-  CAPTURE(text);
-  CHECK(text.find(part) != std::string::npos);
+  test::check_error<E>(part, f, "vision_test.cpp:");
 }
 
 }  // namespace
@@ -404,6 +397,12 @@ TEST_CASE("vision: what is wrong is said") {
   shape("Number of groups to divide channels in must be positive. Value of groups:0",
         [&] { F::channel_shuffle(y, 0); });
   shape("[channel_shuffle] expects input with > 2 dims", [&] { F::channel_shuffle(ramp({2, 3}), 1); });
+  check_error<ShapeError>("[pixel_shuffle] upscale_factor is too large: expected at most 2^31", [] {
+    F::pixel_shuffle(zeros({4, 1, 1}), int64_t{1} << 32);
+  });
+  check_error<ShapeError>("[pixel_unshuffle] downscale_factor is too large", [] {
+    F::pixel_unshuffle(zeros({8, 0, 0}), int64_t{1} << 31);
+  });
 }
 
 }  // namespace jot::test

@@ -81,10 +81,11 @@ Kernel lu_kernel(KType t, int lanes, int64_t n) {
   return std::move(b).finish();
 }
 
-class Lu final : public FactorRoutine {
+class Lu final : public Routine {
  public:
   Lu(const Sizes& sizes, bool check, int64_t error_code) : s(sizes), check_(check), error_code_(error_code) {
     if (s.batch * s.k() == 0) return;
+    check_workspace("lu", std::max(s.m, s.n), {s.m, s.n});
     const int lanes = InnerKernel::lanes(size_of(s.dtype));
     if (s.m == s.n && s.n <= kSmall) {
       kernel_.emplace(lu_kernel(kernel_type(s.dtype), lanes, s.n));
@@ -162,10 +163,11 @@ class Lu final : public FactorRoutine {
 
 // ---- qr
 
-class Qr final : public FactorRoutine {
+class Qr final : public Routine {
  public:
   Qr(const Sizes& sizes, bool full) : s(sizes), columns_(full ? s.m : s.k()) {
     if (s.batch * s.k() == 0) return;
+    check_workspace("qr", 64 * std::max(s.m, s.n), {s.m, s.n});
     library = blas().title;
     visit_lapack(s.dtype, [&](auto number) {
       using T = decltype(number);

@@ -183,7 +183,7 @@ Kernel cholesky_kernel(KType t, int lanes, int64_t n) {
   return std::move(b).finish();
 }
 
-class Cholesky final : public FactorRoutine {
+class Cholesky final : public Routine {
  public:
   Cholesky(const Stack& stack, bool check, int64_t error_code) : m(stack), check_(check), error_code_(error_code) {
     if (m.batch * m.n == 0) return;
@@ -207,12 +207,12 @@ class Cholesky final : public FactorRoutine {
                   const int64_t args[] = {0, count, address(a), address(l), address(info + first)};
                   return kernel_(args);
                 }
-                for (int64_t i = 0; i < count; ++i)
-                  info[first + i] = m.dtype == DType::f64
-                                        ? one(blas().dpotrf, reinterpret_cast<const double*>(a + i * matrix),
-                                              reinterpret_cast<double*>(l + i * matrix))
-                                        : one(blas().spotrf, reinterpret_cast<const float*>(a + i * matrix),
-                                              reinterpret_cast<float*>(l + i * matrix));
+                visit_lapack(m.dtype, [&](auto number) {
+                  using T = decltype(number);
+                  for (int64_t i = 0; i < count; ++i)
+                    info[first + i] = one(Lapack<T>::potrf(), reinterpret_cast<const T*>(a + i * matrix),
+                                          reinterpret_cast<T*>(l + i * matrix));
+                });
               });
     if (!check_) return;
     const int32_t* wrong = std::find_if(info, info + m.batch, [](int32_t order) { return order != 0; });

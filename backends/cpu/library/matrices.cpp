@@ -1,6 +1,17 @@
 #include "backends/cpu/library/matrices.h"
 
+#include <limits>
+#include <string>
+
+#include "jot/error.h"
+
 namespace jot::cpu {
+
+void check_workspace(std::string_view op, int64_t numbers, const Shape& a) {
+  if (numbers > std::numeric_limits<blasint>::max())
+    throw ShapeError("[" + std::string(op) + "] expected matrices whose workspace LAPACK can index, got " +
+                     to_string(a));
+}
 
 std::vector<uint32_t> load_row(KernelBuilder& b, KType t, uint32_t pointer, uint32_t matrix, int64_t elements,
                                int64_t first, int64_t count) {

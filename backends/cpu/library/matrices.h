@@ -11,14 +11,6 @@
 
 namespace jot::cpu {
 
-// Of an op of several results.
-class FactorRoutine : public Routine {
- public:
-  void run(std::span<const void* const>, void*, std::byte*, KernelError&) const final {
-    internal_error("a factorization gets memory for each of its results", library);
-  }
-};
-
 // f(first, count, worker) for all items, `group` or a multiple of it at a time, over the pool.
 template <class F>
 void in_groups(int64_t items, int64_t group, double nanoseconds, F f) {
@@ -53,23 +45,25 @@ void store_row(KernelBuilder& b, std::span<const uint32_t> values, KType t, uint
 
 // The functions of LAPACK for a type.
 template <class T>
-struct Lapack;
-template <>
-struct Lapack<double> {
-  static auto getrf() { return blas().dgetrf; }
-  static auto gelqf() { return blas().dgelqf; }
-  static auto orglq() { return blas().dorglq; }
-  static auto syevd() { return blas().dsyevd; }
-  static auto gesdd() { return blas().dgesdd; }
+struct Lapack {
+#define JOT_TYPED(name)           \
+  static auto name() {            \
+    if constexpr (sizeof(T) == 8) \
+      return blas().d##name;      \
+    else                          \
+      return blas().s##name;      \
+  }
+  JOT_TYPED(potrf)
+  JOT_TYPED(getrf)
+  JOT_TYPED(gelqf)
+  JOT_TYPED(orglq)
+  JOT_TYPED(syevd)
+  JOT_TYPED(gesdd)
+#undef JOT_TYPED
 };
-template <>
-struct Lapack<float> {
-  static auto getrf() { return blas().sgetrf; }
-  static auto gelqf() { return blas().sgelqf; }
-  static auto orglq() { return blas().sorglq; }
-  static auto syevd() { return blas().ssyevd; }
-  static auto gesdd() { return blas().sgesdd; }
-};
+
+// Throws ShapeError: LAPACK counts in blasint, also what it needs to work, and wraps.
+void check_workspace(std::string_view op, int64_t numbers, const Shape& a);
 
 template <class F>
 void visit_lapack(DType dtype, F f) {

@@ -40,11 +40,12 @@ bool all_zero(const T (&vector)[64 / sizeof(T)]) {
 
 }  // namespace
 
-const Rescale& Rescale::of(DType dtype) {
-  static const auto* f32 = new Rescale(DType::f32);
-  static const auto* f64 = new Rescale(DType::f64);
-  return dtype == DType::f64 ? *f64 : *f32;
+template <DType kType>
+const Rescale& Rescale::one() {
+  static const auto* made = new Rescale(kType);
+  return *made;
 }
+const Rescale& Rescale::of(DType dtype) { return dtype == DType::f64 ? one<DType::f64>() : one<DType::f32>(); }
 
 Rescale::Rescale(DType dtype)
     : dtype_(dtype),

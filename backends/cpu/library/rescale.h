@@ -21,6 +21,8 @@ class Rescale {
 
  private:
   explicit Rescale(DType dtype);
+  template <DType kType>
+  static const Rescale& one();
   template <class T>
   bool find(const void* x, int64_t count) const;
   template <class T>

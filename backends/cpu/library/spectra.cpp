@@ -47,7 +47,7 @@ struct WorkOf {
                                             aligned(w.numbers * static_cast<int64_t>(sizeof(T))))) {}
 };
 
-class Spectrum : public FactorRoutine {
+class Spectrum : public Routine {
  protected:
   Spectrum(const RoutineContext& c) : dtype_(c.g.dtype(c.v)), error_code_(c.error_code) {
     const Shape& a = c.g.shape(c.g.operand(c.v, 0));
@@ -65,7 +65,7 @@ class Spectrum : public FactorRoutine {
   void each(double nanoseconds, std::byte* scratch, KernelError& error, F f) const {
     in_groups(batch_, 1, nanoseconds, [&](int64_t first, int64_t count, int worker) {
       for (int64_t i = first; i < first + count; ++i)
-        if (const blasint info = f(i, WorkOf<T>(work_, scratch + worker * work_.bytes(dtype_))); info > 0)
+        if (const blasint info = f(i, WorkOf<T>(work_, scratch + worker * work_.bytes(dtype_))); info != 0)
           error.record(error_code_, i, info);
     });
   }
@@ -79,6 +79,7 @@ class Eigh final : public Spectrum {
  public:
   explicit Eigh(const RoutineContext& c) : Spectrum(c) {
     if (batch_ * n_ == 0) return;
+    check_workspace("eigh", 2 * n_ * n_ + 6 * n_ + 1, {n_, n_});
     visit_lapack(dtype_, [&](auto number) {
       using T = decltype(number);
       T best = 0;
@@ -135,6 +136,7 @@ class Svd final : public Spectrum {
     us_ = full_ ? m_ : k_;
     vs_ = full_ ? n_ : k_;
     if (batch_ * k_ == 0) return;
+    check_workspace("svd", std::max({4 * k_ * k_ + 7 * k_, m_, n_}), {m_, n_});
     visit_lapack(dtype_, [&](auto number) {
       using T = decltype(number);
       T best = 0;

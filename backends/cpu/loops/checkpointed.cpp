@@ -65,9 +65,6 @@ class Checkpointed final : public Routine {
   }
   bool runs() const { return advance_ && record_ && back_; }
 
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
-  }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError&) const override {
     Reused<CheckpointSchedule>::Borrowed schedule(schedules_);

@@ -100,9 +100,6 @@ class Scan final : public Routine {
     regions.push_back(std::move(engine));
   }
 
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
-  }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError&) const override {
     states_.start(operands.subspan(consts_, states_.size()), outs);
@@ -148,9 +145,6 @@ class ScanKernel final : public Routine {
   explicit ScanKernel(std::shared_ptr<const LoopKernel> loop) {
     scratch_bytes = loop->scratch_bytes();
     kernels.push_back(std::move(loop));
-  }
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
   }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError&) const override {
@@ -210,9 +204,6 @@ class WhileKernel final : public Routine {
     return w;
   }
 
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
-  }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError& error) const override {
     if (!regions.empty()) {  // whether there is a first step comes behind the operands
@@ -276,9 +267,6 @@ class While final : public Routine {
     scratch_bytes += Kept::bytes(stages_[0].states, consts_, checkpoints_);
   }
 
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
-  }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError& error) const override {
     Reused<Stacks>::Borrowed stacks(stacks_);

@@ -31,7 +31,9 @@ class Routine {
   // where the table says `updates`; it overlaps no other operand; it is not touched then if there is an error.
   // `scratch`: scratch_bytes, aligned to 64 bytes. A fault of the data is recorded in `error` as error_code + the op's
   // code, the element and what was found (ir/rules.h).
-  virtual void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const = 0;
+  virtual void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const {
+    run_results(operands, {&out, 1}, scratch, error);
+  }
   // The same of an op of any number of results. What nobody uses of the graph may be left as it is.
   virtual void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                            KernelError& error) const {

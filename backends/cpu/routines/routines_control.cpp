@@ -11,9 +11,6 @@ using ir::Key;
 
 class Cond final : public Routine {
  public:
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
-  }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte*,
                    KernelError&) const override {
     auto last = static_cast<int64_t>(regions.size()) - 1;
@@ -25,9 +22,6 @@ class Cond final : public Routine {
 class HostCall final : public Routine {
  public:
   HostCall(const ir::Graph& region, Location location) : region_(region), location_(location) {}
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
-  }
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte*,
                    KernelError&) const override {
     ir::call_host(region_, operands.subspan(1), outs.subspan(1), location_);

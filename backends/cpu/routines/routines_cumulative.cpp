@@ -57,10 +57,6 @@ class Cumulative final : public Routine {
   bool reverse = false;
   PrefixColumns rows;  // where lines lie beside each other
 
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
-  }
-
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte*,
                    KernelError&) const override {
     if (outer * n * inner == 0) return;

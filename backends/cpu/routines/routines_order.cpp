@@ -6,14 +6,13 @@
 #include <vector>
 
 #include "backends/cpu/routines/routine_parts.h"
+#include "backends/cpu/runtime/plan.h"
 #include "backends/cpu/runtime/pool.h"
 
 namespace jot::cpu {
 namespace {
 
 using ir::Key;
-
-int64_t rounded_up(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // Lines along a dim; `together` of them lie beside each other and are gathered at a time.
 struct Lines {
@@ -42,7 +41,7 @@ struct Lines {
     }
   }
   static constexpr int64_t kTogether = 16;
-  int64_t room(int64_t size) const { return inner == 1 ? 0 : rounded_up(kTogether * n * size); }
+  int64_t room(int64_t size) const { return inner == 1 ? 0 : aligned(kTogether * n * size); }
 };
 
 // Places are numbers of 32 bits.
@@ -111,10 +110,6 @@ class Sort final : public Routine {
   Lines lines;
   std::vector<size_t> sizes;  // bytes of an element of each operand
 
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
-  }
-
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError&) const override {
     visit_computing(keys, [&](auto zero) {
@@ -142,7 +137,7 @@ class Sort final : public Routine {
   }
 
   int64_t worker_bytes() const {
-    return lines.room(8) + rounded_up(2 * lines.n * static_cast<int64_t>(sizeof(Entry<uint64_t>)));
+    return lines.room(8) + aligned(2 * lines.n * static_cast<int64_t>(sizeof(Entry<uint64_t>)));
   }
 
  private:
@@ -188,10 +183,6 @@ class TopK final : public Routine {
   int64_t k = 0;
   Lines lines;
 
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
-  }
-
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError&) const override {
     if (k == 0) return;
@@ -207,12 +198,12 @@ class TopK final : public Routine {
   void set_scratch() {
     parts_ = lines.count < 4 ? std::clamp<int64_t>(lines.n / std::max<int64_t>(8 * k, 16384), 1, 16) : 1;
     room_ = std::min(lines.n, 2 * k);
-    scratch_bytes = parts_ > 1 ? rounded_up(parts_ * room_ * kEntry) : num_threads() * worker_bytes();
+    scratch_bytes = parts_ > 1 ? aligned(parts_ * room_ * kEntry) : num_threads() * worker_bytes();
   }
 
  private:
   static constexpr int64_t kEntry = sizeof(Candidate<uint64_t>);
-  int64_t worker_bytes() const { return lines.room(8) + rounded_up(room_ * kEntry); }
+  int64_t worker_bytes() const { return lines.room(8) + aligned(room_ * kEntry); }
 
   template <class T>
   using Entry = Candidate<decltype(ordered(T{}))>;

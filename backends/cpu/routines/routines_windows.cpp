@@ -167,10 +167,6 @@ class Windows final : public Routine {
     scratch_bytes = line_bytes_ * num_threads();
   }
 
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
-    run_results(operands, {&out, 1}, scratch, error);
-  }
-
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError&) const override {
     int64_t lines = outer, window = 1;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/functions/forms.h"
+#include "ir/ops/matrices.h"
 #include "jot/creation.h"
 #include "jot/nn_functional.h"
 #include "jot/ops.h"
@@ -17,8 +18,6 @@ using ir::Value;
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 // softmax along the last dim; a row of -inf alone gives zeros, and no derivative passes it.
 Value safe_softmax(Emitter& e, Value v) {
   const Shape shape = e.b.shape(v);
@@ -26,18 +25,11 @@ Value safe_softmax(Emitter& e, Value v) {
   const DType dtype = e.b.dtype(v);
   Value top = build::unary(e.b, Op::stop_gradient_op, build::reduce(e.b, Op::reduce_max_op, v, dims));
   auto like = [&](Value row, double number) { return splat(e, dtype, e.b.shape(row), number); };
-  Value nothing = build::compare(e.b, top, like(top, -kInfinity), Direction::eq);
+  Value nothing = build::compare(e.b, top, like(top, -inf), Direction::eq);
   top = build::where(e.b, nothing, like(top, 0), top);
   Value exps = build::unary(e.b, Op::exp_op, build::sub(e.b, v, spread(e, top, dims, shape)));
   Value total = build::where(e.b, nothing, like(top, 1), build::reduce_sum(e.b, exps, dims));
   return build::mul(e.b, exps, spread(e, build::div(e.b, like(top, 1), total), dims, shape));
-}
-
-// Whether row r may look at column c: c <= r.
-Value causal(Emitter& e, int64_t rows, int64_t columns) {
-  const Shape shape{rows, columns};
-  return build::compare(e.b, build::iota(e.b, DType::i32, shape, 1), build::iota(e.b, DType::i32, shape, 0),
-                        Direction::le);
 }
 
 struct Sizes {
@@ -70,19 +62,11 @@ Value masked(Emitter& e, Value scores, const Tensor& mask, DType given) {
                        to_string(shape));
   if (mask.dtype() == DType::boolean)
     return build::where(e.b, build::broadcast_to(e.b, e(mask), shape), scores,
-                        splat(e, e.b.dtype(scores), shape, -kInfinity));
+                        splat(e, e.b.dtype(scores), shape, -inf));
   if (!is_floating(mask.dtype()))
     e.fail<DTypeError>("Expected attn_mask dtype to be bool or float or to match query dtype, " +
                        std::string(to_string(given)) + ", but got " + type_name(mask));
   return build::add(e.b, scores, build::broadcast_to(e.b, operand(e, mask, e.b.dtype(scores)), shape));
-}
-
-// The product of the last two dims of both, of which the leading ones are a batch.
-Value product(Emitter& e, Value a, Value b, int64_t contract_b) {
-  const auto lead = static_cast<int64_t>(e.b.shape(a).size()) - 2;
-  const std::vector<int64_t> batch = build::all_axes(static_cast<size_t>(lead));
-  const int64_t last[] = {lead + 1}, second[] = {lead + contract_b};
-  return build::dot(e.b, a, b, last, second, batch, batch);
 }
 
 }  // namespace
@@ -104,10 +88,12 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
     const int64_t length = shape_of(q).back();
     Value a = build::broadcast_to(e.b, operand(e, q, within), s.with(s.rows, length));
     Value b = build::broadcast_to(e.b, operand(e, k, within), s.with(s.columns, length));
-    Value scores = build::scale(e.b, product(e, a, b, 1), o.scale.value_or(1 / std::sqrt(static_cast<double>(length))));
+    Value scores = build::scale(e.b, ir::product(e.b, a, false, b, true),
+                                o.scale.value_or(1 / std::sqrt(static_cast<double>(length))));
     if (o.is_causal)
-      scores = build::where(e.b, build::broadcast_to(e.b, causal(e, s.rows, s.columns), e.b.shape(scores)), scores,
-                            splat(e, within, e.b.shape(scores), -kInfinity));
+      scores = build::where(
+          e.b, build::broadcast_to(e.b, ir::where_row(e.b, {s.rows, s.columns}, Direction::ge), e.b.shape(scores)),
+          scores, splat(e, within, e.b.shape(scores), -inf));
     if (o.attn_mask.defined()) scores = masked(e, scores, o.attn_mask, q.dtype());
     weights = e.result(safe_softmax(e, scores));
   }
@@ -115,7 +101,7 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   Emitter e(name, at, weights, v);
   const Sizes s = sizes_of(e, q, k, v);
   Value c = build::broadcast_to(e.b, operand(e, v, weights.dtype()), s.with(s.columns, shape_of(v).back()));
-  return e.result(build::convert(e.b, product(e, e(weights), c, 0), q.dtype()));
+  return e.result(build::convert(e.b, ir::product(e.b, e(weights), false, c, false), q.dtype()));
 }
 
 namespace {
@@ -128,7 +114,7 @@ void check_heads(bool holds, const std::string& what, Location at) {
 
 // What is added to scores: -inf where a boolean mask holds.
 Tensor additive(const Tensor& mask, DType dtype, std::string_view what, Location at) {
-  if (mask.dtype() == DType::boolean) return where(mask, Arg(-kInfinity, at), Arg(zeros_like(mask, dtype, at), at));
+  if (mask.dtype() == DType::boolean) return where(mask, Arg(-inf, at), Arg(zeros_like(mask, dtype, at), at));
   if (!is_floating(mask.dtype()))
     fail<DTypeError>(kHeads, std::string(what) + " must be boolean or floating, got " + type_name(mask), at);
   return mask.to(dtype, at);

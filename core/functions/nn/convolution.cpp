@@ -161,7 +161,7 @@ Tensor conv_transpose(std::string_view name, size_t dims, const Tensor& x, const
     const int64_t reach = WindowAxis::spread(ws[2 + d], dilation[d]), length = xs[xs.size() - dims + d];
     windows.lo.push_back(reach - 1 - padding[d]);
     windows.hi.push_back(windows.lo[d] + more[d]);
-    made.push_back((length - 1) * stride[d] - 2 * padding[d] + reach + more[d]);
+    made.push_back(length == 0 ? 0 : (length - 1) * stride[d] - 2 * padding[d] + reach + more[d]);
   }
   if (std::ranges::any_of(made, [](int64_t n) { return n < 1; }))
     e.fail<ShapeError>("Given input " + to_string(xs) + " and weight " + to_string(ws) +

@@ -1,5 +1,6 @@
 // Connectionist temporal classification: Graves et al., ICML 2006.
 #include <algorithm>
+#include <limits>
 
 #include "core/functions/nn/wide.h"
 #include "jot/loops.h"
@@ -39,8 +40,8 @@ class Ctc {
       w.fail<IndexError>("blank must be in label range: expected 0 to " + std::to_string(classes - 1) + ", got " +
                          std::to_string(blank));
     if (steps_ == 0) w.fail<ShapeError>("expected at least one step, got log_probs " + type_name(log_probs));
-    input_lengths_ = lengths(input_lengths, "input_lengths");
-    target_lengths_ = lengths(target_lengths, "target_lengths");
+    input_lengths_ = lengths(input_lengths, "input_lengths", steps_);
+    target_lengths_ = lengths(target_lengths, "target_lengths", std::numeric_limits<int64_t>::max());
     labels_ = batched ? padded(targets) : targets.reshape({1, -1}, at_).to(DType::i64, at_);
   }
 
@@ -70,15 +71,25 @@ class Ctc {
     // The last blank, and the last label if there is one.
     Tensor last = (target_lengths_ * 2).unsqueeze(1, at_);
     Tensor label = where(last > 0, gather(alpha, 1, clamp_min(last - 1, 0), at_), -inf);
-    return -log_of_sum({gather(alpha, 1, last, at_), label}).squeeze(1, at_);
+    Tensor loss = -log_of_sum({gather(alpha, 1, last, at_), label}).squeeze(1, at_);
+    // In no steps there is the empty path alone.
+    return where(input_lengths_ == 0, where(target_lengths_ == 0, 0.0, inf), loss);
   }
   const Tensor& target_lengths() const { return target_lengths_; }
 
  private:
-  Tensor lengths(const Tensor& x, const std::string& name) const {
+  // Whether they are from 0 to `most` is looked at where their values are known.
+  Tensor lengths(const Tensor& x, const std::string& name, int64_t most) const {
     if (shape_of(x).numel() != lanes_ || shape_of(x).size() > 1)
       w_.fail<ShapeError>(name + " must be of size batch_size, " + std::to_string(lanes_) + ": got " + type_name(x));
-    return x.to(DType::i64, at_).reshape({lanes_}, at_);
+    Tensor r = x.to(DType::i64, at_).reshape({lanes_}, at_);
+    if (tracing() || lanes_ == 0) return r;
+    const int64_t low = amin(r, {}, false, at_).item<int64_t>(at_), high = amax(r, {}, false, at_).item<int64_t>(at_);
+    if (low < 0 || high > most)
+      w_.fail<ShapeError>("expected " + name +
+                          (high > most ? " of at most " + std::to_string(most) : " of at least 0") + ", got " +
+                          std::to_string(high > most ? high : low));
+    return r;
   }
   // [N, S]; of targets in a row S is the greatest length, or where that is not known all.
   Tensor padded(const Tensor& targets) const {

@@ -69,6 +69,7 @@ class Bags {
     const int64_t n = shape_of(offsets)[0] - (o_.include_last_offset ? 1 : 0), d = shape_of(values_).back();
     Tensor begins = offsets.to(DType::i64, at_).slice(0, 0, n, 1, at_);
     Tensor bag = searchsorted(begins, arange(shape_[0]), true, at_) - 1;
+    bag = where(bag < 0, n, bag);  // before the first bag: no index counts from the end
     Tensor none = zeros({n, d}, w_.within(), at_);
     if (o_.mode == Reduce::amax) {
       Tensor low = full({n, d}, -inf, w_.within());
@@ -90,6 +91,8 @@ class Bags {
                                  "fixed length sequences");
     if (flat && shape_of(o_.offsets).size() != 1)
       w_.fail<ShapeError>("offsets has to be a 1D Tensor, got " + type_name(o_.offsets));
+    if (flat && (is_floating(o_.offsets.dtype()) || o_.offsets.dtype() == DType::boolean))
+      w_.fail<DTypeError>("offsets must be integers, got " + type_name(o_.offsets));
     if (flat && o_.include_last_offset && shape_of(o_.offsets)[0] == 0)
       w_.fail<ShapeError>("include_last_offset: offsets must have at least one element");
     if (o_.mode != Reduce::sum && o_.mode != Reduce::mean && o_.mode != Reduce::amax)

@@ -102,8 +102,7 @@ const Tensor& kaiming_normal_(const Tensor& x, const KaimingOptions& options, Lo
   return x.normal_(0, kaiming_std("kaiming_normal_", x, options, at), at);
 }
 
-// A normal matrix A = Q R with a positive diagonal of R, the factor of A^T A by Cholesky: twice, so that what the first
-// rounded is made good.
+// Of a normal matrix A = Q R with a positive diagonal of R, which makes Q unique.
 const Tensor& orthogonal_(const Tensor& x, double gain, Location at) {
   Composite call("orthogonal_", at);
   const Shape shape = impl_of(x, "orthogonal_", at).shape;
@@ -112,11 +111,9 @@ const Tensor& orthogonal_(const Tensor& x, double gain, Location at) {
   if (!is_floating(x.dtype())) fail<DTypeError>("orthogonal_", "expected a floating dtype, got " + type_name(x), at);
   if (shape.numel() == 0) return x;
   const int64_t rows = shape[0], columns = shape.numel() / rows;
-  Tensor q = randn({std::max(rows, columns), std::min(rows, columns)}, DType::f64, at);
-  for (int round = 0; round < 2; ++round) {
-    Tensor r = linalg::cholesky(matmul(q.t(at), q, at), true, at);
-    q = linalg::solve_triangular(r, q, true, {.left = false}, at);
-  }
+  auto [q, r] =
+      linalg::qr(randn({std::max(rows, columns), std::min(rows, columns)}, DType::f64, at), QrMode::reduced, at);
+  q = q * where(r.diagonal(0, 0, 1, at) < 0, -1.0, 1.0);
   if (rows < columns) q = q.t(at);
   return x.copy_(Arg(q.reshape(shape, at) * gain, at));
 }

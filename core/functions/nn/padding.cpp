@@ -1,5 +1,6 @@
 // What moves elements of images: padding, shuffling of channels and pixels.
 #include <algorithm>
+#include <limits>
 
 #include "core/functions/forms.h"
 #include "jot/nn_functional.h"
@@ -110,6 +111,8 @@ void check_factor(const Emitter& e, const Shape& shape, int64_t r, std::string_v
     e.fail<ShapeError>("expects input to have at least 3 dimensions, but got input with " +
                        std::to_string(shape.size()) + " dimension(s)");
   if (r < 1) e.fail<ShapeError>("expects a positive " + std::string(what) + ", but got " + std::to_string(r));
+  if (r > int64_t{1} << 31)
+    e.fail<ShapeError>(std::string(what) + " is too large: expected at most 2^31, got " + std::to_string(r));
 }
 Value moved(Emitter& e, const Tensor& x, const Shape& split, std::initializer_list<int64_t> order,
             const Shape& result) {
@@ -150,6 +153,9 @@ Tensor pixel_unshuffle(const Tensor& x, int64_t r, Location at) {
       e.fail<ShapeError>("expects " + std::string(d + 1 == n ? "width" : "height") +
                          " to be divisible by downscale_factor, but input.size(" + (d + 1 == n ? "-1" : "-2") +
                          ")=" + std::to_string(shape[d]) + " is not divisible by " + std::to_string(r));
+  if (c > std::numeric_limits<int64_t>::max() / (r * r))
+    e.fail<ShapeError>("downscale_factor is too large for " + std::to_string(c) + " channels: got " +
+                       std::to_string(r));
   const Shape lead = shape.slice(0, n - 3);
   return e.result(
       moved(e, x, lead + Shape{c, h / r, r, w / r, r}, {0, 2, 4, 1, 3}, lead + Shape{c * r * r, h / r, w / r}));
