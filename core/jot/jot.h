@@ -4,6 +4,7 @@
 #include "jot/creation.h"
 #include "jot/custom.h"
 #include "jot/debug.h"
+#include "jot/gradcheck.h"
 #include "jot/graphs.h"
 #include "jot/host.h"
 #include "jot/jit.h"

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "jot/args.h"
 #include "jot/call.h"
 #include "jot/nn_functional.h"
 #include "jot/nn_init.h"
@@ -142,16 +143,6 @@ class Sequential : public Module {
 }  // namespace nn
 
 // ---- functional_call
-
-// Several arguments of a module.
-template <class... A>
-struct CallArgs {
-  std::tuple<const A&...> values;
-};
-template <class... A>
-CallArgs<A...> args(const A&... a) {
-  return {{a...}};
-}
 
 // A dictionary of parameters and buffers; one that is a named variable receives those of its tensors
 // that forward reassigns.
