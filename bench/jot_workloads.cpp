@@ -1,8 +1,7 @@
 // What is measured, written with jot. The peers' side of each workload is in peers/worker.py under the same name.
-#include <fstream>
-
 #include "chain.h"
 #include "docs/examples/bundle_adjustment.h"
+#include "docs/examples/mixture.h"
 #include "jot_job.h"
 
 namespace bench {
@@ -147,56 +146,10 @@ Job ba(Size size) {
 
 // ---- gaussian mixtures
 
-struct Mixture {
-  Tensor alphas, means, factors, x;
-  double gamma = 0, m = 0;
-};
-
-Mixture read_mixture(const std::string& name, Size size) {
-  std::ifstream file(kGmmData + "/" + name);
-  int64_t d = 0, k = 0, n = 0;
-  file >> d >> k >> n;
-  auto read = [&](const Shape& shape) {
-    std::vector<double> values(static_cast<size_t>(shape.numel()));
-    for (double& v : values) file >> v;
-    return Tensor::from(values, shape);
-  };
-  Mixture g{read({k}), read({k, d}), read({k, d * (d + 1) / 2}), read({n, d})};
-  file >> g.gamma >> g.m;
-  if (!file) throw Error("[read_mixture] " + name + " is not a gaussian-mixture problem");
-  if (size == Size::toy) g.x = g.x.slice(0, 0, 5).clone();
-  return g;
-}
-
-// For each entry of a d x d matrix its position in "strictly lower triangle column by column, then a zero".
-Tensor lower_positions(int64_t d) {
-  std::vector<int64_t> position(static_cast<size_t>(d * d), d * (d - 1) / 2);
-  int64_t next = 0;
-  for (int64_t column = 0; column < d; ++column)
-    for (int64_t row = column + 1; row < d; ++row) position[static_cast<size_t>(row * d + column)] = next++;
-  return Tensor::from(position, {d * d});
-}
-
-Tensor log_posterior(const Tensor& alphas, const Tensor& means, const Tensor& factors, const Mixture& g,
-                     const Tensor& positions) {
-  int64_t k = means.size(0), d = means.size(1), n = g.x.size(0);
-  Tensor log_diagonal = factors.slice(1, 0, d), lower = factors.slice(1, d);
-  Tensor diagonal = exp(log_diagonal), sums = sum(log_diagonal, {1});
-  Tensor L = cat({lower, zeros({k, 1}, f64)}, 1).index({Slice(), positions}).reshape({k, d, d});
-  Tensor centred = g.x.unsqueeze(0) - means.unsqueeze(1);  // [k, n, d]
-  Tensor Qx = diagonal.unsqueeze(1) * centred + matmul(centred, L.transpose(1, 2));
-  Tensor inner = (alphas + sums).unsqueeze(1) - 0.5 * sum(Qx * Qx, {2});
-  return sum(logsumexp(inner, {0})) - static_cast<double>(n) * logsumexp(alphas, {0}) +
-         0.5 * g.gamma * g.gamma * (sum(diagonal * diagonal) + sum(lower * lower)) - g.m * sum(sums);
-}
-
 Job gmm(const std::string& name, Size size) {
-  Mixture g = read_mixture(name, size);
-  Tensor positions = lower_positions(g.means.size(1));
-  auto objective = [=](const Tensor& alphas, const Tensor& means, const Tensor& factors) {
-    return log_posterior(alphas, means, factors, g, positions);
-  };
-  return job(grad<argnums(0, 1, 2)>(objective), g.alphas, g.means, g.factors);
+  mixture::Problem p = mixture::read_problem(kGmmData + "/" + name, size == Size::toy ? 5 : 0);
+  auto objective = [=](const auto&... parameters) { return mixture::log_posterior(parameters..., p); };
+  return job(grad<argnums(0, 1, 2)>(objective), p.alphas, p.means, p.factors);
 }
 
 // ---- matrix products
