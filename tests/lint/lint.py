@@ -20,7 +20,7 @@ LAYERS = ['ir', 'passes', 'backends', 'core']
 FLOORS = ['ir/jot', 'ir', 'passes', 'backends',
           'backends/reference', 'backends/cpu/ops', 'backends/cpu/cluster', 'backends/cpu/kernel', 'backends/cpu/emit', 'backends/cpu/runtime',
           'backends/cpu/routines', 'backends/cpu/library', 'backends/cpu/lower', 'backends/cpu/loops', 'backends/cpu',
-          'core/jot', 'core/storage', 'core/cache', 'core/record', 'core/functions', 'core/transforms', 'core/nn', 'core/run',
+          'core/jot', 'core/storage', 'core/cache', 'core/record', 'core/functions', 'core/transforms', 'core/nn', 'core/optim', 'core/io', 'core/run',
           'core']
 FOLDERS = LAYERS + ['tests', 'bench', 'docs']
 CLANG = next(filter(shutil.which, (f'clang++-{version}' for version in range(16, 31))), 'clang++-16 or newer')

@@ -9,7 +9,7 @@ page = (source / 'docs/reference.md').read_text() + (source / 'docs/ops.md').rea
 shown = set(re.findall(r'\w+', ' '.join(re.findall(r'`([^`\n]+)`', page) + re.findall(r'^```cpp.*?^```', page, re.M | re.S))))
 
 NAMESPACE = re.compile(r'^namespace (?:jot::)?detail \{.*?^\}  // namespace (?:jot::)?detail$', re.M | re.S)
-INTERNAL = {'impl', 'state'}  # members for the library
+INTERNAL = {'impl', 'state', 'jot_tree_names'}  # for the library
 FUNCTION = re.compile(r'^(?:inline |constexpr )*(?!return|namespace|else|using)[\w:][\w:<>,&* ]* &?(\w+)\(', re.M)
 TYPE = re.compile(r'^(?:struct|class|enum class) (?:\[\[nodiscard\]\] )?(\w+)(?: :[^;{]*)? ?[{:]', re.M)
 CONSTANT = re.compile(r'^inline constexpr [^;]*;', re.M)
