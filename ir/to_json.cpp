@@ -2,16 +2,14 @@
 #include <numeric>
 #include <vector>
 
+#include "ir/json.h"
 #include "ir/print.h"
 
 namespace jot {
-namespace {
 
-using namespace ir;
+namespace ir {
 
-constexpr size_t kWhole = std::numeric_limits<size_t>::max();
-
-std::string quoted(std::string_view text) {
+std::string json_quoted(std::string_view text) {
   constexpr char digits[] = "0123456789abcdef";
   std::string out = "\"";
   for (char c : text) {
@@ -29,6 +27,14 @@ std::string quoted(std::string_view text) {
   }
   return out + "\"";
 }
+
+}  // namespace ir
+
+namespace {
+
+using namespace ir;
+
+constexpr size_t kWhole = std::numeric_limits<size_t>::max();
 
 template <class Range, class Text>
 std::string list(const Range& items, Text text) {
@@ -48,7 +54,7 @@ std::string element(DType dtype, int64_t word) {
   std::string text;
   append_element(text, dtype, word);
   bool number = text.find_first_not_of("+-.0123456789e") == std::string::npos;
-  return number ? text : quoted(text);
+  return number ? text : json_quoted(text);
 }
 
 std::string graph_json(const GraphData& g);
@@ -68,7 +74,7 @@ std::string attribute(const GraphData& g, Value v, Key key) {
     case AttrKind::dtype:
     case AttrKind::mode:
     case AttrKind::direction:
-      return quoted(attribute_text(g, v, key, kWhole));
+      return json_quoted(attribute_text(g, v, key, kWhole));
     case AttrKind::integer:
     case AttrKind::ints:
     case AttrKind::pair:
@@ -79,25 +85,26 @@ std::string attribute(const GraphData& g, Value v, Key key) {
 
 std::string node(const GraphData& g, const ValueNames& names, Value v) {
   bool parameter = g.op(v) == Op::param_op;
-  std::string out = "{\"name\": " + quoted(names(v).substr(1)) + ", \"op\": " + quoted(name_of(g.op(v)));
+  std::string out = "{\"name\": " + json_quoted(names(v).substr(1)) + ", \"op\": " + json_quoted(name_of(g.op(v)));
   if (g.in_place(v)) out += ", \"in_place\": true";
-  out += ", \"type\": " + quoted(to_string(g.type(v))) + ", \"operands\": " + values(g.operands(v));
+  out += ", \"type\": " + json_quoted(to_string(g.type(v))) + ", \"operands\": " + values(g.operands(v));
   std::string separator = ", \"attributes\": {";
   for (Key key : schema(g.op(v))) {
     if (parameter) break;
-    out += separator + quoted(name_of(key)) + ": " + attribute(g, v, key);
+    out += separator + json_quoted(name_of(key)) + ": " + attribute(g, v, key);
     separator = ", ";
   }
   if (separator == ", ") out += "}";
   const Location& where = g.location(v);
-  if (*where.file != '\0') out += ", \"file\": " + quoted(where.file) + ", \"line\": " + std::to_string(where.line);
-  if (!g.scope(v).empty()) out += ", \"scope\": " + quoted(g.scope(v));
+  if (*where.file != '\0')
+    out += ", \"file\": " + json_quoted(where.file) + ", \"line\": " + std::to_string(where.line);
+  if (!g.scope(v).empty()) out += ", \"scope\": " + json_quoted(g.scope(v));
   return out + "}";
 }
 
 std::string graph_json(const GraphData& g) {
   ValueNames names(g);
-  std::string out = "{\"name\": " + quoted(g.name()) + ",\n \"pure\": " + (g.pure() ? "true" : "false") +
+  std::string out = "{\"name\": " + json_quoted(g.name()) + ",\n \"pure\": " + (g.pure() ? "true" : "false") +
                     ",\n \"inputs\": " + values(g.inputs()) +
                     ",\n \"results\": " + values(g.outputs().first(g.num_results())) + ",\n \"writebacks\": [";
   for (size_t i = 0; i < g.writebacks().size(); ++i)

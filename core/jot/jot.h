@@ -7,6 +7,7 @@
 #include "jot/gradcheck.h"
 #include "jot/graphs.h"
 #include "jot/host.h"
+#include "jot/io.h"
 #include "jot/jit.h"
 #include "jot/least_squares.h"
 #include "jot/linalg.h"
