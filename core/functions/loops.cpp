@@ -141,7 +141,9 @@ class LoopBuilder {
     std::vector<Value> operands;    // of the op, but for the xs
     std::vector<uint32_t> written;  // inputs
   };
-  Function function(std::span<const Tensor> extra, int64_t first, bool counter_given) const {
+  // ends_by_lanes: lanes may end at different steps, and then have counters, and so keys of the steps, of their own:
+  // the stream that these come from is drawn, so that it is another in each lane.
+  Function function(std::span<const Tensor> extra, int64_t first, bool counter_given, bool ends_by_lanes) const {
     Function f;
     f.b.set_origin(loop_.at, "");
     auto input = [&](const Binding& b, const ir::Type& t) {
@@ -149,7 +151,12 @@ class LoopBuilder {
       return f.b.param(t);
     };
     std::vector<Value> carries, written, others;
-    for (size_t i = 0; i < num_consts(); ++i) f.operands.push_back(input(consts_.bindings[i], consts_.types[i]));
+    for (size_t i = 0; i < num_consts(); ++i) {
+      Value v = input(consts_.bindings[i], consts_.types[i]);
+      if (ends_by_lanes && consts_.bindings[i].kind == Binding::Kind::rng_key)
+        v = f.b.emit(ir::Op::random_bits_op, {v, build::constant_int(f.b, i64, {}, 0)}, ir::Attrs(Shape{2}, 64));
+      f.operands.push_back(v);
+    }
     for (size_t i = 0; i < loop_.carries.size(); ++i)
       carries.push_back(input({Binding::Kind::argument, i}, type_of(loop_.carries[i])));
     for (size_t i = 0; i < written_.bindings.size(); ++i) {
@@ -319,7 +326,7 @@ Leaves scan(const Loop& loop) {
   std::vector<Value> results = made.emit(r, body, loop.counted, false), outputs = made.carried(r, body, results);
   for (size_t i = 0; i < ys; ++i) outputs.push_back(results[loop.carries.size() + i]);
   Graph region = r.b.finish(outputs);
-  LoopBuilder::Function f = made.function(loop.xs, loop.first, false);
+  LoopBuilder::Function f = made.function(loop.xs, loop.first, false, false);
   const int64_t checkpoints = length > 0 ? checkpoints_of(loop) : 0;
   Value first = checkpoints > 0
                     ? checkpointed_scan(f.b, region, length, loop.reverse, made.num_consts(), made.num_carries(),
@@ -350,7 +357,7 @@ Leaves while_loop(const Loop& loop, Fn condition, std::optional<int64_t> max_ste
   if (c.b.dtype(holds) != boolean) holds = build::compare(c.b, holds, build::zeros_like(c.b, holds), ir::Direction::ne);
   std::vector<Value> results = made.emit(r, body, false, false);
   Graph region = r.b.finish(made.carried(r, body, results)), condition_region = c.b.finish({holds});
-  LoopBuilder::Function f = made.function({}, 0, false);
+  LoopBuilder::Function f = made.function({}, 0, false, true);
   if (max_steps) f.b.set_call({std::string(loop.api), {}, {}});
   Value first = build::while_loop(f.b, condition_region, region, made.num_consts(), max_steps.value_or(-1), f.operands,
                                   -1, checkpoints_of(loop));
@@ -398,7 +405,7 @@ Leaves fori_loop(const Loop& loop, const Arg& lower, const Arg& upper) {
   std::vector<Value> results = made.emit(r, body, true, false), outputs = made.carried(r, body, results);
   outputs.push_back(carried_limit);
   Graph region = r.b.finish(outputs);
-  LoopBuilder::Function f = made.function(bounds, 0, true);
+  LoopBuilder::Function f = made.function(bounds, 0, true, true);
   Value first = build::while_loop(f.b, condition, region, made.num_consts(), -1, f.operands, -1, checkpoints_of(loop));
   return made.finish(f, first, 0, bounds);
 }
