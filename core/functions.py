@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""What follows from the tables of functions, core/functions.def, core/nn.def and core/linalg.def.
+"""What follows from the tables of functions, core/functions.def, core/nn.def and core/linalg.def, and of modules.
 
 functions.py                     writes the headers and docs/ops.md, which are committed
 functions.py --check             fails where one of them is not what the tables say
-functions.py --definitions FILE  writes the definitions of every form but the body
+functions.py --definitions FILE MODULES  writes the definitions of every form but the body, and those of the modules of
+                                 core/modules.def
 """
 import argparse
 import dataclasses
@@ -11,55 +12,13 @@ import pathlib
 import re
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+import modules
+from tables import CARRIERS, HEAD, OPTIONS, ROOT, Parameter, bare, cell, split
+
 TABLES = tuple(ROOT / f'core/{name}.def' for name in ('functions', 'nn', 'linalg'))
 LINE = re.compile(r'^(FUNCTION|RESULT|OPTIONS|SECTION|TEXT|NAMESPACE|USING)\((.*)\)$')
 FORMS, MARKS = set('mioexf'), ('all', 'z', 'n', 'x')
 BODIES = ('unary', 'binary', 'composed', 'function', 'member', 'alias')
-CARRIERS = ('Arg', 'Bound')  # of a location
-OPTIONS = {}  # structs of options, with their members
-HEAD = '// Generated from the tables core/*.def by core/functions.py: change these and run ./dev generate.\n'
-
-
-def split(text):
-    """At the commas that stand in no bracket and no string."""
-    parts, depth, quoted, start = [], 0, False, 0
-    for i, c in enumerate(text):
-        if c == '"':
-            quoted = not quoted
-        elif not quoted and c in '([{<':
-            depth += 1
-        elif not quoted and c in ')]}>':
-            depth -= 1
-        elif c == ',' and depth == 0 and not quoted:
-            parts.append(text[start:i].strip())
-            start = i + 1
-    last = text[start:].strip()
-    return parts + [last] if last or parts else []
-
-
-@dataclasses.dataclass
-class Parameter:
-    type: str
-    name: str
-    default: str
-
-    @classmethod
-    def parse(cls, text):
-        declared, _, default = text.partition(' = ')
-        kind, _, name = declared.rpartition(' ')
-        return cls(kind.strip(), name, default)
-
-    @property
-    def plain(self):
-        return re.sub(r'^const (.*)&$', r'\1', self.type)
-
-    @property
-    def carries(self):
-        return self.plain in CARRIERS
-
-    def declared(self):
-        return f'{self.type} {self.name}' + (f' = {self.default}' if self.default else '')
 
 
 LOCATION = Parameter('Location', 'at', 'JOT_HERE')
@@ -257,10 +216,6 @@ def names(parameters):
     return ', '.join(p.name for p in parameters)
 
 
-def bare(parameters):
-    return ', '.join(f'{p.type} {p.name}' for p in parameters)
-
-
 def emitter(f, name, first, where):
     operands = [first] if first else []
     operands += [p.name for p in f.parameters[1:] if p.plain in ('Tensor', *CARRIERS)]
@@ -400,10 +355,6 @@ would be long, and they are rare).
 DERIVATIVE = {'all': 'full', 'z': 'zero', 'n': 'none', 'x': 'in x'}
 
 
-def cell(text):
-    return text.replace('|', '\\|')
-
-
 def row(f):
     shown = re.sub(r'const ([\w:<>]+)&', r'\1', signature(f, f.name, f.parameters))
     made = {'unary': lambda: f'`{f.made[1][:-3]}`', 'binary': lambda: f'`{f.made[1][:-3]}`',
@@ -415,6 +366,14 @@ def row(f):
         doc += f' `{{{", ".join(OPTIONS[p.plain])}}}`' if p.plain in OPTIONS else ''
     forms = ''.join(c for c in 'mio' if c in f.forms)
     return '| ' + ' | '.join(cell(c) for c in (f'`{shown}`', forms, DERIVATIVE[f.marks], made, runs, doc)) + ' |'
+
+
+def modules_of(entries):
+    """The lines of core/modules.def."""
+    known = {}
+    for f in [*functions(entries, 'nn::functional'), *functions(entries, '')]:
+        known.setdefault(f.name, f)
+    return list(modules.parse(known))
 
 
 def page(entries):
@@ -435,7 +394,7 @@ def page(entries):
                 lines += ['', '| function | forms | derivative | made of | runs in | |', '|---|---|---|---|---|---|']
             opened = True
             lines.append(row(e))
-    return '\n'.join([*lines, *routines(), ''])
+    return '\n'.join([*lines, *modules.section(modules_of(entries)), *routines(), ''])
 
 
 def routines():
@@ -460,18 +419,20 @@ def written(entries):
     yield ROOT / 'core/jot/out.h', outputs(entries)
     for space in dict.fromkeys(e for kind, e in entries if kind == 'NAMESPACE' and e):
         yield ROOT / f'core/jot/{space.replace("::", "_")}.h', namespace_header(entries, space)
+    yield ROOT / 'core/jot/nn_modules.h', modules.header(modules_of(entries))
     yield ROOT / 'docs/ops.md', page(entries)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--check', action='store_true')
-    parser.add_argument('--definitions', type=pathlib.Path)
+    parser.add_argument('--definitions', type=pathlib.Path, nargs=2)
     options = parser.parse_args()
     entries = parse()
     OPTIONS.update({e[0]: e[1:] for kind, e in entries if kind == 'OPTIONS'})
     if options.definitions:
-        options.definitions.write_text(definitions(entries))
+        options.definitions[0].write_text(definitions(entries))
+        options.definitions[1].write_text(modules.definitions(modules_of(entries)))
         return 0
     stale = [(path, text) for path, text in written(entries) if not path.exists() or path.read_text() != text]
     if options.check:

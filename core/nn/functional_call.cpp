@@ -1,27 +1,17 @@
-// functional_call: a module with other tensors, for the calling thread and the time of a call.
-#include <cxxabi.h>
-
-#include <cstdlib>
+// functional_call: a module with other tensors, for the calling thread and the time of a call. Models as one tree.
 #include <unordered_map>
 #include <unordered_set>
 
 #include "core/nn/module_state.h"
 #include "core/record/scope.h"
-#include "jot/nn.h"
+#include "jot/functional_call.h"
+#include "jot/ops.h"
 
 namespace jot {
 
 namespace detail {
 
 namespace {
-
-std::string class_name(const std::type_info& type) {
-  int status = 0;
-  std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), std::free);
-  std::string full = name ? name.get() : type.name();
-  size_t colon = full.rfind("::");
-  return colon == std::string::npos ? full : full.substr(colon + 2);
-}
 
 std::string quoted(const std::vector<std::string>& names) {
   std::string out;
@@ -72,7 +62,7 @@ struct FunctionalFrame::State {
   }
   void check_keys(const StateDicts& dicts) const;
   void check_strict(const StateDicts& dicts) const;
-  void check_paths(const ModuleState& root, const StateDicts& dicts) const;
+  void check_paths(const nn::Module& root, const StateDicts& dicts) const;
   void give(size_t named, const std::string& key, const Tensor& value, TensorDict* writable);
 };
 
@@ -113,7 +103,7 @@ void FunctionalFrame::State::check_strict(const StateDicts& dicts) const {
 }
 
 // A key below a module that does not exist is an error; another that the module does not have is ignored.
-void FunctionalFrame::State::check_paths(const ModuleState& root, const StateDicts& dicts) const {
+void FunctionalFrame::State::check_paths(const nn::Module& root, const StateDicts& dicts) const {
   std::unordered_set<std::string> prefixes;
   for (const StateDict& d : dicts.all)
     for (const auto& [key, value] : *d.dict) {
@@ -140,7 +130,7 @@ FunctionalFrame::FunctionalFrame(const nn::Module& module, const std::type_info&
                                  FunctionalCallOptions options, Location at)
     : state_(std::make_unique<State>(at)), outer_(innermost) {
   State& s = *state_;
-  s.slots = slots_of(module.state());
+  s.slots = slots_of(module);
   for (size_t i = 0; i < s.slots.size(); ++i) {
     s.own.insert(s.slots[i].slot.get());
     s.by_name.emplace(s.slots[i].name, i);
@@ -150,7 +140,7 @@ FunctionalFrame::FunctionalFrame(const nn::Module& module, const std::type_info&
   s.module = class_name(type);
   s.check_keys(dicts);
   if (options.strict) s.check_strict(dicts);
-  s.check_paths(module.state(), dicts);
+  s.check_paths(module, dicts);
   for (const StateDict& d : dicts.all)
     for (const auto& [key, value] : *d.dict)
       if (auto named = s.by_name.find(key); named != s.by_name.end()) s.give(named->second, key, value, d.writable);
@@ -162,6 +152,52 @@ FunctionalFrame::~FunctionalFrame() { innermost = outer_; }
 void FunctionalFrame::write_back() {
   for (auto& [slot, given] : state_->given)
     if (given.reassigned && given.dict) given.dict->insert_or_assign(given.key, given.value);
+}
+
+namespace {
+
+// By name, each tensor once.
+TensorDict dictionary(const nn::Module& m, bool parameters) {
+  return parameters ? m.named_parameters() : m.named_buffers();
+}
+
+}  // namespace
+
+std::pair<TensorDict, TensorDict> stack_states(const std::vector<const nn::Module*>& models, Location at) {
+  auto fail = [&](const std::string& text) { throw TransformError("[stack_module_state] " + text + jot::at(at)); };
+  if (models.empty()) fail("stack_module_state: Expected at least one model, got 0.");
+  const nn::Module& first = *models[0];
+  for (const nn::Module* m : models) {
+    if (typeid(*m) != typeid(first)) fail("stack_module_state: Expected all models to be of the same class.");
+    if (m->is_training() != first.is_training())
+      fail("stack_module_state: Expected all models to have the same training/eval mode.");
+  }
+  std::pair<TensorDict, TensorDict> result;
+  for (bool parameters : {true, false}) {
+    std::vector<TensorDict> states;
+    for (const nn::Module* m : models) states.push_back(dictionary(*m, parameters));
+    for (size_t i = 1; i < states.size(); ++i) {
+      auto check = [&](const TensorDict& has, const TensorDict& lacks, size_t model) {
+        for (const auto& [name, value] : has)
+          if (!lacks.contains(name))
+            fail("the models differ in their keys: model " + std::to_string(model) + " has no '" + name + "'");
+      };
+      check(states[0], states[i], i);
+      check(states[i], states[0], 0);
+    }
+    for (const auto& [name, value] : states[0]) {
+      std::vector<Tensor> parts;
+      for (const TensorDict& s : states) {
+        const Tensor& t = s.at(name);
+        if (t.shape() != value.shape())
+          throw ShapeError("[stack_module_state] stack expects each tensor to be equal size: '" + name + "' is " +
+                           to_string(value.shape()) + " and " + to_string(t.shape()) + jot::at(at));
+        parts.push_back(t);
+      }
+      (parameters ? result.first : result.second).emplace(name, stack(parts, 0, at));
+    }
+  }
+  return result;
 }
 
 }  // namespace detail

@@ -183,6 +183,14 @@ void modules() {
   vmap(looked)(x), debug_unwrap(x, {.recurse = false});
   auto seq = nn::Sequential(nn::Linear(3, 4), nn::Tanh(), nn::Linear(4, 1));
   seq(x);
+  replace_all_batch_norm_modules_(model);
+  TensorDict dict = model.state_dict();
+  model.load_state_dict(dict, {.strict = true});
+  model.parameters();
+  model.to(f64);
+  nn::LSTM lstm(8, 16, {.num_layers = 2});
+  auto [out, hc] = lstm(randn({5, 1, 8}));
+  auto [h, c] = hc;
 }
 
 void graphs() {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Every public name of the headers stands on docs/reference.md or on docs/ops.md, in code: reference_test.py SOURCE."""
+"""Every public name of the headers stands on docs/reference.md, docs/modules.md or docs/ops.md, in code: reference_test.py SOURCE."""
 import pathlib
 import re
 import sys
 
 source = pathlib.Path(sys.argv[1])
-page = (source / 'docs/reference.md').read_text() + (source / 'docs/ops.md').read_text()
+page = ''.join((source / f'docs/{name}.md').read_text() for name in ('reference', 'modules', 'ops'))
 shown = set(re.findall(r'\w+', ' '.join(re.findall(r'`([^`\n]+)`', page) + re.findall(r'^```cpp.*?^```', page, re.M | re.S))))
 
 NAMESPACE = re.compile(r'^namespace (?:jot::)?detail \{.*?^\}  // namespace (?:jot::)?detail$', re.M | re.S)
@@ -25,7 +25,7 @@ def names(header):
         found |= set(re.findall(r'(\w+) = ', constant))
     for name in ('Tensor', 'Executable', 'Module'):
         if body := re.search(rf'^class {name}(?: :[^{{]*)? \{{.*?^\}};', text, re.M | re.S):
-            found |= set(MEMBER.findall(body[0].split('\n private:')[0])) - {name}
+            found |= set(MEMBER.findall(re.split(r'\n (?:private|protected):', body[0])[0])) - {name}
     return found - INTERNAL
 
 
