@@ -106,6 +106,7 @@ def arguments(m):
 
 def declaration(m):
     yield f'// {m.function.name}.'
+    yield from m.function.doc
     yield from (f'class {m.name} : public Module {{', ' public:')
     for parameters in filter(None, (m.parameters, m.braced)):
         yield f'  explicit {constructor(m, parameters)};'

@@ -13,16 +13,19 @@ namespace jot::nn {
 
 // ---- Activations
 // relu.
+// max(x, 0); NaN stays. The derivative at 0 is 0.
 class ReLU : public Module {
  public:
   Tensor forward(const Tensor& x) const override;
 };
 // relu6.
+// x, at least 0 and at most 6; the derivative is 0 at both.
 class ReLU6 : public Module {
  public:
   Tensor forward(const Tensor& x) const override;
 };
 // elu.
+// x, and alpha (e^x - 1) below 0.
 class ELU : public Module {
  public:
   explicit ELU(double alpha = 1);
@@ -32,11 +35,13 @@ class ELU : public Module {
   double alpha_;
 };
 // selu.
+// 1.0507 elu(x, 1.6733).
 class SELU : public Module {
  public:
   Tensor forward(const Tensor& x) const override;
 };
 // celu.
+// x, and alpha (e^(x / alpha) - 1) below 0. Error where alpha is 0.
 class CELU : public Module {
  public:
   explicit CELU(double alpha = 1);
@@ -46,6 +51,7 @@ class CELU : public Module {
   double alpha_;
 };
 // gelu.
+// x times the standard normal distribution function, or its approximation by tanh. Both tails keep their digits.
 class GELU : public Module {
  public:
   explicit GELU(Gelu approximate = Gelu::none);
@@ -55,16 +61,19 @@ class GELU : public Module {
   Gelu approximate_;
 };
 // silu.
+// x sigmoid(x).
 class SiLU : public Module {
  public:
   Tensor forward(const Tensor& x) const override;
 };
 // mish.
+// x tanh(softplus(x)).
 class Mish : public Module {
  public:
   Tensor forward(const Tensor& x) const override;
 };
 // sigmoid.
+// 1 / (1 + exp(-x)).
 class Sigmoid : public Module {
  public:
   Tensor forward(const Tensor& x) const override;
@@ -75,6 +84,7 @@ class Tanh : public Module {
   Tensor forward(const Tensor& x) const override;
 };
 // softplus.
+// log(1 + e^(beta x)) / beta, exact where that is small; x where beta x > threshold. Error where beta is 0.
 class Softplus : public Module {
  public:
   explicit Softplus(double beta = 1, double threshold = 20);
@@ -85,11 +95,13 @@ class Softplus : public Module {
   double threshold_;
 };
 // softsign.
+// x / (1 + |x|).
 class Softsign : public Module {
  public:
   Tensor forward(const Tensor& x) const override;
 };
 // softshrink.
+// x moved towards 0 by lambda, 0 within. Error for lambda < 0.
 class Softshrink : public Module {
  public:
   explicit Softshrink(double lambda = 0.5);
@@ -99,6 +111,7 @@ class Softshrink : public Module {
   double lambda_;
 };
 // hardshrink.
+// x, and 0 where |x| <= lambda.
 class Hardshrink : public Module {
  public:
   explicit Hardshrink(double lambda = 0.5);
@@ -108,11 +121,13 @@ class Hardshrink : public Module {
   double lambda_;
 };
 // tanhshrink.
+// x - tanh(x).
 class Tanhshrink : public Module {
  public:
   Tensor forward(const Tensor& x) const override;
 };
 // hardtanh.
+// x, at least min and at most max; the derivative is 0 at both. Error where min > max.
 class Hardtanh : public Module {
  public:
   explicit Hardtanh(double min = -1, double max = 1);
@@ -123,16 +138,19 @@ class Hardtanh : public Module {
   double max_;
 };
 // hardsigmoid.
+// (x + 3) / 6, at least 0 and at most 1; the derivative is 0 at both.
 class Hardsigmoid : public Module {
  public:
   Tensor forward(const Tensor& x) const override;
 };
 // hardswish.
+// x hardsigmoid(x).
 class Hardswish : public Module {
  public:
   Tensor forward(const Tensor& x) const override;
 };
 // leaky_relu.
+// x, and slope x where x <= 0.
 class LeakyReLU : public Module {
  public:
   explicit LeakyReLU(double slope = 0.01);
@@ -142,11 +160,13 @@ class LeakyReLU : public Module {
   double slope_;
 };
 // logsigmoid.
+// log(sigmoid(x)), exact where that is small.
 class LogSigmoid : public Module {
  public:
   Tensor forward(const Tensor& x) const override;
 };
 // threshold.
+// x, and value where x <= threshold.
 class Threshold : public Module {
  public:
   explicit Threshold(double threshold, double value);
@@ -157,6 +177,7 @@ class Threshold : public Module {
   double value_;
 };
 // glu.
+// a sigmoid(b) of the halves of x along dim. ShapeError where its extent is odd.
 class GLU : public Module {
  public:
   explicit GLU(int64_t dim = -1);
@@ -166,6 +187,7 @@ class GLU : public Module {
   int64_t dim_;
 };
 // softmax.
+// exp(x) over its sum along dim.
 class Softmax : public Module {
  public:
   explicit Softmax(int64_t dim);
@@ -175,6 +197,7 @@ class Softmax : public Module {
   int64_t dim_;
 };
 // softmin.
+// softmax(-x).
 class Softmin : public Module {
  public:
   explicit Softmin(int64_t dim);
@@ -226,6 +249,7 @@ class Dropout : public Module {
   double p_;
 };
 // dropout1d.
+// Channels of [N, C, L] or [C, L].
 class Dropout1d : public Module {
  public:
   explicit Dropout1d(double p = 0.5);
@@ -235,6 +259,7 @@ class Dropout1d : public Module {
   double p_;
 };
 // dropout2d.
+// Channels of [N, C, H, W] or [N, C, ...].
 class Dropout2d : public Module {
  public:
   explicit Dropout2d(double p = 0.5);
@@ -244,6 +269,7 @@ class Dropout2d : public Module {
   double p_;
 };
 // dropout3d.
+// Channels of [N, C, D, H, W] or [C, D, H, W].
 class Dropout3d : public Module {
  public:
   explicit Dropout3d(double p = 0.5);
@@ -253,6 +279,7 @@ class Dropout3d : public Module {
   double p_;
 };
 // alpha_dropout.
+// Dropped elements become the least value of selu; mean and variance of standard normal ones stay.
 class AlphaDropout : public Module {
  public:
   explicit AlphaDropout(double p = 0.5);
@@ -262,6 +289,7 @@ class AlphaDropout : public Module {
   double p_;
 };
 // feature_alpha_dropout.
+// The same of channels, of [N, C, ...].
 class FeatureAlphaDropout : public Module {
  public:
   explicit FeatureAlphaDropout(double p = 0.5);
@@ -273,6 +301,7 @@ class FeatureAlphaDropout : public Module {
 
 // ---- Pooling
 // avg_pool1d.
+// Sums of windows divided by how many elements these have, with those of the padding, or without, or by divisor_override.
 class AvgPool1d : public Module {
  public:
   explicit AvgPool1d(const Ints& kernel_size, const functional::AvgPoolOptions& options = {});
@@ -284,6 +313,7 @@ class AvgPool1d : public Module {
   functional::AvgPoolOptions options_;
 };
 // avg_pool2d.
+// avg_pool1d over two dims.
 class AvgPool2d : public Module {
  public:
   explicit AvgPool2d(const Ints& kernel_size, const functional::AvgPoolOptions& options = {});
@@ -295,6 +325,7 @@ class AvgPool2d : public Module {
   functional::AvgPoolOptions options_;
 };
 // avg_pool3d.
+// avg_pool1d over three dims.
 class AvgPool3d : public Module {
  public:
   explicit AvgPool3d(const Ints& kernel_size, const functional::AvgPoolOptions& options = {});
@@ -306,6 +337,7 @@ class AvgPool3d : public Module {
   functional::AvgPoolOptions options_;
 };
 // max_pool1d.
+// The greatest element of each window, the first of equal ones; NaN where there is one.
 class MaxPool1d : public Module {
  public:
   explicit MaxPool1d(const Ints& kernel_size, const functional::MaxPoolOptions& options = {});
@@ -317,6 +349,7 @@ class MaxPool1d : public Module {
   functional::MaxPoolOptions options_;
 };
 // max_pool2d.
+// max_pool1d over two dims.
 class MaxPool2d : public Module {
  public:
   explicit MaxPool2d(const Ints& kernel_size, const functional::MaxPoolOptions& options = {});
@@ -328,6 +361,7 @@ class MaxPool2d : public Module {
   functional::MaxPoolOptions options_;
 };
 // max_pool3d.
+// max_pool1d over three dims.
 class MaxPool3d : public Module {
  public:
   explicit MaxPool3d(const Ints& kernel_size, const functional::MaxPoolOptions& options = {});
@@ -339,6 +373,7 @@ class MaxPool3d : public Module {
   functional::MaxPoolOptions options_;
 };
 // max_unpool1d.
+// Zeros, with the elements of x where the indices of a max_pool say. IndexError at evaluation.
 class MaxUnpool1d : public Module {
  public:
   explicit MaxUnpool1d(const Ints& kernel_size, const functional::MaxUnpoolOptions& options = {});
@@ -350,6 +385,7 @@ class MaxUnpool1d : public Module {
   functional::MaxUnpoolOptions options_;
 };
 // max_unpool2d.
+// max_unpool1d over two dims.
 class MaxUnpool2d : public Module {
  public:
   explicit MaxUnpool2d(const Ints& kernel_size, const functional::MaxUnpoolOptions& options = {});
@@ -361,6 +397,7 @@ class MaxUnpool2d : public Module {
   functional::MaxUnpoolOptions options_;
 };
 // max_unpool3d.
+// max_unpool1d over three dims.
 class MaxUnpool3d : public Module {
  public:
   explicit MaxUnpool3d(const Ints& kernel_size, const functional::MaxUnpoolOptions& options = {});
@@ -372,6 +409,7 @@ class MaxUnpool3d : public Module {
   functional::MaxUnpoolOptions options_;
 };
 // adaptive_avg_pool1d.
+// Means of as many parts of each dim as output_size says: part i is from floor(i n / size) to ceil((i + 1) n / size).
 class AdaptiveAvgPool1d : public Module {
  public:
   explicit AdaptiveAvgPool1d(const Ints& output_size);
@@ -382,6 +420,7 @@ class AdaptiveAvgPool1d : public Module {
   Ints output_size_;
 };
 // adaptive_avg_pool2d.
+// adaptive_avg_pool1d over two dims.
 class AdaptiveAvgPool2d : public Module {
  public:
   explicit AdaptiveAvgPool2d(const Ints& output_size);
@@ -392,6 +431,7 @@ class AdaptiveAvgPool2d : public Module {
   Ints output_size_;
 };
 // adaptive_avg_pool3d.
+// adaptive_avg_pool1d over three dims.
 class AdaptiveAvgPool3d : public Module {
  public:
   explicit AdaptiveAvgPool3d(const Ints& output_size);
@@ -402,6 +442,7 @@ class AdaptiveAvgPool3d : public Module {
   Ints output_size_;
 };
 // adaptive_max_pool1d.
+// The greatest elements of these parts.
 class AdaptiveMaxPool1d : public Module {
  public:
   explicit AdaptiveMaxPool1d(const Ints& output_size);
@@ -412,6 +453,7 @@ class AdaptiveMaxPool1d : public Module {
   Ints output_size_;
 };
 // adaptive_max_pool2d.
+// adaptive_max_pool1d over two dims.
 class AdaptiveMaxPool2d : public Module {
  public:
   explicit AdaptiveMaxPool2d(const Ints& output_size);
@@ -422,6 +464,7 @@ class AdaptiveMaxPool2d : public Module {
   Ints output_size_;
 };
 // adaptive_max_pool3d.
+// adaptive_max_pool1d over three dims.
 class AdaptiveMaxPool3d : public Module {
  public:
   explicit AdaptiveMaxPool3d(const Ints& output_size);
@@ -432,6 +475,7 @@ class AdaptiveMaxPool3d : public Module {
   Ints output_size_;
 };
 // lp_pool1d.
+// (Sums of x^p)^(1 / p) of windows.
 class LPPool1d : public Module {
  public:
   explicit LPPool1d(double p, const Ints& kernel_size, const functional::LpPoolOptions& options = {});
@@ -443,6 +487,7 @@ class LPPool1d : public Module {
   functional::LpPoolOptions options_;
 };
 // lp_pool2d.
+// lp_pool1d over two dims.
 class LPPool2d : public Module {
  public:
   explicit LPPool2d(double p, const Ints& kernel_size, const functional::LpPoolOptions& options = {});
@@ -454,6 +499,7 @@ class LPPool2d : public Module {
   functional::LpPoolOptions options_;
 };
 // lp_pool3d.
+// lp_pool1d over three dims.
 class LPPool3d : public Module {
  public:
   explicit LPPool3d(double p, const Ints& kernel_size, const functional::LpPoolOptions& options = {});
@@ -467,6 +513,7 @@ class LPPool3d : public Module {
 
 // ---- Normalisation
 // local_response_norm.
+// x / (k + alpha mean of x^2 over a window of `size` channels)^beta.
 class LocalResponseNorm : public Module {
  public:
   explicit LocalResponseNorm(int64_t size, const functional::LocalResponseNormOptions& options = {});
@@ -479,6 +526,7 @@ class LocalResponseNorm : public Module {
 
 // ---- Losses and distances
 // l1_loss.
+// |x - y|.
 class L1Loss : public Module {
  public:
   explicit L1Loss(Reduction reduction = Reduction::mean);
@@ -488,6 +536,7 @@ class L1Loss : public Module {
   Reduction reduction_;
 };
 // mse_loss.
+// (x - y)^2.
 class MSELoss : public Module {
  public:
   explicit MSELoss(Reduction reduction = Reduction::mean);
@@ -497,6 +546,7 @@ class MSELoss : public Module {
   Reduction reduction_;
 };
 // smooth_l1_loss.
+// (x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2; l1_loss where beta is 0. Error for beta < 0.
 class SmoothL1Loss : public Module {
  public:
   explicit SmoothL1Loss(const functional::SmoothL1LossOptions& options = {});
@@ -506,6 +556,7 @@ class SmoothL1Loss : public Module {
   functional::SmoothL1LossOptions options_;
 };
 // huber_loss.
+// (x - y)^2 / 2 where |x - y| < delta, else delta (|x - y| - delta / 2). Error for delta <= 0.
 class HuberLoss : public Module {
  public:
   explicit HuberLoss(const functional::HuberLossOptions& options = {});
@@ -515,6 +566,8 @@ class HuberLoss : public Module {
   functional::HuberLossOptions options_;
 };
 // cross_entropy.
+// nll_loss of log_softmax along dim 1 (of a vector dim 0). y: classes (integers), or probabilities, floating and of the shape of x.
+// weight: one number a class. label_smoothing in [0, 1]. A class outside of [0, C) is an IndexError at evaluation.
 class CrossEntropyLoss : public Module {
  public:
   explicit CrossEntropyLoss(const functional::CrossEntropyOptions& options = {});
@@ -525,6 +578,7 @@ class CrossEntropyLoss : public Module {
   functional::CrossEntropyOptions options_;
 };
 // nll_loss.
+// -weight[y] x[y]: x [C], [N, C] or [N, C, ...], y the classes without the dim C; 0 where y is ignore_index. The mean is over the weights.
 class NLLLoss : public Module {
  public:
   explicit NLLLoss(const functional::NllLossOptions& options = {});
@@ -535,6 +589,7 @@ class NLLLoss : public Module {
   functional::NllLossOptions options_;
 };
 // binary_cross_entropy.
+// -y log(x) - (1 - y) log(1 - x) of probabilities x; logarithms are at least -100, where they are constant. ShapeError unless of one shape.
 class BCELoss : public Module {
  public:
   explicit BCELoss(const functional::BinaryCrossEntropyOptions& options = {});
@@ -545,6 +600,7 @@ class BCELoss : public Module {
   functional::BinaryCrossEntropyOptions options_;
 };
 // binary_cross_entropy_with_logits.
+// The same of sigmoid(x), exact in both tails; pos_weight multiplies the term of y. ShapeError unless of one shape.
 class BCEWithLogitsLoss : public Module {
  public:
   explicit BCEWithLogitsLoss(const functional::BinaryCrossEntropyWithLogitsOptions& options = {});
@@ -556,6 +612,7 @@ class BCEWithLogitsLoss : public Module {
   functional::BinaryCrossEntropyWithLogitsOptions options_;
 };
 // kl_div.
+// y (log(y) - x), 0 log(0) being 0; log_target: e^y (y - x). x is a logarithm. Reduction::batchmean: the sum by the extent of dim 0.
 class KLDivLoss : public Module {
  public:
   explicit KLDivLoss(const functional::KlDivOptions& options = {});
@@ -565,6 +622,7 @@ class KLDivLoss : public Module {
   functional::KlDivOptions options_;
 };
 // poisson_nll_loss.
+// e^x - y x, or x - y log(x + eps); full: with Stirling's approximation of log(y!) where y > 1.
 class PoissonNLLLoss : public Module {
  public:
   explicit PoissonNLLLoss(const functional::PoissonNllLossOptions& options = {});
@@ -574,6 +632,8 @@ class PoissonNLLLoss : public Module {
   functional::PoissonNllLossOptions options_;
 };
 // gaussian_nll_loss.
+// (log(var) + (x - y)^2 / var) / 2, var at least eps (not to its derivative); full: plus log(2 pi) / 2. var has the shape of x, or 1 or
+// nothing for its last dim. ShapeError.
 class GaussianNLLLoss : public Module {
  public:
   explicit GaussianNLLLoss(const functional::GaussianNllLossOptions& options = {});
@@ -583,6 +643,7 @@ class GaussianNLLLoss : public Module {
   functional::GaussianNllLossOptions options_;
 };
 // hinge_embedding_loss.
+// x where y is 1, max(0, margin - x) where it is -1.
 class HingeEmbeddingLoss : public Module {
  public:
   explicit HingeEmbeddingLoss(double margin = 1, Reduction reduction = Reduction::mean);
@@ -593,6 +654,7 @@ class HingeEmbeddingLoss : public Module {
   Reduction reduction_;
 };
 // margin_ranking_loss.
+// max(0, margin - y (a - b)). ShapeError unless all have as many dims.
 class MarginRankingLoss : public Module {
  public:
   explicit MarginRankingLoss(double margin = 0, Reduction reduction = Reduction::mean);
@@ -603,6 +665,7 @@ class MarginRankingLoss : public Module {
   Reduction reduction_;
 };
 // multi_margin_loss.
+// The mean over the classes i != y of weight[y] max(0, margin - x[y] + x[i])^p: x [C] or [N, C], y classes. Error unless p is 1 or 2.
 class MultiMarginLoss : public Module {
  public:
   explicit MultiMarginLoss(const functional::MultiMarginLossOptions& options = {});
@@ -613,6 +676,8 @@ class MultiMarginLoss : public Module {
   functional::MultiMarginLossOptions options_;
 };
 // multilabel_margin_loss.
+// The mean over classes i that y does not name of max(0, 1 - x[y[j]] + x[i]), summed over the classes that y names, up to its first -1.
+// y has the shape of x, [C] or [N, C].
 class MultiLabelMarginLoss : public Module {
  public:
   explicit MultiLabelMarginLoss(Reduction reduction = Reduction::mean);
@@ -622,6 +687,7 @@ class MultiLabelMarginLoss : public Module {
   Reduction reduction_;
 };
 // multilabel_soft_margin_loss.
+// The mean over the last dim of binary_cross_entropy_with_logits.
 class MultiLabelSoftMarginLoss : public Module {
  public:
   explicit MultiLabelSoftMarginLoss(const Tensor& weight = {}, Reduction reduction = Reduction::mean);
@@ -632,6 +698,7 @@ class MultiLabelSoftMarginLoss : public Module {
   Reduction reduction_;
 };
 // soft_margin_loss.
+// log(1 + e^(-y x)).
 class SoftMarginLoss : public Module {
  public:
   explicit SoftMarginLoss(Reduction reduction = Reduction::mean);
@@ -641,6 +708,7 @@ class SoftMarginLoss : public Module {
   Reduction reduction_;
 };
 // triplet_margin_loss.
+// max(0, margin + d(anchor, positive) - d(anchor, negative)), d being pairwise_distance; swap: of the negative to the nearer of the two.
 class TripletMarginLoss : public Module {
  public:
   explicit TripletMarginLoss(const functional::TripletMarginLossOptions& options = {});
@@ -650,6 +718,7 @@ class TripletMarginLoss : public Module {
   functional::TripletMarginLossOptions options_;
 };
 // cosine_embedding_loss.
+// 1 - cos where y is 1, max(0, cos - margin) where it is -1, along the last dim of a and b.
 class CosineEmbeddingLoss : public Module {
  public:
   explicit CosineEmbeddingLoss(double margin = 0, Reduction reduction = Reduction::mean);
@@ -660,6 +729,9 @@ class CosineEmbeddingLoss : public Module {
   Reduction reduction_;
 };
 // ctc_loss.
+// -log of the probability of all paths through log_probs [T, N, C] (or [T, C]) that read as the targets, [N, S] or all in a row; lengths
+// [N]. The mean is over the batch, each divided by its target length. A step of a scan for each of T. infinite where there is no path,
+// 0 with zero_infinity.
 class CTCLoss : public Module {
  public:
   explicit CTCLoss(const functional::CtcLossOptions& options = {});
@@ -669,6 +741,7 @@ class CTCLoss : public Module {
   functional::CtcLossOptions options_;
 };
 // cosine_similarity.
+// a . b / (|a| |b|) along dim; norms are at least eps (not to their derivative).
 class CosineSimilarity : public Module {
  public:
   explicit CosineSimilarity(int64_t dim = 1, double eps = 1e-8);
@@ -679,6 +752,7 @@ class CosineSimilarity : public Module {
   double eps_;
 };
 // pairwise_distance.
+// The p-norm of a - b + eps along the last dim.
 class PairwiseDistance : public Module {
  public:
   explicit PairwiseDistance(const functional::PairwiseDistanceOptions& options = {});
@@ -690,6 +764,8 @@ class PairwiseDistance : public Module {
 
 // ---- Vision
 // interpolate.
+// x [n, channels, ...] at another size, or at floor(extent scale_factor), where places go by that factor. linear wants 3, bilinear and bicubic 4,
+// trilinear 5 dims, the others 3 to 5. area: means of windows. ShapeError, DTypeError of integers but for nearest.
 class Upsample : public Module {
  public:
   explicit Upsample(const functional::InterpolateOptions& options = {});
@@ -699,6 +775,7 @@ class Upsample : public Module {
   functional::InterpolateOptions options_;
 };
 // pixel_shuffle.
+// [..., c r^2, h, w] to [..., c, h r, w r]; back. ShapeError where r does not divide.
 class PixelShuffle : public Module {
  public:
   explicit PixelShuffle(int64_t upscale_factor);
@@ -717,6 +794,7 @@ class PixelUnshuffle : public Module {
   int64_t downscale_factor_;
 };
 // channel_shuffle.
+// Channels, dim 1, by turns of each group. ShapeError where the groups do not divide them.
 class ChannelShuffle : public Module {
  public:
   explicit ChannelShuffle(int64_t groups);
@@ -726,6 +804,7 @@ class ChannelShuffle : public Module {
   int64_t groups_;
 };
 // unfold.
+// Windows of x [n, channels, h, w] (or without n) as columns: [n, channels times elements of a window, places]. ShapeError.
 class Unfold : public Module {
  public:
   explicit Unfold(const Ints& kernel_size, const functional::FoldOptions& options = {});
@@ -737,6 +816,7 @@ class Unfold : public Module {
   functional::FoldOptions options_;
 };
 // fold.
+// The sum of columns where their windows lie: the transpose of unfold, [n, channels, output_size...]. ShapeError.
 class Fold : public Module {
  public:
   explicit Fold(const Ints& output_size, const Ints& kernel_size, const functional::FoldOptions& options = {});

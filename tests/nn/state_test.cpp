@@ -62,6 +62,11 @@ TEST_CASE("what one module saves another loads, by value") {
   }
   a.scale->fill_(7);
   CHECK_FALSE(equal(b.scale, a.scale));
+  auto f = jit([&](const Tensor& x) { return b.scale * x; });
+  CHECK_SAME(f(ones({8})), ones({8}));
+  b.load_state_dict(a.state_dict());  // what is compiled sees it
+  CHECK_SAME(f(ones({8})), 7 * ones({8}));
+  b.load_state_dict(saved);
   CHECK_EQ(b.norm.num_batches_tracked->tensor().item<int64_t>(), 1);
   a.load_state_dict(a.state_dict());
   // Values are converted.
@@ -194,7 +199,10 @@ TEST_CASE("replace_all_batch_norm_modules_: no statistics at any depth, in every
 TEST_CASE("running statistics without lanes are not written by lanes") {
   const nn::BatchNorm1d norm(4);
   const Tensor x = randn({3, 6, 4});
-  CHECK_THROWS_AS(vmap([&](const Tensor& v) { return norm(v); })(x), TransformError);
+  check_error<TransformError>(
+      "Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in place, "
+      "were not batched",
+      [&] { vmap([&](const Tensor& v) { return norm(v); })(x); }, "state_test.cpp");
   CHECK_SAME(norm.running_mean->tensor(), zeros({4}));
   CHECK_EQ(norm.num_batches_tracked->tensor().item<int64_t>(), 0);
   norm.eval();

@@ -97,6 +97,10 @@ TEST_CASE("D52 tied weights") {
   CHECK_SAME(functional_call(m, TensorDict{{"foo", zero}, {"foo_tied", 3 * ones({1})}}, x, {.tie_weights = false}),
              3 * ones({1}));
   CHECK_SAME(m(x), 2 * ones({1}));
+  // One name of a tie stands for all of them.
+  CHECK_SAME(functional_call(m, TensorDict{{"foo_tied", zero}}, x, {.strict = true}), zero);
+  CHECK_THROWS_WITH_AS(functional_call(m, TensorDict{{"foo_tied", zero}}, x, {.tie_weights = false, .strict = true}),
+                       Contains("Missing key(s): 'foo'."), TransformError);
 }
 
 TEST_CASE("D53 strict, restoration, reassigned buffers") {
