@@ -18,7 +18,7 @@ class Identity : public Module {
   Tensor forward(const Tensor& x) const override;
 };
 
-// What a container is asked for, with the line that asks.
+// What a container is asked for, with the line that asks. By value: what is returned refers to no temporary.
 class ModuleIndex {
  public:
   template <std::integral T>
@@ -40,10 +40,10 @@ class ModuleSequence : public Module {
  public:
   int64_t size() const;
   // Negative numbers count from the end. IndexError.
-  const Module& operator[](const ModuleIndex& i) const;
+  const Module& operator[](ModuleIndex i) const;
   // The same as one of its class, for modules that are not called with one tensor. TransformError where it is another.
   template <std::derived_from<Module> M>
-  const M& as(const ModuleIndex& i) const {
+  const M& as(ModuleIndex i) const {
     const auto* m = dynamic_cast<const M*>(&(*this)[i]);
     if (!m) fail_class(i);
     return *m;
@@ -71,7 +71,7 @@ class ModuleSequence : public Module {
   Iterator end() const { return {*this, size()}; }
 
  private:
-  [[noreturn]] void fail_class(const ModuleIndex& i) const;
+  [[noreturn]] void fail_class(ModuleIndex i) const;
 };
 
 // One module after the other.
@@ -113,10 +113,10 @@ class ModuleDict : public Module {
   bool contains(const std::string& name) const;
   std::vector<std::string> keys() const;
   // IndexError.
-  const Module& operator[](const ModuleKey& name) const;
+  const Module& operator[](ModuleKey name) const;
   // TransformError where it is of another class.
   template <std::derived_from<Module> M>
-  const M& as(const ModuleKey& name) const {
+  const M& as(ModuleKey name) const {
     const auto* m = dynamic_cast<const M*>(&(*this)[name]);
     if (!m) fail_class(name);
     return *m;
@@ -128,7 +128,7 @@ class ModuleDict : public Module {
   }
 
  private:
-  [[noreturn]] void fail_class(const ModuleKey& name) const;
+  [[noreturn]] void fail_class(ModuleKey name) const;
 };
 
 // Parameters "0", "1", ...
@@ -138,7 +138,7 @@ class ParameterList : public Module {
   explicit ParameterList(const std::vector<Tensor>& values, Location at = JOT_HERE);
   int64_t size() const;
   // Negative numbers count from the end. IndexError.
-  Parameter operator[](const ModuleIndex& i) const;
+  Parameter operator[](ModuleIndex i) const;
   Parameter append(const Tensor& value, Location at = JOT_HERE) const;
 };
 

@@ -12,7 +12,7 @@ using detail::fail;
 namespace {
 
 // Negatives count from the end.
-size_t wrapped(std::string_view what, const ModuleIndex& index, size_t size) {
+size_t wrapped(std::string_view what, ModuleIndex index, size_t size) {
   const auto n = static_cast<int64_t>(size);
   const int64_t i = index.value;
   if (i < -n || i >= n)
@@ -26,11 +26,11 @@ size_t wrapped(std::string_view what, const ModuleIndex& index, size_t size) {
 Tensor Identity::forward(const Tensor& x) const { return x; }
 
 int64_t ModuleSequence::size() const { return static_cast<int64_t>(state().children.size()); }
-const Module& ModuleSequence::operator[](const ModuleIndex& i) const {
+const Module& ModuleSequence::operator[](ModuleIndex i) const {
   const auto& children = state().children;
   return *children[wrapped(detail::class_name(typeid(*this)), i, children.size())].second;
 }
-void ModuleSequence::fail_class(const ModuleIndex& i) const {
+void ModuleSequence::fail_class(ModuleIndex i) const {
   fail<TransformError>(detail::class_name(typeid(*this)),
                        "module " + std::to_string(i.value) + " is a " + detail::class_name(typeid((*this)[i])) +
                            ", not of the class that is asked for",
@@ -55,7 +55,7 @@ std::vector<std::string> ModuleDict::keys() const {
 bool ModuleDict::contains(const std::string& name) const {
   return std::ranges::any_of(state().children, [&](const auto& child) { return child.first == name; });
 }
-const Module& ModuleDict::operator[](const ModuleKey& name) const {
+const Module& ModuleDict::operator[](ModuleKey name) const {
   std::string names;
   for (const auto& [key, m] : state().children) {
     if (key == name.value) return *m;
@@ -63,7 +63,7 @@ const Module& ModuleDict::operator[](const ModuleKey& name) const {
   }
   fail<IndexError>("ModuleDict", "no module '" + name.value + "': it has " + (names.empty() ? "none" : names), name.at);
 }
-void ModuleDict::fail_class(const ModuleKey& name) const {
+void ModuleDict::fail_class(ModuleKey name) const {
   fail<TransformError>("ModuleDict",
                        "module '" + name.value + "' is a " + detail::class_name(typeid((*this)[name])) +
                            ", not of the class that is asked for",
@@ -74,7 +74,7 @@ ParameterList::ParameterList(const std::vector<Tensor>& values, Location at) {
   for (const Tensor& v : values) append(v, at);
 }
 int64_t ParameterList::size() const { return static_cast<int64_t>(state().parameters.size()); }
-Parameter ParameterList::operator[](const ModuleIndex& i) const {
+Parameter ParameterList::operator[](ModuleIndex i) const {
   const auto& parameters = state().parameters;
   return Parameter(parameters[wrapped("ParameterList", i, parameters.size())].second);
 }

@@ -196,6 +196,27 @@ TEST_CASE("replace_all_batch_norm_modules_: no statistics at any depth, in every
   CHECK(alone.named_buffers().empty());
 }
 
+TEST_CASE("per-sample gradients through a network with batch norm") {
+  const nn::Sequential net(nn::Conv2d(1, 4, 3), nn::BatchNorm2d(4), nn::ReLU(), nn::Flatten(), nn::Linear(36, 3));
+  replace_all_batch_norm_modules_(net);
+  net.to(f64);
+  const Tensor images = randn({4, 2, 1, 5, 5}, f64), classes = tensor({{0, 1}, {2, 0}, {1, 1}, {0, 2}});
+  const nn::CrossEntropyLoss loss({.label_smoothing = 0.1});
+  auto objective = [&](const TensorDict& p, const Tensor& x, const Tensor& y) {
+    return loss(functional_call(net, p, x), y);
+  };
+  const TensorDict p = net.named_parameters();
+  const TensorDict each = vmap(grad(objective), {.in_dims = {none, 0, 0}})(p, images, classes);
+  const TensorDict at_once = jit(vmap(grad(objective), {.in_dims = {none, 0, 0}}))(p, images, classes);
+  for (int64_t i = 0; i < 4; ++i) {
+    const TensorDict alone = grad(objective)(p, images[i], classes[i]);
+    for (const auto& [name, g] : alone) {
+      CHECK_NEAR_TO(each.at(name)[i], g, 1e-10);
+      CHECK_NEAR_TO(at_once.at(name)[i], g, 1e-10);
+    }
+  }
+}
+
 TEST_CASE("running statistics without lanes are not written by lanes") {
   const nn::BatchNorm1d norm(4);
   const Tensor x = randn({3, 6, 4});
