@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/functions/operands.h"
+#include "core/record/force.h"
 #include "jot/creation.h"
 #include "jot/loops.h"
 #include "jot/ops.h"
@@ -61,6 +62,7 @@ void check_floating(std::string_view op, const Tensor& x, Location at) {
 Tensor poisson(const Tensor& rate, Location at) {
   Composite call("poisson", at);
   check_floating("poisson", rate, at);
+  check_drawn_alike("poisson", {&rate}, at);
   Tensor r = rate.detach(at).to(DType::f64, at), valid = logical_and(r >= 0, r < inf), few = r < kFew;
   few = logical_or(few, logical_not(valid));
   Tensor small = where(logical_and(few, valid), r, 0.0), large = where(few, kFew, r);
@@ -82,6 +84,7 @@ Tensor poisson(const Tensor& rate, Location at) {
 Tensor binomial(const Tensor& count, const Tensor& p, Location at) {
   Composite call("binomial", at);
   check_floating("binomial", count, at), check_floating("binomial", p, at);
+  check_drawn_alike("binomial", {&count, &p}, at);
   const DType dtype = promote(count.dtype(), p.dtype());
   std::vector<Tensor> both =
       broadcast_tensors({count.detach(at).to(DType::f64, at), p.detach(at).to(DType::f64, at)}, at);

@@ -4,6 +4,7 @@
 
 #include "core/functions/bits.h"
 #include "core/functions/expr.h"
+#include "core/record/force.h"
 
 namespace jot {
 
@@ -102,6 +103,7 @@ Value bernoulli(Emitter& e, const Tensor& x, const Tensor& p) {
   if (!broadcasts_to(shape_of(p), shape_of(x)))
     e.fail<ShapeError>("probabilities of shape " + to_string(shape_of(p)) + " cannot be broadcast to " +
                        to_string(shape_of(x)));
+  check_drawn_alike("bernoulli_", {&p}, e.at());
   Drawn d(e, x);
   Expr u = d.uniform(), limit(e, operand(e, p, d.within(), d.shape()));
   return d.result(where(u < limit, u.like(1), u.like(0)));

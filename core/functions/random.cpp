@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/functions/bits.h"
+#include "core/record/force.h"
 #include "core/record/thread.h"
 #include "jot/creation.h"
 #include "jot/ops.h"
@@ -151,6 +152,8 @@ Tensor randint(int64_t low, int64_t high, const Shape& shape, std::optional<DTyp
 }
 
 Tensor bernoulli(const Tensor& p, Location at) {
+  impl_of(p, "bernoulli", at);
+  check_drawn_alike("bernoulli", {&p}, at);
   Emitter e("bernoulli", at, p);
   DType d = random_dtype("bernoulli", p.dtype(), at);
   const DType wide = computing_type(d);
@@ -168,6 +171,8 @@ Tensor normal(const Arg& mean, const Arg& std) {
     shape = broadcast_shapes(e, shape_of(mean), shape_of(std));
     dtype = floating(promoted({&mean, &std}));
   }
+  for (const Arg* a : {&mean, &std})
+    if (a->is_tensor()) check_drawn_alike("normal", {&a->tensor()}, mean.at());
   return add(Arg(mul(Arg(randn(shape, dtype, mean.at()), mean.at()), std), mean.at()), mean);
 }
 
@@ -183,6 +188,7 @@ Tensor randperm(int64_t n, std::optional<DType> dtype, Location at) {
 Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Location at) {
   Composite call("multinomial", at);
   const Shape shape = impl_of(p, "multinomial", at).shape;
+  check_drawn_alike("multinomial", {&p}, at);
   if (shape.empty() || shape.size() > 2)
     fail<ShapeError>("multinomial", "prob_dist must be 1 or 2 dim, got " + type_name(p), at);
   const DType d = random_dtype("multinomial", p.dtype(), at);

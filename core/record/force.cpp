@@ -253,7 +253,45 @@ void check_readable(const Trace& trace, std::string_view what, Location at) {
              at);
 }
 
+bool draws_alike(const Trace& trace) {
+  return trace.options().kind == TraceKind::vmap && trace.options().randomness == Randomness::same;
+}
+
+// Whether a vmap with Randomness::same, `trace` or one around it, gives one of them lanes.
+bool has_lanes_that_draw_alike(Trace& trace, std::span<const Tensor> tensors) {
+  std::vector<Value> values;
+  for (const Tensor& t : tensors) values.push_back(trace.read(t));
+  Slicer part(trace, 0);
+  part.run(values);
+  if (draws_alike(trace) && part.has_lanes) return true;
+  std::vector<Tensor> outer;
+  const std::vector<Tensor>& arguments = trace.call().arguments;
+  for (const Binding& b : part.bindings) {
+    const bool given = b.kind == Binding::Kind::argument && b.argument < arguments.size();
+    const Tensor& t = given ? arguments[b.argument] : b.capture;
+    if (t.defined() && t.impl()->storage->owner != 0) outer.push_back(t);
+  }
+  if (outer.empty() || !trace.parent() || trace.parent()->lazy()) return false;
+  EnterTrace enter(*trace.parent());
+  return has_lanes_that_draw_alike(*trace.parent(), outer);
+}
+
 }  // namespace
+
+void check_drawn_alike(std::string_view op, std::initializer_list<const Tensor*> parameters, Location at) {
+  bool alike = false;
+  for (const Trace* t = &current_trace(); t; t = t->parent()) alike |= draws_alike(*t);
+  if (!alike) return;
+  std::vector<Tensor> symbolic;
+  for (const Tensor* t : parameters)
+    if (t->impl()->storage->owner != 0) symbolic.push_back(*t);
+  if (!symbolic.empty() && has_lanes_that_draw_alike(current_trace(), symbolic))
+    throw TransformError("[" + std::string(op) +
+                         "] Vmap does not currently support same randomness with a batched tensor input: its "
+                         "parameters differ by lanes; use Randomness::different, or draw numbers that all lanes "
+                         "share (rand, randn) and compute with them" +
+                         jot::at(at));
+}
 
 Buffer force(Trace& trace, const Tensor& t, std::string_view what, Location at) {
   check_readable(trace, what, at);

@@ -297,6 +297,31 @@ TEST_CASE("D27 randomness") {
   CHECK_THROWS_WITH_AS(jacfwd(dropped)(t1()), Contains("randomness error mode"), TransformError);
   CHECK_NOTHROW(jacfwd(dropped, {.randomness = Randomness::same})(t1()));
   CHECK_NOTHROW(jacrev(dropped)(t1()));
+  // Lanes cannot share a draw whose parameters differ by lanes, whatever lies between; what only has their shape is
+  // shared.
+  auto refused = [](auto f) {
+    Tensor p = full({4, 3}, 0.5);
+    CHECK_THROWS_WITH_AS(vmap(f, {.randomness = Randomness::same})(p),
+                         Contains("Vmap does not currently support same randomness with a batched tensor input"),
+                         TransformError);
+    CHECK_NOTHROW(vmap(f, {.randomness = Randomness::different})(p));
+  };
+  refused([](const Tensor& p) { return bernoulli(p); });
+  refused([](const Tensor& p) { return normal(p, 1); });
+  refused([](const Tensor& p) { return normal(0, p * 2); });
+  refused([](const Tensor& p) { return poisson(p); });
+  refused([](const Tensor& p) { return binomial(full({3}, 9.0), p); });
+  refused([](const Tensor& p) { return multinomial(p, 2); });
+  refused([](const Tensor& p) { return zeros({3}).bernoulli_(p) * 1; });
+  refused([](const Tensor& p) { return grad([&](const Tensor& v) { return sum(v * bernoulli(p)); })(ones({3})); });
+  refused([](const Tensor& p) { return grad([](const Tensor& v) { return sum(v * bernoulli(v.detach())); })(p); });
+  refused([](const Tensor& p) {
+    return vmap([](const Tensor& q) { return bernoulli(q); }, {.randomness = Randomness::different})(p);
+  });
+  Tensor shared = full({3}, 0.5);
+  auto alike = [&](const Tensor& v) { return bernoulli(shared) + bernoulli(full_like(v, 0.5)) + rand_like(v) + v * 0; };
+  Tensor lanes = vmap(alike, {.randomness = Randomness::same})(x);
+  CHECK_SAME(lanes[0], lanes[3]);
 }
 
 TEST_CASE("D28 chunk_size changes nothing") {
