@@ -17,7 +17,11 @@ namespace {
 
 constexpr std::string_view kHeads = "MultiheadAttention";
 
-Linear output_projection(int64_t embed_dim, bool bias, Location at) {
+Linear output_projection(int64_t embed_dim, int64_t num_heads, bool bias, Location at) {
+  const std::string sizes = std::to_string(embed_dim) + " and " + std::to_string(num_heads);
+  if (embed_dim < 1 || num_heads < 1)
+    fail<ShapeError>(kHeads, "embed_dim and num_heads must be greater than 0, got " + sizes, at);
+  if (embed_dim % num_heads) fail<ShapeError>(kHeads, "embed_dim must be divisible by num_heads, got " + sizes, at);
   Linear l(embed_dim, embed_dim, bias, at);
   if (l.bias) l.bias->tensor().zero_(at);
   return l;
@@ -27,20 +31,10 @@ Linear output_projection(int64_t embed_dim, bool bias, Location at) {
 
 MultiheadAttention::MultiheadAttention(int64_t embed_dim, int64_t num_heads, const MultiheadAttentionOptions& o,
                                        Location at)
-    : out_proj(register_module("out_proj", output_projection(embed_dim, o.bias, at), at)),
+    : out_proj(register_module("out_proj", output_projection(embed_dim, num_heads, o.bias, at), at)),
       embed_dim_(embed_dim),
       num_heads_(num_heads),
       options_(o) {
-  if (embed_dim < 1 || num_heads < 1)
-    fail<ShapeError>(kHeads,
-                     "embed_dim and num_heads must be greater than 0, got " + std::to_string(embed_dim) + " and " +
-                         std::to_string(num_heads),
-                     at);
-  if (embed_dim % num_heads)
-    fail<ShapeError>(kHeads,
-                     "embed_dim must be divisible by num_heads, got " + std::to_string(embed_dim) + " and " +
-                         std::to_string(num_heads),
-                     at);
   auto add = [&](const char* name, const Shape& shape, auto begin) {
     return register_parameter(name, begin(parameter_of(kHeads, shape, at), 1, at), at);
   };
@@ -150,6 +144,9 @@ TransformerEncoderLayer TransformerEncoderLayer::clone(Location at) const {
 TransformerEncoder::TransformerEncoder(const TransformerEncoderLayer& encoder_layer, int64_t num_layers,
                                        std::optional<LayerNorm> last, Location at)
     : layers([&] {
+        if (num_layers < 0)
+          fail<ShapeError>("TransformerEncoder", "num_layers must not be negative, got " + std::to_string(num_layers),
+                           at);
         ModuleList list;
         for (int64_t i = 0; i < num_layers; ++i) list.append(encoder_layer.clone(at), at);
         return register_module("layers", list, at);

@@ -72,16 +72,13 @@ void check_channels(const std::string& layer, int64_t in, int64_t out, int64_t g
                        at);
 }
 
-// The weight of a convolution, and its number of elements for a channel of dim 0.
-struct Kernel {
-  Tensor weight;
-  int64_t fan;
-};
-Kernel kernel(const std::string& layer, int64_t rows, int64_t columns, const Shape& size, Location at) {
+// Dims 1 and those behind: what an element of the result is made of.
+int64_t fan_of(const Shape& weight) { return weight.slice(1, weight.size()).numel(); }
+
+Tensor kernel(const std::string& layer, int64_t rows, int64_t columns, const Shape& size, Location at) {
   const Shape shape = Shape{rows, columns} + size;
-  parameter_of(layer, shape, at);  // before its extents are multiplied
-  const int64_t fan = shape.slice(1, shape.size()).numel();
-  return {uniform(layer, shape, fan, at), fan};
+  detail::check_shape(layer, "a parameter of shape", shape, at);  // before its extents are multiplied
+  return uniform(layer, shape, fan_of(shape), at);
 }
 
 // Of pad: the last dim first, each in front and behind.
@@ -105,14 +102,14 @@ ConvNd::ConvNd(int dims, int64_t in, int64_t out, const Ints& kernel_size, const
         const std::string layer = layer_name("Conv", dims);
         check_channels(layer, in, out, o.groups, at);
         const Shape size = per_dim(layer, "kernel_size", kernel_size, dims, at);
-        return register_parameter("weight", kernel(layer, out, in / o.groups, size, at).weight);
+        return register_parameter("weight", kernel(layer, out, in / o.groups, size, at));
       }()),
       options_{.stride = o.stride, .padding = o.padding, .dilation = o.dilation, .groups = o.groups},
       padding_mode_(o.padding_mode),
       dims_(dims) {
   const std::string layer = layer_name("Conv", dims);
   const Shape shape = weight->shape();
-  if (o.bias) bias = register_parameter("bias", uniform(layer, {out}, shape.slice(1, shape.size()).numel(), at));
+  if (o.bias) bias = register_parameter("bias", uniform(layer, {out}, fan_of(shape), at));
   if (padding_mode_ == Pad::constant) return;
   if (o.padding.by_name() == Padding::same) {
     const Shape strides = per_dim(layer, "stride", o.stride, dims, at);
@@ -136,7 +133,7 @@ ConvTransposeNd::ConvTransposeNd(int dims, int64_t in, int64_t out, const Ints& 
         const std::string layer = layer_name("ConvTranspose", dims);
         check_channels(layer, in, out, o.groups, at);
         const Shape size = per_dim(layer, "kernel_size", kernel_size, dims, at);
-        return register_parameter("weight", kernel(layer, in, out / o.groups, size, at).weight);
+        return register_parameter("weight", kernel(layer, in, out / o.groups, size, at));
       }()),
       options_{.stride = o.stride,
                .padding = o.padding,
@@ -144,10 +141,8 @@ ConvTransposeNd::ConvTransposeNd(int dims, int64_t in, int64_t out, const Ints& 
                .groups = o.groups,
                .dilation = o.dilation},
       dims_(dims) {
-  const Shape shape = weight->shape();
   if (o.bias)
-    bias = register_parameter(
-        "bias", uniform(layer_name("ConvTranspose", dims), {out}, shape.slice(1, shape.size()).numel(), at));
+    bias = register_parameter("bias", uniform(layer_name("ConvTranspose", dims), {out}, fan_of(weight->shape()), at));
 }
 Tensor ConvTransposeNd::forward(const Tensor& x) const {
   auto conv = dims_ == 1   ? functional::conv_transpose1d

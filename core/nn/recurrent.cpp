@@ -73,6 +73,7 @@ Tensor weight_of(const char* name, const Shape& shape, int64_t hidden, Location 
 void check_sizes(const char* name, int64_t hidden_size, Location at) {
   if (hidden_size < 1)
     fail<ShapeError>(name, "hidden_size must be greater than zero, got " + std::to_string(hidden_size), at);
+  detail::check_shape(name, "a parameter of shape", {hidden_size, hidden_size}, at);  // before gates multiply it
 }
 
 void check_input(const char* name, const Tensor& x, std::initializer_list<size_t> ranks, int64_t features,

@@ -81,6 +81,8 @@ TEST_CASE("errors name the layer, what was expected and what was given") {
           {"[RNN] Unknown nonlinearity 'sine'. Select from 'tanh' or 'relu'.",
            [] { nn::RNN(1, 1, {.nonlinearity = "sine"}); }},
           {"[LSTM] hidden_size must be greater than zero, got 0", [] { nn::LSTM(1, 0); }},
+          {"[LSTM] a parameter of shape [4611686018427387904,4611686018427387904]",
+           [] { nn::LSTM(1, int64_t{1} << 62); }},
           {"[GRU] num_layers must be greater than zero, got 0", [] { nn::GRU(1, 1, {.num_layers = 0}); }},
           {"[GRU] dropout should be a number in range [0, 1], got 2", [] { nn::GRU(1, 1, {.dropout = 2}); }},
           {"[LSTM] proj_size has to be 0, for none, or smaller than hidden_size, got 2 and 2",
@@ -95,6 +97,12 @@ TEST_CASE("errors name the layer, what was expected and what was given") {
            [&] {
              nn::GRUCell(3, 5)(x, ones({2, 4}));
            }},
+          {"[MultiheadAttention] embed_dim and num_heads must be greater than 0, got -4 and 2",
+           [] { nn::MultiheadAttention(-4, 2); }},
+          {"[TransformerEncoder] num_layers must not be negative, got -1",
+           [] { nn::TransformerEncoder(nn::TransformerEncoderLayer(4, 2), -1); }},
+          {"[Conv3d] a parameter of shape [4611686018427387904,4611686018427387904,3,3,3]",
+           [] { nn::Conv3d(int64_t{1} << 62, int64_t{1} << 62, 3); }},
           {"[MultiheadAttention] embed_dim must be divisible by num_heads, got 5 and 2",
            [] { nn::MultiheadAttention(5, 2); }},
           {"[multi_head_attention] was expecting embedding dimension of 4, but got 3",
