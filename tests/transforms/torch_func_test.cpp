@@ -98,6 +98,29 @@ TEST_CASE(
   CHECK_SAME(H, diag(greatest));
 }
 
+TEST_CASE("D55 batch norm with lanes: refused while it trains, a loop's values when it keeps no statistics") {
+  auto net = nn::Sequential(nn::BatchNorm1d(3), nn::InstanceNorm1d(3, {.affine = true, .track_running_stats = true}));
+  nn::BatchNorm1d alone(3);
+  Tensor xs = randn({4, 5, 3, 6}), rows = randn({4, 5, 3});
+  auto run = [&](const Tensor& x) { return alone(x); };
+  CHECK_THROWS_WITH_AS(vmap(run)(rows), Contains("Batch norm got a batched tensor as input while the running_mean"),
+                       TransformError);
+  alone.eval();
+  CHECK_NEAR_TO(vmap(run)(rows), looped(run, rows), 1e-5);
+  alone.train();
+  CHECK_EQ(alone.state_dict().size(), 5);
+  replace_all_batch_norm_modules_(alone);
+  CHECK_EQ(alone.state_dict().size(), 2);
+  CHECK_NEAR_TO(vmap(run)(rows), looped(run, rows), 1e-5);
+  alone.eval();  // still the batch's statistics
+  CHECK_NEAR_TO(vmap(run)(rows), looped(run, rows), 1e-5);
+  const size_t before = net.state_dict().size();
+  replace_all_batch_norm_modules_(net);
+  CHECK_EQ(net.state_dict().size(), before - 3);  // instance norm is left as it was
+  CHECK_EQ(net.state_dict().count("1.running_mean"), 1);
+  CHECK_EQ(net(xs[0]).shape(), Shape{5, 3, 6});
+}
+
 TEST_CASE("NoGrad around gradients within functions whose gradient is taken") {
   Tensor x = tensor(1.5, f64);
   auto with_shift = [](auto f, auto shift) {
