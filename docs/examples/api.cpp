@@ -3,6 +3,7 @@
 #include <jot/jot.h>
 
 #include <array>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <optional>
@@ -188,6 +189,19 @@ void modules() {
   model.load_state_dict(dict, {.strict = true});
   model.parameters();
   model.to(f64);
+  const std::string folder = std::filesystem::temp_directory_path().string();
+  save_safetensors(folder + "/jot_api.safetensors", dict);
+  TensorDict w = load_safetensors(folder + "/jot_api.safetensors");
+  save_npy(folder + "/jot_api.npy", x);
+  Tensor a = load_npy(folder + "/jot_api.npy");
+  std::filesystem::remove(folder + "/jot_api.safetensors"), std::filesystem::remove(folder + "/jot_api.npy");
+  TensorDict weights = {{"w", ones({3})}}, grads = {{"w", x}};
+  optim::Adam opt({.lr = 1e-3});
+  opt.step(weights, grads);
+  auto [next, state] = optim::adam_update(weights, grads, optim::adam_init(weights), {.lr = 1e-3});
+  optim::LBFGS().step(weights, [](const TensorDict& q) { return sum(square(q.at("w"))); });
+  gradcheck(JOT_FN(sin), args(x.to(f64)), {.eps = 1e-6, .atol = 1e-5, .rtol = 1e-3});
+  gradgradcheck(JOT_FN(sin), args(x.to(f64)));
   nn::LSTM lstm(8, 16, {.num_layers = 2});
   auto [out, hc] = lstm(randn({5, 1, 8}));
   auto [h, c] = hc;
