@@ -32,6 +32,7 @@ struct Contender {
 // What this program can measure. Each program of the bench (worker.cpp) is linked with one definition.
 std::vector<Contender> contenders();
 void add_jot_loops(std::vector<Contender>& all);
+void add_jot_programs(std::vector<Contender>& all);
 void add_direct(std::vector<Contender>& all);
 void add_cpp_peers(std::vector<Contender>& all);
 

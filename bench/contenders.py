@@ -13,6 +13,9 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON_PEERS = ['jax', 'torch', 'torch-compile', 'mlx', 'casadi', 'casadi-gcc']
 LOOPS = ['scan60', 'scan33', 'newton', 'foridx', 'lorenzjac', 'ckpt', 'lstm']  # of bench/jot_loops.cpp
+# of bench/jot_programs.cpp
+PROGRAMS = ['psgconv', 'ensemble', 'maml', 'ntkjac', 'ntkprod', 'layerjac', 'layerhess', 'hypernet', 'pinn', 'flow', 'flowdet',
+            'normgrad']
 ADBENCH = ['adbench-manual', 'adbench-eigen', 'adbench-tapenade']
 
 
@@ -24,6 +27,8 @@ def python_peers(workload):
     """By default; products and streams are held against the library or loop itself, called directly."""
     if kind(workload) in LOOPS:
         return ['jax', 'torch']
+    if workload in PROGRAMS:
+        return ['jax', 'torch', 'torch-compile']
     return [] if kind(workload) in ('gemm', 'stream') else PYTHON_PEERS
 
 

@@ -8,7 +8,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = HERE.parent / 'docs' / 'examples'
 COMMON = [HERE / 'contender.h', HERE / 'jot_job.h']
 OWN = [[HERE / 'chain.h', EXAMPLES / 'bundle_adjustment.h', EXAMPLES / 'bundle_adjustment_problem.cpp', HERE / 'jot_workloads.cpp'],
-       [HERE / 'lstm.h', HERE / 'jot_loops.cpp']]  # a function is named once in each
+       [HERE / 'lstm.h', HERE / 'jot_loops.cpp'],
+       [*sorted((EXAMPLES / 'programs').glob('*.h')), HERE / 'jot_programs.cpp']]  # a function is named once in each
 CPP_COMMON = ['uniform', 'uniform_tensor', 'arrays', 'figures', 'job']  # shown once
 PEERS = HERE / 'peers'
 
@@ -67,7 +68,7 @@ def cpp_peers(name):
 
 
 def python(name):
-    some = [closure(python_parts(PEERS / source), python_words, [name]) for source in ('worker.py', 'loops.py')]
+    some = [closure(python_parts(PEERS / source), python_words, [name]) for source in ('worker.py', 'loops.py', 'programs.py')]
     return next(filter(None, some), '')
 
 

@@ -244,6 +244,7 @@ def main():
         return smoke(rows)
     if options.write_toy:
         found = {r['workload']: r['fingerprint'] for r in rows if r['contender'] == 'jax' and 'fingerprint' in r}
+        found = {**json.loads(TOY.read_text()), **found}
         TOY.write_text('{\n' + ',\n'.join(f' {json.dumps(w)}: {json.dumps(f)}' for w, f in found.items()) + '\n}\n')
     print(report.table(rows))
     if options.plots:

@@ -68,6 +68,8 @@ class ProgramBuilder {
  private:
   static constexpr uint32_t kNowhere = 0xffffffff;
   static constexpr int64_t kColumns = 16;  // a share of so many elements is combined by a kernel
+  // Of a chunk, at least: its share of columns is written and read once more.
+  static constexpr int64_t kColumnIterations = 8;
 
   std::vector<Step>& steps() { return result_.program.steps; }
 
@@ -110,10 +112,12 @@ class ProgramBuilder {
     if (lowered.parallel) {
       k.extent = lowered.extent;
       std::tie(k.chunks, k.chunk) = chunks_of(k.extent, lowered.nanoseconds, vector ? lanes : 1);
-      if (k.chunk > lowered.longest) {
-        k.chunk = lowered.longest;
-        k.chunks = (k.extent + k.chunk - 1) / k.chunk;
-      }
+      const bool adds_columns = std::ranges::any_of(lowered.args, [&](const KernelArg& a) {
+        return a.kind == KernelArg::Kind::partial && g_.shape(a.value).numel() >= kColumns;
+      });
+      if (adds_columns) k.chunk = std::max(k.chunk, kColumnIterations);
+      k.chunk = std::min(k.chunk, lowered.longest);
+      k.chunks = std::max<int64_t>((k.extent + k.chunk - 1) / k.chunk, 1);
     }
     k.sliceable = lowered.parallel && !lowered.strips;
     Step step;

@@ -1,6 +1,6 @@
 """A contender of another library: worker.py CONTENDER WORKLOAD full|toy. Speaks the protocol of bench/worker.cpp.
 
-Each workload has the name and meaning of its twin in bench/jot_workloads.cpp or bench/jot_loops.cpp and is written the way the library's own
+Each workload has the name and meaning of its twin in bench/jot_workloads.cpp, jot_loops.cpp or jot_programs.cpp and is written the way the library's own
 documentation recommends.
 """
 import json
@@ -8,6 +8,7 @@ import sys
 import time
 
 import loops
+import programs
 from library import *  # noqa: F403: what the contender has of it
 from protocol import fingerprint, group_size, sample
 
@@ -299,7 +300,7 @@ def find(name):
         return lambda: gmm(f"gmm_d{kind[3:]}_K25.txt")
     if kind in ("foridx", "ckpt"):
         return lambda: getattr(loops, kind)(int(rest[0]))
-    return globals()[name] if name in globals() else getattr(loops, name)
+    return globals().get(name) or getattr(loops, name, None) or getattr(programs, name)
 
 
 def main():

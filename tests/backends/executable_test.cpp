@@ -769,6 +769,31 @@ TEST_CASE("executable: the gradient of a network needs little more memory than i
         9 * kBatch * kWidth * 4 + 4096);  // four activations, their slopes, a cotangent, scratch
 }
 
+TEST_CASE("executable: chunks of a sum over outer loops share out several of its terms") {
+  ir::Graph graph = ir::parse(
+      "func @main(%x: f32[64,32768]) -> (f32[32768]) {\n  %0: f32[64,32768] = tanh(%x)\n"
+      "  %1: f32[32768] = reduce_sum(%0) {dims=[0]}\n  return %1\n}\n");
+  std::mt19937 random(3);
+  CHECK_EQ(disagreement(graph, random_inputs(graph, random), {}, 1e-4), "");
+  for (const cpu::CompileOptions& options : all_options())
+    CHECK(cpu::compile(graph, options).program.arena_bytes < 10 * 32768 * 4);
+}
+
+// The layout of a hessian: what repeats is small, and permuted in its place.
+TEST_CASE("executable: permuted values of repeated operands are made in order") {
+  ir::Graph graph = ir::parse(
+      "func @main(%x: f32[70,60], %w: f32[50,60]) -> (f32[50,70,60]) {\n"
+      "  %0: f32[70,50] = dot(%x, %w) {contract=[[1],[1]], batch=[[],[]]}\n"
+      "  %1: f32[60,70,50] = broadcast(%0) {shape=[60,70,50], dims=[1,2]}\n"
+      "  %2: f32[60,70] = permute(%x) {perm=[1,0]}\n"
+      "  %3: f32[60,70,50] = broadcast(%2) {shape=[60,70,50], dims=[0,1]}\n"
+      "  %4: f32[60,70,50] = sub(%1, %3)\n"
+      "  %5: f32[50,70,60] = permute(%4) {perm=[2,1,0]}\n  return %5\n}\n");
+  std::mt19937 random(5);
+  CHECK_EQ(disagreement(graph, random_inputs(graph, random), {}, 1e-4), "");
+  for (const cpu::CompileOptions& options : all_options()) CHECK_EQ(cpu::compile(graph, options).stats.routines, 0);
+}
+
 TEST_CASE("executable: statistics") {
   ir::Graph graph = ir::parse(
       "func @main(%x: f64[50,50], %y: f64[50,50]) -> (f64[50,50]) {\n"

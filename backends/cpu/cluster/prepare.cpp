@@ -44,6 +44,7 @@ class Preparation {
       b_.set_origin_of(g_, v);
       if (g_.op(v) == Op::dot_op) map_.set(v, rewritten_dot(v));
       if (g_.op(v) == Op::permute_op) map_.set(v, exchanged(v));
+      if (g_.op(v) == Op::permute_op && map_[v] == kNoValue) map_.set(v, grown_in_order(v));
       if (any_layout_[v]) map_.set(v, in_layout_of_operand(v));
       if (map_[v] == kNoValue) map_.copy(v);
     });
@@ -217,6 +218,34 @@ class Preparation {
     Dims batched[] = {copy(a.first(Key::batch)), copy(a.second(Key::batch))};
     Value x = made.operand(map_[dot], 0), y = made.operand(map_[dot], 1);
     return build::dot(b_, y, x, contract[1], contract[0], batched[1], batched[0]);
+  }
+
+  // permute(f(x, y)) of broadcasts x, y that repeat their elements: f of what they repeat, permuted, in the order
+  // wanted.
+  Value grown_in_order(Value v) {
+    const Value grown = g_.operand(v, 0);
+    if (uses_[grown] != 1 || !is_elementwise(g_.op(grown)) || !g_.attrs(grown).words().empty()) return kNoValue;
+    const Dims perm = copy(g_.attrs(v).ints(Key::perm)), to = build::inverse(perm);
+    std::vector<Value> operands;
+    for (Value o : g_.operands(grown)) {
+      const Value x = map_[o];
+      if (is_splat(b_.graph(), x)) {
+        operands.push_back(build::permute(b_, x, perm));
+        continue;
+      }
+      if (b_.op(x) != Op::broadcast_op) return kNoValue;
+      const Value source = b_.operand(x, 0);
+      if (2 * b_.shape(source).numel() > g_.shape(v).numel()) return kNoValue;
+      Dims dims = copy(b_.attrs(x).ints(Key::dims)), order(dims.size());
+      for (size_t k = 0; k < dims.size(); ++k) {
+        dims[k] = to[static_cast<size_t>(dims[k])];
+        order[k] = static_cast<int64_t>(k);
+      }
+      std::ranges::sort(order, {}, [&](int64_t k) { return dims[static_cast<size_t>(k)]; });
+      std::ranges::sort(dims);
+      operands.push_back(build::broadcast(b_, build::permute(b_, source, order), g_.shape(v), dims));
+    }
+    return b_.emit(g_.op(grown), operands);
   }
 
   const GraphData& g_;
