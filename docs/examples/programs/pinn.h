@@ -3,8 +3,6 @@
 #pragma once
 #include <jot/jot.h>
 
-#include "ensemble.h"
-
 namespace programs {
 using namespace jot;
 
