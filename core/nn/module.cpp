@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "core/functions/operands.h"
 #include "core/nn/module_state.h"
 #include "core/record/flags.h"
 #include "core/record/scope.h"
@@ -162,7 +163,7 @@ IncompatibleKeys Module::load_state_dict(const TensorDict& dict, LoadOptions opt
 }
 
 void Module::to(DType dtype, Location at) const {
-  if (!is_floating(dtype))
+  if (!is_floating(detail::checked_dtype(dtype, "Module::to", at)))
     fail<DTypeError>("Module::to",
                      "expected a floating dtype, got " + std::string(to_string(dtype)) +
                          ": parameters and buffers of integers and booleans stay as they are",

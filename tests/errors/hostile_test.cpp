@@ -178,7 +178,7 @@ TEST_CASE("hostile: dtypes that are none") {
   CHECK_ERROR(DTypeError, "[zeros_like] " + none_of, zeros_like(x, bad));
   CHECK_ERROR(DTypeError, "[new_full] " + none_of, x.new_full({1}, 2, bad));
   CHECK_ERROR(DTypeError, "[to] " + none_of, x.to(bad));
-  CHECK_ERROR(DTypeError, "[rand] " + none_of, nn::Linear(1, 1, true, bad));
+  CHECK_ERROR(DTypeError, "[Module::to] " + none_of, nn::Linear(1, 1).to(bad));
   float element = 0;
   CHECK_ERROR(DTypeError, "[from_blob] " + none_of, from_blob(&element, {1}, bad));
   CHECK_ERROR(DTypeError, "[borrow] " + none_of, borrow(&element, {1}, bad));
