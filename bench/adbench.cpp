@@ -57,7 +57,7 @@ Job ba(Size size) {
 }
 
 Job gmm(const std::string& name, Size size) {
-  std::ifstream file(kGmmData + "/" + name);
+  std::ifstream file(kData + "/" + name);
   GMMInput in;
   file >> in.d >> in.k >> in.n;
   const int d = in.d, k = in.k;

@@ -46,7 +46,7 @@ inline double uniform(uint64_t seed, uint64_t i) {
   return static_cast<double>(z >> 11) * 0x1p-53 - 0.5;
 }
 
-inline const std::string kGmmData = JOT_BENCH_DATA, kBaFile = JOT_EXAMPLES_DATA "/ba1_n49_m7776_p31843.txt",
+inline const std::string kData = JOT_BENCH_DATA, kBaFile = JOT_EXAMPLES_DATA "/ba1_n49_m7776_p31843.txt",
                          kLstmFile = JOT_BENCH_DATA "/lstm_l2_c1024.txt";
 
 }  // namespace bench

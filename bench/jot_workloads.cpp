@@ -2,6 +2,7 @@
 #include "chain.h"
 #include "docs/examples/bundle_adjustment.h"
 #include "docs/examples/mixture.h"
+#include "hand.h"
 #include "jot_job.h"
 
 namespace bench {
@@ -147,9 +148,16 @@ Job ba(Size size) {
 // ---- gaussian mixtures
 
 Job gmm(const std::string& name, Size size) {
-  mixture::Problem p = mixture::read_problem(kGmmData + "/" + name, size == Size::toy ? 5 : 0);
+  mixture::Problem p = mixture::read_problem(kData + "/" + name, size == Size::toy ? 5 : 0);
   auto objective = [=](const auto&... parameters) { return mixture::log_posterior(parameters..., p); };
   return job(grad<argnums(0, 1, 2)>(objective), p.alphas, p.means, p.factors);
+}
+
+// ---- a hand
+
+Job hand1(Size) {
+  hand::Problem p = hand::read_problem(kData + "/hand1_t26_c100.txt", kData + "/hand");
+  return job(jacfwd([=](const Tensor& theta) { return hand::residuals(theta, p); }), p.theta);
 }
 
 // ---- matrix products
@@ -186,6 +194,7 @@ std::vector<Contender> contenders() {
   add("ba", ba);
   add("gmm10", [](Size size) { return gmm("gmm_d10_K25.txt", size); });
   add("gmm64", [](Size size) { return gmm("gmm_d64_K25.txt", size); });
+  add("hand1", hand1);
   add("jacsin4000", jacsin4000);
   add("hesslog", hesslog);
   for (int64_t n : {32, 64, 128, 256, 512, 1024, 2048})
@@ -195,9 +204,13 @@ std::vector<Contender> contenders() {
   for (int64_t n : {100, 1000, 10'000, 100'000})
     add("chain-" + std::to_string(n), [=](Size size) { return chain(size == Size::toy ? 10 : n); });
   add_jot_loops(all);
+<<<<<<< HEAD
   add_jot_programs(all);
   for (auto [workload, op] :
        {std::pair("solve4", "linalg.solve"), std::pair("hand1", "a program"), std::pair("convgrad", "convolution")})
+=======
+  for (auto [workload, op] : {std::pair("solve4", "linalg.solve"), std::pair("convgrad", "convolution")})
+>>>>>>> f334730 (Bench: ADBench's hand, its jacobian against the hand-written module's)
     all.push_back({"jot", workload, std::string("waits for ") + op, {}});
   add_direct(all);
   add_cpp_peers(all);

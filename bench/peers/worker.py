@@ -259,6 +259,64 @@ def gmm(name):
     return lambda: list(g(*arguments))
 
 
+def read_hand():
+    fields = lambda name: [line.split(":") for line in (HERE / "../data/hand" / name).read_text().split()]
+    bones, vertices = fields("bones.txt"), fields("vertices.txt")
+    matrices = lambda first: np.array([[float(x) for x in b[first:first + 16]] for b in bones]).reshape(-1, 4, 4)
+    numbers = (HERE / "../data/hand1_t26_c100.txt").read_text().split()
+    n = int(numbers[0])
+    points = np.array(numbers[2:2 + 4 * n], np.float64).reshape(n, 4)
+    weights, places = np.zeros((n, len(bones))), np.ones((n, 4))
+    for i in range(n):
+        v = vertices[int(points[i, 0])]
+        places[i, :3] = [float(x) for x in v[:3]]
+        for k in range(int(v[8])):
+            weights[i, int(v[9 + 2 * k])] = float(v[10 + 2 * k])
+    theta = np.array(numbers[2 + 4 * n:], np.float64)
+    return [int(b[1]) for b in bones], matrices(2), matrices(18), places, weights, points[:, 1:], theta
+
+
+def hand1():
+    parents, *rest, theta = read_hand()
+    relatives, inverses, vertices, weights, points = (array(x) for x in rest)
+    concatenate = xp.cat if contender.startswith("torch") else xp.concatenate
+    one, zero, unit = array(np.ones(())), array(np.zeros(())), array(np.eye(3))
+    matrix = lambda *rows: xp.stack([xp.stack(row) for row in rows])
+
+    def euler(angles):
+        c, s = xp.cos(angles), xp.sin(angles)
+        X = matrix([one, zero, zero], [zero, c[0], -s[0]], [zero, s[0], c[0]])
+        Y = matrix([c[2], zero, s[2]], [zero, one, zero], [-s[2], zero, c[2]])
+        Z = matrix([c[1], -s[1], zero], [s[1], c[1], zero], [zero, zero, one])
+        return Z @ (Y @ X)
+
+    def about_axis(v):
+        angle = xp.sqrt((v * v).sum())
+        axis = v / angle
+        K = matrix([zero, -axis[2], axis[1]], [axis[2], zero, -axis[0]], [-axis[1], axis[0], zero])
+        return unit * xp.cos(angle) + xp.sin(angle) * K + (1 - xp.cos(angle)) * (axis[:, None] * axis[None])
+
+    def residuals(theta):
+        angles = [zero] * (3 * len(parents))
+        for finger in range(5):
+            at, first = 3 * (2 + 4 * finger), 6 + 4 * finger
+            angles[at], angles[at + 1] = theta[first], theta[first + 1]
+            angles[at + 3], angles[at + 6] = theta[first + 2], theta[first + 3]
+        R = vmap(euler)(xp.stack(angles).reshape(-1, 3))
+        turned = concatenate([relatives[:, :, :3] @ R, relatives[:, :, 3:]], 2)
+        absolutes = []
+        for bone, parent in enumerate(parents):
+            absolutes.append(turned[bone] if parent < 0 else absolutes[parent] @ turned[bone])
+        transforms = (xp.stack(absolutes) @ inverses)[:, :3]
+        carried = (weights @ transforms.reshape(-1, 12)).reshape(-1, 3, 4)
+        places = (carried * vertices[:, None]).sum(2)
+        return (points - (places @ about_axis(theta[:3]).T + theta[3:6])).reshape(-1)
+
+    theta = array(theta)
+    g = jit(jacfwd(residuals))
+    return lambda: [g(theta)]
+
+
 def gemm(dtype, n):
     n = 8 if toy else n
     kind = np.float32 if dtype == "f32" else np.float64
