@@ -19,4 +19,12 @@ std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<
   return target() == Target::reference ? reference::make_engine(optimised) : cpu::make_engine(optimised, replaces);
 }
 
+ir::Graph graph_of_engine(const ir::Graph& optimised) {
+  return target() == Target::reference ? optimised : cpu::graph_of_engine(optimised);
+}
+
+std::shared_ptr<const Engine> load_engine(const LazyGraph& graph, std::span<const std::byte> stored) {
+  return target() == Target::reference ? reference::make_engine(graph.get()) : cpu::load_engine(graph, stored);
+}
+
 }  // namespace jot

@@ -5,10 +5,13 @@
 #include <span>
 #include <string>
 
+#include "ir/lazy_graph.h"
 #include "jot/ir.h"
 #include "jot/stats.h"
 
 namespace jot {
+
+class ByteWriter;
 
 // Adds what was made of a region.
 void add(ExecutableStats& stats, const ExecutableStats& region);
@@ -38,6 +41,10 @@ class Engine {
   // Of each output: the input whose memory it may be given, -1 for none. That input is updated in place then: only the
   // parts that change are written; when run() throws, nothing has been. Empty: none.
   virtual std::span<const int32_t> in_place() const { return {}; }
+  // The graph that runs.
+  virtual const ir::Graph& graph() const = 0;
+  // What load_engine makes this of again, beside the graph. Nothing: the graph is enough.
+  virtual void store(ByteWriter&) const {}
   virtual ExecutableStats stats() const = 0;
   virtual std::string disassembly() const = 0;
 };
@@ -46,12 +53,23 @@ class Engine {
 // contents it becomes, -1 for none; that of writebacks is known. in_place() can say no other.
 std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces = {});
 
+// What make_engine makes an engine's graph() of.
+ir::Graph graph_of_engine(const ir::Graph& optimised);
+
+// Of what store() wrote, in a process whose engine_stamp() is that of the one that wrote it. Throws CacheError where it
+// is something else. O(bytes); routines ask for the graph, errors do when they are raised.
+std::shared_ptr<const Engine> load_engine(const LazyGraph& graph, std::span<const std::byte> stored);
+// What the bytes of store() depend on beside the graph: the sources, the target and the number of threads.
+std::string engine_stamp();
+
 namespace reference {
 std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised);  // the interpreter
 }
 namespace cpu {
 // Kernels, routines, library calls.
 std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces);
+std::shared_ptr<const Engine> load_engine(const LazyGraph& graph, std::span<const std::byte> stored);
+ir::Graph graph_of_engine(const ir::Graph& optimised);
 }  // namespace cpu
 
 }  // namespace jot

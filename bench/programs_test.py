@@ -36,6 +36,9 @@ class Programs(unittest.TestCase):
         for file in files:
             compile(file.read_text(), file, 'exec')
 
+    def test_start(self):
+        self.assertGreater(json.loads(output('start', 'lin33'))['misses'], 0)
+
     @unittest.skipUnless('road' in PROGRAMS, 'needs Google Benchmark')
     def test_road(self):
         names = output('road', '--benchmark_list_tests').splitlines()

@@ -53,6 +53,17 @@ int positive(const char* name, const std::optional<std::string>& value) {
   return n;
 }
 
+int64_t size(const char* name, const std::optional<std::string>& value, int64_t unset) {
+  if (!value || value->empty()) return unset;
+  int64_t n = 0;
+  auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), n);
+  const std::string_view unit(end, value->data() + value->size());
+  const int shift = unit.empty() ? 0 : unit == "K" ? 10 : unit == "M" ? 20 : unit == "G" ? 30 : -1;
+  if (error != std::errc() || shift < 0 || n < 0 || n > (int64_t{1} << 40) >> shift)
+    reject(name, *value, "a number of bytes, perhaps with K, M or G behind it");
+  return n << shift;
+}
+
 }  // namespace
 
 Env read_env(const std::function<std::optional<std::string>(const char*)>& get) {
@@ -65,6 +76,8 @@ Env read_env(const std::function<std::optional<std::string>(const char*)>& get) 
                       {{"avx512", Cpu::avx512}, {"avx2", Cpu::avx2}, {"reference", Cpu::reference}});
   choose_all("JOT_LOG", get("JOT_LOG"),
              {{"compile", &e.log_compile}, {"cache", &e.log_cache}, {"record", &e.log_record}});
+  e.cache_dir = get("JOT_CACHE_DIR").value_or("");
+  e.cache_limit = size("JOT_CACHE_LIMIT", get("JOT_CACHE_LIMIT"), e.cache_limit);
   using Guard = Env::Guard;
   e.guard = choose<Guard>("JOT_GUARD", get("JOT_GUARD"), Guard::off,
                           {{"0", Guard::off}, {"1", Guard::end}, {"2", Guard::begin}, {"3", Guard::alternate}});

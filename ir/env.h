@@ -17,10 +17,12 @@ struct Env {
   int num_threads = 0;    // JOT_NUM_THREADS, at least 1; 0: not set
   Cpu cpu = Cpu::detect;  // JOT_CPU=avx512|avx2|reference
   // JOT_LOG: a list with commas of what is told, a line an event
-  bool log_compile = false;  // passes: nodes and time
-  bool log_cache = false;    // what was found and what was not
-  bool log_record = false;   // recorded functions and what they capture
-  Guard guard = Guard::off;  // JOT_GUARD=1 (end), 2 (begin), 3 (alternate)
+  bool log_compile = false;                  // passes: nodes and time
+  bool log_cache = false;                    // what was found and what was not
+  bool log_record = false;                   // recorded functions and what they capture
+  std::string cache_dir;                     // JOT_CACHE_DIR: folder of the cache on disk; empty: none
+  int64_t cache_limit = int64_t{256} << 20;  // JOT_CACHE_LIMIT: its bytes: a number, perhaps with K, M or G
+  Guard guard = Guard::off;                  // JOT_GUARD=1 (end), 2 (begin), 3 (alternate)
 };
 
 // Throws Error on a value that is not understood, each time it is asked until the environment is right.

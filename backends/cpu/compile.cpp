@@ -159,13 +159,14 @@ class ProgramBuilder {
     if (cpu_op(g_.op(v)).strided) strides = (from = placement_of(*clustering_, g_.operand(v, 0))).strides;
     RoutineRule routine = cpu_op(g_.op(v)).routine;
     if (!routine) internal_error("a routine for every op that kernels do not take", name_of(g_.op(v)));
-    steps().push_back(routine_step(v, routine({g_, v, 1, strides})));
+    steps().push_back(routine_step(v, routine({g_, v, 1, strides}), {strides.begin(), strides.end()}));
   }
-  Step routine_step(Value v, std::unique_ptr<const Routine> routine) const {
+  Step routine_step(Value v, std::unique_ptr<const Routine> routine, std::vector<int64_t> operand_steps = {},
+                    bool checks = false) const {
     Step step;
     for (int64_t code = 0, kinds = fault_kinds(g_, v); code < kinds; ++code) step.faults.push_back({v, code});
     step.may_fail = !step.faults.empty() || !routine->regions.empty();
-    step.what = RoutineStep{v, std::move(routine), {}, {}, {}};
+    step.what = RoutineStep{v, std::move(operand_steps), checks, std::move(routine), {}, {}, {}};
     return step;
   }
 
@@ -322,7 +323,7 @@ class ProgramBuilder {
       for (auto it = first; it != last; ++it)
         for (std::set<Value> checked; const Fault& f : steps()[it->second].faults) {
           if (!checked.insert(f.node).second) continue;  // a check is of all positions
-          all.push_back(routine_step(f.node, cpu_op(g_.op(f.node)).check({g_, f.node})));
+          all.push_back(routine_step(f.node, cpu_op(g_.op(f.node)).check({g_, f.node}), {}, true));
           arguments.emplace_back();
         }
       all.push_back(std::move(steps()[s]));
@@ -611,9 +612,11 @@ class ProgramBuilder {
 
 }  // namespace
 
+Graph graph_of_engine(const Graph& optimised) { return prepare(widen(passes::inline_bodies(optimised))); }
+
 Compiled compile(const Graph& optimised, const CompileOptions& options, bool with_listing) {
   if (!optimised.pure()) throw IrError("[compile] the graph has effects; run functionalize first");
-  return ProgramBuilder(prepare(widen(passes::inline_bodies(optimised))), options, with_listing).build();
+  return ProgramBuilder(graph_of_engine(optimised), options, with_listing).build();
 }
 
 }  // namespace jot::cpu

@@ -4,10 +4,20 @@
 
 #include "backends/cpu/executable.h"
 #include "backends/cpu/runtime/kernel_code.h"
+#include "backends/cpu/runtime/pool.h"
+#include "backends/cpu/store.h"
 #include "backends/target.h"
+#include "ir/digest.h"
 #include "passes/dump.h"
 
-namespace jot::cpu {
+namespace jot {
+
+std::string engine_stamp() {
+  return std::string(kSourcesDigest) + " " + std::string(to_string(target())) + " " +
+         std::to_string(cpu::num_threads());
+}
+
+namespace cpu {
 
 std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces) {
   CompileOptions options;
@@ -21,4 +31,12 @@ std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<
   return engine;
 }
 
-}  // namespace jot::cpu
+std::shared_ptr<const Engine> load_engine(const LazyGraph& graph, std::span<const std::byte> stored) {
+  ByteReader in(stored);
+  Compiled compiled = load(graph, in);
+  if (!in.done()) ByteReader::fail();
+  return make_executable(std::move(compiled));
+}
+
+}  // namespace cpu
+}  // namespace jot

@@ -7,6 +7,7 @@
 
 #include "backends/cpu/loops/loop_kernel.h"
 #include "backends/cpu/runtime/pool.h"
+#include "backends/cpu/store.h"
 #include "ir/fork.h"
 #include "ir/ops/total.h"
 #include "ir/rules.h"
@@ -118,6 +119,9 @@ class Executable : public Engine {
 
   std::span<const int32_t> in_place() const override { return program().in_place; }
 
+  const ir::Graph& graph() const override { return program().graph.get(); }
+  void store(ByteWriter& out) const override { cpu::store(compiled_, out); }
+
   ExecutableStats stats() const override { return compiled_.stats; }
 
   std::string disassembly() const override {
@@ -196,7 +200,7 @@ class Executable : public Engine {
     if (step.faults.empty()) return;
     if (int64_t code = error.code.load(std::memory_order_relaxed)) {
       const Fault& fault = step.faults[static_cast<size_t>(code - 1)];
-      ir::raise_fault(program().graph.data(), fault.node, fault.code, error.value, error.index);
+      ir::raise_fault(program().graph.get().data(), fault.node, fault.code, error.value, error.index);
     }
   }
 

@@ -10,6 +10,7 @@
 #include "backends/cpu/routines/routines.h"
 #include "backends/cpu/runtime/kernel_code.h"
 #include "ir/graph.h"
+#include "ir/lazy_graph.h"
 
 namespace jot::cpu {
 
@@ -68,6 +69,8 @@ struct KernelStep {
 
 struct RoutineStep {
   ir::Value node;
+  std::vector<int64_t> operand_steps;  // what the routine was made with
+  bool checks = false;                 // the op's check, not its routine
   std::unique_ptr<const Routine> routine;
   std::vector<Place> operands, outs;
   Place scratch;
@@ -111,7 +114,7 @@ struct Group {
 };
 
 struct Program {
-  ir::Graph graph;  // locations of errors
+  LazyGraph graph;  // locations of errors
   std::vector<Step> steps;
   std::vector<Group> groups;  // in their order
   std::vector<int64_t> args;  // of all kernels, one table after the other; addresses are zero

@@ -11,6 +11,7 @@ class Interpreted : public Engine {
   void run(std::span<const void* const> inputs, std::span<void* const> outputs) const override {
     interpret(graph_, inputs, outputs);
   }
+  const ir::Graph& graph() const override { return graph_; }
   ExecutableStats stats() const override { return {}; }
   std::string disassembly() const override { return "; interpreted: no machine code\n" + to_text(graph_); }
 

@@ -1,10 +1,14 @@
 #include "core/cache/engine_cache.h"
 
+#include <atomic>
 #include <chrono>
 
 #include "backends/reference/interpret.h"
+#include "core/cache/disk_cache.h"
 #include "core/cache/events.h"
 #include "core/cache/lru.h"
+#include "ir/bytes.h"
+#include "ir/digest.h"
 #include "ir/fork.h"
 #include "ir/hash.h"
 #include "passes/dce.h"
@@ -21,6 +25,13 @@ struct CompileKey {
   ir::Graph recorded;
   bool writebacks;
   uint64_t hash() const { return hash_mix(recorded.hash(), writebacks); }
+  // Of what the stored form depends on.
+  Digest digest() const {
+    ByteWriter out;
+    const Digest graph = digest_of(recorded);
+    out(graph.high), out(graph.low), out(writebacks), out(engine_stamp());
+    return digest_of(std::span<const std::byte>(out.bytes()));
+  }
   friend bool operator==(const CompileKey& a, const CompileKey& b) {
     return a.writebacks == b.writebacks && a.recorded == b.recorded;
   }
@@ -53,7 +64,66 @@ LruTable<CompileKey, CompiledGraph>& table() {
                     at(g.location(v)));
 }
 
+struct Optimised {
+  ir::Graph graph;
+  std::vector<int32_t> replaces;
+};
+Optimised optimised(const CompileKey& key) {
+  Optimised o{passes::optimize(key.recorded), {}};
+  if (key.writebacks) return o;
+  o.replaces = replaced_inputs(o.graph.data());
+  o.graph = passes::dce(passes::drop_writebacks(o.graph));
+  return o;
+}
+
+std::shared_ptr<const CompiledGraph> compile(const CompileKey& key) {
+  auto made = std::make_shared<CompiledGraph>();
+  made->recorded = key.recorded;
+  auto start = std::chrono::steady_clock::now();
+  passes::dump_graph("recorded", key.recorded);
+  const Optimised o = optimised(key);
+  made->interface = interface_of(o.graph.data());
+  made->pass_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  made->engine = make_engine(o.graph, o.replaces);
+  return made;
+}
+
+std::atomic<int64_t> loaded_from_disk{0};
+std::atomic<double> miss_seconds{0};
+
+// From disk, or compiled and kept there.
+std::shared_ptr<const CompiledGraph> load_or_compile(const DiskCache& disk, const CompileKey& key) {
+  const Digest name = key.digest();
+  // Its passes are run again where a routine or an error asks for the graph.
+  const LazyGraph graph([key] { return graph_of_engine(optimised(key).graph); });
+  if (std::shared_ptr<const CompiledGraph> found = disk.find(name, graph)) {
+    ++loaded_from_disk;
+    return found;
+  }
+  std::shared_ptr<const CompiledGraph> made = compile(key);
+  disk.insert(name, *made);
+  return made;
+}
+
 }  // namespace
+
+CompiledGraph::Interface interface_of(const ir::GraphData& g) {
+  CompiledGraph::Interface i;
+  for (ir::Value v : g.inputs()) i.inputs.push_back(g.type(v));
+  for (ir::Value v : g.outputs()) i.outputs.push_back(g.type(v));
+  i.writebacks.assign(g.writebacks().begin(), g.writebacks().end());
+  return i;
+}
+
+Buffer allocate_output(const CompiledGraph& compiled, size_t i) {
+  const ir::Type& type = compiled.interface.outputs[i];
+  try {
+    return Buffer::allocate(bytes_of(type), size_of(type.dtype));
+  } catch (const MemoryError& e) {
+    const ir::GraphData& g = compiled.engine->graph().data();
+    no_memory(g, g.outputs()[i], false, e);
+  }
+}
 
 Buffer allocate_result(const ir::Graph& recorded, ir::Value result) {
   const ir::GraphData& g = recorded.data();
@@ -70,20 +140,12 @@ std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, b
   auto found = table().find(key);
   if (env().log_cache) detail::log_lookup("executables", found != nullptr, recorded);
   if (found) return found;
-  auto made = std::make_shared<CompiledGraph>();
-  made->recorded = key.recorded;
-  auto start = std::chrono::steady_clock::now();
-  passes::dump_graph("recorded", recorded);
-  made->optimised = passes::optimize(recorded);
-  std::vector<int32_t> replaces;
-  if (!writebacks) {
-    replaces = replaced_inputs(made->optimised.data());
-    made->optimised = passes::dce(passes::drop_writebacks(made->optimised));
-  }
-  made->pass_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  made->engine = make_engine(made->optimised, replaces);
-  int64_t nodes = recorded.num_nodes() + made->optimised.num_nodes();
-  table().insert(std::move(key), made, nodes);
+  const auto start = std::chrono::steady_clock::now();
+  const DiskCache* disk = disk_cache();
+  std::shared_ptr<const CompiledGraph> made =
+      disk && !calls_host(recorded) ? load_or_compile(*disk, key) : compile(key);
+  miss_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  table().insert(std::move(key), made, 2 * recorded.num_nodes());
   return made;
 }
 
@@ -92,7 +154,7 @@ void run_compiled(const CompiledGraph& compiled, const ir::Graph& recorded, std:
   try {
     compiled.engine->run(inputs, outputs);
   } catch (const MemoryError& e) {
-    const ir::GraphData& g = recorded.data();
+    const ir::GraphData& g = (recorded.num_nodes() > 0 ? recorded : compiled.engine->graph()).data();
     ir::Value largest = 0;
     for (ir::Value v = 0; v < g.size(); ++v)
       if (g.op(v) != ir::Op::param_op && bytes_of(g.type(v)) > bytes_of(g.type(largest))) largest = v;
@@ -118,7 +180,7 @@ void run_compiled(const CompiledGraph& compiled, const ir::Graph& recorded, std:
 EngineCacheInfo engine_cache_info() {
   NoFork section;
   auto info = table().info();
-  return {info.hits, info.misses, info.entries};
+  return {info.hits, info.misses, info.entries, loaded_from_disk, miss_seconds};
 }
 
 }  // namespace jot

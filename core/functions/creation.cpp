@@ -155,6 +155,17 @@ Tensor borrow(const void* p, const Shape& shape, DType dtype, Location at) {
   return t;
 }
 
+Tensor spec(const Shape& shape, DType dtype, Location at) {
+  check_shape("spec", "shape", shape, at);
+  Tensor t = from_buffer(checked_dtype(dtype, "spec", at), shape, Buffer());
+  Storage& s = *t.impl()->storage;
+  s.failure = std::make_exception_ptr(
+      TraceError("[spec] a tensor that stands for its type, " + ir::to_string(s.type) +
+                 ", has no elements: pass it to trace or compile, and tensors to what these return" + jot::at(at)));
+  s.failed = Storage::Failure::contents;
+  return t;
+}
+
 Tensor zeros(const Shape& shape, std::optional<DType> dtype, Location at) {
   return filled("zeros", shape, 0, dtype.value_or(default_dtype()), at);
 }

@@ -13,8 +13,6 @@
 
 namespace jot {
 
-Tensor spec(const Shape& shape, DType dtype) { return detail::empty(dtype, shape); }
-
 namespace detail {
 
 namespace {

@@ -128,4 +128,8 @@ Tensor full_like(const Tensor& x, const Arg& value, std::optional<DType> dtype =
 void set_default_dtype(DType dtype, Location at = JOT_HERE);
 DType default_dtype();
 
+// Stands for a tensor of this shape and dtype where only these matter: as an argument of trace and compile, as a type
+// of host_call. It has no elements and takes no memory; whoever reads it gets a TraceError.
+Tensor spec(const Shape& shape, DType dtype = default_dtype(), Location at = JOT_HERE);
+
 }  // namespace jot

@@ -51,6 +51,13 @@ class Executable {
   // takes no lock. Another number of pointers is a TransformError, a null one an Error; what they point to is not
   // checked.
   void run_into(std::span<const void* const> inputs, std::span<void* const> outputs, Location at = JOT_HERE) const;
+  // Into a file, whole or not at all: the graph's text, machine code for this processor, what f captured. A process
+  // that loads it runs the code: load only what you trust. CacheError: the file cannot be written, or the program calls
+  // the host's code (host_call).
+  void save(const std::string& path) const;
+  // What save() wrote. Code of another version of jot, for another processor or another number of threads is compiled
+  // anew from the graph, which is told on stderr. CacheError names the file and what is wrong with it.
+  static Executable load(const std::string& path);
   ExecutableStats stats() const;
   std::string disassembly() const;
 

@@ -16,9 +16,6 @@
 
 namespace jot {
 
-// Stands for a tensor of this shape and dtype where only these matter. It has no elements to be read.
-Tensor spec(const Shape& shape, DType dtype = default_dtype());
-
 namespace detail {
 
 // A function of concrete tensors, its trees flattened away. What is equal shares compiled graphs.

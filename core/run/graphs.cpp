@@ -8,6 +8,7 @@
 #include "core/record/function.h"
 #include "core/record/thread.h"
 #include "core/run/program.h"
+#include "ir/fork.h"
 #include "passes/functionalize.h"
 #include "passes/pipeline.h"
 
@@ -63,21 +64,21 @@ std::vector<Tensor> inputs_of(std::string_view api, const ir::Graph& graph, cons
 
 // Runs `evaluate` on the contents of the inputs; returns the results and does the writebacks.
 template <class Evaluate>
-std::vector<Tensor> evaluate_graph(std::string_view api, const ir::GraphData& g, const std::vector<Tensor>& inputs,
-                                   Location at, Evaluate evaluate) {
+std::vector<Tensor> evaluate_graph(std::string_view api, const CompiledGraph::Interface& types,
+                                   const std::vector<Tensor>& inputs, Location at, Evaluate evaluate) {
   std::vector<Buffer> contents;
   std::vector<const void*> in;
   for (const Tensor& t : inputs) in.push_back(contents.emplace_back(detail::read(t, api, at)).data());
   std::vector<Tensor> outputs;
   std::vector<void*> out;
-  for (ir::Value o : g.outputs()) {
-    outputs.push_back(detail::empty(g.dtype(o), g.shape(o)));
+  for (const ir::Type& type : types.outputs) {
+    outputs.push_back(detail::empty(type.dtype, type.shape));
     out.push_back(outputs.back().impl()->storage->buffer.data());
   }
   evaluate(std::span<const void* const>(in), std::span<void* const>(out));
-  for (size_t i = 0; i < g.writebacks().size(); ++i)
-    inputs[g.writebacks()[i]].copy_(Arg(outputs[g.num_results() + i], at));
-  outputs.resize(g.num_results());
+  for (size_t i = 0; i < types.writebacks.size(); ++i)
+    inputs[types.writebacks[i]].copy_(Arg(outputs[types.num_results() + i], at));
+  outputs.resize(types.num_results());
   return outputs;
 }
 
@@ -131,14 +132,14 @@ ir::Graph optimize(const ir::Graph& graph, const std::function<void(std::string_
 std::vector<Tensor> run(const ir::Graph& graph, const std::vector<Tensor>& inputs, Location at) {
   std::vector<Tensor> all = inputs_of("run", graph, inputs, at);
   std::shared_ptr<const CompiledGraph> compiled = compile_cached(graph, true);
-  return evaluate_graph("run", compiled->optimised.data(), all, at,
+  return evaluate_graph("run", compiled->interface, all, at,
                         [&](auto in, auto out) { run_compiled(*compiled, graph, in, out); });
 }
 
 std::vector<Tensor> interpret(const ir::Graph& graph, const std::vector<Tensor>& inputs, Location at) {
   std::vector<Tensor> all = inputs_of("interpret", graph, inputs, at);
   ir::Graph pure = passes::functionalize(graph);
-  return evaluate_graph("interpret", pure.data(), all, at,
+  return evaluate_graph("interpret", interface_of(pure.data()), all, at,
                         [&](auto in, auto out) { reference::interpret(pure, in, out); });
 }
 
@@ -178,6 +179,13 @@ void Executable::run_into(std::span<const void* const> inputs, std::span<void* c
   for (size_t i = 0; i < inputs.size(); ++i) check_address(inputs[i], program_->argument_type(i), "input ", i);
   for (size_t i = 0; i < outputs.size(); ++i) check_address(outputs[i], program_->output_type(i), "output ", i);
   program_->run_into(inputs, outputs);
+}
+
+void Executable::save(const std::string& path) const { program_->save(path); }
+
+Executable Executable::load(const std::string& path) {
+  NoFork section;
+  return Executable(std::make_shared<const Program>(path));
 }
 
 ExecutableStats Executable::stats() const {

@@ -4,12 +4,15 @@
 #include <cstring>
 #include <string>
 
+#include "core/cache/disk_cache.h"
 #include "core/cache/events.h"
+#include "core/cache/stored_graph.h"
 #include "core/record/evaluate.h"
 #include "core/record/function.h"
 #include "core/record/thread.h"
 #include "core/storage/overlap.h"
 #include "core/transforms/merged_arguments.h"
+#include "ir/digest.h"
 #include "ir/fork.h"
 #include "ir/log.h"
 
@@ -66,21 +69,19 @@ Program::Program(Recording recording, std::vector<MergedArguments::Source> sourc
       at_(at),
       compiled_(compile_cached(recorded_, true)),
       random_draws_(recording.random_draws) {
-  const ir::GraphData& g = compiled_->optimised.data();
+  const std::vector<uint32_t>& written = compiled_->interface.writebacks;
   for (Binding& b : bindings_)  // many threads may run it
     if (orders_calls(b)) b.capture = new_call_order();
-  for (uint32_t w : g.writebacks()) num_call_orders_ += orders_calls(bindings_[w]);
-  num_results_ = g.num_results();
-  for (ir::Value o : g.outputs()) output_types_.push_back(g.type(o));
+  for (uint32_t w : written) num_call_orders_ += orders_calls(bindings_[w]);
   if (captures == Captures::shared) {
-    watch(g.writebacks());
+    watch(written);
     for (const Binding& b : bindings_) held_.push_back(b.kind == Binding::Kind::capture && held_by_others(b.capture));
     return;
   }
-  for (uint32_t i : g.writebacks())
+  for (uint32_t i : written)
     if (bindings_[i].kind == Binding::Kind::capture && !orders_calls(bindings_[i]))
       throw TransformError("[" + std::string(api) + "] f writes to a tensor that it captures, of type " +
-                           ir::to_string(g.type(g.inputs()[i])) +
+                           ir::to_string(compiled_->interface.inputs[i]) +
                            ": a compiled function holds copies of its captures; make it an argument" + jot::at(at));
   copied_.resize(bindings_.size());
   for (size_t i = 0; i < bindings_.size(); ++i)
@@ -88,6 +89,66 @@ Program::Program(Recording recording, std::vector<MergedArguments::Source> sourc
       copied_[i] = copy_of(bindings_[i].capture);
       bindings_[i].capture = Tensor();
     }
+}
+
+// Arguments first, one after the other; then captures with their contents, and the state of the generator.
+void Program::save(const std::string& path) const {
+  if (copied_.size() != bindings_.size()) internal_error("only compiled functions are saved", api_);
+  if (calls_host(compiled_->engine->graph()))
+    throw CacheError("[save] " + path +
+                     ": the function calls the host's code (host_call or debug_print), which a file cannot hold");
+  ByteWriter out;
+  const uint64_t count = bindings_.size();
+  out(count);
+  for (size_t i = 0; i < bindings_.size(); ++i) {
+    out(bindings_[i].kind);
+    out.sized(copied_[i].data(), static_cast<size_t>(copied_[i].size()));
+  }
+  out(random_draws_);
+  write_file(path, to_bytes(*compiled_, GraphText::whole, out.bytes()));
+}
+
+Program::Program(const std::string& path) : api_("load"), at_() {
+  const Contents contents = read_file(path, false);
+  try {
+    const StoredGraph stored = from_bytes(contents);
+    compiled_ = stored.compiled;
+    if (!stored.fits)
+      log("load",
+          path +
+              " holds code of another version of jot, for another processor or another number of threads: it is "
+              "compiled anew");
+    ByteReader in(stored.extra);
+    uint64_t count;
+    in(count);
+    if (count != compiled_->interface.inputs.size()) ByteReader::fail();
+    for (uint64_t i = 0; i < count; ++i) {
+      Binding b;
+      in(b.kind);
+      const std::span<const std::byte> contents = in.sized();
+      if (b.kind == Binding::Kind::argument) {
+        b.argument = i;
+        sources_.push_back({i, false});
+        if (sources_.size() != i + 1) ByteReader::fail();
+      }
+      if (b.kind > Binding::Kind::rng_offset || b.kind == Binding::Kind::literal ||
+          (b.kind == Binding::Kind::capture &&
+           static_cast<int64_t>(contents.size()) != bytes_of(compiled_->interface.inputs[i])))
+        ByteReader::fail();
+      Buffer& copy = copied_.emplace_back();
+      if (b.kind == Binding::Kind::capture) {
+        copy = Buffer::allocate(static_cast<int64_t>(contents.size()));
+        if (!contents.empty()) std::memcpy(copy.data(), contents.data(), contents.size());
+      }
+      bindings_.push_back(std::move(b));
+    }
+    in(random_draws_);
+    if (!in.done()) ByteReader::fail();
+  } catch (const CacheError& e) {
+    throw CacheError(std::string(e.what()) + ": " + path);
+  } catch (const IrError& e) {
+    throw CacheError("[load] " + path + " holds a graph that this version of jot does not read: " + e.what());
+  }
 }
 
 void Program::watch(std::span<const uint32_t> written) {
@@ -99,8 +160,7 @@ void Program::watch(std::span<const uint32_t> written) {
 }
 
 const ir::Type& Program::argument_type(size_t i) const {
-  const ir::GraphData& g = compiled_->optimised.data();
-  return g.type(g.inputs()[i]);  // arguments are the first inputs
+  return compiled_->interface.inputs[i];  // arguments are the first inputs
 }
 
 std::vector<int64_t> Program::overlap_with_captures(std::span<const Tensor* const> args) const {
@@ -143,19 +203,19 @@ void Program::run(std::span<const Tensor* const> args, std::span<Tensor> results
   }
   SmallArray<Buffer, 8> buffers;
   SmallArray<void*, 8> outputs;
-  for (size_t i = 0; i < output_types_.size(); ++i) {
-    Buffer b = i < num_results_ ? Buffer() : updated_in_place(args, i, inputs.span());
-    if (!b) b = allocate_result(compiled_->optimised, compiled_->optimised.data().outputs()[i]);
+  for (size_t i = 0; i < num_all_outputs(); ++i) {
+    Buffer b = i < num_results() ? Buffer() : updated_in_place(args, i, inputs.span());
+    if (!b) b = allocate_output(*compiled_, i);
     outputs.push_back(b.data());
     buffers.push_back(std::move(b));
   }
   run_compiled(*compiled_, recorded_, inputs.span(), outputs.span());
   rng.offset += random_draws_;
-  for (size_t i = 0; i < num_results_; ++i) {
-    results[i] = from_buffer(output_types_[i].dtype, output_types_[i].shape, buffers.data()[i]);
+  for (size_t i = 0; i < num_results(); ++i) {
+    results[i] = from_buffer(output_type(i).dtype, output_type(i).shape, buffers.data()[i]);
     results[i].impl()->storage->made = at_;
   }
-  if (output_types_.size() > num_results_) write_back(args, buffers.span().subspan(num_results_));
+  if (num_all_outputs() > num_results()) write_back(args, buffers.span().subspan(num_results()));
 }
 
 // A captured variable that was rebound leaves its tensor to the recording, which goes on with it: told once.
@@ -172,7 +232,7 @@ void Program::check_held(size_t binding) const {
 }
 
 Tensor Program::written(std::span<const Tensor* const> args, size_t output) const {
-  const Binding& b = bindings_[compiled_->optimised.data().writebacks()[output - num_results_]];
+  const Binding& b = bindings_[compiled_->interface.writebacks[output - num_results()]];
   return b.kind == Binding::Kind::argument ? argument(args, b.argument) : b.capture;
 }
 
@@ -180,7 +240,7 @@ Tensor Program::written(std::span<const Tensor* const> args, size_t output) cons
 Buffer Program::updated_in_place(std::span<const Tensor* const> args, size_t output,
                                  std::span<const void* const> inputs) const {
   std::span<const int32_t> in_place = compiled_->engine->in_place();
-  uint32_t input = compiled_->optimised.data().writebacks()[output - num_results_];
+  uint32_t input = compiled_->interface.writebacks[output - num_results()];
   if (in_place.empty() || in_place[output] != static_cast<int32_t>(input)) return {};
   Tensor t = written(args, output);
   const Storage& s = *t.impl()->storage;
@@ -198,8 +258,8 @@ Tensor Program::argument(std::span<const Tensor* const> args, size_t i) const {
 
 void Program::write_back(std::span<const Tensor* const> args, std::span<const Buffer> contents) const {
   for (size_t i = 0; i + num_call_orders_ < contents.size(); ++i) {
-    Tensor t = written(args, num_results_ + i);
-    const ir::Type& type = output_types_[num_results_ + i];
+    Tensor t = written(args, num_results() + i);
+    const ir::Type& type = output_type(num_results() + i);
     if (holds_alone(t))
       t.impl()->storage->buffer = contents[i];
     else
@@ -210,7 +270,7 @@ void Program::write_back(std::span<const Tensor* const> args, std::span<const Bu
 void Program::run_into(std::span<const void* const> args, std::span<void* const> given) const {
   Pointers inputs;
   SmallArray<void*, 8> outputs;
-  for (size_t i = 0; i < output_types_.size(); ++i) outputs.push_back(i < given.size() ? given[i] : nullptr);
+  for (size_t i = 0; i < num_all_outputs(); ++i) outputs.push_back(i < given.size() ? given[i] : nullptr);
   Generator& rng = generator();
   for (size_t i = 0; i < bindings_.size(); ++i) {
     const Binding& b = bindings_[i];

@@ -21,11 +21,15 @@ class Program {
   Program(Recording recording, std::vector<MergedArguments::Source> sources, Captures captures, std::string_view api,
           Location at);
 
+  // What save() of another one wrote. Throws CacheError.
+  explicit Program(const std::string& path);
+  void save(const std::string& path) const;
+
   size_t num_arguments() const { return sources_.size(); }  // where none were merged
-  size_t num_results() const { return num_results_; }
-  size_t num_outputs() const { return output_types_.size() - num_call_orders_; }  // results, then written arguments
+  size_t num_results() const { return compiled_->interface.num_results(); }
+  size_t num_outputs() const { return num_all_outputs() - num_call_orders_; }  // results, then written arguments
   const ir::Type& argument_type(size_t i) const;
-  const ir::Type& output_type(size_t i) const { return output_types_[i]; }
+  const ir::Type& output_type(size_t i) const { return compiled_->interface.outputs[i]; }
   const Engine& engine() const { return *compiled_->engine; }
   double pass_seconds() const { return compiled_->pass_seconds; }
 
@@ -39,6 +43,7 @@ class Program {
 
  private:
   using Pointers = SmallArray<const void*, 32>;
+  size_t num_all_outputs() const { return compiled_->interface.outputs.size(); }
   void watch(std::span<const uint32_t> written);
   void check_held(size_t binding) const;
   Tensor argument(std::span<const Tensor* const> args, size_t i) const;
@@ -56,10 +61,8 @@ class Program {
   mutable std::atomic<bool> told_{false};
   std::vector<Buffer> copied_;  // contents of the captures, by binding; empty where they are shared
   std::shared_ptr<const CompiledGraph> compiled_;
-  size_t num_call_orders_ = 0;          // the last of the writebacks
-  std::vector<ir::Type> output_types_;  // results, then writebacks
-  size_t num_results_ = 0;
-  int64_t random_draws_;
+  size_t num_call_orders_ = 0;  // the last of the writebacks
+  int64_t random_draws_ = 0;
 };
 
 }  // namespace jot::detail

@@ -64,6 +64,7 @@ struct KInstr {
   uint16_t aux = 0;
   uint32_t a = kNone, b = kNone, c = kNone, d = kNone;
   KMem memory = KMem::own;
+  uint8_t reserved[3] = {};  // no gap: instructions are stored as they lie
   int64_t imm = 0;
   friend bool operator==(const KInstr&, const KInstr&) = default;
 };

@@ -3,6 +3,7 @@
 #include <list>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "backends/cpu/emit/emit.h"
 #include "backends/cpu/runtime/code_memory.h"
@@ -20,10 +21,10 @@ class Cache {
     return locked_find(hash, kernel);
   }
   // What the cache holds afterwards: the code of another thread if that was first.
-  std::shared_ptr<const KernelCode> insert(uint64_t hash, const Kernel& kernel,
+  std::shared_ptr<const KernelCode> insert(uint64_t hash, const std::shared_ptr<const Kernel>& kernel,
                                            std::shared_ptr<const KernelCode> code) {
     ForkSafeLock lock(mutex_);
-    if (auto other = locked_find(hash, kernel)) return other;
+    if (auto other = locked_find(hash, *kernel)) return other;
     entries_.push_front({hash, kernel, std::move(code)});
     bytes_ += cost(entries_.front());
     index_.emplace(hash, entries_.begin());
@@ -35,17 +36,17 @@ class Cache {
   static constexpr size_t kEntries = 4096, kBytes = size_t{256} << 20;
   struct Entry {
     uint64_t hash;
-    Kernel kernel;
+    std::shared_ptr<const Kernel> kernel;
     std::shared_ptr<const KernelCode> code;
   };
   static size_t cost(const Entry& e) {
-    return e.kernel.instrs.size() * sizeof(KInstr) + e.kernel.lists.size() * sizeof(uint32_t) +
+    return e.kernel->instrs.size() * sizeof(KInstr) + e.kernel->lists.size() * sizeof(uint32_t) +
            static_cast<size_t>(e.code->code_bytes);
   }
   std::shared_ptr<const KernelCode> locked_find(uint64_t hash, const Kernel& kernel) {
     auto [first, last] = index_.equal_range(hash);
     for (auto it = first; it != last; ++it)
-      if (it->second->kernel == kernel) {
+      if (*it->second->kernel == kernel) {
         entries_.splice(entries_.begin(), entries_, it->second);
         return it->second->code;
       }
@@ -73,17 +74,37 @@ Cache& cache() {
   return *c;
 }
 
+thread_local KernelLog* innermost_log = nullptr;
+
+std::shared_ptr<const KernelCode> runnable(std::span<const std::byte> bytes, size_t entry, int64_t spill_bytes) {
+  auto code = std::make_shared<KernelCode>();
+  std::shared_ptr<const std::byte> memory = make_executable(bytes);
+  code->fn = reinterpret_cast<KernelCode::Fn>(reinterpret_cast<uintptr_t>(memory.get() + entry));
+  code->code_bytes = static_cast<int64_t>(bytes.size());
+  code->spill_bytes = spill_bytes;
+  code->memory = std::move(memory);
+  return code;
+}
+
 }  // namespace
+
+KernelLog::KernelLog() : outer_(std::exchange(innermost_log, this)) {}
+KernelLog::~KernelLog() { innermost_log = outer_; }
+void KernelLog::add(const Kernel& kernel, const std::shared_ptr<const KernelCode>& code) {
+  entries_.push_back({std::make_shared<Kernel>(kernel), code});
+}
 
 std::shared_ptr<const KernelCode> compile(const Kernel& kernel, Target target) {
   const EmittedCode emitted = emit(kernel, target, false);
-  auto code = std::make_shared<KernelCode>();
-  std::shared_ptr<const std::byte> memory = make_executable(emitted.bytes);
-  code->fn = reinterpret_cast<KernelCode::Fn>(reinterpret_cast<uintptr_t>(memory.get() + emitted.entry));
-  code->code_bytes = static_cast<int64_t>(emitted.bytes.size());
-  code->spill_bytes = emitted.spill_bytes;
-  code->memory = std::move(memory);
-  return code;
+  return runnable(emitted.bytes, emitted.entry, emitted.spill_bytes);
+}
+
+std::shared_ptr<const KernelCode> keep_code(const std::shared_ptr<const Kernel>& kernel,
+                                            std::span<const std::byte> code, size_t entry, int64_t spill_bytes) {
+  NoFork section;
+  const uint64_t hash = kernel->hash();
+  if (std::shared_ptr<const KernelCode> found = cache().find(hash, *kernel)) return found;
+  return cache().insert(hash, kernel, runnable(code, entry, spill_bytes));
 }
 
 std::shared_ptr<const KernelCode> kernel_code(const Kernel& kernel, bool* compiled) {
@@ -91,10 +112,10 @@ std::shared_ptr<const KernelCode> kernel_code(const Kernel& kernel, bool* compil
   uint64_t hash = kernel.hash();
   std::shared_ptr<const KernelCode> code = cache().find(hash, kernel);
   if (compiled) *compiled = code == nullptr;
-  if (code) return code;
-  code = compile(kernel, target());
-  code = cache().insert(hash, kernel, code);
-  if (dumping()) {
+  const bool made = code == nullptr;
+  if (made) code = cache().insert(hash, std::make_shared<Kernel>(kernel), compile(kernel, target()));
+  if (innermost_log) innermost_log->add(kernel, code);
+  if (made && dumping()) {
     dump("kernel.txt", to_text(kernel));
     dump("kernel.s", disassembly(kernel));
   }

@@ -3,7 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "backends/cpu/kernel/kernel_ir.h"
 #include "backends/target.h"
@@ -22,6 +24,30 @@ struct KernelCode {
 // The code of a kernel for target(), from a bounded cache keyed by the whole kernel, else compiled. *compiled says
 // which. Thread safe. The kernel must have passed `verify`.
 std::shared_ptr<const KernelCode> kernel_code(const Kernel& kernel, bool* compiled = nullptr);
+
+// Code that was made of the kernel before, by these sources for target(), into the cache: what it then holds. The
+// function begins at `entry`.
+std::shared_ptr<const KernelCode> keep_code(const std::shared_ptr<const Kernel>& kernel,
+                                            std::span<const std::byte> code, size_t entry, int64_t spill_bytes);
+
+// While one lives, it has all kernels that this thread asked for; the innermost alone.
+class KernelLog {
+ public:
+  struct Entry {
+    std::shared_ptr<const Kernel> kernel;
+    std::shared_ptr<const KernelCode> code;
+  };
+  KernelLog();
+  ~KernelLog();
+  KernelLog(const KernelLog&) = delete;
+  KernelLog& operator=(const KernelLog&) = delete;
+  void add(const Kernel& kernel, const std::shared_ptr<const KernelCode>& code);
+  std::span<const Entry> entries() const { return entries_; }
+
+ private:
+  KernelLog* outer_;
+  std::vector<Entry> entries_;
+};
 
 // Compiles, for avx2 or avx512, whatever the cache holds.
 std::shared_ptr<const KernelCode> compile(const Kernel& kernel, Target target);

@@ -1,0 +1,63 @@
+// What the CPU backend stores of a compiled graph does what it did.
+#include <doctest/doctest.h>
+
+#include "backends/target.h"
+#include "ir/bytes.h"
+#include "ir/digest.h"
+#include "passes/pipeline.h"
+#include "tests/backends/run.h"
+#include "tests/ops/rows.h"
+
+using namespace jot;
+using namespace jot::test;
+
+namespace {
+
+std::vector<std::byte> stored(const Engine& engine) {
+  ByteWriter out;
+  engine.store(out);
+  return out.bytes();
+}
+
+}  // namespace
+
+TEST_CASE("store: every op row is loaded as it was, to the bit") {
+  std::mt19937 random(1);
+  for (const Row& row : op_rows())
+    for (DType d : {f64, f32}) {
+      CAPTURE(title(row));
+      const ir::Graph graph = passes::optimize(graph_of(row, d));
+      if (calls_host(graph)) continue;
+      const auto made = make_engine(graph);
+      const std::vector<std::byte> bytes = stored(*made);
+      const std::string text = to_text(made->graph());
+      REQUIRE(to_text(ir::parse(text)) == text);
+      REQUIRE(to_text(graph_of_engine(graph)) == text);
+      const auto loaded = load_engine(LazyGraph([&] { return ir::parse(text); }), bytes);
+      REQUIRE(stored(*loaded) == bytes);
+      const std::vector<HostTensor> inputs = inputs_of(row, random, d);
+      REQUIRE(run_on(*loaded, graph, inputs) == run_on(*made, graph, inputs));
+      const ExecutableStats before = made->stats(), after = loaded->stats();
+      REQUIRE(after.kernels == before.kernels);
+      REQUIRE(after.routines == before.routines);
+      REQUIRE(after.arena_bytes == before.arena_bytes);
+      REQUIRE(after.libraries == before.libraries);
+      REQUIRE(after.kernels_compiled == 0);
+      REQUIRE(after.loaded == (target() != Target::reference));
+      // What a loaded graph is compiled to anew, elsewhere.
+      REQUIRE(run_on(*make_engine(ir::parse(text)), graph, inputs) == run_on(*made, graph, inputs));
+    }
+}
+
+TEST_CASE("store: bytes that end early are refused") {
+  if (target() == Target::reference) return;  // it stores none
+  std::mt19937 random(2);
+  for (size_t i = 0; i < op_rows().size(); i += 7) {
+    const Row& row = op_rows()[i];
+    CAPTURE(title(row));
+    const auto made = make_engine(passes::optimize(graph_of(row)));
+    std::vector<std::byte> bytes = stored(*made);
+    bytes.resize(random() % bytes.size());
+    CHECK_THROWS_AS(load_engine(LazyGraph(made->graph()), bytes), CacheError);
+  }
+}
