@@ -77,10 +77,10 @@ std::vector<Buffer> run(const ir::Graph& graph, std::span<const Binding> binding
 }
 
 void settle(Storage& s, Buffer contents) {
-  if (s.writes_through)
-    std::memcpy(s.buffer.data(), contents.data(), static_cast<size_t>(contents.size()));
-  else
+  if (!s.writes_through)
     s.buffer = std::move(contents);
+  else if (contents.size() > 0)
+    std::memcpy(s.buffer.data(), contents.data(), static_cast<size_t>(contents.size()));
 }
 
 // What g computes up to `last`: the value `base`, or its contents after the write `last`.

@@ -153,7 +153,10 @@ void check_division() {
   using L = std::numeric_limits<Int>;
   std::vector<Int> some = {
       0, 1, 2, 3, 7, 10, 1000, Int(1) << 23, Int(1) << 24, L::max(), L::max() - 1, L::max() / 2, L::min()};
-  for (size_t i = 1, n = some.size() - 1; i < n; ++i) some.push_back(-some[i]), some.push_back(some[i] + 1);
+  for (size_t i = 1, n = some.size() - 1; i < n; ++i) {
+    some.push_back(-some[i]);
+    some.push_back(static_cast<Int>(static_cast<std::make_unsigned_t<Int>>(some[i]) + 1));  // wraps
+  }
   std::vector<Int> x, y;
   for (Int a : some)
     for (Int b : some) x.push_back(a), y.push_back(b);

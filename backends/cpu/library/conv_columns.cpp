@@ -264,7 +264,7 @@ class Zeros final : public ConvRoutine {
 
  private:
   void convolve(const void*, const void*, void* y, std::byte*) const override {
-    std::memset(y, 0, static_cast<size_t>(c.groups * c.batch * c.out * c.places() * size));
+    std::fill_n(static_cast<std::byte*>(y), c.groups * c.batch * c.out * c.places() * size, std::byte{0});
   }
 };
 
