@@ -69,6 +69,15 @@ class Programs(unittest.TestCase):
         ops = {key.value for key in table.keys}
         self.assertEqual([n for n in names if not any((n + ' ').startswith((op + ' ', op + ',')) for op in ops)], [])
 
+    def test_linalg(self):
+        """Every row at toy size: jot, Eigen and LAPACK agree; JAX and torch have each op."""
+        names = output('linalg', 'check').splitlines()
+        self.assertGreater(len(names), 40)
+        self.assertEqual(len(names), len(set(names)))
+        tree = ast.parse((HERE / 'linalg' / 'peers.py').read_text())
+        table = next(n.value for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == 'OPS')
+        self.assertEqual({n.split()[0] for n in names} - {key.value for key in table.keys}, {'ekf'})
+
     @unittest.skipUnless('math_accuracy' in PROGRAMS, 'not built')
     def test_math_accuracy(self):
         lines = output('math_accuracy', '2000').splitlines()

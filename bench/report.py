@@ -103,8 +103,8 @@ Written by `./dev bench --report docs/benchmarks.md`; not edited by hand. Every 
 `build/bench/result.json` and its charts in `build/bench/plots/` unless told otherwise. `./dev bench --help` lists the
 options (`--adbench DIR` adds the modules of a checkout of ADBench); `./dev bench road` holds the figures of the first road
 against their bounds; `./dev bench micro` measures the parts: recording, passes, comparison, emission, dispatch, the pool
-beside OpenMP and oneTBB (`--benchmark_filter=REGEX` chooses); `./dev bench ops` each op, `./dev bench math` and `./dev bench
-sleef` the accuracy and the speed of vector math.
+beside OpenMP and oneTBB (`--benchmark_filter=REGEX` chooses); `./dev bench ops` each op, `./dev bench linalg`
+linear algebra, `./dev bench math` and `./dev bench sleef` the accuracy and the speed of vector math.
 
 {machine["cores"]} cores of {machine["cpu"]}, {machine["system"]}, gcc {machine.get("gcc", "")}; {machine["date"]}; jot at
 {machine.get("commit", "")}; load before the run {machine.get("load", 0):.2f}.

@@ -62,8 +62,22 @@ Value rows(Builder& b, Value x, int64_t first, int64_t last) {
   return build::slice_axis(b, x, matrix_axes(b.shape(x)).row, first, last);
 }
 
+// Few rows are chosen one after the other: kernels do so in registers, and so do derivatives.
 Value rows_in_order(Builder& b, Value x, Value order) {
+  constexpr int64_t kFew = 6;
   const Shape shape = b.shape(x);
+  const int64_t m = rows_of(shape), n = columns_of(shape);
+  if (m > 0 && m <= kFew) {
+    auto row = [&](int64_t i) {
+      return along_rows(b, build::reshape(b, rows(b, x, i, i + 1), batch_of(shape) + Shape{n}), m);
+    };
+    Value wanted = along_columns(b, order, n), result = row(0);
+    for (int64_t i = 1; i < m; ++i) {
+      Value here = build::compare(b, wanted, build::constant_int(b, DType::i32, shape, i), Direction::eq);
+      result = build::where(b, here, row(i), result);
+    }
+    return result;
+  }
   return taken_along(b, x, along_columns(b, order, columns_of(shape)), matrix_axes(shape).row);
 }
 

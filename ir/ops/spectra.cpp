@@ -183,8 +183,12 @@ void infer_svd(const InferContext& c, std::vector<Type>& results) {
 template <class T, class At>
 void decompose(At at, int64_t m, int64_t n, bool full, Columns<T>& u, std::vector<T>& s, Columns<T>& v) {
   Columns<T> a(m, n), turns(n, n);
+  T largest = std::numeric_limits<T>::min();
   for (int64_t j = 0; j < n; ++j)
-    for (int64_t i = 0; i < m; ++i) a[j][i] = at(i, j);
+    for (int64_t i = 0; i < m; ++i) largest = std::max(largest, std::abs(at(i, j)));
+  const int scale = std::ilogb(largest);  // squares neither overflow nor vanish
+  for (int64_t j = 0; j < n; ++j)
+    for (int64_t i = 0; i < m; ++i) a[j][i] = std::ldexp(at(i, j), -scale);
   orthogonalise(a, turns, n);
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), int64_t{0});
@@ -202,6 +206,7 @@ void decompose(At at, int64_t m, int64_t n, bool full, Columns<T>& u, std::vecto
     rank = j + 1;
   }
   complete(u, rank, full ? m : n);
+  for (T& x : s) x = std::ldexp(x, scale);
 }
 
 void evaluate_svd(const EvalContext& c) {

@@ -43,6 +43,8 @@ TEST_CASE("Every op runs on the CPU in some way, or there is a reason why not") 
     CHECK((kernel || routine) == way.why.empty());
     CHECK(element == (way.kernel == InKernel::element));
     CHECK(element == is_elementwise(op));
+    CHECK((way.matrix.make != nullptr) == (way.kernel == InKernel::matrix));
+    CHECK((way.matrix.reads != nullptr) == (way.kernel == InKernel::matrix));
     CHECK((element || routine) == way.why.empty());  // of other ops kernels take some only
     if (way.function) CHECK(element);
     if (way.strided || way.updates) CHECK(routine);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backends/cpu/ops/cpu_ops.h"
+
 namespace jot::cpu {
 
 using namespace ir;
@@ -58,6 +60,9 @@ void for_each_tie(const GraphData& g, Value v, size_t i, MovementReader& movemen
           if (!contains(a.ints(Key::dims), d)) f(d, kept++);
       } else if (is_elementwise(g.op(v))) {
         for (size_t d = 0; d < from.size(); ++d) f(d, d);
+      } else if (is_small_matrix_op(g, v)) {
+        const bool sides = g.op(v) == Op::triangular_solve_op && i == 1;
+        for (size_t d = 0; d < (sides ? from.size() : batch_rank(g, v)); ++d) f(d, d);
       }
   }
 }
@@ -194,6 +199,7 @@ class Wishes {
         return visit_gather(v);
       default:
         if (is_reduction(g_.op(v))) visit_reduction(v);
+        if (is_small_matrix_op(g_, v)) visit_matrices(v);
     }
   }
 
@@ -313,6 +319,15 @@ class Wishes {
       if (free[i] <= kSmall && (batched || free[i] < free[1 - i]))
         for (int64_t d : free_dims(g_, v, i)) want(axes_.of(g_.operand(v, i))[static_cast<size_t>(d)]);
   }
+  // Matrices, and few right sides.
+  void visit_matrices(Value v) {
+    auto want_matrices = [&](Value of) {
+      for (size_t d = batch_rank(g_, v); d < g_.shape(of).size(); ++d)
+        if (g_.shape(of)[d] <= kSmall) want(axes_.of(of)[d]);
+    };
+    want_matrices(v);
+    for (Value o : g_.operands(v)) want_matrices(o);
+  }
   void visit_gather(Value v) {
     AttrView a = g_.attrs(v);
     int64_t n = 1;
@@ -411,7 +426,8 @@ bool Axes::preserves(Value v, size_t i) {
   }
   if (is_reduction(op)) return ok;
   for (size_t d = 0; d < from.size(); ++d) ok &= tied_from[d] || unrolled(from[d]);
-  bool grows = fills || op == Op::dot_op || (op == Op::where_op && from.empty());
+  bool grows =
+      fills || op == Op::dot_op || (op == Op::triangular_solve_op && i == 0) || (op == Op::where_op && from.empty());
   for (size_t d = 0; d < to.size() && !grows; ++d) ok &= tied_to[d] || unrolled(to[d]);
   return ok;
 }

@@ -31,8 +31,9 @@ constexpr int64_t kSequential = 4096;  // iterations up to which a full reductio
 constexpr int64_t kApart = 8;          // results that threads share, of a reduction of loops around and below theirs
 constexpr int64_t kColumns = 16;       // least extents of a reduction of outer loops, in a kernel
 constexpr int64_t kColumnTerms = 32;
-constexpr int64_t kAccumulators = 128;    // most elements of a reduction over loops
-constexpr int64_t kInlineSize = 16;       // operations of a value that every user computes for itself
+constexpr int64_t kAccumulators = 128;  // most elements of a reduction over loops
+constexpr int64_t kInlineSize = 16;     // operations of a value that every user computes for itself
+constexpr int64_t kUnrolledMatrices = 4;
 constexpr int64_t kConstantBytes = 4096;  // splat constants in memory; longer ones are filled when they are needed
 
 class Clusterer {
@@ -57,6 +58,7 @@ class Clusterer {
     for (Value v = 0; v < n; ++v)
       for (Value o : g.operands(v)) ++uses_[o];
     size_.assign(n, 0);
+    known_.assign(n, 0);
     ready_.assign(n, 0);
     set_loops_.emplace_back();  // 0: none
   }
@@ -104,6 +106,8 @@ class Clusterer {
       } else if (moves_one(op)) {
         c_.role[v] = Role::view;
         c_.follows[v] = c_.axes.preserves(v, 0);
+      } else if (op == Op::result_op) {
+        c_.role[v] = c_.role[g_.operand(v, 0)];
       } else {
         c_.role[v] = fits_kernel(v) ? Role::kernel : Role::routine;
       }
@@ -129,9 +133,25 @@ class Clusterer {
         return is_reduction(op) ? all_preserved(v) && fits_reduction(v) : is_small_dot(g_, v) && all_preserved(v);
       case InKernel::gathered:
         return all_preserved(v, 1) && fits_gather(v);
+      case InKernel::matrix:
+        return is_small_matrix_op(g_, v) && all_preserved(v) && fits_matrices(v);
     }
     return false;
   }
+
+  // Few matrices that are unrolled; right sides may be a loop.
+  bool fits_matrices(Value v) {
+    for (Value r = v + 1; r < v + g_.results(v); ++r)
+      if (!all_preserved(r)) return false;
+    const size_t batch = batch_rank(g_, v), rank = g_.shape(v).size();
+    int64_t matrices = 1;
+    for (size_t d = 0; d < batch; ++d)
+      if (Axis a = c_.axes.of(v)[d]; a != kNoAxis && !c_.axes.looped(a)) matrices *= c_.axes.extent(a);
+    if (g_.op(v) != Op::triangular_solve_op) return matrices <= kUnrolledMatrices;
+    const bool left = g_.attrs(v).integer(Key::left) != 0;
+    return matrices <= kUnrolledMatrices && !c_.axes.looped(c_.axes.of(v)[rank - (left ? 2 : 1)]);
+  }
+  bool is_matrix_op(Value v) const { return cpu_op(g_.op(v)).kernel == InKernel::matrix || g_.op(v) == Op::result_op; }
 
   // Modulo arithmetic wraps inside a slice, too: single elements only.
   bool fits_gather(Value v) const {
@@ -367,6 +387,11 @@ class Clusterer {
 
   void place(Value v) {
     set_[v] = loops_of(v);
+    if (g_.op(v) == Op::result_op) {  // made with the first
+      home_[v] = home_[g_.operand(v, 0)];
+      level_[v] = level_[g_.operand(v, 0)];
+      return measure(v);
+    }
     Set home = c_.reduction[v] == Reduction::none ? set_[v] : loops_of(g_.operand(v, 0));
     uint32_t level = level_in(v, home);
     if (c_.reduction[v] == Reduction::none && g_.op(v) != Op::gather_op) {
@@ -404,11 +429,21 @@ class Clusterer {
   }
   static uint64_t key(Set home, uint32_t level) { return (uint64_t{home} << 32) | level; }
 
+  // Whether kernels fold all elements of v: it is made of constants alone.
+  bool is_known(Value v) const {
+    if (info(g_.op(v)).is(Trait::dear)) return false;
+    return std::ranges::all_of(edges(v), [this](Edge e) { return e.root == kNoValue || known_[e.root]; });
+  }
+
   // What it costs to compute a value without loops anew, and the level from which that is possible.
   void measure(Value v) {
     if (set_[v] != 0 || home_[v] != 0) return;
-    if (g_.op(v) == Op::gather_op) {  // gathers stand in vector loops only
+    if (g_.op(v) == Op::gather_op || is_matrix_op(v)) {  // gathers stand in vector loops only
       size_[v] = kInlineSize + 1;
+      return;
+    }
+    if (is_known(v)) {
+      known_[v] = size_[v] = 1;
       return;
     }
     int64_t size = c_.axes.elements(v) * (info(g_.op(v)).is(Trait::dear) ? 4 : 1);
@@ -446,6 +481,7 @@ class Clusterer {
     }
   }
   bool may_sink(Value v) const {
+    if (g_.op(v) == Op::result_op || g_.results(v) > 1) return false;  // results stay together
     if ((memory_[v] & kMemory) || c_.reduction[v] != Reduction::none || set_[v] != home_[v] || set_[v] == 0)
       return false;
     // Values of this cluster that it alone keeps from sinking too would have to be written for it: at most one.
@@ -710,6 +746,7 @@ class Clusterer {
   std::vector<uint32_t> level_;
   std::vector<uint32_t> uses_;  // operands that name a value
   std::vector<uint8_t> size_;   // 0: has loops
+  std::vector<uint8_t> known_;
   std::vector<uint32_t> ready_;
   std::unordered_map<uint64_t, Set> split_;
   std::vector<uint8_t> live_, inlined_;

@@ -1,99 +1,44 @@
-// lu and qr. Small square matrices by elimination in kernels, a matrix a lane, pivots chosen by masks; others by
-// LAPACK.
+// lu and qr: small matrices in tiles, a matrix a lane; others one at a time, by LAPACK.
 //
 // A row-major matrix is its transpose by columns: lu turns it, qr asks for the lq of the transpose instead, whose
 // factors are r and q by rows.
 #include <cmath>
-#include <optional>
 
-#include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/library/matrices.h"
+#include "backends/cpu/routines/matrix_tiles.h"
 
 namespace jot::cpu {
 namespace {
 
 using ir::Key;
 
-constexpr int64_t kSmall = 8;  // unrolled
-
 struct Sizes {
   DType dtype;
   int64_t batch, m, n;
   int64_t k() const { return std::min(m, n); }
+  int64_t lanes() const { return 64 / size_of(dtype); }
+  bool fit_tiles() const { return std::max(m, n) <= kTileExtent; }
   static Sizes of(const RoutineContext& c) {
     const Shape& a = c.g.shape(c.g.operand(c.v, 0));
     return {c.g.dtype(c.v), a.slice(0, a.size() - 2).numel(), a[a.size() - 2], a[a.size() - 1]};
   }
 };
 
-// Arguments: count, a, packed, pivots, order, info.
-Kernel lu_kernel(KType t, int lanes, int64_t n) {
-  KernelBuilder b(lanes);
-  const uint32_t count = b.arg(1), from = b.arg(2), to = b.arg(3), pivots = b.arg(4), orders = b.arg(5),
-                 infos = b.arg(6);
-  const uint32_t matrix = b.vloop(count), none = zero(b, t);
-  const KType integer = bytes_of(t) == 8 ? KType::i64 : KType::i32;
-  auto number = [&](int64_t i) { return b.constant(integer, static_cast<uint64_t>(i)); };
-  std::vector<std::vector<uint32_t>> a;
-  std::vector<uint32_t> order;
-  for (int64_t i = 0; i < n; ++i) {
-    a.push_back(load_row(b, t, from, matrix, n * n, i * n, n));
-    order.push_back(number(i));
-  }
-  const auto size = static_cast<size_t>(n);
-  uint32_t info = number(0);
-  auto store_one = [&](uint32_t value, uint32_t pointer, int64_t place, int64_t each) {
-    const uint32_t first = b.iadd(b.imuli(matrix, each), b.iconst(place));
-    b.store_strided(b.convert(KType::i32, value), pointer, first, b.iconst(each), 0);
-  };
-  for (size_t k = 0; k < size; ++k) {
-    uint32_t best = b.abs(a[k][k]), at = number(static_cast<int64_t>(k));
-    for (size_t i = k + 1; i < size; ++i) {
-      const uint32_t other = b.abs(a[i][k]), greater = b.cmp(KCmp::gt, other, best);
-      best = b.select(greater, other, best);
-      at = b.select(greater, number(static_cast<int64_t>(i)), at);
-    }
-    for (size_t i = k + 1; i < size; ++i) {
-      const uint32_t chosen = b.cmp(KCmp::eq, at, number(static_cast<int64_t>(i)));
-      auto exchange = [&](uint32_t& x, uint32_t& y) {
-        const uint32_t first = b.select(chosen, y, x);
-        y = b.select(chosen, x, y);
-        x = first;
-      };
-      for (size_t j = 0; j < size; ++j) exchange(a[k][j], a[i][j]);
-      exchange(order[k], order[i]);
-    }
-    store_one(b.add(at, number(1)), pivots, static_cast<int64_t>(k), n);
-    const uint32_t vanishes = b.cmp(KCmp::eq, a[k][k], none);
-    const uint32_t first = b.mand(vanishes, b.cmp(KCmp::eq, info, number(0)));
-    info = b.select(first, number(static_cast<int64_t>(k + 1)), info);
-    for (size_t i = k + 1; i < size; ++i) {
-      a[i][k] = b.select(vanishes, a[i][k], b.div(a[i][k], a[k][k]));
-      for (size_t j = k + 1; j < size; ++j) a[i][j] = b.fnma(a[i][k], a[k][j], a[i][j]);
-    }
-  }
-  for (size_t i = 0; i < size; ++i) {
-    store_row(b, a[i], t, to, matrix, n * n, static_cast<int64_t>(i) * n);
-    store_one(order[i], orders, static_cast<int64_t>(i), n);
-  }
-  store_one(info, infos, 0, 1);
-  b.endloop();
-  return std::move(b).finish();
-}
-
 class Lu final : public Routine {
  public:
   Lu(const Sizes& sizes, bool check, int64_t error_code) : s(sizes), check_(check), error_code_(error_code) {
     if (s.batch * s.k() == 0) return;
     check_workspace("lu", std::max(s.m, s.n), {s.m, s.n});
-    const int lanes = InnerKernel::lanes(size_of(s.dtype));
-    if (s.m == s.n && s.n <= kSmall) {
-      kernel_.emplace(lu_kernel(kernel_type(s.dtype), lanes, s.n));
-      group_ = lanes;
-      return;
+    small_ = s.fit_tiles();
+    if (small_) {
+      rows_ = TileRows(s.dtype, s.n);
+      worker_bytes_ = aligned(s.m * s.n * 64) + aligned(s.k() * 64) + aligned(s.m * 64);
+    } else {
+      library = blas().title;
+      turn_ = Transposition(s.dtype, s.n);
+      turn_back_ = Transposition(s.dtype, s.m);
+      worker_bytes_ = aligned(s.m * s.n * size_of(s.dtype)) + aligned(s.k() * static_cast<int64_t>(sizeof(blasint)));
     }
-    library = blas().title;
-    worker_bytes_ = aligned(s.m * s.n * size_of(s.dtype)) + aligned(s.k() * static_cast<int64_t>(sizeof(blasint)));
     scratch_bytes = worker_bytes_ * num_threads();
   }
 
@@ -107,26 +52,19 @@ class Lu final : public Routine {
       return;
     }
     const int64_t bytes = s.m * s.n * size_of(s.dtype);
-    const double each = static_cast<double>(s.m * s.n * s.k()) * (kernel_ ? 0.1 : 0.03) + (kernel_ ? 5 : 500);
-    in_groups(s.batch, group_, each, [&](int64_t first, int64_t count, int worker) {
-      const std::byte* a = shifted(operands[0], first * bytes);
-      std::byte* packed = shifted(outs[0], first * bytes);
-      if (kernel_) {
-        const int64_t args[] = {0,
-                                count,
-                                address(a),
-                                address(packed),
-                                address(pivots + first * s.n),
-                                address(order + first * s.n),
-                                address(info + first)};
-        return (*kernel_)(args);
-      }
+    const double each = static_cast<double>(s.m * s.n * s.k()) * (small_ ? 0.1 : 0.03) + (small_ ? 5 : 500);
+    in_groups(s.batch, small_ ? s.lanes() : 1, each, [&](int64_t first, int64_t count, int worker) {
+      std::byte* memory = scratch + worker * worker_bytes_;
       visit_lapack(s.dtype, [&](auto number) {
         using T = decltype(number);
-        for (int64_t i = 0; i < count; ++i)
-          info[first + i] =
-              one<T>(reinterpret_cast<const T*>(a + i * bytes), reinterpret_cast<T*>(packed + i * bytes),
-                     pivots + (first + i) * s.k(), order + (first + i) * s.m, scratch + worker * worker_bytes_);
+        for (int64_t i = first, step = small_ ? s.lanes() : 1; i < first + count; i += step) {
+          auto* a = reinterpret_cast<const T*>(shifted(operands[0], i * bytes));
+          auto* packed = reinterpret_cast<T*>(shifted(outs[0], i * bytes));
+          if (small_)
+            lanes(std::min(step, first + count - i), a, packed, pivots + i * s.k(), order + i * s.m, info + i, memory);
+          else
+            info[i] = one(a, packed, pivots + i * s.k(), order + i * s.m, memory);
+        }
       });
     });
     if (!check_) return;
@@ -136,17 +74,36 @@ class Lu final : public Routine {
 
  private:
   template <class T>
+  void lanes(int64_t count, const T* a, T* packed, int32_t* pivots, int32_t* order, int32_t* info,
+             std::byte* memory) const {
+    using Integer = TileInteger<T>;
+    constexpr int64_t kLanes = kTileLanes<T>;
+    Pieces pieces(memory);
+    T* tile = pieces.take<T>(s.m * s.n * kLanes);
+    Integer *exchanged = pieces.take<Integer>(s.k() * kLanes), *from = pieces.take<Integer>(s.m * kLanes);
+    alignas(64) Integer zero[kLanes];
+    rows_.load(count, a, tile, s.m, s.m * s.n, s.n);
+    tile_lu(tile, s.m, s.n, exchanged, from, zero);
+    rows_.store(count, packed, tile, s.m, s.m * s.n, s.n);
+    for (int64_t l = 0; l < count; ++l) {
+      for (int64_t i = 0; i < s.k(); ++i) pivots[l * s.k() + i] = static_cast<int32_t>(exchanged[i * kLanes + l]);
+      for (int64_t i = 0; i < s.m; ++i) order[l * s.m + i] = static_cast<int32_t>(from[i * kLanes + l]);
+      info[l] = static_cast<int32_t>(zero[l]);
+    }
+  }
+
+  template <class T>
   int32_t one(const T* a, T* packed, int32_t* pivots, int32_t* order, std::byte* scratch) const {
     T* turned = reinterpret_cast<T*>(scratch);
     auto* exchanged = reinterpret_cast<blasint*>(scratch + aligned(s.m * s.n * size_of(s.dtype)));
-    transpose(a, turned, s.m, s.n);
+    turn_(a, turned, s.m);
     const auto m = static_cast<blasint>(s.m), n = static_cast<blasint>(s.n);
     blasint info = 0;
     {
       auto lock = blas().turn();
       Lapack<T>::getrf()(&m, &n, turned, &m, exchanged, &info);
     }
-    transpose(turned, packed, s.n, s.m);
+    turn_back_(turned, packed, s.n);
     for (int64_t i = 0; i < s.m; ++i) order[i] = static_cast<int32_t>(i);
     for (int64_t i = 0; i < s.k(); ++i) {
       pivots[i] = static_cast<int32_t>(exchanged[i]);
@@ -157,8 +114,10 @@ class Lu final : public Routine {
 
   Sizes s;
   bool check_;
-  int64_t error_code_, group_ = 1, worker_bytes_ = 0;
-  std::optional<InnerKernel> kernel_;
+  bool small_ = false;
+  int64_t error_code_, worker_bytes_ = 0;
+  TileRows rows_;
+  Transposition turn_, turn_back_;
 };
 
 // ---- qr
@@ -167,6 +126,14 @@ class Qr final : public Routine {
  public:
   Qr(const Sizes& sizes, bool full) : s(sizes), columns_(full ? s.m : s.k()) {
     if (s.batch * s.k() == 0) return;
+    small_ = s.fit_tiles() && (2 * s.batch >= s.lanes() || s.n <= 4);
+    if (small_) {
+      rows_ = TileRows(s.dtype, s.n);
+      q_rows_ = TileRows(s.dtype, columns_);
+      worker_bytes_ = aligned(s.m * s.n * 64) + aligned(s.m * columns_ * 64);
+      scratch_bytes = worker_bytes_ * num_threads();
+      return;
+    }
     check_workspace("qr", 64 * std::max(s.m, s.n), {s.m, s.n});
     library = blas().title;
     visit_lapack(s.dtype, [&](auto number) {
@@ -192,16 +159,30 @@ class Qr final : public Routine {
       using T = decltype(number);
       auto* a = static_cast<const T*>(operands[0]);
       T *q = static_cast<T*>(outs[0]), *r = static_cast<T*>(outs[1]);
-      const double each = static_cast<double>(s.m * s.m * s.n) * 0.1 + 1000;
-      in_groups(s.batch, 1, each, [&](int64_t first, int64_t count, int worker) {
-        for (int64_t i = first; i < first + count; ++i)
-          one(a + i * s.m * s.n, q + i * s.m * columns_, r + i * columns_ * s.n, scratch + worker * worker_bytes_);
+      const double each = static_cast<double>(s.m * s.m * s.n) * 0.1 + (small_ ? 10 : 1000);
+      in_groups(s.batch, small_ ? s.lanes() : 1, each, [&](int64_t first, int64_t count, int worker) {
+        std::byte* memory = scratch + worker * worker_bytes_;
+        for (int64_t i = first, step = small_ ? s.lanes() : 1; i < first + count; i += step) {
+          const T* from = a + i * s.m * s.n;
+          T *to_q = q + i * s.m * columns_, *to_r = r + i * columns_ * s.n;
+          small_ ? lanes(std::min(step, first + count - i), from, to_q, to_r, memory) : one(from, to_q, to_r, memory);
+        }
       });
     });
   }
 
  private:
   static blasint narrow(int64_t n) { return static_cast<blasint>(n); }
+
+  template <class T>
+  void lanes(int64_t count, const T* a, T* q, T* r, std::byte* memory) const {
+    Pieces pieces(memory);
+    T *tile = pieces.take<T>(s.m * s.n * kTileLanes<T>), *q_tile = pieces.take<T>(s.m * columns_ * kTileLanes<T>);
+    rows_.load(count, a, tile, s.m, s.m * s.n, s.n);
+    tile_qr(tile, q_tile, s.m, s.n, columns_);
+    q_rows_.store(count, q, q_tile, s.m, s.m * columns_, columns_);
+    rows_.store(count, r, tile, columns_, columns_ * s.n, s.n);
+  }
 
   // By columns a is a^T [n, m]: a^T = l q^T with l [n, k] and q^T [k, m], which by rows are r and q.
   template <class T>
@@ -235,7 +216,9 @@ class Qr final : public Routine {
   }
 
   Sizes s;
+  bool small_ = false;
   int64_t columns_, work_ = 0, matrix_bytes_ = 0, worker_bytes_ = 0;  // columns of q
+  TileRows rows_, q_rows_;
 };
 
 }  // namespace

@@ -1,28 +1,26 @@
-// Small matrices along the batch: kernels with a matrix a lane, unrolled. Others one at a time, by BLAS and LAPACK.
+// Triangular systems and cholesky: small matrices in tiles, a matrix a lane; others one at a time, by BLAS and LAPACK.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
-#include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/library/matrices.h"
+#include "backends/cpu/routines/matrix_tiles.h"
 
 namespace jot::cpu {
 namespace {
 
 using ir::Key;
 
-constexpr int64_t kSmall = 16;
-
 struct Stack {
   DType dtype = DType::f64;
   int64_t batch = 1, n = 0;
   bool small = false;
   int64_t size() const { return size_of(dtype); }
-  int lanes() const { return InnerKernel::lanes(size_of(dtype)); }
+  int64_t lanes() const { return 64 / size(); }
   static Stack of(DType dtype, const Shape& shape) {
     return {dtype, shape.slice(0, shape.size() - 2).numel(), shape[shape.size() - 1],
-            shape[shape.size() - 1] <= kSmall};
+            shape[shape.size() - 1] <= kTileExtent};
   }
 };
 
@@ -34,41 +32,6 @@ struct Solve {
   bool forward() const { return lower != turned(); }
 };
 
-// `sides` of the `all` right sides of each of count matrices. Arguments: count, a, b, x, the latter two from the first
-// right side on.
-Kernel solve_kernel(const Solve& s, KType t, int lanes, int64_t n, int64_t all, int64_t sides) {
-  KernelBuilder b(lanes);
-  const uint32_t count = b.arg(1), a = b.arg(2), from = b.arg(3), to = b.arg(4), matrix = b.vloop(count);
-  std::vector<std::vector<uint32_t>> x(static_cast<size_t>(n));  // by element, then by side
-  const int64_t rows = s.left ? n : sides, row = s.left ? all : n;
-  for (int64_t r = 0; r < rows; ++r) {
-    auto values = load_row(b, t, from, matrix, n * all, r * row, s.left ? sides : n);
-    for (size_t j = 0; j < values.size(); ++j) x[s.left ? static_cast<size_t>(r) : j].push_back(values[j]);
-  }
-  for (int64_t step = 0; step < n; ++step) {
-    const int64_t i = s.forward() ? step : n - 1 - step, first = s.lower ? 0 : i, last = s.lower ? i : n - 1;
-    const auto of_a = load_row(b, t, a, matrix, n * n, i * n + first, last - first + 1);
-    auto& own = x[static_cast<size_t>(i)];
-    for (size_t k = 0; k < own.size(); ++k) {
-      for (int64_t j = first; j <= last; ++j)
-        if (j != i && !s.turned())
-          own[k] = b.fnma(of_a[static_cast<size_t>(j - first)], x[static_cast<size_t>(j)][k], own[k]);
-      if (!s.unit) own[k] = b.div(own[k], of_a[static_cast<size_t>(i - first)]);
-      for (int64_t j = first; j <= last; ++j)
-        if (uint32_t& other = x[static_cast<size_t>(j)][k]; j != i && s.turned())
-          other = b.fnma(of_a[static_cast<size_t>(j - first)], own[k], other);
-    }
-  }
-  for (int64_t r = 0; r < rows; ++r) {
-    std::vector<uint32_t> values;
-    for (int64_t j = 0; j < (s.left ? sides : n); ++j)
-      values.push_back(x[static_cast<size_t>(s.left ? r : j)][static_cast<size_t>(s.left ? j : r)]);
-    store_row(b, values, t, to, matrix, n * all, r * row);
-  }
-  b.endloop();
-  return std::move(b).finish();
-}
-
 class TriangularSolve final : public Routine {
  public:
   TriangularSolve(const Stack& stack, const Solve& solve, int64_t sides) : m(stack), s(solve), sides_(sides) {
@@ -79,21 +42,26 @@ class TriangularSolve final : public Routine {
       library = blas().title;
       return;
     }
-    most_ = std::min({sides, int64_t{8}, 64 / m.n});
-    const KType t = kernel_type(m.dtype);
-    kernel_ = InnerKernel(solve_kernel(s, t, m.lanes(), m.n, sides, most_));
-    if (sides % most_ != 0) rest_ = InnerKernel(solve_kernel(s, t, m.lanes(), m.n, sides, sides % most_));
+    most_ = std::min(sides, kTileExtent);
+    matrix_rows_ = TileRows(m.dtype, m.n);
+    side_rows_ = s.left ? TileRows(m.dtype, most_) : matrix_rows_;
+    if (s.left && sides % most_ != 0) rest_rows_ = TileRows(m.dtype, sides % most_);
+    worker_bytes_ = aligned(m.n * m.n * 64) + aligned(m.n * most_ * 64);
+    scratch_bytes = worker_bytes_ * num_threads();
   }
 
-  void run(std::span<const void* const> operands, void* out, std::byte*, KernelError&) const override {
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError&) const override {
     if (m.batch * m.n * sides_ == 0) return;
     const int64_t matrix = m.n * m.n * m.size(), side = m.n * sides_ * m.size();  // bytes
     const double each = static_cast<double>(m.n * m.n * sides_) * (m.small ? 0.1 : 0.05) + 5;
     if (m.small)
-      return in_groups(m.batch, kGroup, each, [&](int64_t first, int64_t count, int) {
-        for (int64_t last = first + count; first < last; first += kGroup)
-          lanes(std::min(kGroup, last - first), shifted(operands[0], first * matrix),
-                shifted(operands[1], first * side), shifted(out, first * side));
+      return in_groups(m.batch, m.lanes(), each, [&](int64_t first, int64_t count, int worker) {
+        visit_lapack(m.dtype, [&](auto number) {
+          for (int64_t last = first + count; first < last; first += m.lanes())
+            lanes<decltype(number)>(std::min(m.lanes(), last - first), shifted(operands[0], first * matrix),
+                                    shifted(operands[1], first * side), shifted(out, first * side),
+                                    scratch + worker * worker_bytes_);
+        });
       });
     // Few matrices are cut by right sides.
     const int64_t cuts = m.batch >= 8 ? 1 : std::clamp<int64_t>(sides_ / 64, 1, 16), cut = (sides_ + cuts - 1) / cuts;
@@ -108,13 +76,21 @@ class TriangularSolve final : public Routine {
   }
 
  private:
-  static constexpr int64_t kGroup = 64;
-
-  void lanes(int64_t count, const std::byte* a, const std::byte* b, std::byte* x) const {
-    for (int64_t side = 0; side < sides_; side += most_) {
-      const int64_t offset = side * (s.left ? 1 : m.n) * m.size();
-      const int64_t args[] = {0, count, address(a), address(b + offset), address(x + offset)};
-      (side + most_ <= sides_ ? kernel_ : rest_)(args);
+  template <class T>
+  void lanes(int64_t count, const std::byte* a, const std::byte* b, std::byte* x, std::byte* memory) const {
+    constexpr int64_t kLanes = kTileLanes<T>;
+    const int64_t n = m.n, matrix = n * n, side = n * sides_;
+    Pieces pieces(memory);
+    T *triangle = pieces.take<T>(matrix * kLanes), *tile = pieces.take<T>(n * most_ * kLanes);
+    matrix_rows_.load(count, a, triangle, n, matrix, n);
+    for (int64_t begin = 0; begin < sides_; begin += most_) {
+      const int64_t some = std::min(most_, sides_ - begin), offset = begin * (s.left ? 1 : n) * m.size();
+      const TileRows& rows = s.left && some < most_ ? rest_rows_ : side_rows_;
+      const int64_t number = s.left ? n : some, row = s.left ? sides_ : n;
+      rows.load(count, b + offset, tile, number, side, row);
+      tile_solve(triangle, s.turned() ? 1 : n, s.turned() ? n : 1, s.forward(), s.unit, tile, s.left ? some : 1,
+                 s.left ? 1 : n, n, some);
+      rows.store(count, x + offset, tile, number, side, row);
     }
   }
 
@@ -137,8 +113,8 @@ class TriangularSolve final : public Routine {
 
   Stack m;
   Solve s;
-  int64_t sides_, most_ = 0;  // of a matrix, of a kernel
-  InnerKernel kernel_, rest_;
+  int64_t sides_, most_ = 0, worker_bytes_ = 0;  // sides of a matrix, of a tile
+  TileRows matrix_rows_, side_rows_, rest_rows_;
 };
 
 }  // namespace
@@ -156,60 +132,35 @@ std::unique_ptr<const Routine> make_triangular_solve(const RoutineContext& c) {
 
 namespace {
 
-// Factors of count matrices, row by row. Arguments: count, a, l, info.
-Kernel cholesky_kernel(KType t, int lanes, int64_t n) {
-  KernelBuilder b(lanes);
-  const uint32_t count = b.arg(1), a = b.arg(2), to = b.arg(3), info = b.arg(4), matrix = b.vloop(count);
-  const KType integer = bytes_of(t) == 8 ? KType::i64 : KType::i32;
-  std::vector<std::vector<uint32_t>> l;
-  uint32_t failed = b.mask_const(false), order = b.constant(integer, 0);
-  for (int64_t i = 0; i < n; ++i) {
-    std::vector<uint32_t>& row = l.emplace_back(load_row(b, t, a, matrix, n * n, i * n, i + 1));
-    const auto last = static_cast<size_t>(i);
-    for (size_t j = 0; j <= last; ++j) {
-      for (size_t k = 0; k < j; ++k) row[j] = b.fnma(row[k], l[j][k], row[j]);
-      if (j < last) row[j] = b.div(row[j], l[j][j]);
-    }
-    const uint32_t bad = b.cmp(KCmp::le, row[last], zero(b, t));
-    order = b.select(b.mand(bad, b.mnot(failed)), b.constant(integer, static_cast<uint64_t>(i + 1)), order);
-    failed = b.mor(failed, bad);
-    row[last] = b.sqrt(row[last]);
-    std::vector<uint32_t> stored = row;
-    stored.resize(static_cast<size_t>(n), zero(b, t));
-    store_row(b, stored, t, to, matrix, n * n, i * n);
-  }
-  b.store(b.convert(KType::i32, order), info, matrix);
-  b.endloop();
-  return std::move(b).finish();
-}
-
 class Cholesky final : public Routine {
  public:
   Cholesky(const Stack& stack, bool check, int64_t error_code) : m(stack), check_(check), error_code_(error_code) {
     if (m.batch * m.n == 0) return;
-    if (m.small)
-      kernel_ = InnerKernel(cholesky_kernel(kernel_type(m.dtype), m.lanes(), m.n));
-    else
+    if (!m.small) {
       library = blas().title;
+      return;
+    }
+    rows_ = TileRows(m.dtype, m.n);
+    worker_bytes_ = aligned(m.n * m.n * 64);
+    scratch_bytes = worker_bytes_ * num_threads();
   }
 
-  void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte*,
+  void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError& error) const override {
     auto* info = static_cast<int32_t*>(outs[1]);
     if (m.n == 0) return static_cast<void>(std::fill_n(info, m.batch, 0));
     const int64_t matrix = m.n * m.n * m.size();
     const auto n = static_cast<double>(m.n);
     in_groups(m.batch, m.small ? m.lanes() : 1, n * n * n * (m.small ? 0.06 : 0.02) + (m.small ? 5 : 500),
-              [&](int64_t first, int64_t count, int) {
+              [&](int64_t first, int64_t count, int worker) {
                 const std::byte* a = shifted(operands[0], first * matrix);
                 std::byte* l = shifted(outs[0], first * matrix);
-                if (m.small) {
-                  const int64_t args[] = {0, count, address(a), address(l), address(info + first)};
-                  return kernel_(args);
-                }
                 visit_lapack(m.dtype, [&](auto number) {
                   using T = decltype(number);
-                  for (int64_t i = 0; i < count; ++i)
+                  for (int64_t i = 0; m.small && i < count; i += m.lanes())
+                    lanes(std::min(m.lanes(), count - i), reinterpret_cast<const T*>(a + i * matrix),
+                          reinterpret_cast<T*>(l + i * matrix), info + first + i, scratch + worker * worker_bytes_);
+                  for (int64_t i = 0; !m.small && i < count; ++i)
                     info[first + i] = one(Lapack<T>::potrf(), reinterpret_cast<const T*>(a + i * matrix),
                                           reinterpret_cast<T*>(l + i * matrix));
                 });
@@ -220,6 +171,16 @@ class Cholesky final : public Routine {
   }
 
  private:
+  template <class T>
+  void lanes(int64_t count, const T* a, T* l, int32_t* info, std::byte* memory) const {
+    T* tile = reinterpret_cast<T*>(memory);
+    alignas(64) TileInteger<T> orders[kTileLanes<T>];
+    rows_.load(count, a, tile, m.n, m.n * m.n, m.n);
+    tile_cholesky(tile, m.n, orders);
+    rows_.store(count, l, tile, m.n, m.n * m.n, m.n);
+    for (int64_t i = 0; i < count; ++i) info[i] = static_cast<int32_t>(orders[i]);
+  }
+
   // A lower triangle by rows is an upper one by columns. Where the library stops at a NaN, what follows is NaN.
   template <class Potrf, class T>
   int32_t one(Potrf potrf, const T* a, T* l) const {
@@ -243,8 +204,8 @@ class Cholesky final : public Routine {
 
   Stack m;
   bool check_;
-  int64_t error_code_;
-  InnerKernel kernel_;
+  int64_t error_code_, worker_bytes_ = 0;
+  TileRows rows_;
 };
 
 }  // namespace

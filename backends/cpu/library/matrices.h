@@ -1,9 +1,8 @@
-// Stacks of matrices for BLAS and LAPACK, and for kernels with a matrix a lane.
+// Stacks of matrices for BLAS and LAPACK, and for tiles of small ones.
 #pragma once
 #include <algorithm>
 #include <vector>
 
-#include "backends/cpu/kernel/kernel_builder.h"
 #include "backends/cpu/library/blas.h"
 #include "backends/cpu/routines/routine_parts.h"
 #include "backends/cpu/runtime/plan.h"
@@ -36,12 +35,6 @@ void transpose(const T* from, T* to, int64_t rows, int64_t columns) {
       for (int64_t i = r; i < std::min(r + kSquare, rows); ++i)
         for (int64_t j = c; j < std::min(c + kSquare, columns); ++j) to[j * rows + i] = from[i * columns + j];
 }
-
-// The values of `count` elements from `first` on of each lane's matrix of so many elements.
-std::vector<uint32_t> load_row(KernelBuilder& b, KType t, uint32_t pointer, uint32_t matrix, int64_t elements,
-                               int64_t first, int64_t count);
-void store_row(KernelBuilder& b, std::span<const uint32_t> values, KType t, uint32_t pointer, uint32_t matrix,
-               int64_t elements, int64_t first);
 
 // The functions of LAPACK for a type.
 template <class T>

@@ -1,9 +1,10 @@
-// eigh and svd by LAPACK's divide and conquer. Matrices with elements that are not finite are not given to it: it may
-// never come back.
+// eigh and svd: small matrices in tiles, a matrix a lane, by Jacobi's rotations; others one at a time, by LAPACK's
+// divide and conquer. Matrices with elements that are not finite are not given to that: it may never come back.
 #include <cmath>
 #include <limits>
 
 #include "backends/cpu/library/matrices.h"
+#include "backends/cpu/routines/matrix_tiles.h"
 #include "ir/ops/spectra.h"
 
 namespace jot::cpu {
@@ -54,7 +55,27 @@ class Spectrum : public Routine {
     batch_ = a.slice(0, a.size() - 2).numel();
     m_ = a[a.size() - 2];
     n_ = a[a.size() - 1];
-    if (batch_ * m_ * n_ != 0) library = blas().title;
+    const int64_t extent = std::max(m_, n_);
+    small_ = batch_ * m_ * n_ != 0 && extent <= kTileExtent && (2 * batch_ >= lanes() || extent <= 4);
+    if (batch_ * m_ * n_ != 0 && !small_) library = blas().title;
+  }
+  int64_t lanes() const { return 64 / size_of(dtype_); }
+  void need_tiles(int64_t elements) {  // a worker, of a matrix
+    worker_bytes_ = elements * 64;
+    scratch_bytes = worker_bytes_ * num_threads();
+  }
+  // f(first element of the batch, count, memory, info by lanes)
+  template <class T, class F>
+  void each_tile(double nanoseconds, std::byte* scratch, KernelError& error, F f) const {
+    in_groups(batch_, lanes(), nanoseconds, [&](int64_t first, int64_t count, int worker) {
+      for (int64_t last = first + count; first < last; first += lanes()) {
+        const int64_t some = std::min(lanes(), last - first);
+        alignas(64) TileInteger<T> info[kTileLanes<T>];
+        f(first, some, Pieces(scratch + worker * worker_bytes_), info);
+        for (int64_t l = 0; l < some; ++l)
+          if (info[l] != 0) error.record(error_code_, first + l, info[l]);
+      }
+    });
   }
   void need(const Work& work) {
     work_ = work;
@@ -71,7 +92,8 @@ class Spectrum : public Routine {
   }
 
   DType dtype_;
-  int64_t error_code_, batch_, m_, n_;
+  int64_t error_code_, batch_, m_, n_, worker_bytes_ = 0;
+  bool small_;
   Work work_;
 };
 
@@ -79,6 +101,11 @@ class Eigh final : public Spectrum {
  public:
   explicit Eigh(const RoutineContext& c) : Spectrum(c) {
     if (batch_ * n_ == 0) return;
+    if (small_) {
+      rows_ = TileRows(dtype_, n_);
+      need_tiles(n_ * n_ + n_ + tile_eigh_work(n_));
+      return;
+    }
     check_workspace("eigh", 2 * n_ * n_ + 6 * n_ + 1, {n_, n_});
     visit_lapack(dtype_, [&](auto number) {
       using T = decltype(number);
@@ -97,6 +124,13 @@ class Eigh final : public Spectrum {
     visit_lapack(dtype_, [&](auto number) {
       using T = decltype(number);
       const auto size = static_cast<double>(n_);
+      if (small_)
+        return each_tile<T>(10 * size * size * size + 20, scratch, error,
+                            [&](int64_t i, int64_t count, Pieces memory, TileInteger<T>* info) {
+                              lanes_of(count, static_cast<const T*>(operands[0]) + i * n_ * n_,
+                                       static_cast<T*>(outs[0]) + i * n_, static_cast<T*>(outs[1]) + i * n_ * n_,
+                                       memory, info);
+                            });
       each<T>(size * size * size + 2000, scratch, error, [&](int64_t i, const WorkOf<T>& w) {
         return one(static_cast<const T*>(operands[0]) + i * n_ * n_, static_cast<T*>(outs[0]) + i * n_,
                    static_cast<T*>(outs[1]) + i * n_ * n_, w);
@@ -105,6 +139,21 @@ class Eigh final : public Spectrum {
   }
 
  private:
+  template <class T>
+  void lanes_of(int64_t count, const T* a, T* values, T* vectors, Pieces memory, TileInteger<T>* info) const {
+    constexpr int64_t kLanes = kTileLanes<T>;
+    const int64_t size = n_ * n_;
+    T *tile = memory.take<T>(size * kLanes), *w = memory.take<T>(n_ * kLanes),
+      *work = memory.take<T>(tile_eigh_work(n_) * kLanes);
+    rows_.load(count, a, tile, n_, size, n_);
+    tile_eigh(tile, w, work, n_, info);
+    rows_.store(count, values, w, 1, n_, n_);
+    rows_.store(count, vectors, tile, n_, size, n_);
+    for (T* v = vectors; v < vectors + count * size; v += size)
+      for (int64_t j = 0; j < n_; ++j)
+        if (ir::sign_of(v + j, n_, n_) < 0) negate(v + j, n_, n_);
+  }
+
   // The lower triangle by rows is the upper one by columns.
   template <class T>
   blasint one(const T* a, T* values, T* vectors, const WorkOf<T>& w) const {
@@ -127,6 +176,8 @@ class Eigh final : public Spectrum {
     transpose(w.matrix, vectors, n_, n_);
     return info;
   }
+
+  TileRows rows_;
 };
 
 class Svd final : public Spectrum {
@@ -136,6 +187,14 @@ class Svd final : public Spectrum {
     us_ = full_ ? m_ : k_;
     vs_ = full_ ? n_ : k_;
     if (batch_ * k_ == 0) return;
+    if (small_) {
+      const int64_t longest = std::max(m_, n_), vectors = m_ >= n_ ? us_ : vs_;
+      rows_ = TileRows(dtype_, n_);
+      u_rows_ = TileRows(dtype_, us_);
+      s_rows_ = TileRows(dtype_, k_);
+      need_tiles(m_ * n_ + longest * vectors + k_ + k_ * k_ + std::max(tile_svd_work(longest, vectors), m_ * us_));
+      return;
+    }
     check_workspace("svd", std::max({4 * k_ * k_ + 7 * k_, m_, n_}), {m_, n_});
     visit_lapack(dtype_, [&](auto number) {
       using T = decltype(number);
@@ -158,6 +217,12 @@ class Svd final : public Spectrum {
         for (int64_t i = 0; i < batch_ * vs_ * n_; ++i) vt[i] = i % (vs_ * n_) % (n_ + 1) == 0;
         return;
       }
+      if (small_)
+        return each_tile<T>(static_cast<double>(m_ * n_ * k_) * 10 + 50, scratch, error,
+                            [&](int64_t i, int64_t count, Pieces memory, TileInteger<T>* info) {
+                              lanes_of(count, static_cast<const T*>(operands[0]) + i * m_ * n_, u + i * m_ * us_,
+                                       s + i * k_, vt + i * vs_ * n_, memory, info);
+                            });
       const double work = static_cast<double>(m_ * n_ * k_) * 2 + 3000;
       each<T>(work, scratch, error, [&](int64_t i, const WorkOf<T>& w) {
         return one(static_cast<const T*>(operands[0]) + i * m_ * n_, u + i * m_ * us_, s + i * k_, vt + i * vs_ * n_,
@@ -185,17 +250,44 @@ class Svd final : public Spectrum {
       auto lock = blas().turn();
       Lapack<T>::gesdd()(job(), &n, &m, w.matrix, &n, s, vt, &n, u, &us, w.numbers, &numbers, w.integers, &info);
     }
+    choose_signs(u, vt);
+    return info;
+  }
+
+  template <class T>
+  void choose_signs(T* u, T* vt) const {
     for (int64_t j = 0; j < std::max(us_, vs_); ++j) {
       const bool left = j < us_;
       if ((left ? ir::sign_of(u + j, m_, us_) : ir::sign_of(vt + j * n_, n_, 1)) > 0) continue;
       if (left) negate(u + j, m_, us_);
       if (j < (left ? k_ : vs_)) negate(vt + j * n_, n_, 1);
     }
-    return info;
+  }
+
+  // Of the longer side there are `vectors`, of the other k; both are made by columns: u is turned, v^T is not.
+  template <class T>
+  void lanes_of(int64_t count, const T* a, T* u, T* s, T* vt, Pieces memory, TileInteger<T>* info) const {
+    constexpr int64_t kLanes = kTileLanes<T>;
+    const bool tall = m_ >= n_;
+    const int64_t longest = std::max(m_, n_), vectors = tall ? us_ : vs_;
+    T *tile = memory.take<T>(m_ * n_ * kLanes), *of_longest = memory.take<T>(longest * vectors * kLanes),
+      *w = memory.take<T>(k_ * kLanes), *of_shortest = memory.take<T>(k_ * k_ * kLanes),
+      *work = memory.take<T>(std::max(tile_svd_work(longest, vectors), m_ * us_) * kLanes);
+    rows_.load(count, a, tile, m_, m_ * n_, n_);
+    tile_svd(tile, tall ? n_ : 1, tall ? 1 : n_, of_longest, w, of_shortest, work, longest, k_, vectors, info);
+    const T *columns = tall ? of_longest : of_shortest, *right = tall ? of_shortest : of_longest;
+    for (int64_t i = 0; i < m_; ++i)
+      for (int64_t j = 0; j < us_; ++j)
+        std::copy_n(columns + (j * m_ + i) * kLanes, kLanes, work + (i * us_ + j) * kLanes);
+    s_rows_.store(count, s, w, 1, k_, k_);
+    u_rows_.store(count, u, work, m_, m_ * us_, us_);
+    rows_.store(count, vt, right, vs_, vs_ * n_, n_);
+    for (int64_t l = 0; l < count; ++l) choose_signs(u + l * m_ * us_, vt + l * vs_ * n_);
   }
 
   bool full_;
   int64_t k_ = 0, us_ = 0, vs_ = 0;  // how many vectors
+  TileRows rows_, u_rows_, s_rows_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/kernel/math.h"
 #include "backends/cpu/lower/lower_kernel.h"
+#include "backends/cpu/ops/cpu_ops.h"
 #include "ir/rules.h"
 
 namespace jot::cpu {
@@ -143,9 +144,10 @@ bool ClusterElements::step_gather(Frame& f) {
   return true;
 }
 
-// Also the indices of slices that nothing here looks at are to be in range.
+// Also the indices of slices that nothing here looks at are to be in range, and all matrices not at fault.
 void ClusterElements::check_unseen() {
   for (Value v : cluster_.members) {
+    if (cpu_op(g_.op(v)).kernel == InKernel::matrix && fault_kinds(g_, v) > 0 && in_all_loops(v)) make_all(v);
     if (g_.op(v) != Op::gather_op || fault_kinds(g_, v) == 0 || !in_all_loops(v)) continue;
     for (uint32_t j = 0; j < c_.axes.elements(v); ++j)
       if (!seen_.contains({v, slice_of(v, j).batch})) make(v, j);

@@ -131,6 +131,10 @@ class ClusterGathers : protected ClusterMemory {
     uint32_t batch = 0;                       // their position among elements of the indices
   };
   Slice slice_of(Value v, uint32_t element) const;
+  struct Element {  // of the batch, for errors: scalars, in lane 0 and from a lane to the next
+    uint32_t first = kNone, step = kNone;
+  };
+  Element element_of_batch(Value indices, std::span<const int64_t> batch_index);
 
   std::map<std::pair<Value, uint32_t>, Starts> starts_;
   std::set<std::pair<Value, uint32_t>> seen_;  // what starts_ has had in any loop
@@ -139,11 +143,7 @@ class ClusterGathers : protected ClusterMemory {
   std::vector<Fault> faults_;
 
  private:
-  struct Element {  // of the batch, for errors: scalars, in lane 0 and from a lane to the next
-    uint32_t first = kNone, step = kNone;
-  };
   uint32_t start_along(Value v, size_t k, uint32_t index, uint32_t& outside, Element batch);
-  Element element_of_batch(Value indices, std::span<const int64_t> batch_index);
 };
 
 // Elements, made from what they need, and stored.
@@ -198,6 +198,7 @@ class ClusterElements : protected ClusterGathers {
   bool add_product(Frame& f);
   bool step_terms(Frame& f);
   bool step_gather(Frame& f);
+  bool step_matrices(Frame& f);
   bool is_unmade(const Reference& r, ir::Op op) const;
   bool strip_signs(Reference& r, bool only_use);
   bool find_product(Reference r, Product& p);

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/lower/lower_kernel.h"
+#include "backends/cpu/ops/cpu_ops.h"
 
 namespace jot::cpu {
 
@@ -125,6 +126,7 @@ void ClusterMemory::find_kept() {
   for (Value v : cluster_.members) {
     Need& n = needs[v];
     if (info(g_.op(v)).is(Trait::dear)) n.cost = 8;
+    if (cpu_op(g_.op(v)).kernel == InKernel::matrix) n.cost = kMost;
     for (Value o : g_.operands(v))
       if (Value s = source(o); s != kNoValue) n.cost = std::min(n.cost + needs.at(s).cost, kMost);
     if (c_.stored[v] || c_.reduction[v] != Reduction::none) n.first = n.last = phase_.at(v);

@@ -82,6 +82,7 @@ void ClusterElements::make_frame(const Frame& f) {
 
 // True: done.
 bool ClusterElements::step(Frame& f) {
+  if (g_.op(f.value) == Op::result_op) return step_matrices(f);
   switch (cpu_op(g_.op(f.value)).kernel) {
     case InKernel::terms:
       return step_terms(f);
@@ -89,6 +90,8 @@ bool ClusterElements::step(Frame& f) {
       return step_gather(f);
     case InKernel::element:
       return step_elementwise(f);
+    case InKernel::matrix:
+      return step_matrices(f);
     case InKernel::moved:
     case InKernel::no:
       break;

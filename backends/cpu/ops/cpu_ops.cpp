@@ -6,11 +6,13 @@
 namespace jot::cpu {
 
 using ir::Op;
+using ir::Value;
 
 CpuTable::CpuTable() : ops_(static_cast<size_t>(ir::num_ops())) {
   define_clustered(*this);
   define_elements(*this);
   define_functions(*this);
+  define_matrices(*this);
   define_routines(*this);
 }
 
@@ -31,5 +33,21 @@ const CpuOp& cpu_op(Op op) {
   static const auto* table = new CpuTable;
   return static_cast<const CpuTable&>(*table)[op];
 }
+
+namespace {
+
+Value first_result(const ir::GraphData& g, Value v) { return g.op(v) == Op::result_op ? g.operand(v, 0) : v; }
+
+}  // namespace
+
+bool is_small_matrix_op(const ir::GraphData& g, Value v) {
+  v = first_result(g, v);
+  if (cpu_op(g.op(v)).kernel != InKernel::matrix) return false;
+  const Shape& a = g.shape(g.operand(v, 0));
+  auto small = [](int64_t n) { return n > 0 && n <= kUnrolledMatrix; };
+  return small(a[a.size() - 2]) && small(a[a.size() - 1]);
+}
+
+size_t batch_rank(const ir::GraphData& g, Value v) { return g.shape(g.operand(first_result(g, v), 0)).size() - 2; }
 
 }  // namespace jot::cpu

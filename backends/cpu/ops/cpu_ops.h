@@ -19,10 +19,11 @@ struct Function;
 // What a cluster's kernel makes of an op.
 enum class InKernel : uint8_t {
   no,
-  element,  // each element from those of its operands, by the rule
-  moved,    // an element of an operand, or none
-  terms,    // a sum of products, or a reduction
-  gathered  // an element of memory, by indices
+  element,   // each element from those of its operands, by the rule
+  moved,     // an element of an operand, or none
+  terms,     // a sum of products, or a reduction
+  gathered,  // an element of memory, by indices
+  matrix     // all elements of the results' matrices from those of the operands', by the rule: of small ones
 };
 
 // One element, as kernel instructions, from its operands' `x`. A step of a reduction has no node.
@@ -34,6 +35,22 @@ struct ElementContext {
   ir::Value v = ir::kNoValue;
 };
 using ElementRule = uint32_t (*)(const ElementContext&);
+
+// The matrices of one element of the batch.
+struct MatrixContext {
+  KernelBuilder& b;
+  const ir::GraphData& g;
+  ir::Value v;
+  std::span<const std::vector<uint32_t>> x;      // of each operand its elements, row-major; what is not read: none
+  std::vector<std::vector<uint32_t>> results{};  // of each result its elements
+  struct {
+    uint32_t mask, value;  // where the data is at fault, and what is reported
+  } fault{};
+};
+struct MatrixRule {
+  void (*make)(MatrixContext&) = nullptr;
+  bool (*reads)(const ir::GraphData& g, ir::Value v, size_t operand, int64_t row, int64_t column) = nullptr;
+};
 
 // A step of its own: precompiled C++, a call of a library, or what runs regions. What is at fault in the data is
 // recorded as error_code + the op's code. operand_steps: the strides of operand 0 where it is not row-major.
@@ -48,6 +65,7 @@ using RoutineRule = std::unique_ptr<const Routine> (*)(const RoutineContext&);
 struct CpuOp {
   InKernel kernel = InKernel::no;
   ElementRule element = nullptr;
+  MatrixRule matrix;
   std::shared_ptr<const Function> function;  // of an elementary function (kernel/math.h)
   RoutineRule routine = nullptr;
   RoutineRule check = nullptr;  // that the data is not at fault, and nothing else; null: the routine alone tells
@@ -56,6 +74,13 @@ struct CpuOp {
   std::string_view why = {};    // it runs nowhere
 };
 const CpuOp& cpu_op(ir::Op op);
+
+// Whether v is an op on matrices, or a further result of one, that kernels may unroll: whose matrices have extents up
+// to kUnrolledMatrix, right sides aside.
+inline constexpr int64_t kUnrolledMatrix = 6;
+bool is_small_matrix_op(const ir::GraphData& g, ir::Value v);
+// Dims of the batch of such an op.
+size_t batch_rank(const ir::GraphData& g, ir::Value v);
 
 // Filled once, on first use.
 class CpuTable {
@@ -66,6 +91,10 @@ class CpuTable {
   void element(ir::Op op, ElementRule rule) {
     (*this)[op].kernel = InKernel::element;
     (*this)[op].element = rule;
+  }
+  void matrix(ir::Op op, const MatrixRule& rule) {
+    (*this)[op].kernel = InKernel::matrix;
+    (*this)[op].matrix = rule;
   }
   // All ops of a kind: which(op).
   template <class Which, class F>
@@ -80,6 +109,7 @@ class CpuTable {
 void define_clustered(CpuTable& table);  // here: what kernels do by class
 void define_elements(CpuTable& table);   // kernel/lower_ops.cpp
 void define_functions(CpuTable& table);  // kernel/math.cpp
+void define_matrices(CpuTable& table);   // kernel/matrices.cpp
 void define_routines(CpuTable& table);   // routines/routines.cpp
 
 }  // namespace jot::cpu

@@ -27,7 +27,7 @@ struct Lu {
 enum class SingularIs : uint8_t { no_error, solver, inverse, factor };  // what the error speaks of
 Lu emit_lu(detail::Emitter& e, Value a, SingularIs singular);
 
-// x of a x = b, differentiated by that equation.
-Value emit_solve(detail::Emitter& e, Value a, const Lu& lu, Value b);
+// x of a x = y, differentiated by that equation.
+Value emit_solve(ir::Builder& b, Value a, const Lu& lu, Value y);
 
 }  // namespace jot::linalg

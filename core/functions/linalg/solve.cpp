@@ -43,19 +43,19 @@ Value substituted(ir::Builder& b, Value packed, Value order, Value y, bool trans
 
 }  // namespace
 
-Value emit_solve(Emitter& e, Value a, const Lu& lu, Value y) {
+Value emit_solve(ir::Builder& b, Value a, const Lu& lu, Value y) {
   auto region = [&](auto result) {  // of (a, packed, order, y)
-    ir::Builder b("solve");
+    ir::Builder body("solve");
     Value x[4];
-    for (int i = 0; Value v : {a, lu.packed, lu.order, y}) x[i++] = b.param(e.b.type(v));
-    return b.finish({result(b, x)});
+    for (int i = 0; Value v : {a, lu.packed, lu.order, y}) x[i++] = body.param(b.type(v));
+    return body.finish({result(body, x)});
   };
   ir::Attrs attrs;
-  attrs.add(region([](ir::Builder& b, const Value* x) { return substituted(b, x[1], x[2], x[3], false); }));
-  attrs.add(region([](ir::Builder& b, const Value* x) { return ir::product(b, x[0], false, x[3], false); }));
+  attrs.add(region([](ir::Builder& r, const Value* x) { return substituted(r, x[1], x[2], x[3], false); }));
+  attrs.add(region([](ir::Builder& r, const Value* x) { return ir::product(r, x[0], false, x[3], false); }));
   attrs.add(std::vector<ir::Graph>{
-      region([](ir::Builder& b, const Value* x) { return substituted(b, x[1], x[2], x[3], true); })});
-  return e.b.emit(Op::linear_solve_op, {a, lu.packed, lu.order, y}, attrs.add(int64_t{3}));
+      region([](ir::Builder& r, const Value* x) { return substituted(r, x[1], x[2], x[3], true); })});
+  return b.emit(Op::linear_solve_op, {a, lu.packed, lu.order, y}, attrs.add(int64_t{3}));
 }
 
 namespace {
@@ -83,7 +83,7 @@ ResultInfo solved(Emitter& e, const Tensor& a, const Tensor& b, bool left, Singu
     lu.packed = with_batch(e, lu.packed, batch);
     lu.order = build::broadcast_to(e.b, lu.order, batch + Shape{sa.back()});
   }
-  Value r = emit_solve(e, x, lu, with_batch(e, y, batch));
+  Value r = emit_solve(e.b, x, lu, with_batch(e, y, batch));
   if (!left) r = ir::turned(e.b, r);
   if (vector) r = build::reshape(e.b, r, e.b.shape(r).slice(0, e.b.shape(r).size() - 1));
   Tensor result = e.result(r);
@@ -94,7 +94,7 @@ InverseInfo inverted(Emitter& e, const Tensor& a, SingularIs singular) {
   check_matrices(e, a, true);
   Lu lu = emit_lu(e, e(a), singular);
   Value unit = build::convert(e.b, ir::where_row(e.b, shape_of(a), ir::Direction::eq), a.impl()->dtype());
-  Tensor result = e.result(emit_solve(e, e(a), lu, unit));
+  Tensor result = e.result(emit_solve(e.b, e(a), lu, unit));
   return {result, singular == SingularIs::no_error ? e.result(lu.info) : Tensor()};
 }
 
@@ -198,14 +198,32 @@ Tensor det(const Tensor& a, Location at) {
 SignLogabsdet slogdet(const Tensor& a, Location at) {
   Emitter e("linalg.slogdet", at, a);
   check_matrices(e, a, true);
-  Lu lu = emit_lu(e, e(a), SingularIs::no_error);
-  Value pivots = ir::diagonal_of(e.b, lu.packed);
-  Value sign = build::mul(e.b, parity(e.b, lu.pivots, a.impl()->dtype()),
-                          product_along_last(e.b, build::unary(e.b, Op::sign_op, pivots)));
-  const auto last = static_cast<int64_t>(e.b.shape(pivots).size()) - 1;
-  Value logarithms = build::unary(e.b, Op::log_op, build::unary(e.b, Op::abs_op, pivots));
+  // The derivative of log|det| is tr(a^-1 a').
+  const ir::Type type = e.b.type(e(a));
+  auto factors = [](ir::Builder& b, Value x) {
+    Value first = b.emit(Op::lu_op, {x}, ir::Attrs(static_cast<int64_t>(SingularIs::no_error)));
+    return Lu{first, first + 1, first + 2, first + 3};
+  };
+  auto sign_and_logarithm = [&](ir::Builder& b, const Lu& lu) {
+    Value pivots = ir::diagonal_of(b, lu.packed);
+    const auto last = static_cast<int64_t>(b.shape(pivots).size()) - 1;
+    Value logarithms = build::unary(b, Op::log_op, build::unary(b, Op::abs_op, pivots));
+    return std::vector<Value>{
+        build::mul(b, parity(b, lu.pivots, type.dtype), product_along_last(b, build::unary(b, Op::sign_op, pivots))),
+        build::reduce_sum(b, logarithms, ir::Ints(&last, 1))};
+  };
+  ir::Builder body("slogdet"), rule("slogdet");
+  ir::Graph value = body.finish(sign_and_logarithm(body, factors(body, body.param(type))));
+  Value x = rule.param(type), t = rule.param(type);
+  const Lu lu = factors(rule, x);
+  std::vector<Value> results = sign_and_logarithm(rule, lu);
+  Value diagonal = ir::diagonal_of(rule, emit_solve(rule, x, lu, t));
+  const auto last = static_cast<int64_t>(rule.shape(diagonal).size()) - 1;
+  results.push_back(build::zeros_like(rule, results[0]));
+  results.push_back(build::reduce_sum(rule, diagonal, ir::Ints(&last, 1)));
+  Value sign = e.b.emit(Op::custom_jvp_op, {e(a)}, ir::Attrs().add(value).add(rule.finish(results)).add(int64_t{0}));
   Tensor of_sign = e.result(sign);
-  return {of_sign, e.result(build::reduce_sum(e.b, logarithms, ir::Ints(&last, 1)))};
+  return {of_sign, e.result(sign + 1)};
 }
 
 PLU lu(const Tensor& a, Location at) {
