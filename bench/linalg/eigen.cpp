@@ -10,6 +10,10 @@ namespace bench::linalg {
 
 namespace {
 
+// Whose rotations and reflections are measured: their code is large.
+template <int N>
+constexpr bool kSpectra = N == 3 || N == 6;
+
 template <int N>
 Job by_eigen_of(const Row& row) {
   using Matrix = Eigen::Matrix<double, N, N, Eigen::RowMajor>;
@@ -27,6 +31,40 @@ Job by_eigen_of(const Row& row) {
   };
   auto matrix = [](Numbers& x, int64_t i) { return Eigen::Map<Matrix>(x.data() + i * N * N); };
   auto vector = [](Numbers& x, int64_t i) { return Eigen::Map<Vector>(x.data() + i * N); };
+  auto of_spectra = [=](auto) -> std::function<void()> {  // made where it is called
+    switch (row.op) {
+      case Op::qr:
+        m->first.resize(of_matrix), m->second.resize(of_matrix);
+        return [=] {
+          each([=](int64_t i, auto a) {
+            Eigen::HouseholderQR<Matrix> qr(a);
+            matrix(m->first, i) = Matrix(qr.householderQ());
+            matrix(m->second, i) = Matrix(qr.matrixQR().template triangularView<Eigen::Upper>());
+          });
+        };
+      case Op::eigh:
+        m->first.resize(of_vector), m->second.resize(of_matrix);
+        return [=] {
+          each([=](int64_t i, auto a) {
+            Eigen::SelfAdjointEigenSolver<Matrix> s(a);
+            vector(m->first, i) = s.eigenvalues();
+            matrix(m->second, i) = s.eigenvectors();
+          });
+        };
+      case Op::svd:
+        m->first.resize(of_vector), m->second.resize(of_matrix), m->third.resize(of_matrix);
+        return [=] {
+          each([=](int64_t i, auto a) {
+            Eigen::JacobiSVD<Matrix> s(a, Eigen::ComputeFullU | Eigen::ComputeFullV);
+            vector(m->first, i) = s.singularValues();
+            matrix(m->second, i) = s.matrixU();
+            matrix(m->third, i) = s.matrixV().transpose();
+          });
+        };
+      default:
+        return {};
+    }
+  };
   std::function<void()> call;
   switch (row.op) {
     case Op::cholesky:
@@ -47,39 +85,8 @@ Job by_eigen_of(const Row& row) {
         });
       };
       break;
-    case Op::qr:
-      m->first.resize(of_matrix), m->second.resize(of_matrix);
-      call = [=] {
-        each([=](int64_t i, auto a) {
-          Eigen::HouseholderQR<Matrix> qr(a);
-          matrix(m->first, i) = Matrix(qr.householderQ());
-          matrix(m->second, i) = Matrix(qr.matrixQR().template triangularView<Eigen::Upper>());
-        });
-      };
-      break;
-    case Op::eigh:
-      m->first.resize(of_vector), m->second.resize(of_matrix);
-      call = [=] {
-        each([=](int64_t i, auto a) {
-          Eigen::SelfAdjointEigenSolver<Matrix> s(a);
-          vector(m->first, i) = s.eigenvalues();
-          matrix(m->second, i) = s.eigenvectors();
-        });
-      };
-      break;
-    case Op::svd:
-      m->first.resize(of_vector), m->second.resize(of_matrix), m->third.resize(of_matrix);
-      call = [=] {
-        each([=](int64_t i, auto a) {
-          Eigen::JacobiSVD<Matrix> s(a, Eigen::ComputeFullU | Eigen::ComputeFullV);
-          vector(m->first, i) = s.singularValues();
-          matrix(m->second, i) = s.matrixU();
-          matrix(m->third, i) = s.matrixV().transpose();
-        });
-      };
-      break;
-    case Op::ekf:
-      break;
+    default:
+      if constexpr (kSpectra<N>) call = of_spectra(0);
   }
   return {call, [=] {
             std::vector<Numbers> results = {m->first};
@@ -92,7 +99,8 @@ Job by_eigen_of(const Row& row) {
 }  // namespace
 
 std::optional<Job> by_eigen(const Row& row) {
-  if (row.gradient || row.op == Op::ekf || row.threads == 1) return {};
+  const bool spectra = row.op == Op::qr || row.op == Op::eigh || row.op == Op::svd;
+  if (row.gradient || row.op == Op::ekf || row.threads == 1 || (spectra && row.n != 3 && row.n != 6)) return {};
   switch (row.n) {
     case 3:
       return by_eigen_of<3>(row);
