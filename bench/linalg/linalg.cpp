@@ -217,16 +217,25 @@ int serve(const std::string& side) {
             ", \"n\": " + std::to_string(r.n) + ", \"gradient\": " + (r.gradient ? "true" : "false") +
             ", \"threads\": " + std::to_string(r.threads) + ", \"compared\": " + std::to_string(compared(r)) + "}";
   std::cout << "[" << list << "]" << std::endl;
-  size_t number;
+  size_t number, last = rows.size();
+  std::optional<Job> job;
+  int group = 1;
   for (double seconds; std::cin >> number >> seconds;) {
     const Row& row = rows.at(number);
-    std::optional<Job> job = made(side, row);
+    if (number != last) {
+      job.reset();
+      job = made(side, row);
+      last = number;
+      if (job) {
+        job->call();
+        group = group_size(job->call);
+      }
+    }
     if (!job) {
       std::cout << "{\"absent\": true}" << std::endl;
       continue;
     }
-    job->call();
-    const std::vector<double> samples = sample(job->call, group_size(job->call), seconds);
+    const std::vector<double> samples = sample(job->call, group, seconds);
     std::string stats;
     for (const auto& [name, value] : job->stats())
       stats += (stats.empty() ? "\"" : ", \"") + name + "\": " + std::to_string(value);
