@@ -100,6 +100,15 @@ def erf_inv_ratio(s):
     return mp.erfinv(x) / x
 
 
+def ndtri_ratio(s):
+    """-ndtri(p) / (1 - 2 p), where s is sqrt(-log(4 p (1 - p)))."""
+    if s < 2:
+        return mp.sqrt(2) * erf_inv_ratio(s)
+    x = mp.sqrt(-mp.expm1(-s * s))
+    log_tail = -s * s - mp.log1p(x)  # of 1 - x
+    return mp.sqrt(2) * mp.findroot(lambda y: mp.log(mp.erfc(y)) - log_tail, s - mp.log(s) / (2 * s)) / x
+
+
 erfcx = lambda x: mp.exp(x * x) * mp.erfc(x)
 i0e = lambda x: mp.exp(-x) * mp.besseli(0, x)
 i1e = lambda x: mp.mpf(1) / 2 if x == 0 else mp.exp(-x) * mp.besseli(1, x) / x
@@ -150,6 +159,7 @@ for bits in (64, 32):
     pieces("digamma", bits, lambda x: mp.psi(0, x), around_integers(), root=mp.findroot(lambda x: mp.psi(0, x), mp.mpf("1.46")))
     pieces("bessel_i0", bits, i0e, halves_of_octaves(), True)
     pieces("bessel_i1", bits, i1e, halves_of_octaves(), True)
+    pieces("ndtri", bits, ndtri_ratio, halves_of_octaves(), True)
     log_steps(bits)
 
 constant = mp.log(2 * mp.pi) / 2 - mp.mpf(1) / 2

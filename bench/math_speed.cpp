@@ -64,7 +64,7 @@ int main(int argc, char** argv) {
   for (const MathFunction& f : kMathFunctions) {
     auto peer = std::ranges::find(sleef, f.name, &bench::SleefFunction::name);
     const bool has = peer != std::end(sleef);
-    if (f.op == ir::Op::zeta_op || (!chosen.empty() && !chosen.contains(f.name))) continue;
+    if (chosen.empty() ? is_out_of_line(f) : !chosen.contains(f.name)) continue;
     auto cells = [](const Speed& s, bool with_sleef) {
       if (with_sleef)
         std::printf(" %.2f | %.2f | %.2f |", 1 / s.own, 1 / s.sleef, s.sleef / s.own);

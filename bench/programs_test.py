@@ -53,6 +53,11 @@ class Programs(unittest.TestCase):
         some = ran('micro', '^(pass|emit)/|^(record|hash|compare|lower|dispatch_.*)$')
         self.assertLessEqual({'pass/transpose', 'emit/lanes', 'record', 'dispatch_pointers'}, some)
 
+    def test_special_accuracy(self):
+        lines = output('special_accuracy', HERE.parent / 'tests' / 'golden' / 'special.bin').splitlines()
+        self.assertIn('gammainc', {line.split('\t')[0] for line in lines})
+        self.assertTrue(all(len(line.split('\t')) == 5 for line in lines))
+
     @unittest.skipUnless('math_speed' in PROGRAMS, 'needs SLEEF')
     def test_math_speed(self):
         lines = output('math_speed', '--smoke').splitlines()

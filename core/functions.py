@@ -349,8 +349,8 @@ shown to carry it (`Arg` and `Bound` do); leave it out. Derivatives: *full* are 
 vmap; *zero*, the derivative is zero everywhere; *none*, not differentiable, vmap only; *in x*, of the first argument only.
 "Made of" names the ops of [ir.md](ir.md) that it records, or what it composes to. Kernels are compiled loops, fused with what
 is around them; a routine is a loop of the library of its own; a library call is one of OpenBLAS, oneDNN or LAPACK; a view
-computes nothing. Elements: called from a kernel for one element after the other, as plain C++ (zeta and polygamma: their vector code
-would be long, and they are rare).
+computes nothing. Elements: called from a kernel for one element after the other, as plain C++ (special functions whose vector code would be
+long, and which are rare).
 '''
 DERIVATIVE = {'all': 'full', 'z': 'zero', 'n': 'none', 'x': 'in x'}
 

@@ -111,6 +111,8 @@ struct EvalContext {
   [[noreturn]] void fault(int64_t code, int64_t value, int64_t element) const;
 };
 using EvalRule = void (*)(const EvalContext&);
+// One element of a special function, of one operand or two, for all who have no instructions of their own for it.
+using ScalarRule = long double (*)(double x, double y);
 
 // What a zero tangent times an infinite or NaN partial derivative is: NaN, or zero (so in transposes for cotangents).
 enum class Zeros : uint8_t { ieee, strong };
@@ -258,6 +260,7 @@ struct Rules {
   FaultRules faults = {};
   Slot<MovementRule> movement = {};  // of the class movement: which element goes where
   TrimRule trim = nullptr;           // of ops with several results and regions
+  ScalarRule scalar = nullptr;       // of special functions
   BodyRule body = nullptr;           // of ops that mean something to derivatives alone: what they compute
 };
 const Rules& rules(Op op);

@@ -102,15 +102,6 @@ Value rad2deg(Emitter& e, const Tensor& x) {
   return o.result(o(x) * (180 / std::numbers::pi));
 }
 
-// With y = pi x, up to 1/2 the series 1 - y^2/6 + y^4/120 - ..., whose derivatives do not cancel.
-Value sinc(Emitter& e, const Tensor& x) {
-  Operands o(e, Domain::floating, x);
-  Expr y = o(x) * std::numbers::pi, z = y * y, near_zero = magnitude(y) < 0.5, series = y.like(1);
-  for (int k = 8; k >= 1; --k) series = 1 - z * series * (1.0 / ((2 * k) * (2 * k + 1)));
-  Expr safe = where(near_zero, 1, y);
-  return o.result(where(near_zero, series, f(Op::sin_op, safe) / safe));
-}
-
 Value logit(Emitter& e, const Tensor& x, std::optional<double> eps) {
   Operands o(e, Domain::floating, x);
   Expr v = o(x);

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/functions/forms.h"
+#include "jot/linalg.h"
 #include "jot/ops.h"
 
 namespace jot {
@@ -28,13 +29,11 @@ Value power(Emitter& e, Value x, double p) {
 
 }  // namespace
 
-namespace compose {
+namespace {
 
-Value norm(Emitter& e, const Tensor& x, const Ord& ord, const Axes& axes, bool keepdim) {
+Value norm_of_powers(Emitter& e, const Tensor& x, const Ord& ord, const Axes& axes, bool keepdim) {
   if (!ord.name().empty() && ord.name() != "fro")
-    e.fail<Error>(ord.name() == "nuc"
-                      ? "\"nuc\" is a norm of matrices, of their singular values: linalg::matrix_norm or linalg::norm"
-                      : "the order \"" + ord.name() + "\" is not known: expected a number, inf or \"fro\"");
+    e.fail<Error>("the order \"" + ord.name() + "\" is not known: expected a number, inf, \"fro\" or \"nuc\"");
   const DType dtype = x.impl()->dtype();
   if (!is_floating(dtype))
     e.fail<DTypeError>("expected a floating dtype, got " + type_name(x) + ": convert with to(f32)");
@@ -60,7 +59,22 @@ Value norm(Emitter& e, const Tensor& x, const Ord& ord, const Axes& axes, bool k
   return build::convert(e.b, r, dtype);
 }
 
-}  // namespace compose
+}  // namespace
+
+Tensor norm(const Tensor& x, const Ord& ord, const Axes& dims, bool keepdim, Location at) {
+  if (ord.name() == "nuc") {
+    Composite call("norm", at);
+    const bool of_all = dims.values.empty() && impl_of(x, "norm", at).shape.size() == 2;
+    if (!of_all && dims.values.size() != 2)
+      fail<ShapeError>("norm",
+                       "\"nuc\" is a norm of matrices: expected two dims, got " + to_string(Shape(dims.values)) +
+                           " of " + type_name(x),
+                       at);
+    return linalg::matrix_norm(x, ord, of_all ? Axes{0, 1} : dims, keepdim, at);
+  }
+  Emitter e("norm", at, x);
+  return e.result(norm_of_powers(e, x, ord, dims, keepdim));
+}
 
 Tensor dist(const Tensor& a, const Tensor& b, const Ord& p, Location at) {
   Composite call("dist", at);

@@ -12,16 +12,33 @@ using namespace detail;
 using ir::Op;
 using ir::Value;
 
+namespace {
+
+Expr magnitude(const Expr& x) { return f(Op::abs_op, x); }
+
+// sine / y, where sine is that of y: up to 1/2 the series 1 - y^2/6 + y^4/120 - ..., whose derivatives do not cancel.
+Expr sine_quotient(const Expr& sine, const Expr& y) {
+  Expr z = y * y, near_zero = magnitude(y) < 0.5, series = y.like(1);
+  for (int k = 8; k >= 1; --k) series = 1 - z * series * (1.0 / ((2 * k) * (2 * k + 1)));
+  return where(near_zero, series, sine / where(near_zero, 1, y));
+}
+
+// exp(-x) times a scaled function.
+Value unscaled(Emitter& e, Op op, const Tensor& x) {
+  Operands o(e, Domain::floating, x);
+  Expr v = o(x);
+  return o.result(f(op, v) * f(Op::exp_op, -v));
+}
+
+}  // namespace
+
 namespace compose {
 
-// (-1)^(n+1) n! zeta(n + 1, x), of which the derivative is that of order n + 1.
 Value polygamma(Emitter& e, int64_t n, const Tensor& x) {
   if (n < 0) e.fail<Error>("the order must not be negative, got " + std::to_string(n));
   Operands o(e, Domain::floating, x);
   Expr v = o(x);
-  if (n == 0) return o.result(f(Op::digamma_op, v));
-  const double factor = std::tgamma(static_cast<double>(n) + 1);
-  return o.result(f(Op::zeta_op, v.like(static_cast<double>(n) + 1), v) * (n % 2 ? factor : -factor));
+  return o.result(n == 0 ? f(Op::digamma_op, v) : f(Op::polygamma_op, v.like(static_cast<double>(n)), v));
 }
 
 Value mvlgamma(Emitter& e, const Tensor& x, int64_t p) {
@@ -33,19 +50,24 @@ Value mvlgamma(Emitter& e, const Tensor& x, int64_t p) {
   return o.result(sum + factor * std::log(std::numbers::pi));
 }
 
-Value i0(Emitter& e, const Tensor& x) {
+// The sine by the distance from the nearest integer, which is exact.
+Value sinc(Emitter& e, const Tensor& x) {
   Operands o(e, Domain::floating, x);
-  Expr v = o(x);
-  return o.result(f(Op::bessel_i0e_op, v) * f(Op::exp_op, f(Op::abs_op, v)));
+  Expr v = o(x), nearest = f(Op::round_even_op, v), half = nearest * 0.5, even = f(Op::floor_op, half) == half;
+  Expr sine = f(Op::sin_op, (v - nearest) * std::numbers::pi);
+  return o.result(sine_quotient(where(even, sine, -sine), v * std::numbers::pi));
 }
 
 namespace special {
 
-Value i1(Emitter& e, const Tensor& x) {
+Value spherical_bessel_j0(Emitter& e, const Tensor& x) {
   Operands o(e, Domain::floating, x);
-  Expr v = o(x);
-  return o.result(f(Op::bessel_i1e_op, v) * f(Op::exp_op, f(Op::abs_op, v)));
+  Expr v = o(x), infinite = magnitude(v) == kInfinity, safe = where(infinite, 1, v);
+  return o.result(where(infinite, 0, sine_quotient(f(Op::sin_op, safe), safe)));
 }
+
+Value modified_bessel_k0(Emitter& e, const Tensor& x) { return unscaled(e, Op::bessel_k0e_op, x); }
+Value modified_bessel_k1(Emitter& e, const Tensor& x) { return unscaled(e, Op::bessel_k1e_op, x); }
 
 Value entr(Emitter& e, const Tensor& x) {
   Operands o(e, Domain::floating, x);
@@ -54,17 +76,12 @@ Value entr(Emitter& e, const Tensor& x) {
   return o.result(where(right, -(inside * f(Op::log_op, inside)), outside));
 }
 
-Value ndtr(Emitter& e, const Tensor& x) {
-  Operands o(e, Domain::floating, x);
-  return o.result(f(Op::erfc_op, o(x) * -std::numbers::sqrt2 / 2) * 0.5);
-}
-
 // Each side of a value that is its own.
 Value log_ndtr(Emitter& e, const Tensor& x) {
   Operands o(e, Domain::floating, x);
   Expr v = o(x), left = v < -1, below = where(left, v, -1), above = where(left, -1, v);
   Expr tail = f(Op::log_op, f(Op::erfcx_op, below * (-std::numbers::sqrt2 / 2)) * 0.5) - below * below * 0.5;
-  Expr rest = f(Op::log1p_op, f(Op::erfc_op, above * (std::numbers::sqrt2 / 2)) * -0.5);
+  Expr rest = f(Op::log1p_op, -f(Op::ndtr_op, -above));
   return o.result(where(left, tail, rest));
 }
 

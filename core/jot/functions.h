@@ -128,7 +128,7 @@ Tensor polygamma(int64_t n, const Tensor& x, Location at = JOT_HERE);
 Tensor mvlgamma(const Tensor& x, int64_t p, Location at = JOT_HERE);
 // The modified Bessel function of order 0.
 Tensor i0(const Tensor& x, Location at = JOT_HERE);
-// 1 at 0; the series near it.
+// 1 at 0, exactly 0 at other integers.
 Tensor sinc(const Tensor& x, Location at = JOT_HERE);
 // log(x / (1 - x)), exact near 1/2 too; with eps x is clamped to [eps, 1 - eps] first.
 Tensor logit(const Tensor& x, std::optional<double> eps = {}, Location at = JOT_HERE);
@@ -302,8 +302,8 @@ Tensor argmin(const Tensor& x, std::optional<Dim> dim = {}, bool keepdim = false
 Tensor count_nonzero(const Tensor& x, const Axes& dims = {}, Location at = JOT_HERE);
 VarMean var_mean(const Tensor& x, const Axes& dims = {}, double correction = 1, bool keepdim = false, Location at = JOT_HERE);
 StdMean std_mean(const Tensor& x, const Axes& dims = {}, double correction = 1, bool keepdim = false, Location at = JOT_HERE);
-// (sum |x|^p)^(1 / p); p may be inf, -inf, 0 (how many are not zero) and "fro", which is 2. The derivative is 0 where the norm is,
-// and by elements that are 0. DTypeError unless floating.
+// (sum |x|^p)^(1 / p); p may be inf, -inf, 0 (how many are not zero), "fro", which is 2, and "nuc", of matrices in two dims the sum
+// of their singular values. The derivative is 0 where the norm is, and by elements that are 0. DTypeError unless floating.
 Tensor norm(const Tensor& x, const Ord& p = 2, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 // norm(a - b, p).
 Tensor dist(const Tensor& a, const Tensor& b, const Ord& p = 2, Location at = JOT_HERE);

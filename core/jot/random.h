@@ -30,6 +30,14 @@ Tensor poisson(const Tensor& rate, Location at = JOT_HERE);
 // How many successes in `count` trials of probability p; both broadcast. NaN where p is none or count < 0. Derivative
 // 0. DTypeError unless floating.
 Tensor binomial(const Tensor& count, const Tensor& p, Location at = JOT_HERE);
+// A draw of the gamma distribution of shape alpha and rate 1, in its shape and dtype, computed in f64; NaN unless alpha
+// is positive and finite. Differentiable by alpha, to second order: each draw at its place in the distribution function
+// (Figurnov et al., "Implicit reparameterization gradients", 2018). DTypeError unless floating.
+Tensor random_gamma(const Tensor& alpha, Location at = JOT_HERE);
+inline Tensor gamma(const Tensor& alpha, Location at = JOT_HERE) { return random_gamma(alpha, at); }
+// Of each line of alpha along the last dim a draw of Dirichlet's distribution, differentiable likewise. ShapeError of a
+// 0-d alpha.
+Tensor dirichlet(const Tensor& alpha, Location at = JOT_HERE);
 
 }  // namespace jot
 
@@ -42,5 +50,7 @@ Tensor split(const Tensor& key, int64_t n = 2, Location at = JOT_HERE);  // i64[
 Tensor fold_in(const Tensor& key, const Arg& index);                     // the key of that number: index + [2]
 Tensor normal(const Tensor& key, const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);
 Tensor uniform(const Tensor& key, const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);
+Tensor gamma(const Tensor& key, const Tensor& alpha, Location at = JOT_HERE);      // as random_gamma
+Tensor dirichlet(const Tensor& key, const Tensor& alpha, Location at = JOT_HERE);  // as jot::dirichlet
 
 }  // namespace jot::random

@@ -36,6 +36,28 @@ Tensor i0e(const Tensor& x, Location at = JOT_HERE);
 Tensor i1e(const Tensor& x, Location at = JOT_HERE);
 // The modified Bessel function of order 1.
 Tensor i1(const Tensor& x, Location at = JOT_HERE);
+// i0
+Tensor modified_bessel_i0(const Tensor& x, Location at = JOT_HERE);
+// i1
+Tensor modified_bessel_i1(const Tensor& x, Location at = JOT_HERE);
+// The modified Bessel function of the second kind, of order 0: infinite at 0, NaN below.
+Tensor modified_bessel_k0(const Tensor& x, Location at = JOT_HERE);
+// Of order 1.
+Tensor modified_bessel_k1(const Tensor& x, Location at = JOT_HERE);
+// exp(x) modified_bessel_k0(x).
+Tensor scaled_modified_bessel_k0(const Tensor& x, Location at = JOT_HERE);
+// exp(x) modified_bessel_k1(x).
+Tensor scaled_modified_bessel_k1(const Tensor& x, Location at = JOT_HERE);
+// The Bessel function of the first kind, of order 0; its derivative is that of order 1 (torch's is 0).
+Tensor bessel_j0(const Tensor& x, Location at = JOT_HERE);
+// Of order 1.
+Tensor bessel_j1(const Tensor& x, Location at = JOT_HERE);
+// The Bessel function of the second kind, of order 0: -inf at 0, NaN below.
+Tensor bessel_y0(const Tensor& x, Location at = JOT_HERE);
+// Of order 1.
+Tensor bessel_y1(const Tensor& x, Location at = JOT_HERE);
+// The spherical Bessel function of order 0; 1 at 0.
+Tensor spherical_bessel_j0(const Tensor& x, Location at = JOT_HERE);
 // digamma
 Tensor psi(const Tensor& x, Location at = JOT_HERE);
 // lgamma
@@ -48,10 +70,17 @@ Tensor entr(const Tensor& x, Location at = JOT_HERE);
 Tensor ndtr(const Tensor& x, Location at = JOT_HERE);
 // Its logarithm, exact in both tails.
 Tensor log_ndtr(const Tensor& x, Location at = JOT_HERE);
+// The inverse of ndtr, exact in both tails; NaN outside [0, 1].
+Tensor ndtri(const Tensor& p, Location at = JOT_HERE);
 // a log(1 + b), 0 where a is 0 unless b is NaN.
 Tensor xlog1py(const Arg& a, const Arg& b);
 // The sum of (q + k)^-s for k = 0, 1, ... (Hurwitz). No derivative by s: TransformError.
 Tensor zeta(const Arg& s, const Arg& q);
+// The regularised lower incomplete gamma function, the distribution function of the gamma distribution of shape a: NaN where an
+// operand is negative. Derivatives by both operands (torch: by x alone); by a of order 1 and 2, more: TransformError.
+Tensor gammainc(const Arg& a, const Arg& x);
+// 1 - gammainc(a, x), exact where that is small.
+Tensor gammaincc(const Arg& a, const Arg& x);
 // clang-format on
 
 }  // namespace jot::special

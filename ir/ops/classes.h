@@ -23,6 +23,9 @@ Type infer_same(const InferContext& c);         // the type of operand 0
 // The op applied to the tangents; the operands that carry none (integers, predicates) stay.
 Value jvp_linear(const JvpContext& c);
 inline Value jvp_zero(const JvpContext&) { return kNoValue; }
+inline Value splat_like(Builder& b, Value x, double number) {
+  return build::constant(b, b.dtype(x), b.shape(x), number);
+}
 // Tangent times derivative, which D makes of (builder, operand, result).
 template <class D>
 JvpRule jvp_scaled(D) {

@@ -4,7 +4,6 @@
 
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
-#include "ir/ops/special.h"
 #include "ir/ops/structure.h"
 
 namespace jot::ir {
@@ -206,7 +205,7 @@ Value jvp_extremum(const JvpContext& c) {
   return add_any(b, part(0), part(1));
 }
 
-// ---- pow, rem, zeta, bitcast
+// ---- pow, rem, bitcast
 
 template <class T>
 T remainder_of(T x, T y) {
@@ -241,13 +240,6 @@ Value jvp_rem(const JvpContext& c) {
   return add_any(c.b, c.has(0) ? c.tangents[0] : kNoValue, c.times(c.tangents[1], neg(c.b, steps)));
 }
 
-Value jvp_zeta(const JvpContext& c) {
-  if (c.has(0))
-    throw TransformError("[zeta] it has no derivative by its first operand, the exponent: differentiate by q alone");
-  Value s = c.primals[0], one = build::constant(c.b, c.b.dtype(s), c.b.shape(s), 1);
-  return c.times(c.tangents[1], neg(c.b, mul(c.b, s, binary(c.b, Op::zeta_op, build::add(c.b, s, one), c.primals[1]))));
-}
-
 Type infer_bitcast(const InferContext& c) {
   const DType from = c.dtype(0), to = c.attrs.dtype();
   expect_constructible(c, to);
@@ -279,11 +271,6 @@ void define_elementwise(RuleTable& table) {
   table.define(Op::min_op, elementwise(evaluate_binary(Extremum<false>()), jvp_extremum<false>));
   table.define(Op::pow_op, elementwise(evaluate_binary([](auto x, auto y) { return std::pow(x, y); }), jvp_pow));
   table.define(Op::rem_op, elementwise(evaluate_binary([](auto x, auto y) { return remainder_of(x, y); }), jvp_rem));
-  table.define(Op::zeta_op, elementwise(evaluate_binary([](auto s, auto q) {
-                                          return static_cast<decltype(s)>(
-                                              special::zeta(static_cast<double>(s), static_cast<double>(q)));
-                                        }),
-                                        jvp_zeta));
   table.define(Op::bitcast_op, {infer_bitcast, evaluate_copy, kNoTangent, kNotLinear, structured<batch_elementwise>});
   // (x y' - y x') / (x^2 + y^2): 0 at the origin, as in torch.
   auto atan2 = [](auto y, auto x) { return std::atan2(y, x); };

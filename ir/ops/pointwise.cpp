@@ -4,7 +4,6 @@
 
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
-#include "ir/ops/special.h"
 
 namespace jot::ir {
 namespace {
@@ -15,8 +14,6 @@ using build::mul;
 using build::neg;
 using build::scale;
 using build::sub;
-
-Value splat_like(Builder& b, Value x, double number) { return build::constant(b, b.dtype(x), b.shape(x), number); }
 
 // s(x) s(-x); 1 - s(x) would cancel.
 Value logistic_slope(Builder& b, Value x, Value o) { return mul(b, o, build::unary(b, Op::logistic_op, neg(b, x))); }
@@ -45,41 +42,11 @@ T magnitude(T x) {
 }
 
 constexpr double kLn2 = 0.693147180559945309417, kLn10 = 2.302585092994045684;
-constexpr double kRootPi = 1.77245385090551602730;
 
 Value one_like(Builder& b, Value x) { return splat_like(b, x, 1); }
-Value below_one(Builder& b, Value x) { return div(b, one_like(b, x), x); }  // 1 / x
 Value rsqrt(Builder& b, Value x) { return build::unary(b, Op::rsqrt_op, x); }
 // 1 - x^2, near 1 too.
 Value less_square(Builder& b, Value x) { return mul(b, sub(b, one_like(b, x), x), add(b, one_like(b, x), x)); }
-// factor exp(sign x^2)
-Value gaussian(Builder& b, Value x, double factor, double sign) {
-  return scale(b, build::unary(b, Op::exp_op, scale(b, mul(b, x, x), sign)), factor);
-}
-
-// 2 x o - 2 / sqrt(pi); where that cancels, the series -1/x^2 + 3/(2 x^4) - ... over sqrt(pi).
-Value erfcx_slope(Builder& b, Value x, Value o) {
-  Value direct = sub(b, scale(b, mul(b, x, o), 2), splat_like(b, x, 2 / kRootPi));
-  Value far = build::compare(b, x, splat_like(b, x, 12), Direction::gt);
-  Value z = div(b, one_like(b, x), scale(b, mul(b, x, x), 2)), sum = one_like(b, x);
-  for (int k = 10; k >= 2; --k) sum = sub(b, one_like(b, x), mul(b, scale(b, z, 2 * k - 1), sum));
-  return build::where(b, far, scale(b, mul(b, z, sum), -2 / kRootPi), direct);
-}
-
-// i0e - o (sign(x) + 1 / x); 1/2 at 0.
-Value bessel_i1e_slope(Builder& b, Value x, Value o) {
-  Value zero = build::compare(b, x, build::zeros_like(b, x), Direction::eq);
-  Value safe = build::where(b, zero, one_like(b, x), x);
-  Value rest = mul(b, o, add(b, build::unary(b, Op::sign_op, safe), below_one(b, safe)));
-  return build::where(b, zero, splat_like(b, x, 0.5), sub(b, build::unary(b, Op::bessel_i0e_op, x), rest));
-}
-
-// f of a double, of any floating type.
-template <long double (*f)(double)>
-EvalRule special_function() {
-  return evaluate_floating([](auto x) { return static_cast<decltype(x)>(f(static_cast<double>(x))); });
-}
-
 void define_exponentials(RuleTable& table) {
   auto floating = [](auto f) { return evaluate_floating(f); };
   table.define(Op::expm1_op,
@@ -134,40 +101,11 @@ void define_angles(RuleTable& table) {
                }));
 }
 
-void define_special(RuleTable& table) {
-  auto floating = [](auto f) { return evaluate_floating(f); };
-  table.define(Op::erf_op,
-               unary(floating([](auto x) { return std::erf(x); }),
-                     jvp_scaled([](Builder& b, Value x, Value) { return gaussian(b, x, 2 / kRootPi, -1); })));
-  table.define(Op::erfc_op,
-               unary(floating([](auto x) { return std::erfc(x); }),
-                     jvp_scaled([](Builder& b, Value x, Value) { return gaussian(b, x, -2 / kRootPi, -1); })));
-  table.define(Op::erf_inv_op, unary(special_function<special::erf_inv>(), jvp_scaled([](Builder& b, Value, Value o) {
-                                       return gaussian(b, o, kRootPi / 2, 1);
-                                     })));
-  table.define(Op::erfcx_op, unary(special_function<special::erfcx>(),
-                                   jvp_scaled([](Builder& b, Value x, Value o) { return erfcx_slope(b, x, o); })));
-  table.define(Op::lgamma_op, unary(special_function<special::lgamma>(), jvp_scaled([](Builder& b, Value x, Value) {
-                                      return build::unary(b, Op::digamma_op, x);
-                                    })));
-  table.define(Op::digamma_op, unary(special_function<special::digamma>(), jvp_scaled([](Builder& b, Value x, Value) {
-                                       return build::binary(b, Op::zeta_op, splat_like(b, x, 2), x);
-                                     })));
-  table.define(Op::bessel_i0e_op,
-               unary(special_function<special::bessel_i0e>(), jvp_scaled([](Builder& b, Value x, Value o) {
-                       return sub(b, build::unary(b, Op::bessel_i1e_op, x), mul(b, build::unary(b, Op::sign_op, x), o));
-                     })));
-  table.define(Op::bessel_i1e_op,
-               unary(special_function<special::bessel_i1e>(),
-                     jvp_scaled([](Builder& b, Value x, Value o) { return bessel_i1e_slope(b, x, o); })));
-}
-
 }  // namespace
 
 void define_pointwise(RuleTable& table) {
   define_exponentials(table);
   define_angles(table);
-  define_special(table);
   auto floating = [](auto f) { return evaluate_floating(f); };
 
   table.define(Op::exp_op, unary(floating([](auto x) { return std::exp(x); }),

@@ -1,139 +1,243 @@
-#include "ir/ops/special.h"
-
+// Special functions: one element by ir/special, derivatives by each other. None is a difference that cancels, nor are
+// derivatives of it: near 0 and far out they are series, whose derivatives are.
 #include <cmath>
-#include <limits>
 
-namespace jot::ir::special {
+#include "ir/ops/classes.h"
+#include "ir/ops/evaluate.h"
+#include "ir/special/special.h"
 
+namespace jot::ir {
 namespace {
 
-constexpr long double kPi = 3.14159265358979323846264338327950288L;
-constexpr long double kRootPi = 1.77245385090551602729816748334114518L;
-constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
-// Bernoulli numbers B2, B4, ...
-constexpr long double kBernoulli[] = {1.0L / 6,       -1.0L / 30,       1.0L / 42,       -1.0L / 30,
-                                      5.0L / 66,      -691.0L / 2730,   7.0L / 6,        -3617.0L / 510,
-                                      43867.0L / 798, -174611.0L / 330, 854513.0L / 138, -236364091.0L / 2730};
+using build::add;
+using build::add_any;
+using build::binary;
+using build::div;
+using build::mul;
+using build::neg;
+using build::scale;
+using build::sub;
+using build::unary;
 
-// q > 0. Euler and Maclaurin (Abramowitz and Stegun 23.2.5), from where its terms fall.
-long double positive_zeta(long double s, long double q) {
-  long double sum = 0, a = q;
-  const long double from = 16 + s / 2;
-  while (a < from) {
-    const long double term = powl(a, -s);
-    sum += term;
-    a += 1;
-    if (term <= sum * 0x1p-70L) return sum;  // both may be 0, or infinite
-  }
-  const long double power = powl(a, -s);
-  sum += power * (a / (s - 1) + 0.5L);
-  long double factor = s * power / a, divisor = 2;  // s (s + 1) ... a^-(s + 2j - 1) / (2j)!
-  for (int j = 0; j < 12; ++j) {
-    const long double term = kBernoulli[j] * factor / divisor;
-    sum += term;
-    if (std::abs(term) < std::abs(sum) * 0x1p-70L) break;
-    const int k = 2 * j + 1;
-    factor *= (s + k) * (s + k + 1) / (a * a);
-    divisor *= static_cast<long double>(k + 2) * (k + 3);
-  }
-  return sum;
+constexpr double kRootPi = 1.77245385090551602730, kRootTwoPi = 2.50662827463100050242;
+
+void evaluate_special(const EvalContext& c) {
+  const ScalarRule f = rules(c.attrs.op()).scalar;
+  visit_floating(c.type.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    auto x = c.operands[0].as<T>(), y = c.operands.back().as<T>();
+    auto out = c.result<T>();
+    for (size_t i = 0; i < out.size(); ++i)
+      out[i] = static_cast<T>(static_cast<double>(f(static_cast<double>(x[i]), static_cast<double>(y[i]))));
+  });
 }
 
-// exp(-x) I_n(x) for x >= 0 and n = 0 or 1: Abramowitz and Stegun 9.6.10 and 9.7.1.
-long double bessel_ie(int n, long double x) {
-  if (x < 36) {
-    long double term = n == 0 ? 1 : x / 2, sum = term, square = x * x / 4;
-    for (int k = 1; term > sum * 0x1p-70L; ++k) sum += term *= square / (static_cast<long double>(k) * (k + n));
-    return sum * expl(-x);
-  }
-  long double term = 1, sum = 1;
-  for (int k = 1; k < 60 && std::abs(term) > 0x1p-70L; ++k)
-    sum += term *= ((2 * k - 1) * (2 * k - 1) - 4 * n * n) / (8 * x * k);
-  return sum / sqrtl(2 * kPi * x);
+// f: of one double or two.
+template <auto f>
+Rules function(Slot<JvpRule> jvp) {
+  Rules r = elementwise(evaluate_special, jvp);
+  r.scalar = [](double x, double y) -> long double {
+    if constexpr (std::is_invocable_v<decltype(f), double, double>)
+      return f(x, y);
+    else
+      return f(x);
+  };
+  return r;
 }
 
-constexpr long double kRoot = 1.46163214496836234128091663864L;  // of digamma: the first 64 bits, and the rest
-constexpr long double kRootRest = -1.8257096315963484215e-20L;
+Value one_like(Builder& b, Value x) { return splat_like(b, x, 1); }
+Value less(Builder& b, Value x, double limit) { return build::compare(b, x, splat_like(b, x, limit), Direction::lt); }
+Value size(Builder& b, Value x) { return unary(b, Op::abs_op, x); }
+Value sign(Builder& b, Value x) { return unary(b, Op::sign_op, x); }
 
-// Digamma near its root as the difference with its value there, every term of which has the factor d = x - root.
-long double digamma_near_root(long double x) {
-  const long double d = (x - kRoot) - kRootRest;
-  long double sum = 0, a = x, b = kRoot;
-  for (; b < 16; a += 1, b += 1) sum += d / (a * b);
-  sum += log1pl(d / b) + d / (2 * a * b);
-  const long double first = -d * (a + b) / (a * a * b * b);  // a^-2 - b^-2
-  long double difference = first, power = 1 / (b * b);
-  for (int k = 1; k <= 12; ++k) {
-    sum -= kBernoulli[k - 1] / (2 * k) * difference;
-    difference = difference / (a * a) + power * first;  // a^-(2k+2) - b^-(2k+2)
-    power /= b * b;
-  }
-  return sum;
+// factor exp(rate x^2)
+Value gaussian(Builder& b, Value x, double factor, double rate) {
+  return scale(b, unary(b, Op::exp_op, scale(b, mul(b, x, x), rate)), factor);
 }
+
+// 2 x o - 2 / sqrt(pi); where that cancels, the series -1/x^2 + 3/(2 x^4) - ... over sqrt(pi).
+Value erfcx_slope(Builder& b, Value x, Value o) {
+  Value direct = sub(b, scale(b, mul(b, x, o), 2), splat_like(b, x, 2 / kRootPi));
+  Value far = build::compare(b, x, splat_like(b, x, 12), Direction::gt);
+  Value z = div(b, one_like(b, x), scale(b, mul(b, x, x), 2)), sum = one_like(b, x);
+  for (int k = 10; k >= 2; --k) sum = sub(b, one_like(b, x), mul(b, scale(b, z, 2 * k - 1), sum));
+  return build::where(b, far, scale(b, mul(b, z, sum), -2 / kRootPi), direct);
+}
+
+// ---- Bessel functions
+
+// B(x) / x of a Bessel function of order 1, I1 (sign 1) or J1 (-1), whose value at x is o; scaled: o exp(-|x|). Up to
+// |x| = 1 the series of (sign x^2 / 4)^k / (2 k! (k + 1)!).
+Value over_argument(Builder& b, Value x, Value o, int series_sign, bool scaled) {
+  Value a = size(b, x), near_zero = less(b, a, 1), z = scale(b, mul(b, x, x), series_sign * 0.25);
+  Value series = one_like(b, x);
+  for (int k = 11; k >= 1; --k) series = add(b, one_like(b, x), scale(b, mul(b, z, series), 1.0 / (k * (k + 1))));
+  series = scale(b, series, 0.5);
+  if (scaled) series = mul(b, series, unary(b, Op::exp_op, neg(b, a)));
+  return build::where(b, near_zero, series, div(b, o, build::where(b, near_zero, one_like(b, x), x)));
+}
+
+// B0(x) - B1(x) of two scaled functions, given for x > 0: I0, I1 (sign -1) or K0, K1 (sign 1). Where it cancels, the
+// difference of their expansions, factor / sqrt(x) times the sum of (sign / x)^k (a_k(0) - a_k(1)) (DLMF 10.40).
+Value difference(Builder& b, Value x, Value zero, Value one, int series_sign) {
+  constexpr int kTerms = 19;
+  double c[kTerms], of_zero = 1, of_one = 1;
+  for (int k = 1; k < kTerms; ++k) {
+    const int odd = (2 * k - 1) * (2 * k - 1);
+    of_zero *= -odd / (8.0 * k), of_one *= (4 - odd) / (8.0 * k);
+    c[k] = (of_zero - of_one) * (k % 2 ? series_sign : 1);
+  }
+  Value far = build::compare(b, x, splat_like(b, x, 30), Direction::gt);
+  Value safe = build::where(b, far, x, splat_like(b, x, 30)), z = div(b, one_like(b, x), safe);
+  Value sum = splat_like(b, x, c[kTerms - 1]);
+  for (int k = kTerms - 2; k >= 1; --k) sum = add(b, splat_like(b, x, c[k]), mul(b, z, sum));
+  const double factor = series_sign < 0 ? 1 / kRootTwoPi : kRootTwoPi / 2;
+  Value series = scale(b, mul(b, mul(b, z, sum), unary(b, Op::rsqrt_op, safe)), factor);
+  return build::where(b, far, series, sub(b, zero, one));
+}
+// Of I0 and I1 at |x|.
+Value difference_i(Builder& b, Value x, Value i0e, Value i1e) {
+  return difference(b, size(b, x), i0e, size(b, i1e), -1);
+}
+
+void define_bessel(RuleTable& table) {
+  table.define(Op::bessel_i0_op, function<special::bessel_i0>(jvp_scaled(
+                                     [](Builder& b, Value x, Value) { return unary(b, Op::bessel_i1_op, x); })));
+  table.define(Op::bessel_i1_op, function<special::bessel_i1>(jvp_scaled([](Builder& b, Value x, Value o) {
+                 return sub(b, unary(b, Op::bessel_i0_op, x), over_argument(b, x, o, 1, false));
+               })));
+  table.define(Op::bessel_i0e_op, function<special::bessel_i0e>(jvp_scaled([](Builder& b, Value x, Value o) {
+                 return neg(b, mul(b, sign(b, x), difference_i(b, x, o, unary(b, Op::bessel_i1e_op, x))));
+               })));
+  table.define(Op::bessel_i1e_op, function<special::bessel_i1e>(jvp_scaled([](Builder& b, Value x, Value o) {
+                 Value apart = difference_i(b, x, unary(b, Op::bessel_i0e_op, x), o);
+                 return sub(b, apart, over_argument(b, x, o, 1, true));
+               })));
+  table.define(Op::bessel_j0_op, function<special::bessel_j0>(jvp_scaled([](Builder& b, Value x, Value) {
+                 return neg(b, unary(b, Op::bessel_j1_op, x));
+               })));
+  table.define(Op::bessel_j1_op, function<special::bessel_j1>(jvp_scaled([](Builder& b, Value x, Value o) {
+                 return sub(b, unary(b, Op::bessel_j0_op, x), over_argument(b, x, o, -1, false));
+               })));
+  table.define(Op::bessel_y0_op, function<special::bessel_y0>(jvp_scaled([](Builder& b, Value x, Value) {
+                 return neg(b, unary(b, Op::bessel_y1_op, x));
+               })));
+  table.define(Op::bessel_y1_op, function<special::bessel_y1>(jvp_scaled([](Builder& b, Value x, Value o) {
+                 return sub(b, unary(b, Op::bessel_y0_op, x), div(b, o, x));
+               })));
+  table.define(Op::bessel_k0e_op, function<special::bessel_k0e>(jvp_scaled([](Builder& b, Value x, Value o) {
+                 return difference(b, x, o, unary(b, Op::bessel_k1e_op, x), 1);
+               })));
+  table.define(Op::bessel_k1e_op, function<special::bessel_k1e>(jvp_scaled([](Builder& b, Value x, Value o) {
+                 Value apart = difference(b, x, unary(b, Op::bessel_k0e_op, x), o, 1);
+                 return neg(b, add(b, apart, div(b, o, x)));
+               })));
+}
+
+// ---- functions of two operands
+
+// That the first operand carries no tangent.
+void expect_constant(const JvpContext& c, std::string_view what) {
+  if (c.has(0))
+    throw TransformError("[" + std::string(name_of(c.op)) + "] it has no derivative by its first operand, " +
+                         std::string(what) + at(c.b.location()));
+}
+
+Value jvp_polygamma(const JvpContext& c) {
+  expect_constant(c, "the order: differentiate by x alone");
+  Value n = c.primals[0];
+  return c.times(c.tangents[1], binary(c.b, Op::polygamma_op, add(c.b, n, one_like(c.b, n)), c.primals[1]));
+}
+
+Value jvp_zeta(const JvpContext& c) {
+  expect_constant(c, "the exponent: differentiate by q alone");
+  Value s = c.primals[0], next = binary(c.b, Op::zeta_op, add(c.b, s, one_like(c.b, s)), c.primals[1]);
+  return c.times(c.tangents[1], neg(c.b, mul(c.b, s, next)));
+}
+
+Value density(const JvpContext& c) { return binary(c.b, Op::gamma_density_op, c.primals[0], c.primals[1]); }
+// log(x) - digamma(a): what the density's derivative by a has as a factor.
+Value score(const JvpContext& c) {
+  return sub(c.b, unary(c.b, Op::log_op, c.primals[1]), unary(c.b, Op::digamma_op, c.primals[0]));
+}
+
+// P' = dP/da a' + density x', and less that.
+Value jvp_igamma(const JvpContext& c) {
+  auto signed_as = [&](Value v) { return c.op == Op::igamma_op ? v : neg(c.b, v); };
+  Value t = kNoValue;
+  if (c.has(0)) {
+    Value slope = binary(c.b, Op::igamma_grad_a_op, c.primals[0], c.primals[1]);
+    t = c.times(c.tangents[0], signed_as(slope));
+  }
+  return c.has(1) ? add_any(c.b, t, c.times(c.tangents[1], signed_as(density(c)))) : t;
+}
+
+Value jvp_igamma_grad_a(const JvpContext& c) {
+  Value t = kNoValue;
+  if (c.has(0)) t = c.times(c.tangents[0], binary(c.b, Op::igamma_grad_aa_op, c.primals[0], c.primals[1]));
+  return c.has(1) ? add_any(c.b, t, c.times(c.tangents[1], mul(c.b, density(c), score(c)))) : t;
+}
+
+Value jvp_igamma_grad_aa(const JvpContext& c) {
+  expect_constant(c, "a, of which derivatives of order 1 and 2 are known: gammainc has no third one by it");
+  Value s = score(c), one = one_like(c.b, s);
+  Value rest = sub(c.b, mul(c.b, s, s), binary(c.b, Op::polygamma_op, one, c.primals[0]));
+  return c.times(c.tangents[1], mul(c.b, density(c), rest));
+}
+
+Value jvp_gamma_density(const JvpContext& c) {
+  Value t = kNoValue, a = c.primals[0], x = c.primals[1];
+  if (c.has(0)) t = c.times(c.tangents[0], mul(c.b, c.out, score(c)));
+  if (!c.has(1)) return t;
+  Value slope = div(c.b, sub(c.b, sub(c.b, a, one_like(c.b, a)), x), x);
+  return add_any(c.b, t, c.times(c.tangents[1], mul(c.b, c.out, slope)));
+}
+
+// By a where P(a, exp(l)) stays: -(dP/da) / (x dP/dx), x = exp(l); of tiny x (digamma(a + 1) - l) / a.
+Value jvp_log_gamma_draw(const JvpContext& c) {
+  if (!c.has(0)) return c.tangents[1];
+  Builder& b = c.b;
+  Value a = c.primals[0], l = c.out, tiny = less(b, l, -46), one = one_like(b, a);
+  Value x = unary(b, Op::exp_op, build::where(b, tiny, one, l));
+  Value rate = mul(b, x, binary(b, Op::gamma_density_op, a, x));
+  Value plain = neg(b, div(b, binary(b, Op::igamma_grad_a_op, a, x), rate));
+  Value limit = div(b, sub(b, unary(b, Op::digamma_op, add(b, a, one)), l), a);
+  return add_any(b, c.times(c.tangents[0], build::where(b, tiny, limit, plain)), c.tangents[1]);
+}
+
+void evaluate_second(const EvalContext& c) { Mover(c).copy_all(c.operands[1]); }
 
 }  // namespace
 
-long double lgamma(double x) {
-  int sign;
-  return ::lgammal_r(x, &sign);
+void define_special(RuleTable& table) {
+  table.define(Op::erf_op, function<special::erf>(
+                               jvp_scaled([](Builder& b, Value x, Value) { return gaussian(b, x, 2 / kRootPi, -1); })));
+  table.define(
+      Op::erfc_op,
+      function<special::erfc>(jvp_scaled([](Builder& b, Value x, Value) { return gaussian(b, x, -2 / kRootPi, -1); })));
+  table.define(Op::erf_inv_op, function<special::erf_inv>(jvp_scaled(
+                                   [](Builder& b, Value, Value o) { return gaussian(b, o, kRootPi / 2, 1); })));
+  table.define(Op::erfcx_op,
+               function<special::erfcx>(jvp_scaled([](Builder& b, Value x, Value o) { return erfcx_slope(b, x, o); })));
+  table.define(Op::ndtr_op, function<special::ndtr>(jvp_scaled(
+                                [](Builder& b, Value x, Value) { return gaussian(b, x, 1 / kRootTwoPi, -0.5); })));
+  table.define(
+      Op::ndtri_op,
+      function<special::ndtri>(jvp_scaled([](Builder& b, Value, Value o) { return gaussian(b, o, kRootTwoPi, 0.5); })));
+  table.define(Op::lgamma_op, function<special::lgamma>(
+                                  jvp_scaled([](Builder& b, Value x, Value) { return unary(b, Op::digamma_op, x); })));
+  table.define(Op::digamma_op, function<special::digamma>(jvp_scaled([](Builder& b, Value x, Value) {
+                 return binary(b, Op::polygamma_op, one_like(b, x), x);
+               })));
+  table.define(Op::polygamma_op, function<special::polygamma>(jvp_polygamma));
+  table.define(Op::zeta_op, function<special::zeta>(jvp_zeta));
+  define_bessel(table);
+  table.define(Op::igamma_op, function<special::igamma>(jvp_igamma));
+  table.define(Op::igammac_op, function<special::igammac>(jvp_igamma));
+  table.define(Op::igamma_grad_a_op, function<special::igamma_grad_a>(jvp_igamma_grad_a));
+  table.define(Op::igamma_grad_aa_op, function<special::igamma_grad_aa>(jvp_igamma_grad_aa));
+  table.define(Op::gamma_density_op, function<special::gamma_density>(jvp_gamma_density));
+  table.define(Op::log_gamma_draw_op, elementwise(evaluate_second, jvp_log_gamma_draw));
 }
 
-long double digamma(double given) {
-  if (given == 0) return std::signbit(given) ? kInf : -kInf;
-  if (std::isinf(given)) return given > 0 ? given : kNan;
-  if (std::abs(given - 1.46) < 0.4) return digamma_near_root(given);
-  long double x = given, rest = 0;
-  if (given < 0) {
-    const long double fraction = x - std::round(x);
-    if (fraction == 0) return kNan;
-    rest = -kPi / tanl(kPi * fraction);
-    x = 1 - x;
-  }
-  for (; x < 16; x += 1) rest -= 1 / x;
-  long double sum = 0, power = 1, square = 1 / (x * x);  // 6.3.18
-  for (int k = 1; k <= 12; ++k) sum += kBernoulli[k - 1] / (2 * k) * (power *= square);
-  return logl(x) - 1 / (2 * x) - sum + rest;
-}
-
-long double zeta(double s, double q) {
-  if (s < 1 || std::isnan(s) || std::isnan(q)) return kNan;
-  if (s == 1) return kInf;
-  if (q > 0) return q == kInf ? 0 : positive_zeta(s, q);
-  if (q == std::floor(q)) return kInf;
-  if (s != std::floor(s)) return kNan;
-  // The terms of negative numbers are those of positive ones, but for the sign.
-  const long double below = std::floor(static_cast<long double>(q)), f = q - below;
-  const long double negative = positive_zeta(s, 1 - f) - positive_zeta(s, 1 - f - below);
-  return positive_zeta(s, f) + (std::fmod(s, 2) == 0 ? negative : -negative);
-}
-
-long double erf_inv(double x) {
-  if (!(std::abs(x) < 1)) return std::abs(x) == 1 ? x * kInf : kNan;
-  const long double size = std::abs(static_cast<long double>(x)), rest = 1 - size;
-  if (size < 1e-10L) return x * (kRootPi / 2);
-  // Winitzki's estimate, then Halley's steps, of erfc where that is exact.
-  const long double l = logl(rest * (1 + size)), b = 2 / (kPi * 0.147L) + l / 2;
-  long double y = sqrtl(sqrtl(b * b - l / 0.147L) - b);
-  for (int i = 0; i < 4; ++i) {
-    const long double error = size < 0.5L ? erfl(y) - size : rest - erfcl(y);
-    const long double step = error / (2 / kRootPi * expl(-y * y));
-    y -= step / (1 + y * step);
-  }
-  return std::copysign(y, static_cast<long double>(x));
-}
-
-long double erfcx(double given) {
-  const long double x = given;
-  const long double square = x * x;
-  if (given < 25) return given < -27 ? kInf : expl(square) * (1 + fmal(x, x, -square)) * erfcl(x);
-  long double term = 1, sum = 1;  // 7.1.23
-  for (int k = 1; k < 12; ++k) sum += term *= -(2 * k - 1) / (2 * square);
-  return sum / (x * kRootPi);
-}
-
-long double bessel_i0e(double x) { return std::isinf(x) ? 0 : bessel_ie(0, std::abs(x)); }
-long double bessel_i1e(double x) {
-  return std::copysign(std::isinf(x) ? 0 : bessel_ie(1, std::abs(x)), static_cast<long double>(x));
-}
-
-}  // namespace jot::ir::special
+}  // namespace jot::ir

@@ -13,7 +13,7 @@
 #include "backends/cpu/kernel/math.h"
 #include "backends/cpu/ops/cpu_ops.h"
 #include "backends/cpu/runtime/kernel_code.h"
-#include "ir/ops/special.h"
+#include "ir/special/special.h"
 
 namespace jot::test {
 
@@ -54,6 +54,17 @@ Wide special_truth(Wide x, Wide) {
   return f(static_cast<double>(x));
 }
 
+template <Wide (*f)(double, double)>
+Wide special_truth_2(Wide x, Wide y) {
+  return f(static_cast<double>(x), static_cast<double>(y));
+}
+
+// Not as instructions: each element by C++.
+inline bool is_out_of_line(const MathFunction& f) {
+  const auto& function = cpu::cpu_op(f.op).function;
+  return function && !function->expand;
+}
+
 #define JOT_UNARY(op, f, ...)                                                    \
   {                                                                              \
     #op, ir::Op::op##_op, 1, [](Wide x, Wide) -> Wide { return f; }, __VA_ARGS__ \
@@ -64,6 +75,8 @@ Wide special_truth(Wide x, Wide) {
   }
 #define JOT_SPECIAL(op, f, ...) \
   { #op, ir::Op::op##_op, 1, special_truth<ir::special::f>, __VA_ARGS__ }
+#define JOT_SPECIAL_2(op, f, ...) \
+  { #op, ir::Op::op##_op, 2, special_truth_2<ir::special::f>, __VA_ARGS__ }
 inline const MathFunction kMathFunctions[] = {
     JOT_UNARY(abs, std::abs(x), {-10, 10}),
     JOT_UNARY(neg, -x, {-10, 10}),
@@ -107,6 +120,16 @@ inline const MathFunction kMathFunctions[] = {
     JOT_SPECIAL(digamma, digamma, {-8, 30}, {}, 4, digamma_terms),
     JOT_SPECIAL(bessel_i0e, bessel_i0e, {-40, 40}),
     JOT_SPECIAL(bessel_i1e, bessel_i1e, {-40, 40}),
+    JOT_SPECIAL(bessel_i0, bessel_i0, {-40, 40}, {}, 4),
+    JOT_SPECIAL(bessel_i1, bessel_i1, {-40, 40}, {}, 4),
+    JOT_SPECIAL(ndtr, ndtr, {-8, 8}),
+    JOT_SPECIAL(ndtri, ndtri, {0, 1}, {}, 4),
+    JOT_SPECIAL(bessel_j0, bessel_j0, {-40, 40}),
+    JOT_SPECIAL(bessel_j1, bessel_j1, {-40, 40}),
+    JOT_SPECIAL(bessel_y0, bessel_y0, {0, 40}),
+    JOT_SPECIAL(bessel_y1, bessel_y1, {0, 40}),
+    JOT_SPECIAL(bessel_k0e, bessel_k0e, {0, 40}),
+    JOT_SPECIAL(bessel_k1e, bessel_k1e, {0, 40}),
     JOT_BINARY(add, x + y, {-10, 10}, {-10, 10}),
     JOT_BINARY(sub, x - y, {-10, 10}, {-10, 10}),
     JOT_BINARY(mul, x* y, {-10, 10}, {-10, 10}),
@@ -116,11 +139,18 @@ inline const MathFunction kMathFunctions[] = {
     JOT_BINARY(atan2, atan2l(x, y), {-10, 10}, {-10, 10}),
     JOT_BINARY(pow, powl(x, y), {0, 10}, {-10, 10}),
     JOT_BINARY(rem, fmodl(x, y), {-100, 100}, {0.5, 10}),
-    JOT_BINARY(zeta, ir::special::zeta(static_cast<double>(x), static_cast<double>(y)), {1.1, 10}, {0.1, 10}),
+    JOT_SPECIAL_2(zeta, zeta, {1.1, 10}, {0.1, 10}),
+    JOT_SPECIAL_2(polygamma, polygamma, {0, 4}, {0.1, 10}),
+    JOT_SPECIAL_2(igamma, igamma, {0.1, 10}, {0.1, 10}),
+    JOT_SPECIAL_2(igammac, igammac, {0.1, 10}, {0.1, 10}),
+    JOT_SPECIAL_2(igamma_grad_a, igamma_grad_a, {0.1, 10}, {0.1, 10}),
+    JOT_SPECIAL_2(igamma_grad_aa, igamma_grad_aa, {0.1, 10}, {0.1, 10}),
+    JOT_SPECIAL_2(gamma_density, gamma_density, {0.1, 10}, {0.1, 10}),
 };
 #undef JOT_UNARY
 #undef JOT_BINARY
 #undef JOT_SPECIAL
+#undef JOT_SPECIAL_2
 
 template <class T>
 constexpr cpu::KType ktype() {

@@ -164,7 +164,19 @@ void special_rows(FunctionRows& t) {
       erfcx, -1, 3, [](double x) { return std::exp(x * x) * std::erfc(x); }, 2, 1e-14);
   SPECIAL(i0e, 0.2, 4, nullptr);
   SPECIAL(i1e, 0.2, 4, nullptr);
-  SPECIAL(i1, 0.2, 3, nullptr);
+  SPECIAL(i1, -3, 3, nullptr);
+  SPECIAL(modified_bessel_i0, -3, 3, nullptr);
+  SPECIAL(modified_bessel_i1, -3, 3, nullptr);
+  SPECIAL(modified_bessel_k0, 0.4, 4, nullptr);
+  SPECIAL(modified_bessel_k1, 0.4, 4, nullptr);
+  SPECIAL(scaled_modified_bessel_k0, 0.4, 4, nullptr);
+  SPECIAL(scaled_modified_bessel_k1, 0.4, 4, nullptr);
+  SPECIAL(bessel_j0, -4, 4, [](double x) { return ::j0(x); });
+  SPECIAL(bessel_j1, -4, 4, [](double x) { return ::j1(x); });
+  SPECIAL(bessel_y0, 0.4, 4, nullptr);
+  SPECIAL(bessel_y1, 0.4, 4, nullptr);
+  SPECIAL(spherical_bessel_j0, -4, 4, [](double x) { return std::sin(x) / x; });
+  SPECIAL(ndtri, 0.05, 0.95, nullptr);
   SPECIAL(psi, 0.3, 4, nullptr);
   SPECIAL(gammaln, 0.3, 4, [](double x) { return std::lgamma(x); });
   SPECIAL(entr, 0.2, 3, [](double x) { return -x * std::log(x); });
@@ -174,6 +186,14 @@ void special_rows(FunctionRows& t) {
   t.binary(
       "xlog1py", kAny, kPositive, [](const Tensor& a, const Tensor& b) { return special::xlog1py(a, b); },
       [](double a, double b) { return a * std::log1p(b); });
+  const Input shape{{}, 0.5, 4};
+  t.binary(
+      "gammainc", shape, kPositive, [](const Tensor& a, const Tensor& x) { return special::gammainc(a, x); }, nullptr);
+  t.binary(
+      "gammaincc", shape, kPositive, [](const Tensor& a, const Tensor& x) { return special::gammaincc(a, x); },
+      nullptr);
+  t.add("gammainc", "of one number", {{{4}, 0.5, 4}}, [](Tensors x) { return special::gammainc(1, x[0]); }).exact =
+      [](std::span<const double> x) { return -std::expm1(-x[0]); };
   t.add("zeta", "q", {{{4}, 0.5, 4}}, [](Tensors x) { return special::zeta(2.5, x[0]); });
 }
 

@@ -118,6 +118,10 @@ void spectra(FunctionRows& t) {
   });
   t.add("linalg.vector_norm", "", {{{3, 2}, 0.5, 2}}, [](Tensors x) { return linalg::vector_norm(x[0], 3, 0); });
   t.add("linalg.norm", "", {{{3, 2}, 0.5, 2}}, [](Tensors x) { return linalg::norm(x[0]); });
+  t.add("norm", "nuc", {{{3, 2}, -0.5, 0.5}}, [](Tensors x) { return norm(apart(x[0]), "nuc", {}, true); });
+  t.add("norm", "nuc of the outer dims", {{{2, 3, 2}, -0.5, 0.5}}, [](Tensors x) {
+    return norm(apart(x[0].permute({1, 0, 2})).permute({1, 0, 2}), "nuc", {0, 2});
+  });
   t.add("linalg.norm", "nuc", {{{3, 2}, -0.5, 0.5}}, [](Tensors x) { return linalg::norm(apart(x[0]), Ord("nuc")); });
   t.add("linalg.cond", "", {square(3)}, [](Tensors x) { return linalg::cond(apart(x[0])); });
   t.add("linalg.multi_dot", "", {{{3}}, {{3, 4}}, {{4, 2}}}, [](Tensors x) {

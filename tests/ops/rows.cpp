@@ -282,15 +282,11 @@ void functions(Table& t) {
     t.unary(op, -1.3, 1.3);
   for (Op op : {Op::asin_op, Op::acos_op, Op::atanh_op, Op::erf_inv_op}) t.unary(op, -0.8, 0.8);
   t.unary(Op::acosh_op, 1.3, 4);
-  for (Op op : {Op::bessel_i0e_op, Op::bessel_i1e_op}) t.unary(op, 0.3, 4);
   t.binary(Op::pow_op, f({7}, 0.3, 2), f({7}));
   t.binary(Op::pow_op, f({}, 0.3, 2), f({}));
   t.binary(Op::rem_op, f({7}, -7, 7), f({7}, 0.4, 0.6), 1);
   t.binary(Op::rem_op, i64s({7}), i64s({7}), 0);
   t.binary(Op::rem_op, i32s({7}), i32s({7}, -1, 2), 0);
-  t.add(Op::zeta_op, "", {f({5}, 0.5, 4)}, [](Builder& b, Values x) {
-    return build::binary(b, Op::zeta_op, build::constant(b, b.dtype(x[0]), {5}, 2.5), x[0]);
-  });
   t.add(
       Op::bitcast_op, "of i64", {i64s({5})},
       [](Builder& b, Values x) { return b.emit(Op::bitcast_op, {x[0]}, Attrs(DType::f64)); }, 0);
@@ -299,12 +295,36 @@ void functions(Table& t) {
       [](Builder& b, Values x) { return b.emit(Op::bitcast_op, {x[0]}, Attrs(DType::f32)); }, 0);
 }
 
+void special(Table& t) {
+  auto on = [&](Op op, const char* where, double lo, double hi) {
+    t.add(op, where, {f({5}, lo, hi)}, [op](Builder& b, Values x) { return b.emit(op, {x[0]}); });
+  };
+  for (Op op : {Op::bessel_i0e_op, Op::bessel_i1e_op, Op::bessel_j0_op, Op::bessel_j1_op}) {
+    t.unary(op, 0.3, 4);
+    on(op, "near 0", -0.3, 0.3);
+  }
+  for (Op op : {Op::bessel_y0_op, Op::bessel_y1_op, Op::bessel_k0e_op, Op::bessel_k1e_op}) t.unary(op, 0.5, 4);
+  for (Op op : {Op::bessel_i0e_op, Op::bessel_i1e_op, Op::bessel_k0e_op, Op::bessel_k1e_op}) on(op, "far", 29, 32);
+  for (Op op : {Op::bessel_i0_op, Op::bessel_i1_op, Op::ndtr_op}) t.unary(op);
+  t.unary(Op::ndtri_op, 0.1, 0.9);
+  const Input a = f({5}, 0.5, 4), x = f({5}, 0.4, 5);
+  for (Op op : {Op::igamma_op, Op::igammac_op, Op::gamma_density_op}) t.binary(op, a, x);
+  t.binary(Op::igamma_grad_a_op, a, x, 1);
+  for (const auto& [op, first] :
+       {std::pair{Op::igamma_grad_aa_op, 1.5}, std::pair{Op::zeta_op, 2.5}, std::pair{Op::polygamma_op, 2.0}})
+    t.add(op, "", {f({5}, 0.5, 4)}, [op = op, first = first](Builder& b, Values v) {
+      return build::binary(b, op, build::constant(b, b.dtype(v[0]), {5}, first), v[0]);
+    });
+  t.binary(Op::log_gamma_draw_op, a, f({5}), 0);  // its derivative is that of a place in a distribution: tests of draws
+}
+
 void pointwise(Table& t) {
   t.binary(Op::atan2_op, f({7}, 0.3, 2), f({7}));
   t.binary(Op::atan2_op, f({7}), f({7}, -3, -0.5));
   t.binary(Op::atan2_op, f({}, -3, -1), f({}));
   t.binary(Op::atan2_op, f({0}), f({0}));
   functions(t);
+  special(t);
   t.unary(Op::exp_op);
   t.unary(Op::log_op, 0.5, 3);
   t.unary(Op::sqrt_op, 0.5, 3);

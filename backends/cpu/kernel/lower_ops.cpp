@@ -263,6 +263,7 @@ void define_elements(CpuTable& table) {
     return c.b.select(c.b.cmp(KCmp::eq, c.x[0], zero(c.b, c.b.type(c.x[0]))), c.x[0], c.b.mul(c.x[0], c.x[1]));
   });
   table.element(Op::div_op, [](C c) { return quotient(c.b, c.x[0], c.x[1]); });
+  table.element(Op::log_gamma_draw_op, [](C c) { return c.x[1]; });
   table.element(Op::bitcast_op, [](C c) { return c.b.bitcast(kernel_type(c.g->dtype(c.v)), c.x[0]); });
   table.element(Op::integer_pow_op, [](C c) { return power(c.b, c.x[0], c.g->attrs(c.v).integer(Key::n)); });
   table.element(Op::max_op, [](C c) { return extremum(c.b, true, c.x[0], c.x[1]); });

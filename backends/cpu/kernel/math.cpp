@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "ir/rules.h"
 #include "jot/error.h"
 
 namespace jot::cpu {
@@ -168,10 +169,15 @@ const Function* function_of(KFn fn) { return cpu_op(static_cast<Op>(fn)).functio
 
 // y: of functions of two arguments.
 Value expand(KernelBuilder& b, Op op, Value x, Value y = kNone) {
-  return cpu_op(op).function->expand(Expansion(b, b.type(x)), x, y);
+  const Function& f = *cpu_op(op).function;
+  if (!f.expand) return b.fixup(function(op), x, x, b.mask_const(true), y);
+  return f.expand(Expansion(b, b.type(x)), x, y);
 }
 
-double libm_real(KFn fn, double x, double y) { return function_of(fn)->libm(x, y); }
+double libm_real(KFn fn, double x, double y) {
+  if (auto* f = function_of(fn)->libm) return f(x, y);
+  return static_cast<double>(ir::rules(static_cast<Op>(fn)).scalar(x, y));
+}
 
 }  // namespace
 
@@ -255,6 +261,9 @@ void define_functions(CpuTable& table) {
   define_special_functions(table);
   define_gamma_functions(table);
   define_power_functions(table);
+  for (int i = 0; i < ir::num_ops(); ++i)  // out of line
+    if (const Op op = static_cast<Op>(i); ir::rules(op).scalar && !table[op].function)
+      define_function(table, op, {ir::info(op).operands});
 }
 
 }  // namespace jot::cpu

@@ -6,13 +6,14 @@
 
 namespace jot::cpu {
 
-// An elementary function as the op that it is: its instructions (y: of two arguments), and one element by libm.
+// An elementary function as the op that it is: its instructions (y: of two arguments; none: each element by libm), and
+// one element by libm (none: by the op's scalar rule).
 class Expansion;
 struct Function {
   using Expand = uint32_t (*)(const Expansion& e, uint32_t x, uint32_t y);
   int operands;
-  Expand expand;
-  double (*libm)(double x, double y);
+  Expand expand = nullptr;
+  double (*libm)(double x, double y) = nullptr;
 };
 // The op of x, and y, of f32 or f64. In a builder with out-of-line math a call, if it has one argument.
 uint32_t elementary(KernelBuilder& b, ir::Op op, uint32_t x, uint32_t y = kNone);

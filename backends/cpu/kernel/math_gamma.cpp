@@ -1,6 +1,5 @@
 // The logarithm of gamma and its derivative: polynomials around 1 to 8, Stirling's series beyond, and reflection.
 #include "backends/cpu/kernel/expansion.h"
-#include "ir/ops/special.h"
 
 namespace jot::cpu {
 
@@ -121,11 +120,8 @@ Value digamma(E make, Value x, Value) {
 }  // namespace
 
 void define_gamma_functions(CpuTable& table) {
-  namespace special = ir::special;
-  define_function(table, Op::lgamma_op,
-                  {1, lgamma, [](double x, double) { return static_cast<double>(special::lgamma(x)); }});
-  define_function(table, Op::digamma_op,
-                  {1, digamma, [](double x, double) { return static_cast<double>(special::digamma(x)); }});
+  define_function(table, Op::lgamma_op, {1, lgamma});
+  define_function(table, Op::digamma_op, {1, digamma});
 }
 
 }  // namespace jot::cpu

@@ -1,6 +1,5 @@
 // The error function and its kin, Bessel functions: polynomials by pieces.
 #include "backends/cpu/kernel/expansion.h"
-#include "ir/ops/special.h"
 
 namespace jot::cpu {
 
@@ -116,27 +115,60 @@ Value bessel_ie(E make, Value x, int order) {
   return make.with_sign_of(b.select(is_near, b.mul(near, a), far), x);
 }
 
-Value zeta(E make, Value s, Value q) { return make.b.fixup(function(Op::zeta_op), s, s, make.b.mask_const(true), q); }
+// exp(|x|) times that, where the power does not overflow.
+Value bessel_i(E make, Value x, int order) {
+  auto& [b, k] = make;
+  Value a = b.abs(x), limit = make.number(k.exp_safe);
+  auto [scale, rest] = make.growth(b.min(limit, a), make.number(0));  // NaN stays
+  Value y = bessel_ie(make, x, order);
+  y = b.mul(b.fma(y, rest, y), scale);
+  const Op op = order == 0 ? Op::bessel_i0_op : Op::bessel_i1_op;
+  return b.fixup(function(op), y, x, b.cmp(KCmp::gt, a, limit));
+}
+
+// exp(-x^2 / 2) erfcx(|x| / sqrt(2)) / 2, and 1 less that for a positive x. What rounding takes from x^2 is kept.
+Value ndtr(E make, Value x, Value) {
+  auto& [b, k] = make;
+  const double normal = make.is_wide() ? 37.4 : 12.9, none = make.is_wide() ? 38.7 : 14.4;
+  Value a = b.min(make.number(normal), b.abs(x)), square = b.mul(a, a), minus_half = make.number(-0.5);
+  auto [scale, rest] = make.growth(b.mul(square, minus_half), b.mul(b.fms(a, a, square), minus_half));
+  auto [high, low] = make.piecewise_parts(kErfcxRows, make.octave_piece(b.mul(a, make.number(0.7071067811865476))));
+  Value y = b.mul(b.add(high, b.fma(b.add(high, low), rest, low)), b.mul(scale, make.number(0.5)));
+  y = b.select(b.cmp(KCmp::gt, x, make.number(0)), b.sub(make.number(1), y), y);
+  y = b.select(b.cmp(KCmp::lt, x, make.number(-none)), make.number(0), y);
+  Value cold = b.mand(b.cmp(KCmp::lt, x, make.number(-normal)), b.cmp(KCmp::ge, x, make.number(-none)));
+  return b.fixup(function(Op::ndtr_op), y, x, cold);
+}
+
+// (2 p - 1) G(s), s = sqrt(-log(4 p (1 - p))).
+Value ndtri(E make, Value p, Value) {
+  auto& [b, k] = make;
+  Value zero = make.number(0), one = make.number(1), twice = b.add(p, p), rest = b.sub(one, p);
+  Value s = b.sqrt(b.max(zero, b.neg(make.log_core(b.mul(b.add(twice, twice), rest)))));
+  auto [high, low] = make.piecewise_parts(kNdtriRows, make.octave_piece(b.min(make.number(30), s)));
+  Value x = b.sub(twice, one), y = b.fma(x, low, b.mul(x, high));
+  y = b.select(b.cmp(KCmp::eq, p, one), make.number(kInf), y);
+  y = b.select(b.cmp(KCmp::eq, p, zero), make.number(-kInf), y);
+  Value inside = b.mand(b.cmp(KCmp::ge, p, zero), b.cmp(KCmp::le, p, one));
+  y = b.select(inside, y, make.number(std::numeric_limits<double>::quiet_NaN()));
+  const double least = std::ldexp(1.0, 1 - static_cast<int>(k.bias));
+  Value cold = b.mand(b.cmp(KCmp::lt, p, make.number(least)), b.cmp(KCmp::gt, p, zero));
+  return b.fixup(function(Op::ndtri_op), y, p, cold);
+}
 
 }  // namespace
 
 void define_special_functions(CpuTable& table) {
-  namespace special = ir::special;
-  auto unary = [&](Op op, Function::Expand expand, double (*libm)(double, double)) {
-    define_function(table, op, {1, expand, libm});
-  };
-  unary(Op::erf_op, erf, [](double x, double) { return std::erf(x); });
-  unary(Op::erfc_op, erfc, [](double x, double) { return static_cast<double>(erfcl(x)); });
-  unary(Op::erfcx_op, erfcx, [](double x, double) { return static_cast<double>(special::erfcx(x)); });
-  unary(Op::erf_inv_op, erf_inv, [](double x, double) { return static_cast<double>(special::erf_inv(x)); });
-  unary(
-      Op::bessel_i0e_op, [](E make, Value x, Value) { return bessel_ie(make, x, 0); },
-      [](double x, double) { return static_cast<double>(special::bessel_i0e(x)); });
-  unary(
-      Op::bessel_i1e_op, [](E make, Value x, Value) { return bessel_ie(make, x, 1); },
-      [](double x, double) { return static_cast<double>(special::bessel_i1e(x)); });
-  define_function(table, Op::zeta_op,
-                  {2, zeta, [](double s, double q) { return static_cast<double>(special::zeta(s, q)); }});
+  define_function(table, Op::erf_op, {1, erf});
+  define_function(table, Op::erfc_op, {1, erfc});
+  define_function(table, Op::erfcx_op, {1, erfcx});
+  define_function(table, Op::erf_inv_op, {1, erf_inv});
+  define_function(table, Op::ndtr_op, {1, ndtr});
+  define_function(table, Op::ndtri_op, {1, ndtri});
+  define_function(table, Op::bessel_i0e_op, {1, [](E make, Value x, Value) { return bessel_ie(make, x, 0); }});
+  define_function(table, Op::bessel_i1e_op, {1, [](E make, Value x, Value) { return bessel_ie(make, x, 1); }});
+  define_function(table, Op::bessel_i0_op, {1, [](E make, Value x, Value) { return bessel_i(make, x, 0); }});
+  define_function(table, Op::bessel_i1_op, {1, [](E make, Value x, Value) { return bessel_i(make, x, 1); }});
 }
 
 }  // namespace jot::cpu

@@ -166,6 +166,8 @@ Tensor matrix_norm(const Tensor& a, const Ord& ord, const Axes& dims, bool keepd
 
 Tensor vector_norm(const Tensor& x, const Ord& ord, const Axes& dims, bool keepdim, Location at) {
   Composite call("linalg.vector_norm", at);
+  if (ord.name() == "nuc")
+    fail<Error>("linalg.vector_norm", "\"nuc\" is a norm of matrices, of their singular values: matrix_norm", at);
   return jot::norm(x, ord, dims, keepdim, at);
 }
 
