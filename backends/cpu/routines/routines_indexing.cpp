@@ -18,6 +18,15 @@ namespace {
 
 using Axis = StridedCopy::Axis;
 
+// ir::extremum, most often by one comparison.
+template <bool kMax, class T>
+[[gnu::always_inline]] inline T extremum(T x, T y) {
+  if constexpr (std::is_floating_point_v<T>)
+    if (!(x < y) && !(x > y)) [[unlikely]]
+      return ir::extremum<kMax>(x, y);
+  return (kMax ? x < y : y < x) ? y : x;
+}
+
 // combine(what is there, the update), of a scatter.
 template <class T, class F>
 void with_combination(Op scatter, F f) {
@@ -25,8 +34,8 @@ void with_combination(Op scatter, F f) {
   if constexpr (std::is_arithmetic_v<T>) {
     if (scatter == Op::scatter_add_op) return f([](T x, T y) { return ir::plus(x, y); });
     if (scatter == Op::scatter_mul_op) return f([](T x, T y) { return ir::Product<T>::combine(x, y); });
-    if (scatter == Op::scatter_max_op) return f([](T x, T y) { return ir::extremum<true>(x, y); });
-    if (scatter == Op::scatter_min_op) return f([](T x, T y) { return ir::extremum<false>(x, y); });
+    if (scatter == Op::scatter_max_op) return f([](T x, T y) { return extremum<true>(x, y); });
+    if (scatter == Op::scatter_min_op) return f([](T x, T y) { return extremum<false>(x, y); });
   }
   internal_error("a scatter of a computing type", ir::name_of(scatter));
 }
@@ -103,10 +112,19 @@ class Indexing final : public Routine {
 
   // False if an index is out of range.
   bool check_all(const void* indices, KernelError& error) const {
-    each_block(indices, {.last = elements}, error,
-               [&](std::span<const Place>) { return error.code.load(std::memory_order_relaxed) == 0; });
-    return error.code.load(std::memory_order_relaxed) == 0;
+    const int64_t chunks = chunks_for(elements, 0.5 + static_cast<double>(entries.size())),
+                  piece = (elements + chunks - 1) / chunks;
+    auto body = [&](int64_t c, int) {
+      const Part part{.first = c * piece, .last = std::min((c + 1) * piece, elements)};
+      if (single())
+        each_run(indices, part, [&](const auto& run) { check(run, error); });
+      else
+        each_block(indices, part, error, [&](std::span<const Place>) { return !failed(error); });
+    };
+    parallel_for(chunks, body);
+    return !failed(error);
   }
+  static bool failed(const KernelError& error) { return error.code.load(std::memory_order_relaxed) != 0; }
 
   double cost() const { return 2 + 0.5 * static_cast<double>(window.count()); }
 
@@ -114,11 +132,13 @@ class Indexing final : public Routine {
   void gather(const T* x, const void* indices, T* y, KernelError& error) const {
     const int64_t chunks = chunks_for(elements, cost()), piece = (elements + chunks - 1) / chunks;
     auto body = [&](int64_t c, int) {
-      each_block(indices, {.first = c * piece, .last = std::min((c + 1) * piece, elements)}, error,
-                 [&](std::span<const Place> places) {
-                   read(x, y, places);
-                   return true;
-                 });
+      const Part part{.first = c * piece, .last = std::min((c + 1) * piece, elements)};
+      if (single() && window.rank() == 0)
+        return each_run(indices, part, [&](const auto& run) { read_run(run, x, y, error); });
+      each_block(indices, part, error, [&](std::span<const Place> places) {
+        read(x, y, places);
+        return true;
+      });
     };
     parallel_for(chunks, body);
   }
@@ -128,18 +148,25 @@ class Indexing final : public Routine {
   // part of the operand.
   template <class T, class F>
   void scatter(const void* indices, const T* updates, T* out, F combine, KernelError& error) const {
+    const bool runs = single() && window.rank() == 0;
     auto write_all = [&](const Part& part, int64_t low, int64_t high) {
+      if (runs)
+        return each_run(indices, part, [&](const auto& run) {
+          low == 0 && high == INT64_MAX ? write_run<false>(run, updates, out, low, high, combine, error)
+                                        : write_run<true>(run, updates, out, low, high, combine, error);
+        });
       each_block(indices, part, error, [&](std::span<const Place> places) {
         write(updates, out, places, low, high, combine);
         return true;
       });
     };
     if (own_axis_ != kNone) {
+      // Beside each other, so many that lines of the cache have one writer, and rows of few of them stay in one.
+      const int64_t unit = own_axis_ + 1 == batch.size() ? 64 : 1;
       const int64_t extent = batch[own_axis_].extent, rest = elements / extent;
-      const int64_t chunks = chunks_for(extent, cost() * static_cast<double>(rest)),
-                    piece = (extent + chunks - 1) / chunks;
-      auto body = [&](int64_t c, int) {
-        const int64_t begin = c * piece, end = std::min(extent, begin + piece);
+      const auto [chunks, piece] = chunks_of(extent, cost() * static_cast<double>(rest), unit);
+      auto body = [&, length = piece](int64_t c, int) {
+        const int64_t begin = c * length, end = std::min(extent, begin + length);
         if (begin < end) write_all({own_axis_, begin, end, 0, rest * (end - begin)}, 0, INT64_MAX);
       };
       return parallel_for(chunks, body);
@@ -200,6 +227,98 @@ class Indexing final : public Routine {
       step(c, d, by);
       if (c.at[d] < extent(part, d)) return;
       step(c, d, -extent(part, d));
+    }
+  }
+
+  // One index an element, of an axis in which no window wraps.
+  bool single() const { return entries.size() == 1 && mode != IndexMode::wrap; }
+
+  // Neighbours along the last axis, each with one index.
+  template <class Index>
+  struct Run {
+    const Index* indices;
+    int64_t count, operand, result, number;  // of the first; `last` as Entry::extent - window
+    BatchAxis axis;
+    int64_t wrapped, last, step;
+    // The place in the operand if the index is inside, after wrapping a negative one.
+    [[gnu::always_inline]] int64_t index(int64_t r) const {
+      const int64_t i = indices[r * axis.index_step];
+      return i + (i < 0 ? wrapped : 0);
+    }
+    [[gnu::always_inline]] bool inside(int64_t i) const {
+      return static_cast<uint64_t>(i) <= static_cast<uint64_t>(last);
+    }
+  };
+  template <class F>
+  void each_run(const void* indices, const Part& part, F f) const {
+    if (index_dtype == DType::i64)
+      runs_of(static_cast<const int64_t*>(indices), part, f);
+    else
+      runs_of(static_cast<const int32_t*>(indices), part, f);
+  }
+  template <class Index, class F>
+  void runs_of(const Index* indices, const Part& part, F f) const {
+    if (part.first >= part.last) return;
+    const Entry& e = entries[0];
+    const BatchAxis axis = batch.empty() ? BatchAxis{1, 0, 0, 0} : batch.back();
+    Cursor c = seek(part);
+    for (int64_t left = part.last - part.first; left > 0;) {
+      const int64_t count = batch.empty() ? 1 : std::min(left, extent(part, batch.size() - 1) - c.at[batch.size() - 1]);
+      f(Run<Index>{indices + c.index, count, c.operand, c.result, c.number, axis,
+                   mode == IndexMode::check ? e.extent : 0, e.extent - e.window, e.step});
+      left -= count;
+      if (left > 0) advance(c, part, count);
+    }
+  }
+  // Of an index that is outside: where its window is all the same, or kOutside.
+  template <class Index>
+  [[gnu::cold, gnu::noinline]] int64_t outside(const Run<Index>& run, int64_t r, KernelError& error) const {
+    const int64_t raw = run.indices[r * run.axis.index_step];
+    if (mode == IndexMode::check) error.record(error_code, run.number + r * run.axis.number_step, raw);
+    if (mode != IndexMode::clip) return kOutside;
+    return run.operand + r * run.axis.operand_step + std::clamp<int64_t>(raw, 0, run.last) * run.step;
+  }
+
+  template <class Index>
+  void check(const Run<Index>& run, KernelError& error) const {
+    bool bad = false;
+    for (int64_t r = 0; r < run.count; ++r) bad |= !run.inside(run.index(r));
+    if (bad) [[unlikely]]
+      for (int64_t r = 0; r < run.count; ++r)
+        if (!run.inside(run.index(r))) outside(run, r, error);
+  }
+
+  template <class Index, class T>
+  void read_run(const Run<Index>& run, const T* src, T* dst, KernelError& error) const {
+    for (int64_t r = 0; r < run.count; ++r) {
+      const int64_t i = run.index(r);
+      int64_t at = run.operand + r * run.axis.operand_step + i * run.step;
+      if (!run.inside(i)) [[unlikely]]
+        at = outside(run, r, error);
+      dst[run.result + r * run.axis.result_step] = at == kOutside ? T{} : src[at];
+    }
+  }
+
+  // kPart: where the element is in [low, high) of the operand; else it goes where nobody looks.
+  template <bool kPart, class Index, class T, class F>
+  void write_run(const Run<Index>& run, const T* src, T* dst, int64_t low, int64_t high, F combine,
+                 KernelError& error) const {
+    constexpr int64_t kSpare = 16;  // so that writes do not wait for each other
+    T spare[kSpare] = {};
+    const auto length = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+    for (int64_t r = 0; r < run.count; ++r) {
+      const int64_t i = run.index(r);
+      int64_t at = run.operand + r * run.axis.operand_step + i * run.step;
+      if (!run.inside(i)) [[unlikely]] {
+        at = outside(run, r, error);
+        if (at == kOutside) continue;
+      }
+      T* to = dst + at;
+      if constexpr (kPart) {
+        T* unseen = spare + r % kSpare;
+        to = static_cast<uint64_t>(at) - static_cast<uint64_t>(low) < length ? to : unseen;
+      }
+      *to = combine(*to, src[run.result + r * run.axis.result_step]);
     }
   }
 

@@ -202,6 +202,7 @@ class TopK final : public Routine {
   }
 
  private:
+  static constexpr int64_t kFew = 32;
   static constexpr int64_t kEntry = sizeof(Candidate<uint64_t>);
   int64_t worker_bytes() const { return lines.room(8) + aligned(room_ * kEntry); }
 
@@ -263,6 +264,7 @@ class TopK final : public Routine {
   // The first k of the elements [begin, end) of a line, in no order. What comes later must be better than the k-th.
   template <bool kDescending, class T>
   int64_t select(const T* x, int64_t step, int64_t begin, int64_t end, Entry<T>* room) const {
+    if (k <= kFew) return select_few<kDescending>(x, step, begin, end, room);
     int64_t count = 0, i = begin;
     for (; i < end && count < room_; ++i) room[count++] = entry<kDescending>(x[i * step], i);
     if (i == end) return first_k(room, count);
@@ -274,21 +276,48 @@ class TopK final : public Routine {
       least = x[last.place() * step];
     };
     shrink();
-    auto take = [&](int64_t at) {
+    each_better<kDescending>(x, step, i, end, least, [&](int64_t at) {
       const Entry<T> e = entry<kDescending>(x[at * step], at);
       if (!(e < last)) return;
       room[count++] = e;
       if (count == room_) shrink();
-    };
-    constexpr int64_t kBlock = 32;
-    for (; step == 1 && i + kBlock <= end; i += kBlock) {
-      int none = 1;  // is better: a comparison that NaN fails
-      for (int64_t j = 0; j < kBlock; ++j) none &= kDescending ? x[i + j] <= least : x[i + j] >= least;
-      if (!none)
-        for (int64_t j = 0; j < kBlock; ++j) take(i + j);
-    }
-    for (; i < end; ++i) take(i);
+    });
     return first_k(room, count);
+  }
+
+  // Few are kept in order: one that comes later goes to its place among them.
+  template <bool kDescending, class T>
+  int64_t select_few(const T* x, int64_t step, int64_t begin, int64_t end, Entry<T>* room) const {
+    const int64_t count = std::min(k, end - begin);
+    for (int64_t i = 0; i < count; ++i) room[i] = entry<kDescending>(x[(begin + i) * step], begin + i);
+    std::sort(room, room + count);
+    if (count == end - begin) return count;
+    T least = x[room[k - 1].place() * step];
+    each_better<kDescending>(x, step, begin + count, end, least, [&](int64_t at) {
+      const Entry<T> e = entry<kDescending>(x[at * step], at);
+      if (!(e < room[k - 1])) return;
+      for (int64_t j = k - 1; j > 0; --j) room[j] = std::max(room[j - 1], std::min(room[j], e));
+      room[0] = std::min(room[0], e);
+      least = x[room[k - 1].place() * step];
+    });
+    return count;
+  }
+
+  // take(i) of all elements [begin, end) that may be better than `least`, which it may change.
+  template <bool kDescending, class T, class F>
+  static void each_better(const T* x, int64_t step, int64_t begin, int64_t end, const T& least, F take) {
+    constexpr int64_t kBlock = 32;
+    auto is_none = [&](const T& v) { return kDescending ? v <= least : v >= least; };  // a comparison that NaN fails
+    int64_t i = begin;
+    for (; step == 1 && i + kBlock <= end; i += kBlock) {
+      int none = 1;
+      for (int64_t j = 0; j < kBlock; ++j) none &= is_none(x[i + j]);
+      if (!none)
+        for (int64_t j = 0; j < kBlock; ++j)
+          if (!is_none(x[i + j])) take(i + j);
+    }
+    for (; i < end; ++i)
+      if (!is_none(x[i * step])) take(i);
   }
 
   template <class T>
