@@ -10,6 +10,7 @@ constexpr auto N = [](DType d) { return d != DType::boolean; };
 constexpr auto F = [](DType d) { return is_floating(d); };
 constexpr auto I = [](DType d) { return is_integer(d); };
 constexpr auto IB = [](DType d) { return is_integer(d) || d == DType::boolean; };
+constexpr auto B = [](DType d) { return d == DType::boolean; };
 
 }  // namespace
 

@@ -6,13 +6,13 @@
 #include <tuple>
 
 #include "backends/cpu/cluster/cluster.h"
+#include "backends/cpu/cluster/layout.h"
 #include "backends/cpu/cluster/prepare.h"
 #include "backends/cpu/cluster/widen.h"
 #include "backends/cpu/executable.h"
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/loops/loop_kernel.h"
 #include "backends/cpu/lower/lower.h"
-#include "backends/cpu/lower/lower_access.h"
 #include "backends/cpu/ops/cpu_ops.h"
 #include "backends/cpu/runtime/plan.h"
 #include "backends/cpu/runtime/pool.h"

@@ -59,13 +59,11 @@ Value extremum(Emitter& e, Op op, const Tensor& x, const Axes& axes, bool keepdi
   return build::convert(e.b, reduce(e, op, operand(e, x, DType::i32), dims, keepdim), DType::boolean);
 }
 
-// Of truth values as 0 and 1: of nothing all is true, any is false.
 Value quantified(Emitter& e, Op op, const Tensor& x, const Axes& axes, bool keepdim) {
   std::vector<int64_t> dims = dims_of(e, x, axes);
   Value v = e(x);
   if (e.b.dtype(v) != DType::boolean) v = build::compare(e.b, v, build::zeros_like(e.b, v), Direction::ne);
-  Value r = reduce(e, op, build::convert(e.b, v, DType::i32), dims, keepdim);
-  return build::compare(e.b, r, build::zeros_like(e.b, r), Direction::gt);
+  return reduce(e, op, v, dims, keepdim);
 }
 
 // Exponentials of the elements of lines, less the largest. That is differentiated too, though the results do not depend
@@ -148,11 +146,11 @@ Tensor min(const Tensor& x, Location at) {
 }
 Tensor all(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
   Emitter e("all", at, x);
-  return e.result(quantified(e, Op::reduce_min_op, x, dims, keepdim));
+  return e.result(quantified(e, Op::reduce_and_op, x, dims, keepdim));
 }
 Tensor any(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
   Emitter e("any", at, x);
-  return e.result(quantified(e, Op::reduce_max_op, x, dims, keepdim));
+  return e.result(quantified(e, Op::reduce_or_op, x, dims, keepdim));
 }
 
 // An infinite maximum is not subtracted: of -inf alone the result is -inf.

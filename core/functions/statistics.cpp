@@ -39,16 +39,9 @@ void check_some(const Emitter& e, const Line& line, const Tensor& x) {
 
 // Positions along the line, i64, its dim kept as extent 1.
 Value first_extreme(Emitter& e, Op op, const Line& line) {
-  const Shape shape = e.b.shape(line.x);
-  const std::vector<int64_t> dims = {line.dim};
-  Value best = spread(e, reduce(e, op, line.x, dims, false), dims, shape);
-  Value found = build::compare(e.b, line.x, best, Direction::eq);
-  if (is_floating(e.b.dtype(line.x)))
-    found = build::binary(e.b, Op::or_op, found, build::compare(e.b, line.x, line.x, Direction::ne));
-  const DType dtype = line.extent > std::numeric_limits<int32_t>::max() ? DType::i64 : DType::i32;
-  Value places = build::iota(e.b, dtype, shape, line.dim);
-  Value candidates = build::where(e.b, found, places, build::constant_int(e.b, dtype, shape, line.extent));
-  return build::convert(e.b, reduce(e, Op::reduce_min_op, candidates, dims, true), DType::i64);
+  Shape kept = e.b.shape(line.x);
+  kept[static_cast<size_t>(line.dim)] = 1;
+  return build::reshape(e.b, e.b.emit(op, {line.x}, ir::Attrs(line.dim)), kept);
 }
 
 // A reduction's result along `dim` of x (none: of all), whose own shape is any with as many elements.
@@ -214,18 +207,18 @@ Tensor quantile_of(std::string_view name, const Tensor& x, const Arg& q, std::op
 }  // namespace
 
 ValuesIndices max(const Tensor& x, Dim dim, bool keepdim, Location at) {
-  return extreme("max", Op::reduce_max_op, x, dim, keepdim, at);
+  return extreme("max", Op::argmax_op, x, dim, keepdim, at);
 }
 ValuesIndices min(const Tensor& x, Dim dim, bool keepdim, Location at) {
-  return extreme("min", Op::reduce_min_op, x, dim, keepdim, at);
+  return extreme("min", Op::argmin_op, x, dim, keepdim, at);
 }
 
 namespace compose {
 Value argmax(Emitter& e, const Tensor& x, std::optional<Dim> dim, bool keepdim) {
-  return place(e, Op::reduce_max_op, x, dim, keepdim);
+  return place(e, Op::argmax_op, x, dim, keepdim);
 }
 Value argmin(Emitter& e, const Tensor& x, std::optional<Dim> dim, bool keepdim) {
-  return place(e, Op::reduce_min_op, x, dim, keepdim);
+  return place(e, Op::argmin_op, x, dim, keepdim);
 }
 }  // namespace compose
 

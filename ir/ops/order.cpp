@@ -6,6 +6,7 @@
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
 #include "ir/ops/order.h"
+#include "ir/ops/total.h"
 
 namespace jot::ir {
 
@@ -84,6 +85,41 @@ void batch_sort(const BatchContext& c, std::span<Value> results, std::span<bool>
   for (size_t i = 0; i < results.size(); ++i) results[i] = first + static_cast<Value>(i);
 }
 
+// ---- where extrema are
+
+Type infer_argmax(const InferContext& c) {
+  expect_allowed(c, 0);
+  const int64_t dim = c.attrs.integer(Key::dim);
+  expect_axes(c, "dim", Ints(&dim, 1), c.shape(0).size());
+  const auto d = static_cast<size_t>(dim);
+  if (c.shape(0)[d] == 0)
+    c.shape_error("dim " + std::to_string(dim) + " of " + to_string(c.shape(0)) +
+                  " has no elements; expected at least one");
+  return {DType::i64, false, c.shape(0).slice(0, d) + c.shape(0).slice(d + 1, c.shape(0).size())};
+}
+
+template <bool kMax>
+void evaluate_argmax(const EvalContext& c) {
+  const Shape& shape = c.operands[0].type->shape;
+  const auto dim = static_cast<size_t>(c.attrs.integer(Key::dim));
+  const int64_t n = shape[dim], inner = shape.slice(dim + 1, shape.size()).numel();
+  visit_computing(c.operands[0].type->dtype, [&](auto zero) {
+    auto x = c.operands[0].as<decltype(zero)>();
+    auto places = c.result<int64_t>();
+    for (size_t line = 0; line < places.size(); ++line) {
+      const auto l = static_cast<int64_t>(line), first = l / inner * n * inner + l % inner;
+      auto at = [&](int64_t i) { return x[static_cast<size_t>(first + i * inner)]; };
+      int64_t& place = places[line] = 0;
+      for (int64_t i = 1; i < n; ++i)
+        if (takes_over<kMax>(at(i), at(place))) place = i;
+    }
+  });
+}
+
+Value batch_argmax(const BatchContext& c) {
+  return c.b.emit(c.op, {c.operands[0]}, Attrs(c.attrs.integer(Key::dim) + 1));
+}
+
 // ---- top_k
 
 void infer_top_k(const InferContext& c, std::vector<Type>& results) {
@@ -136,6 +172,8 @@ void batch_top_k(const BatchContext& c, std::span<Value> results, std::span<bool
 }  // namespace
 
 void define_order(RuleTable& table) {
+  table.define(Op::argmax_op, {infer_argmax, evaluate_argmax<true>, kNoTangent, kNotLinear, batch_argmax});
+  table.define(Op::argmin_op, {infer_argmax, evaluate_argmax<false>, kNoTangent, kNotLinear, batch_argmax});
   table.define(Op::top_k_op, {infer_top_k, evaluate_top_k, jvp_top_k, kNotLinear, batch_top_k});
   table.define(Op::sort_op, {infer_sort, evaluate_sort, jvp_sort, kNotLinear, batch_sort});
 }

@@ -105,6 +105,11 @@ void define_reductions(RuleTable& table) {
   extremum(Op::reduce_min_op, evaluate_reduction<Least>);
   table.define(Op::reduce_prod_op,
                {infer_reduction, evaluate_reduction<Product>, jvp_product, kNotLinear, batch_reduction});
+  auto quantifier = [&](Op op, EvalRule eval) {
+    table.define(op, {infer_reduction, eval, kNoTangent, kNotLinear, batch_reduction});
+  };
+  quantifier(Op::reduce_and_op, evaluate_reduction<AllTrue>);
+  quantifier(Op::reduce_or_op, evaluate_reduction<AnyTrue>);
 }
 
 }  // namespace jot::ir

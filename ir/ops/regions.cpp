@@ -64,8 +64,7 @@ std::vector<Value> params(Builder& b, std::span<const Type> types) {
 Value any_of(Builder& b, Value holds) {
   std::vector<int64_t> dims(b.shape(holds).size());
   std::iota(dims.begin(), dims.end(), 0);
-  Value most = build::reduce(b, Op::reduce_max_op, build::convert(b, holds, DType::i32), dims);
-  return build::compare(b, most, build::constant_int(b, DType::i32, {}, 0), Direction::gt);
+  return build::reduce(b, Op::reduce_or_op, holds, dims);
 }
 
 std::optional<size_t> any_of_input(const Graph& region) {

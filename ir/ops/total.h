@@ -122,6 +122,40 @@ struct Reduction<Op::reduce_prod_op> {
   static constexpr Op combine = Op::mul_op;
 };
 
+// Truth values: whether all are true, or one is.
+template <class T, bool kAll>
+class Quantified {
+ public:
+  static T combine(T x, T y) { return static_cast<T>(kAll ? x && y : x || y); }
+  void add(T x) { value_ = combine(value_, x); }
+  T value() const { return value_; }
+
+ private:
+  T value_ = kAll;
+};
+template <class T>
+using AllTrue = Quantified<T, true>;
+template <class T>
+using AnyTrue = Quantified<T, false>;
+template <>
+struct Reduction<Op::reduce_and_op> {
+  template <class T>
+  using Fold = AllTrue<T>;
+  static constexpr Op combine = Op::and_op;
+};
+template <>
+struct Reduction<Op::reduce_or_op> {
+  template <class T>
+  using Fold = AnyTrue<T>;
+  static constexpr Op combine = Op::or_op;
+};
+
+// Whether x becomes the extremum of what began with `best`: it is beyond it, or the first NaN.
+template <bool kMax, class T>
+bool takes_over(T x, T best) {
+  return !(kMax ? x <= best : x >= best) && best == best;
+}
+
 // Calls f with the description of a reduction.
 template <class F>
 decltype(auto) visit_reduction(Op op, F&& f) {

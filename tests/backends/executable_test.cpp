@@ -484,6 +484,69 @@ TEST_CASE("executable: reductions of the outer loops in the kernel that makes th
   }
 }
 
+// Neighbours in memory are rows of their own: they take turns in no lane.
+TEST_CASE("executable: reductions of a middle axis in the kernel that makes their operand") {
+  std::mt19937 random(11);
+  for (const std::string op : {"reduce_sum", "reduce_max", "reduce_min"})
+    for (const std::string dtype : {"f32", "f64", "i32"})
+      for (auto [a, b, c] : {std::array<int64_t, 3>{3, 40, 16}, {2, 100, 37}, {9, 33, 64}, {1, 70, 19}}) {
+        const std::string x = dtype + to_string(Shape{a, b, c}), y = dtype + to_string(Shape{a, c}),
+                          shape = "shape=" + to_string(Shape{a, b, c});
+        // What the second one needs is made again, or kept where it is dear.
+        const std::string dear = dtype == "i32" ? "mul(%2, %2)" : "exp(%2)";
+        const std::string text = "func @main(%x: " + x + ") -> (" + y + ", " + x + ") {\n  %0: " + y + " = " + op +
+                                 "(%x) {dims=[1]}\n  %1: " + x + " = broadcast(%0) {" + shape +
+                                 ", dims=[0,2]}\n  %2: " + x + " = sub(%x, %1)\n  %3: " + x + " = " + dear +
+                                 "\n  %4: " + y + " = " + op + "(%3) {dims=[1]}\n  %5: " + x + " = broadcast(%4) {" +
+                                 shape + ", dims=[0,2]}\n  %6: " + x + " = sub(%3, %5)\n  return %4, %6\n}\n";
+        ir::Graph graph = ir::parse(text);
+        CAPTURE(text);
+        CHECK_EQ(disagreement(graph, random_inputs(graph, random), {}, dtype == "f32" ? 1e-5 : 1e-12), "");
+        if (a > 1) CHECK(cpu::compile(graph, {}, true).listing.find("routine") == std::string::npos);
+      }
+}
+
+TEST_CASE("executable: reductions of views along memory") {
+  std::mt19937 random(12);
+  using Dims = std::vector<int64_t>;
+  const Shape shape{20, 36, 70};
+  for (DType dtype : {f32, f64, i32, boolean})
+    for (const Dims& perm : {Dims{0, 1, 2}, {0, 2, 1}, {2, 1, 0}, {2, 0, 1}, {1, 2, 0}})
+      for (int64_t step : {1, 2, 3, 5})
+        for (const Dims& dims : {Dims{0}, {1}, {2}, {0, 2}}) {
+          ir::Builder b;
+          ir::Value x = b.param({dtype, false, shape});
+          ir::Value y = ir::build::permute(b, ir::build::slice_axis(b, x, 2, 0, 70, step), perm);
+          const bool truth = dtype == boolean;
+          ir::Graph graph =
+              b.finish({ir::build::reduce(b, truth ? ir::Op::reduce_or_op : ir::Op::reduce_sum_op, y, dims),
+                        ir::build::reduce(b, truth ? ir::Op::reduce_and_op : ir::Op::reduce_max_op,
+                                          ir::build::permute(b, x, perm), dims)});
+          CAPTURE(to_text(graph));
+          HostTensor in = test::random_tensor(graph.data().type(0), -1, 1, random);
+          if (truth)  // lines that one element decides
+            for (int64_t i = 0; i < in.numel(); ++i) in.set(i, (i / 70) % 3 == 0 ? i % 211 == 0 : i % 211 != 0);
+          const auto wanted = interpret(graph, std::vector{in}), got = run_cpu(graph, {in}, {});
+          for (size_t r = 0; r < 2; ++r)
+            CHECK(test::difference(got[r], wanted[r]) <= (dtype == f32 && r == 0 ? 1e-4 : dtype == f64 ? 1e-12 : 0));
+        }
+}
+
+TEST_CASE("executable: slices of large products are split by rows") {
+  const std::string s = "f32[4,512,576]";
+  ir::Graph graph =
+      ir::parse("func @main(%q: f32[4,512,8], %k: f32[4,576,8], %v: f32[4,576,24]) -> (f32[4,512,24]) {\n" +
+                ("  %s: " + s) + " = dot(%q, %k) {contract=[[2],[2]], batch=[[0],[0]]}\n  %p: " + s +
+                " = tanh(%s)\n  %o: f32[4,512,24] = dot(%p, %v) {contract=[[2],[1]], batch=[[0],[0]]}\n"
+                "  return %o\n}\n");
+  std::mt19937 random(13);
+  const std::vector<HostTensor> inputs = random_inputs(graph, random);
+  CHECK(test::difference(run_cpu(graph, inputs, {})[0], interpret(graph, inputs)[0]) <= 1e-3);
+  const std::string listing = cpu::compile(graph, {}, true).listing;
+  CHECK(listing.find(" slices of ") != std::string::npos);
+  if (target() == Target::avx512) CHECK(listing.find("in 8 slices of ") != std::string::npos);
+}
+
 TEST_CASE("executable: products and the kernels between them run slice by slice") {
   const std::string type = "f32[4,3,80,80]";
   auto program = [&](const std::string& between, const std::string& results) {

@@ -134,6 +134,44 @@ TEST_CASE("routines: random draws begin and end anywhere in a block") {
     }
 }
 
+TEST_CASE("routines: truth values of every layout, decided by one of them") {
+  using Dims = std::vector<int64_t>;
+  const Shape shape{70, 3, 200};
+  std::mt19937 random(12);
+  for (const Dims& dims : {Dims{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}, {0, 1, 2}})
+    for (bool usual : {false, true}) {
+      ir::Builder b;
+      ir::Value x = b.param({boolean, false, shape});
+      ir::Graph g = b.finish(
+          {ir::build::reduce(b, ir::Op::reduce_or_op, x, dims), ir::build::reduce(b, ir::Op::reduce_and_op, x, dims)});
+      std::vector<double> values(static_cast<size_t>(shape.numel()), usual);
+      for (int i = 0; i < 3; ++i) values[random() % values.size()] = !usual;
+      compare(g, {HostTensor(boolean, shape, values)});
+    }
+}
+
+TEST_CASE("routines: places of extrema, along every dim: the first of equal ones, NaN before all") {
+  constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  std::mt19937 random(13);
+  const std::vector<std::vector<double>> specials = {{}, {0.0, -0.0}, {inf, inf, -inf}, {nan, nan, inf}};
+  for (const Shape& shape : {Shape{70, 3, 200}, Shape{50000}, Shape{3, 33000}, Shape{40, 2}})
+    for (DType dtype : {f64, f32, i64, i32})
+      for (size_t k = 0; k < (is_floating(dtype) ? specials.size() : 1); ++k) {
+        ir::Builder b;
+        ir::Value x = b.param({dtype, false, shape});
+        std::vector<ir::Value> outputs;
+        for (int64_t d = 0; d < static_cast<int64_t>(shape.size()); ++d)
+          for (ir::Op op : {ir::Op::argmax_op, ir::Op::argmin_op}) outputs.push_back(b.emit(op, {x}, ir::Attrs(d)));
+        ir::Graph g = b.finish(outputs);
+        // Few numbers, so that many are equal; of the last they are infinite all.
+        std::vector<double> values(static_cast<size_t>(shape.numel()));
+        for (double& v : values) v = k == 2 ? -inf : static_cast<double>(static_cast<int64_t>(random() % 40) - 20);
+        for (size_t i = 0; i < values.size() / 300; ++i)
+          for (double v : specials[k]) values[random() % values.size()] = v;
+        compare(g, {HostTensor(dtype, shape, values)});
+      }
+}
+
 TEST_CASE("routines: extrema keep NaN and signs of infinities") {
   constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
   std::mt19937 random(10);

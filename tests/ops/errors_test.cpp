@@ -92,6 +92,7 @@ TEST_CASE("Shape errors") {
        {i({3, 2}), i({3})},
        Attrs(Shape{2}, int64_t{32}),
        "shape [2] must begin with the shape of the offset, [3]"},
+      {Op::argmax_op, {f({4, 0})}, Attrs(int64_t{1}), "dim 1 of [4,0] has no elements; expected at least one"},
       {Op::const_op, {}, Attrs(Shape{3}, DType::f64, I{0, 0}), "expected one word or one an element, got 2"},
   });
 }
@@ -102,6 +103,7 @@ TEST_CASE("DType errors") {
       {Op::add_op, {p({2}), p({2})}, {}, "operand 0: bool is not supported; convert it"},
       {Op::sin_op, {i({2})}, {}, "operand 0: i64 is not supported; convert it"},
       {Op::and_op, {f({2}), f({2})}, {}, "operand 0: f64 is not supported"},
+      {Op::reduce_or_op, {f({4})}, Attrs(I{0}), "operand 0: f64 is not supported; convert it"},
       {Op::where_op, {i({}), f({2}), f({2})}, {}, "the predicate must be bool, got i64; compare it with 0"},
       {Op::convert_op, {f({2})}, Attrs(DType::u8), "floats become u8 by way of i64: convert to i64 first"},
       {Op::iota_op, {}, Attrs(Shape{2}, 0, DType::boolean), "bool is not supported"},

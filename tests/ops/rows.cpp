@@ -375,6 +375,26 @@ void reductions(Table& t) {
     reduce("integers", i64s({3, 4}), {1}, 0);
     reduce("nothing", f({2, 0}), {1}, op == Op::reduce_sum_op || op == Op::reduce_prod_op ? 2 : 0);
   }
+  for (Op op : {Op::reduce_and_op, Op::reduce_or_op}) {
+    auto reduce = [&](std::string label, Input x, V dims) {
+      t.add(
+          op, std::move(label), {std::move(x)}, [=](Builder& b, Values v) { return b.emit(op, {v[0]}, Attrs(dims)); },
+          0);
+    };
+    reduce("last", bools({4, 3}), {1});
+    reduce("first", bools({3, 4}), {0});
+    reduce("outer", bools({2, 3, 2}), {0, 2});
+    reduce("all", bools({2, 2}), {1, 0});
+    reduce("none", bools({2}), {});
+    reduce("nothing", bools({2, 0}), {1});
+    t.add(
+        op, "of a comparison", {f({5, 60})},
+        [=](Builder& b, Values v) {
+          Value least = build::constant(b, b.dtype(v[0]), b.shape(v[0]), op == Op::reduce_and_op ? -0.95 : 0.95);
+          return b.emit(op, {build::compare(b, v[0], least, Direction::gt)}, Attrs(V{1}));
+        },
+        0);
+  }
 }
 
 void contractions(Table& t) {
@@ -469,6 +489,27 @@ void order(Table& t) {
   }
 }
 
+void argmax(Table& t) {
+  for (Op op : {Op::argmax_op, Op::argmin_op}) {
+    auto add = [&](std::string label, Input x, int64_t dim) {
+      t.add(
+          op, std::move(label), {std::move(x)}, [=](Builder& b, Values v) { return b.emit(op, {v[0]}, Attrs(dim)); },
+          0);
+    };
+    add("line", f({5}), 0);
+    add("rows", f({3, 4}), 1);
+    add("columns", f({4, 3}), 0);
+    add("middle", f({2, 70, 3}), 1);
+    add("one", f({3, 1}), 1);
+    add("of no lines", f({0, 3}), 1);
+    add("long, with ties", i64s({3, 200}, 0, 4), 1);
+    add("wide columns, with ties", i32s({70, 40}, 0, 4), 0);
+    t.add(
+        op, "of what is computed", {f({3, 80})},
+        [=](Builder& b, Values v) { return b.emit(op, {build::mul(b, v[0], v[0])}, Attrs(int64_t{1})); }, 0);
+  }
+}
+
 void top_k(Table& t) {
   for (bool descending : {false, true}) {
     auto add = [&](std::string label, std::vector<Input> inputs, int64_t dim, int64_t k, int order = 2) {
@@ -483,9 +524,13 @@ void top_k(Table& t) {
     add("of nothing", {f({0, 4})}, 1, 2);
     add("long", {f({200})}, 0, 5, 1);
     add("wide columns", {f({70, 20})}, 0, 3, 1);
+    add("many", {f({3, 200})}, 1, 40, 1);
     t.add(
         Op::top_k_op, std::string("places, with ties") + (descending ? " down" : " up"), {i64s({3, 100}, 0, 4)},
         [=](Builder& b, Values x) { return build::top_k(b, x[0], 1, 7, descending) + 1; }, 0);
+    t.add(
+        Op::top_k_op, std::string("many places, with ties") + (descending ? " down" : " up"), {i64s({3, 300}, 0, 4)},
+        [=](Builder& b, Values x) { return build::top_k(b, x[0], 1, 50, descending) + 1; }, 0);
   }
 }
 
@@ -862,6 +907,7 @@ const std::vector<Row>& op_rows() {
     add_window_rows(t.rows);
     structured(t);
     order(t);
+    argmax(t);
     top_k(t);
     cumulative(t);
     triangular(t);

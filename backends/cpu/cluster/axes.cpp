@@ -16,6 +16,7 @@ constexpr int64_t kSmallSum = 32;     // the same, of reduced axes
 constexpr int64_t kRows = 8;          // so many rows are a loop, of which threads take parts
 constexpr int64_t kTiny = 32;         // axes whose every value has at most so many elements are unrolled
 constexpr int64_t kMovedGroup = 128;  // extents that a concat, slice, ... may want unrolled
+constexpr int64_t kCopied = 32;       // windows of a gather from so many elements on are copied
 constexpr int64_t kBudget = 1 << 22;  // unrolled elements of all values together, plus 8 a value
 
 bool contains(Ints list, size_t d) { return std::ranges::find(list, static_cast<int64_t>(d)) != list.end(); }
@@ -333,7 +334,7 @@ class Wishes {
     int64_t n = 1;
     for (int64_t d : a.ints(Key::offset_dims)) n *= g_.shape(v)[static_cast<size_t>(d)];
     want(axes_.of(g_.operand(v, 1)).back());
-    if (n > kMovedGroup) return;
+    if (n >= kCopied) return;
     for (int64_t d : a.ints(Key::offset_dims)) want(axes_.of(v)[static_cast<size_t>(d)]);
   }
 

@@ -14,10 +14,12 @@
 #include "backends/cpu/cluster/cluster.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <queue>
 #include <unordered_map>
 
+#include "backends/cpu/cluster/layout.h"
 #include "backends/cpu/ops/cpu_ops.h"
 
 namespace jot::cpu {
@@ -31,6 +33,7 @@ constexpr int64_t kSequential = 4096;  // iterations up to which a full reductio
 constexpr int64_t kApart = 8;          // results that threads share, of a reduction of loops around and below theirs
 constexpr int64_t kColumns = 16;       // least extents of a reduction of outer loops, in a kernel
 constexpr int64_t kColumnTerms = 32;
+constexpr int64_t kAcross = 16;         // least extent of rows side by side, each a reduction across memory
 constexpr int64_t kAccumulators = 128;  // most elements of a reduction over loops
 constexpr int64_t kInlineSize = 16;     // operations of a value that every user computes for itself
 constexpr int64_t kUnrolledMatrices = 4;
@@ -163,25 +166,46 @@ class Clusterer {
     Value o = g_.operand(v, 0);
     Ints dims = g_.attrs(v).ints(Key::dims);
     int64_t iterations = 1, kept = 1, reduced = 1;
+    size_t last = 0;
     // The reduced loops are the last, the first; the last is one of them.
     bool trailing = true, leading = true, along = false;
     for (size_t d = 0; d < g_.shape(o).size(); ++d) {
       Axis a = c_.axes.of(o)[d];
       if (!c_.axes.looped(a)) continue;
       iterations *= c_.axes.extent(a);
+      last = d;
       along = std::ranges::find(dims, static_cast<int64_t>(d)) != dims.end();
       trailing &= along || reduced == 1;
       leading &= !along || kept == 1;
       (along ? reduced : kept) *= c_.axes.extent(a);
     }
     if (reduced == 1) return true;
+    // A routine folds bytes; a kernel has as few lanes as its widest element.
+    if (g_.dtype(v) == DType::boolean && !is_made(o)) return false;
     if (kept > 1 && leading && reduced >= kColumnTerms && kept >= kColumns && c_.axes.elements(v) == 1 && is_made(o)) {
       c_.reduction[v] = Reduction::columns;
       return true;
     }
-    if (c_.axes.elements(v) > kAccumulators || (kept > 1 && !trailing && !(along && kept >= kApart))) return false;
+    if (!is_made(o) && kept > 1 && iterations > kSequential && lies_across(o, dims)) return false;  // a routine
+    const bool across = !along && kept > 1 && is_made(o) && c_.axes.extent(c_.axes.of(o)[last]) >= kAcross;
+    if (c_.axes.elements(v) > kAccumulators || (kept > 1 && !trailing && !across && !(along && kept >= kApart)))
+      return false;
     c_.reduction[v] = kept > 1 || iterations <= kSequential ? Reduction::rows : Reduction::full;
     return true;
+  }
+
+  // Whether neighbours in memory are terms of different results.
+  bool lies_across(Value o, Ints dims) const {
+    const Placement from = placement_of(c_, o);
+    int64_t step[2] = {INT64_MAX, INT64_MAX}, extent = 1;
+    for (size_t d = 0; d < from.strides.size(); ++d) {
+      const int64_t n = g_.shape(o)[d], s = std::abs(from.strides[d]);
+      const bool reduced = std::ranges::find(dims, static_cast<int64_t>(d)) != dims.end();
+      if (n == 1 || s == 0 || s >= step[reduced]) continue;
+      step[reduced] = s;
+      if (!reduced) extent = n;
+    }
+    return step[0] < step[1] && extent >= kColumns;
   }
 
   // Whether a kernel makes the elements of v, or reads them for others, too.
@@ -603,6 +627,10 @@ class Clusterer {
     }
     std::vector<Axis> sorted;
     auto in_outer = [&](Axis a) { return !cluster.splits || std::ranges::binary_search(set_loops_[outer], a); };
+    bool rows = cluster.splits;
+    for (Value v : cluster.members) rows &= c_.reduction[v] != Reduction::columns;
+    for (Axis a : c_.axes.of(model))
+      if (c_.axes.looped(a)) cluster.across = rows && in_outer(a) && c_.axes.extent(a) >= kAcross;
     for (bool want_outer : {true, false})
       for (Axis a : c_.axes.of(model))
         if (c_.axes.looped(a) && in_outer(a) == want_outer) sorted.push_back(a);

@@ -1,6 +1,7 @@
 #include "backends/cpu/cluster/prepare.h"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "backends/cpu/cluster/axes.h"
@@ -16,6 +17,8 @@ namespace {
 using Dims = std::vector<int64_t>;
 
 Dims copy(Ints list) { return {list.begin(), list.end()}; }
+
+bool is_argument_of_extremum(Op op) { return op == Op::argmax_op || op == Op::argmin_op; }
 
 struct Operand {
   Value value;
@@ -43,6 +46,7 @@ class Preparation {
     map_.for_each_op([&](Value v) {
       b_.set_origin_of(g_, v);
       if (g_.op(v) == Op::dot_op) map_.set(v, rewritten_dot(v));
+      if (places_extremum(v)) map_.set(v, place_by_reductions(v));
       if (g_.op(v) == Op::permute_op) map_.set(v, exchanged(v));
       if (g_.op(v) == Op::permute_op && map_[v] == kNoValue) map_.set(v, grown_in_order(v));
       if (any_layout_[v]) map_.set(v, in_layout_of_operand(v));
@@ -133,6 +137,33 @@ class Preparation {
       if (is_sum_of_rows(v, x[i], x[1 - i])) return sum_of_rows(v, x[i], x[1 - i]);
     if (x[0].value == map_[g_.operand(v, 0)] && x[1].value == map_[g_.operand(v, 1)]) return kNoValue;
     return build::dot(b_, x[0].value, x[1].value, x[0].contract, x[1].contract, x[0].batch, x[1].batch);
+  }
+
+  // Whether kernels find it: along short lines, which they unroll, and of what they make for nobody else.
+  bool places_extremum(Value v) const {
+    constexpr int64_t kShort = 32;
+    if (!is_argument_of_extremum(g_.op(v))) return false;
+    const Value x = g_.operand(v, 0);
+    return g_.shape(x)[static_cast<size_t>(g_.attrs(v).integer(Key::dim))] <= kShort ||
+           (is_elementwise(g_.op(x)) && uses_[x] == 1);
+  }
+
+  // The least place of those where the extremum is, or a NaN.
+  Value place_by_reductions(Value v) {
+    const Value x = map_[g_.operand(v, 0)];
+    const int64_t dim = g_.attrs(v).integer(Key::dim);
+    const Shape shape = b_.shape(x);
+    const Op extremum = g_.op(v) == Op::argmax_op ? Op::reduce_max_op : Op::reduce_min_op;
+    Dims kept = build::all_axes(shape.size());
+    std::erase(kept, dim);
+    Value best = build::broadcast(b_, build::reduce(b_, extremum, x, Dims{dim}), shape, kept);
+    Value found = build::compare(b_, x, best, Direction::eq);
+    if (is_floating(b_.dtype(x))) found = build::binary(b_, Op::or_op, found, build::compare(b_, x, x, Direction::ne));
+    const int64_t extent = shape[static_cast<size_t>(dim)];
+    const DType dtype = extent > std::numeric_limits<int32_t>::max() ? DType::i64 : DType::i32;
+    Value places =
+        build::where(b_, found, build::iota(b_, dtype, shape, dim), build::constant_int(b_, dtype, shape, extent));
+    return build::convert(b_, build::reduce(b_, Op::reduce_min_op, places, Dims{dim}), DType::i64);
   }
 
   Dims free_of(const Operand& x) const {
@@ -260,7 +291,7 @@ class Preparation {
 Graph prepare(const Graph& graph) {
   const GraphData& g = graph.data();
   for (Value v = 0; v < g.size(); ++v)
-    if (g.op(v) == Op::dot_op) return Preparation(g).run();
+    if (g.op(v) == Op::dot_op || is_argument_of_extremum(g.op(v))) return Preparation(g).run();
   return graph;
 }
 

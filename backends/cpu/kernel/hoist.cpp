@@ -9,7 +9,8 @@ bool leaves_loops(KOp op) { return op == KOp::loop || op == KOp::wloop; }
 
 class Hoist {
  public:
-  explicit Hoist(const Kernel& k) : k_(k), place_(k.instrs.size()), written_(static_cast<size_t>(k.num_args), 0) {}
+  Hoist(const Kernel& k, bool loads)
+      : k_(k), loads_(loads), place_(k.instrs.size()), written_(static_cast<size_t>(k.num_args), 0) {}
 
   Kernel run() {
     for (const KInstr& in : k_.instrs)
@@ -34,7 +35,7 @@ class Hoist {
     const KKind kind = info(in.op).kind;
     if (in.op == KOp::any || in.op == KOp::gather) return false;
     if (kind == KKind::pure) return true;
-    return (kind == KKind::load || in.op == KOp::load_rows) && argument(in.a) != 0 && !written_[0] &&
+    return loads_ && (kind == KKind::load || in.op == KOp::load_rows) && argument(in.a) != 0 && !written_[0] &&
            !written_[argument(in.a)];
   }
 
@@ -92,6 +93,7 @@ class Hoist {
   }
 
   const Kernel& k_;
+  bool loads_;
   std::vector<Place> place_;
   std::vector<uint8_t> written_;  // by argument; 0: one that is not known
   std::vector<uint32_t> open_;
@@ -99,6 +101,6 @@ class Hoist {
 
 }  // namespace
 
-Kernel hoist(const Kernel& kernel) { return Hoist(kernel).run(); }
+Kernel hoist(const Kernel& kernel, bool loads) { return Hoist(kernel, loads).run(); }
 
 }  // namespace jot::cpu

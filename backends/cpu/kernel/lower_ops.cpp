@@ -214,6 +214,7 @@ uint32_t reduction_start(KernelBuilder& b, Op op, DType dtype) {
       const T start = typename decltype(reduction)::template Fold<T>().value();
       uint64_t bits = 0;
       std::memcpy(&bits, &start, sizeof start);
+      if (dtype == DType::boolean) return b.mask_const(start != T{});
       return b.constant(kernel_type(dtype), bits);
     });
   });
@@ -224,16 +225,20 @@ uint32_t reduction_step(KernelBuilder& b, Op op, uint32_t accumulator, uint32_t 
   return cpu_op(combining(op)).element({b, combining(op), operands});
 }
 
-KOp reduction_of_lanes(Op op) {
+uint32_t reduction_of_lanes(KernelBuilder& b, Op op, uint32_t x) {
   switch (combining(op)) {
     case Op::add_op:
-      return KOp::add;
+      return b.reduce(KOp::add, x);
     case Op::mul_op:
-      return KOp::mul;
+      return b.reduce(KOp::mul, x);
     case Op::max_op:
-      return KOp::max;
+      return b.reduce(KOp::max, x);
     case Op::min_op:
-      return KOp::min;
+      return b.reduce(KOp::min, x);
+    case Op::and_op:  // no lane is false
+      return b.cmp(KCmp::eq, b.broadcast(KType::i32, b.any(b.mnot(x))), zero(b, KType::i32));
+    case Op::or_op:
+      return b.cmp(KCmp::ne, b.broadcast(KType::i32, b.any(x)), zero(b, KType::i32));
     default:
       internal_error("a reduction of lanes", name_of(op));
   }

@@ -35,16 +35,17 @@ uint32_t lower_element(KernelBuilder& b, const ir::GraphData& g, ir::Value v, st
 // Extrema as the IR defines them: NaN if either is, the first of equal ones.
 uint32_t extremum(KernelBuilder& b, bool max, uint32_t x, uint32_t y);
 
-// What a reduction starts with, one step of it, and what combines lanes.
+// What a reduction starts with, one step of it, and what all lanes of x come to, in each lane.
 uint32_t reduction_start(KernelBuilder& b, ir::Op op, DType dtype);
 uint32_t reduction_step(KernelBuilder& b, ir::Op op, uint32_t accumulator, uint32_t x);
-KOp reduction_of_lanes(ir::Op op);
+uint32_t reduction_of_lanes(KernelBuilder& b, ir::Op op, uint32_t x);
 // A reduction in terms of another, of which each step is cheaper: the greatest float is what the least of the negated
 // ones is, negated.
 struct ReductionForm {
   ir::Op op;
   bool negated = false;
   ReductionForm(ir::Op reduction, DType dtype);
+  explicit ReductionForm(ir::Op reduction) : op(reduction) {}  // as it is
   uint32_t turned(KernelBuilder& b, uint32_t x) const { return negated ? b.neg(x) : x; }
 };
 // A sum: a term that is a structural zero adds nothing, a product is contracted with it, and of floats what rounding

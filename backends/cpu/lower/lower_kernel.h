@@ -178,6 +178,8 @@ class ClusterElements : protected ClusterGathers {
   void store(const Access& a, Value v, std::span<const uint32_t> made = {});
   void keep(Value v);
 
+  ReductionForm form_of(Value v) const;
+
   std::map<Value, uint32_t> variables_;  // of reductions over loops: their variables begin here
   std::vector<uint32_t> variable_values_;
 

@@ -135,7 +135,8 @@ void ClusterMemory::find_kept() {
   for (size_t l = outer_; l < loops_.size(); ++l)
     inner.insert(inner.end(), loops_[l].axes.begin(), loops_[l].axes.end());
   std::ranges::sort(inner);
-  int64_t row = 1;
+  int64_t row = cluster_.across ? b_->lanes() : 1;
+  const int64_t lanes = row;
   for (Axis a : inner) row *= c_.axes.extent(a);
   for (size_t i = cluster_.members.size(); i-- > 0;) {
     Value v = cluster_.members[i];
@@ -143,7 +144,7 @@ void ClusterMemory::find_kept() {
     if (n.last < 0 || (!in_all_loops(v) && c_.reduction[v] == Reduction::none)) continue;
     int64_t bytes = c_.axes.elements(v) * bytes_of(kernel_type(g_.dtype(v)));
     if (n.first < n.last && n.cost > kCheap && row * bytes <= kRowBytes) {
-      uint32_t pointer = args_->scratch(inner, bytes);
+      uint32_t pointer = args_->scratch(inner, bytes * lanes);
       b_->read_write(pointer);
       kept_[v] = {n.first, pointer};
       n.last = n.first;
@@ -158,7 +159,7 @@ void ClusterMemory::find_kept() {
   if (!kept_.empty()) args_->product(inner);  // before the loops
 }
 
-// Element-major: each element a row of its own.
+// Element-major: each element a row of its own, of as many numbers a place as rows run side by side.
 uint32_t ClusterMemory::kept_index(uint32_t element) {
   std::vector<Axis> behind;
   uint32_t index = kNone;
@@ -168,7 +169,8 @@ uint32_t ClusterMemory::kept_index(uint32_t element) {
     behind.insert(behind.end(), loops_[l].axes.begin(), loops_[l].axes.end());
     std::ranges::sort(behind);
   }
-  return element == 0 ? index : b_->iadd(index, b_->imuli(args_->product(behind), element));
+  if (element > 0) index = b_->iadd(index, b_->imuli(args_->product(behind), element));
+  return cluster_.across ? b_->imuli(index, b_->lanes()) : index;
 }
 
 uint32_t ClusterMemory::load_kept(Value v, uint32_t element) {

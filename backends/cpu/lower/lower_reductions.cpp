@@ -14,7 +14,7 @@ void ClusterReductions::start_reduction(Value v) {
                (strip_loop_ != SIZE_MAX || (cluster_.splits && c_.reduction[v] == Reduction::full));
   variables_[v] = static_cast<uint32_t>(variable_values_.size());
   for (uint32_t j = 0; j < n; ++j) {
-    variable_values_.push_back(b_->var(reduction_start(*b_, g_.op(v), dtype)));
+    variable_values_.push_back(b_->var(reduction_start(*b_, form_of(v).op, dtype)));
     if (folds) sums_[variable_values_.back()] = {b_->var(zero(*b_, t)), b_->var(zero(*b_, t))};
   }
   if (c_.reduction[v] == Reduction::full) partials_[v] = args_->partial(v);
@@ -40,14 +40,16 @@ void ClusterReductions::accumulate(Value v) {
   }
 }
 
-// What a reduction has come to, in all lanes together.
+// What a reduction has come to, in all lanes together; in each for itself where they are rows of their own.
 uint32_t ClusterReductions::result_of(Value v, uint32_t element) {
   uint32_t x = variable_values_[variables_.at(v) + element];
   if (auto at = sums_.find(x); at != sums_.end()) {
     x = whole_sum(*b_, at->second.high, at->second.low);
     sums_.erase(at);
   }
-  return b_->reduce(reduction_of_lanes(g_.op(v)), x);
+  const ReductionForm form = form_of(v);
+  const bool apart = cluster_.across && c_.reduction[v] == Reduction::rows;
+  return form.turned(*b_, apart ? x : reduction_of_lanes(*b_, form.op, x));
 }
 
 void ClusterReductions::finish_rows(Value v) {

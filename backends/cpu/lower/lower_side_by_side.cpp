@@ -19,7 +19,7 @@ constexpr int64_t kMost = 32;  // terms of an accumulator until it is folded
 
 bool ClusterLowering::runs_side_by_side(std::span<const Value> in_loops) const {
   constexpr size_t kFew = 4;
-  if (loops_.size() != outer_ + 1 || in_loops.size() > kFew) return false;
+  if (cluster_.across || loops_.size() != outer_ + 1 || in_loops.size() > kFew) return false;
   int64_t extent = 1;
   for (Axis a : loops_.back().axes) extent *= c_.axes.extent(a);
   if (extent < static_cast<int64_t>(2 * kBeside) * b_->lanes()) return false;
@@ -42,7 +42,7 @@ void ClusterLowering::emit_side_by_side(std::span<const Value> in_loops) {
   for (size_t k = 0; k < kBeside; ++k)
     for (Value v : in_loops) {
       places[k].push_back(k == 0 ? variables_.at(v) : static_cast<uint32_t>(variable_values_.size()));
-      if (k > 0) variable_values_.push_back(b_->var(reduction_start(*b_, g_.op(v), g_.dtype(v))));
+      if (k > 0) variable_values_.push_back(b_->var(reduction_start(*b_, form_of(v).op, g_.dtype(v))));
     }
   auto use = [&](size_t k) {
     for (size_t i = 0; i < in_loops.size(); ++i) variables_[in_loops[i]] = places[k][i];
@@ -64,7 +64,7 @@ void ClusterLowering::emit_side_by_side(std::span<const Value> in_loops) {
   };
   auto merge = [&] {
     for (size_t i = 0; i < in_loops.size(); ++i) {
-      const Op op = g_.op(in_loops[i]);
+      const Op op = form_of(in_loops[i]).op;
       uint32_t x[kBeside];
       for (size_t k = 0; k < kBeside; ++k) x[k] = variable_values_[places[k][i]];
       const uint32_t low = reduction_step(*b_, op, x[0], x[1]), high = reduction_step(*b_, op, x[2], x[3]);

@@ -229,6 +229,12 @@ void ClusterElements::resolve_term(Frame& f) {
   }
 }
 
+// Variables of loops keep it turned.
+ReductionForm ClusterElements::form_of(Value v) const {
+  const bool loops = c_.reduction[v] == Reduction::rows || c_.reduction[v] == Reduction::full;
+  return loops ? ReductionForm(g_.op(v), g_.dtype(v)) : ReductionForm(g_.op(v));
+}
+
 // accumulator += x0 * x1
 bool ClusterElements::add_product(Frame& f) {
   uint32_t x[2];
@@ -246,7 +252,8 @@ bool ClusterElements::add_product(Frame& f) {
 }
 
 bool ClusterElements::step_terms(Frame& f) {
-  Op op = g_.op(f.value);
+  const ReductionForm form = form_of(f.value);
+  const Op op = form.op;
   const bool sums = adds(op);
   uint32_t count = t_.maps.terms(f.value).count;
   for (; f.next < count; ++f.next, f.resolved = 0) {
@@ -258,6 +265,7 @@ bool ClusterElements::step_terms(Frame& f) {
     uint32_t term;
     if (sums ? !get(f.x[0], term) : !get_number(f.x[0], term)) return false;
     if (term == kAbsent) continue;
+    term = form.turned(*b_, term);
     f.accumulator = f.accumulator == kNone ? term : reduction_step(*b_, op, f.accumulator, term);
   }
   if (c_.reduction[f.value] == Reduction::columns) {

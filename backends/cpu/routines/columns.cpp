@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "backends/cpu/kernel/lower_ops.h"
+#include "backends/cpu/routines/truth.h"
 
 namespace jot::cpu {
 
@@ -63,7 +64,8 @@ uint64_t start_bits(Op op, DType dtype) {
 }  // namespace
 
 ColumnFold::ColumnFold(Op op, DType dtype, bool weighted)
-    : dtype_(dtype), start_(start_bits(op, dtype)), compensated_(keeps_losses(op, dtype)) {
+    : op_(op), dtype_(dtype), start_(start_bits(op, dtype)), compensated_(keeps_losses(op, dtype)) {
+  if (dtype == DType::boolean) return;
   const KType t = kernel_type(dtype);
   const int lanes = InnerKernel::lanes(bytes_of(t));
   column_ = InnerKernel(columns_kernel(op, dtype, 1, weighted));
@@ -82,10 +84,21 @@ void ColumnFold::fill(void* x, int64_t n) const {
 }
 
 void ColumnFold::operator()(const void* x, const void* w, std::span<const Axis> rows, void* y, int64_t n) const {
+  if (dtype_ == DType::boolean) return truth_values(static_cast<const std::byte*>(x), rows, y, n);
   const int64_t size = size_of(dtype_);
   for (int64_t first = 0; first < n; first += kWidth)
     block(static_cast<const std::byte*>(x) + first * size, static_cast<const std::byte*>(w), rows,
           static_cast<std::byte*>(y) + first * size, std::min(kWidth, n - first));
+}
+
+void ColumnFold::truth_values(const std::byte* x, std::span<const Axis> rows, void* y, int64_t n) const {
+  std::memset(y, static_cast<int>(start_), static_cast<size_t>(n));
+  const Axis last = rows.empty() ? Axis{1, 0, 0} : rows.back();
+  const std::span<const Axis> outer = rows.first(rows.empty() ? 0 : rows.size() - 1);
+  int64_t blocks = 1;
+  for (const Axis& a : outer) blocks *= a.extent;
+  for (int64_t i = 0; i < blocks; ++i)
+    quantify_columns(op_ == Op::reduce_and_op, x + offsets_of(outer, i).src, last.src, last.extent, y, n);
 }
 
 // Rows in blocks that are folded apart, sums with what is lost.

@@ -18,12 +18,14 @@ class ColumnFold {
   void operator()(const void* x, const void* w, std::span<const StridedCopy::Axis> rows, void* y, int64_t n) const;
 
  private:
-  static constexpr int64_t kRows = 8, kWidth = 512;
+  static constexpr int64_t kRows = 8, kWidth = 1024;
 
   void block(const std::byte* x, const std::byte* w, std::span<const StridedCopy::Axis> rows, std::byte* y,
              int64_t n) const;
+  void truth_values(const std::byte* x, std::span<const StridedCopy::Axis> rows, void* y, int64_t n) const;
   void fill(void* x, int64_t n) const;
 
+  ir::Op op_ = ir::Op::reduce_sum_op;
   DType dtype_ = DType::f32;
   uint64_t start_ = 0;  // the bits of an empty reduction
   bool compensated_ = false;

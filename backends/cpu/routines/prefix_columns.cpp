@@ -78,8 +78,8 @@ PrefixColumns::PrefixColumns(Op op, DType dtype)
 
 // What a line of nothing comes to: 0 but for products and extremes; of recurrences what adds nothing, not even a sign.
 void PrefixColumns::start(std::span<std::byte> state, std::span<std::byte> second, int64_t width) const {
-  std::ranges::fill(state, std::byte{0});
-  std::ranges::fill(second, std::byte{0});
+  std::ranges::fill(state.first(static_cast<size_t>(width) * 8), std::byte{0});
+  std::ranges::fill(second.first(static_cast<size_t>(width) * 8), std::byte{0});
   visit_computing(dtype_, [&](auto zero) {
     using T = decltype(zero);
     auto* to = reinterpret_cast<T*>(state.data());

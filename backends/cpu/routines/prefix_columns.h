@@ -9,7 +9,7 @@ namespace jot::cpu {
 
 class PrefixColumns {
  public:
-  static constexpr int64_t kWidth = 512;  // columns at a time, at most
+  static constexpr int64_t kWidth = 2048;  // columns at a time, at most
 
   PrefixColumns() = default;
   // Of sums, products, extremes and linear recurrences.

@@ -225,6 +225,7 @@ void define_routines(CpuTable& table) {
                              Op::scatter_min_op};
   for (Op op : scatters) table[op].check = make_index_check, table[op].updates = true;
   table[Op::gather_op].check = make_index_check;
+  table[Op::argmax_op].strided = table[Op::argmin_op].strided = true;
   table[Op::gather_op].strided = table[Op::dynamic_slice_op].strided = true;
   table[Op::dynamic_update_slice_op].updates = true;
 }

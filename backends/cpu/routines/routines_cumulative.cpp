@@ -197,7 +197,9 @@ class Cumulative final : public Routine {
 
   void all_rows(std::span<const void* const> operands, std::span<void* const> outs) const {
     const int64_t size = size_of(dtype), start = reverse ? (n - 1) * inner : 0;
-    const int64_t width = std::min<int64_t>((inner / (outer > 1 ? 1 : 2) + 15) / 16 * 16, PrefixColumns::kWidth);
+    // Whole rows follow each other in memory: they are cut where threads need it. Results do not depend on the cut.
+    const int64_t share = (outer * inner / num_threads() + 15) / 16 * 16;
+    const int64_t width = std::clamp<int64_t>(share, 16, std::min(inner, PrefixColumns::kWidth));
     auto from = [](const void* p, int64_t bytes) { return static_cast<const std::byte*>(p) + bytes; };
     auto to = [](void* p, int64_t bytes) { return static_cast<std::byte*>(p) + bytes; };
     const bool linear = op == Op::linear_recurrence_op;

@@ -1,10 +1,12 @@
 // Reductions over any axes. The tree of combinations depends on sizes and the target only.
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/routines/columns.h"
 #include "backends/cpu/routines/routine_parts.h"
+#include "backends/cpu/routines/truth.h"
 #include "backends/cpu/runtime/pool.h"
 #include "ir/ops/total.h"
 
@@ -21,6 +23,9 @@ using Axis = StridedCopy::Axis;
 // Many parts, by the description R of the reduction (ir/ops/total.h).
 template <class R, class T>
 using Whole = typename R::template Fold<T>;
+
+template <class T>
+constexpr bool kTruth = sizeof(T) == 1;  // of the types that are computed with: bytes that are true or not
 
 template <class R, class T>
 T neutral() {
@@ -45,26 +50,26 @@ T fold_row(const T* x, int64_t n, int64_t step) {
   return whole.value();
 }
 
-// All of x[0 .. 4 quarter + rest) into *y, quarter by quarter beside each other. Arguments: x, y, quarter, rest.
+// All of x[0 .. 4 quarter + rest) into *y, quarter by quarter beside each other. Arguments: x, y, quarter, rest. Of
+// extrema that are 0 the sign is not known (zero_of).
 Kernel row_kernel(Op op, DType dtype, int lanes) {
   const KType t = kernel_type(dtype);
   KernelBuilder b(lanes);
   uint32_t y = b.arg(2), quarter = b.arg(3), rest = b.arg(4), bytes = b.imuli(quarter, bytes_of(t));
   uint32_t x[5] = {b.arg(1)}, total[4];
   for (size_t q = 1; q < 5; ++q) x[q] = b.iadd(x[q - 1], bytes);
-  const ReductionForm form(op, dtype);
-  for (uint32_t& v : total) v = b.var(reduction_start(b, form.op, dtype));
+  auto step = [&](uint32_t x, uint32_t y) {
+    if (op != Op::reduce_max_op || !is_floating(dtype)) return reduction_step(b, op, x, y);
+    return b.bit_or(b.max(x, y), b.max(y, x));  // they differ where either is NaN, or both are zeros
+  };
+  for (uint32_t& v : total) v = b.var(reduction_start(b, op, dtype));
   uint32_t j = b.vloop(quarter);
-  for (size_t q = 0; q < 4; ++q)
-    b.set(total[q], reduction_step(b, form.op, total[q], form.turned(b, b.load(t, x[q], j))));
+  for (size_t q = 0; q < 4; ++q) b.set(total[q], step(total[q], b.load(t, x[q], j)));
   b.endloop();
   j = b.vloop(rest);
-  b.set(total[0], reduction_step(b, form.op, total[0], form.turned(b, b.load(t, x[4], j))));
+  b.set(total[0], step(total[0], b.load(t, x[4], j)));
   b.endloop();
-  uint32_t left = reduction_step(b, form.op, total[0], total[1]);
-  uint32_t right = reduction_step(b, form.op, total[2], total[3]);
-  uint32_t all = b.reduce(reduction_of_lanes(form.op), reduction_step(b, form.op, left, right));
-  b.store_one(form.turned(b, all), y);
+  b.store_one(reduction_of_lanes(b, op, step(step(total[0], total[1]), step(total[2], total[3]))), y);
   return std::move(b).finish();
 }
 
@@ -75,7 +80,14 @@ class Reduce final : public Routine {
   DType dtype = DType::f32;
   StridedCopy kept, reduced;  // src: step in the operand; dst: in the result
 
+  // Neighbours, or so near to each other that what lies between costs less than steps.
+  static bool is_column(const Axis& a) { return a.src >= 1 && a.src <= 4; }
+
   void make_kernels() {
+    if (dtype == DType::boolean) {
+      columns_ = ColumnFold(op, dtype, false);
+      return;
+    }
     const KType t = kernel_type(dtype);
     lanes_ = InnerKernel::lanes(bytes_of(t));
     row_ = InnerKernel(row_kernel(op, dtype, lanes_));
@@ -92,7 +104,7 @@ class Reduce final : public Routine {
   }
 
  private:
-  static constexpr int64_t kWidth = 512, kPieces = 256;
+  static constexpr int64_t kWidth = 1024, kPieces = 256;
 
   template <class R, class T>
   void all(const T* x, T* y) const {
@@ -103,30 +115,46 @@ class Reduce final : public Routine {
       return;
     }
     if (results == 1 && reduced.rank() == 1) return one<R>(x, y);
-    const bool columns = lanes_ && kept.rank() > 0 && kept.axes.back().src == 1 && kept.axes.back().extent >= lanes_;
-    const int64_t width = columns ? kept.axes.back().extent : 1, block = std::min<int64_t>(width, kWidth);
+    const int64_t least = kTruth<T> ? 16 : lanes_;  // columns
+    const bool columns = least && kept.rank() > 0 && is_column(kept.axes.back()) && kept.axes.back().extent >= least;
+    const Axis column = columns ? kept.axes.back() : Axis{1, 1, 1};
+    // Whole rows follow each other in memory: they are cut where threads need it. Results do not depend on the cut.
+    const int64_t width = column.extent, share = width * (results / width) / num_threads();
+    const int64_t block = std::clamp((share + 15) / 16 * 16, int64_t{1}, std::min(width, kWidth / column.src));
     const int64_t blocks = (width + block - 1) / block, tasks = results / width * blocks;
     std::span<const Axis> outer(kept.axes.data(), columns ? kept.rank() - 1 : kept.rank());
-    const int64_t chunks = chunks_for(tasks, 0.1 * static_cast<double>(terms) * static_cast<double>(block));
-    const int64_t piece = (tasks + chunks - 1) / chunks;
+    const double cost = 0.025 * sizeof(T) * static_cast<double>(terms) * static_cast<double>(block * column.src);
+    const int64_t chunks = chunks_for(tasks, cost), piece = (tasks + chunks - 1) / chunks;
+    const bool lines = blocks == 1 && outer.size() == 1;
     auto body = [&](int64_t c, int) {
       for (int64_t t = c * piece; t < std::min((c + 1) * piece, tasks); ++t) {
-        Offsets o = offsets_of(outer, t / blocks);
-        int64_t first = t % blocks * block;
-        if (columns)
-          columns_(x + o.src + first, nullptr, std::span<const Axis>(reduced.axes), y + o.dst + first,
-                   std::min(block, width - first));
+        const Offsets o = lines ? Offsets{t * outer[0].src, t * outer[0].dst} : offsets_of(outer, t / blocks);
+        const int64_t first = blocks == 1 ? 0 : t % blocks * block, count = std::min(block, width - first);
+        const T* from = x + o.src + first * column.src;
+        T* to = y + o.dst + first * column.dst;
+        if (!columns)
+          *to = fold_rows<R>(from);
+        else if (column.src == 1 && column.dst == 1)
+          columns_(from, nullptr, std::span<const Axis>(reduced.axes), to, count);
         else
-          y[o.dst] = fold_rows<R>(x + o.src);
+          fold_apart(from, to, column, count);
       }
     };
     parallel_for(chunks, body);
   }
 
+  // Columns that are apart, or whose results are: with what lies between.
+  template <class T>
+  void fold_apart(const T* x, T* y, const Axis& column, int64_t count) const {
+    alignas(64) T all[kWidth];
+    columns_(x, nullptr, std::span<const Axis>(reduced.axes), all, (count - 1) * column.src + 1);
+    for (int64_t j = 0; j < count; ++j) y[j * column.dst] = all[j * column.src];
+  }
+
   // Everything to one element: partial results of fixed pieces, then those in order.
   template <class R, class T>
   void one(const T* x, T* y) const {
-    constexpr int64_t kLeast = 16384;
+    constexpr int64_t kLeast = 65536 / sizeof(T);
     const Axis& row = reduced.axes[0];
     const int64_t piece = std::max(kLeast, (row.extent + kPieces - 1) / kPieces);
     const int64_t pieces = (row.extent + piece - 1) / piece;
@@ -141,7 +169,8 @@ class Reduce final : public Routine {
   // One row: by the kernel, in blocks that bound the length of its sums.
   template <class R, class T>
   T fold_one(const T* x, int64_t n, int64_t step) const {
-    const int64_t block = int64_t{32} * 4 * lanes_;
+    if constexpr (kTruth<T>) return quantified(op == Op::reduce_and_op, x, n, step);
+    const int64_t block = keeps_losses(op, dtype) ? int64_t{32} * 4 * lanes_ : n;
     if (step != 1 || lanes_ == 0 || n < 2 * lanes_) return fold_row<R>(x, n, step);
     Whole<R, T> whole;
     T part{};
@@ -149,14 +178,23 @@ class Reduce final : public Routine {
       const int64_t count = std::min(block, n - begin), quarter = count / (4 * lanes_) * lanes_;
       const int64_t args[] = {0, address(x + begin), address(&part), quarter, count - 4 * quarter};
       row_(args);
+      if (op == Op::reduce_max_op && part == 0) part = zero_of(x + begin, count);
       whole.add(part);
     }
     return whole.value();
   }
 
+  // The greatest of numbers none of which is above 0: +0 is above -0.
+  template <class T>
+  static T zero_of(const T* x, int64_t n) {
+    if constexpr (std::is_floating_point_v<T>)
+      if (std::none_of(x, x + n, [](T v) { return v == 0 && !std::signbit(v); })) return -T{0};
+    return T{0};
+  }
+
   template <class R, class T>
   T fold_rows(const T* x) const {
-    if (reduced.rank() == 0) return *x;
+    if (reduced.rank() == 0) return kTruth<T> ? fold_one<R>(x, 1, 1) : *x;
     const Axis& row = reduced.axes.back();
     std::span<const Axis> outer(reduced.axes.data(), reduced.rank() - 1);
     const int64_t rows = reduced.count() / row.extent;
@@ -190,6 +228,7 @@ std::unique_ptr<const Routine> make_reduce(const RoutineContext& c) {
       r->kept.add(x[d], src[d], dst[next++]);
   r->kept.normalise();
   r->reduced.normalise();
+  std::ranges::stable_partition(r->kept.axes, [](const Axis& a) { return !Reduce::is_column(a); });
   r->make_kernels();
   return r;
 }

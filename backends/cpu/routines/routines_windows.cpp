@@ -74,7 +74,7 @@ template <class T, class Position>
 // Of elements with positions, -1: none. Of equal elements that of the least position stays, of NaN the greatest.
 template <class T, class Position>
 [[gnu::always_inline]] inline void combine(const T* x, const Position* at, T* y, Position* positions, const Tap& t) {
-  run(t, [&](int64_t i, int64_t j) {
+  auto take = [&](int64_t i, int64_t j) __attribute__((always_inline)) {
     const T v = x[i], best = y[j];
     const Position p = at[i], before = positions[j];
     const bool nan = v != v, over_nan = best != best;
@@ -82,7 +82,8 @@ template <class T, class Position>
         (p >= 0) & ((before < 0) | (v > best) | ((v == best) & (p < before)) | (nan & (!over_nan | (p > before))));
     y[j] = better ? v : best;
     positions[j] = better ? p : before;
-  });
+  };
+  run(t, take);
 }
 
 JOT_CLONES void sum_tap(const float* x, float* y, const Tap& t) { sum(x, y, t); }
