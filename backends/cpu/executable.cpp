@@ -180,7 +180,7 @@ class Executable : public Engine {
   }
   static void run_routine_slice(const RoutineStep& r, const Call& call, int worker) {
     const void* operands[] = {call.at(r.operands[0]), call.at(r.operands[1])};
-    r.routine->run_slice(operands, call.at(r.outs[0]), call.slice, call.at(r.scratch), worker);
+    r.routine->run_slice(operands, call.at(r.outs[0]), {call.slice, call.group->split}, call.at(r.scratch), worker);
   }
   std::byte* constants() const { return static_cast<std::byte*>(program().constants.data()); }
 

@@ -104,7 +104,7 @@ struct Step {
 // memory for one slice of what no other step needs.
 struct Group {
   uint32_t first = 0, count = 0;  // steps
-  int64_t slices = 0;
+  int64_t slices = 0, split = 1;  // in how many parts each matrix of a product is
   struct Part {
     int64_t offset, bytes;  // of a worker's memory
   };

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "backends/cpu/lower/lower_access.h"
+#include "backends/cpu/cluster/layout.h"
 #include "backends/cpu/runtime/plan.h"
 
 namespace jot::cpu {
@@ -14,19 +14,24 @@ namespace {
 constexpr int64_t kLeastSlices = 4;
 constexpr int64_t kLeastBytes = int64_t{1} << 18;  // of all that steps hand on: less is in a cache anyway
 constexpr int64_t kMostBytes = int64_t{16} << 20;  // of a slice
-constexpr uint32_t kLongest = 64;                  // steps that are tried from each of them on
+constexpr int64_t kCacheBytes = int64_t{1} << 20;  // slices of more are split
+constexpr int64_t kMostSplit = 16;
+constexpr uint32_t kLongest = 64;  // steps that are tried from each of them on
 
 class Finder {
  public:
   Finder(const Clustering& c, std::span<const PlannedStep> steps)
       : c_(c), g_(c.g), steps_(steps), turn_of_(c.g.size(), 0) {}
 
-  // How many steps from `first` on run in the slices of that one, which is a product; the values that they make.
-  uint32_t extent(uint32_t first, int64_t slices) {
+  // How many steps from `first` on run in the slices of that one, which is a product, each split; the values that they
+  // make.
+  uint32_t extent(uint32_t first, int64_t slices, int64_t split) {
     made_.clear();
     ++turn_;
+    slices_ = slices;
+    split_ = split;
     uint32_t end = first;
-    while (end < steps_.size() && add(steps_[end], slices)) ++end;
+    while (end < steps_.size() && add(steps_[end])) ++end;
     return end - first;
   }
   std::span<const Value> made() const { return made_; }
@@ -42,14 +47,14 @@ class Finder {
     turn_of_[v] = turn_;
   }
 
-  bool add(const PlannedStep& s, int64_t slices) {
+  bool add(const PlannedStep& s) {
     if (s.whole || !s.step->faults.empty()) return false;
-    if (auto* r = std::get_if<RoutineStep>(&s.step->what)) return add_routine(*r, slices);
+    if (auto* r = std::get_if<RoutineStep>(&s.step->what)) return add_routine(*r);
     auto* k = std::get_if<KernelStep>(&s.step->what);
-    return k && add_kernel(*k, s.args, slices);
+    return k && add_kernel(*k, s.args);
   }
-  bool add_routine(const RoutineStep& r, int64_t slices) {
-    if (r.routine->slices() != slices) return false;
+  bool add_routine(const RoutineStep& r) {
+    if (r.routine->slices() != slices_ || (split_ > 1 && !r.routine->splits(split_))) return false;
     for (size_t i = 0; i < g_.operands(r.node).size(); ++i) {
       const Value o = g_.operand(r.node, i);
       bool made = false;
@@ -59,14 +64,14 @@ class Finder {
       }
       if (!made) continue;
       const Placement from = placement_of(c_, o);
-      if (!is_made(from.storage) || from.offset != 0 || !r.routine->slices_operand(i)) return false;
+      if (!is_made(from.storage) || from.offset != 0 || !r.routine->slices_operand(i, split_)) return false;
       if (g_.shape(from.storage).numel() != g_.shape(o).numel()) return false;
     }
     make(r.node);
     return true;
   }
-  bool add_kernel(const KernelStep& k, std::span<const KernelArg> args, int64_t slices) {
-    if (!k.sliceable || !k.partials.empty() || k.extent % slices != 0) return false;
+  bool add_kernel(const KernelStep& k, std::span<const KernelArg> args) {
+    if (!k.sliceable || !k.partials.empty() || k.extent % (slices_ * split_) != 0) return false;
     for (const KernelArg& a : args) {
       if (a.kind != KernelArg::Kind::memory) continue;
       if (c_.points[a.value]) return false;
@@ -85,6 +90,7 @@ class Finder {
   std::vector<Value> made_;        // from `first` on
   std::vector<uint32_t> turn_of_;  // by value: the last turn that made it
   uint32_t turn_ = 0;
+  int64_t slices_ = 1, split_ = 1;
 };
 
 }  // namespace
@@ -93,25 +99,32 @@ std::vector<GroupedSteps> find_groups(const Clustering& c, std::span<const Plann
                                       const std::function<bool(Value, uint32_t, uint32_t)>& only_within) {
   std::vector<GroupedSteps> groups;
   Finder finder(c, steps);
+  auto found_at = [&](uint32_t first, int64_t slices, int64_t split) {
+    GroupedSteps found;
+    const uint32_t count = finder.extent(first, slices, split);
+    found.group = {first, count, slices * split, split, {}, 0, {}};
+    for (Value v : finder.made()) {
+      const int64_t bytes = ir::bytes_of(c.g.type(v));
+      if (bytes % found.group.slices != 0 || !only_within(v, first, first + count - 1)) continue;
+      found.group.parts.push_back({found.group.bytes, bytes / found.group.slices});
+      found.group.bytes += aligned(bytes / found.group.slices);
+      found.values.push_back(v);
+    }
+    return found;
+  };
   for (uint32_t first = 0; first < steps.size(); ++first) {
     const int64_t slices = Finder::slices(steps[first]);
     if (slices < kLeastSlices) continue;
-    const uint32_t count = finder.extent(first, slices);
+    GroupedSteps found = found_at(first, slices, 1);
+    const uint32_t count = found.group.count;
     if (count < 2) continue;
-    GroupedSteps found;
-    found.group = {first, count, slices, {}, 0, {}};
-    for (Value v : finder.made()) {
-      const int64_t bytes = ir::bytes_of(c.g.type(v));
-      if (bytes % slices != 0 || !only_within(v, first, first + count - 1)) continue;
-      found.group.parts.push_back({found.group.bytes, bytes / slices});
-      found.group.bytes += aligned(bytes / slices);
-      found.values.push_back(v);
-    }
     if (found.group.bytes * slices < kLeastBytes) {
       if (count > kLongest)
         first += count - 1;  // what begins later hands on less; few starts, so that time stays linear
       continue;
     }
+    for (int64_t split = 2; found.group.bytes > kCacheBytes && split <= kMostSplit; split *= 2)
+      if (GroupedSteps finer = found_at(first, slices, split); finer.group.count == count) found = std::move(finer);
     if (found.group.bytes > kMostBytes) continue;
     groups.push_back(std::move(found));
     first += count - 1;

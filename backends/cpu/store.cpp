@@ -50,7 +50,7 @@ static void fields(auto& io, Is<PointerStep::Start> auto& s) { io(s.place), io(s
 static void fields(auto& io, Is<CopyStep> auto& s) { io(s.from), io(s.to), io(s.bytes); }
 static void fields(auto& io, Is<Group::Part> auto& p) { io(p.offset), io(p.bytes); }
 static void fields(auto& io, Is<Group> auto& g) {
-  io(g.first), io(g.count), io(g.slices), io(g.parts), io(g.bytes), io(g.memory);
+  io(g.first), io(g.count), io(g.slices), io(g.split), io(g.parts), io(g.bytes), io(g.memory);
 }
 static void fields(auto& io, Is<PointerStep> auto& s) {
   io(s.node), io(s.index), io(s.whole), io(s.starts), io(s.uses);

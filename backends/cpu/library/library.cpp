@@ -207,19 +207,23 @@ class Dot : public Routine {
   }
 
   int64_t slices() const final { return parts == 1 && !a.packed && !b.packed ? s.batch : 1; }
-  bool slices_operand(size_t i) const final {
+  // By rows, in whole pieces.
+  bool splits(int64_t split) const final { return s.m % split == 0 && s.m / split % rows == 0; }
+  bool slices_operand(size_t i, int64_t split) const final {
     const bool first = (i == 0) != swapped;
+    if (split > 1 && !(first && a.contracted == 1 && a.free == s.k)) return false;
     return (first ? a.batch : b.batch) == s.k * (first ? s.m : s.n);
   }
-  void run_slice(std::span<const void* const> operands, void* out, int64_t batch, std::byte* scratch,
+  void run_slice(std::span<const void* const> operands, void* out, Slice slice, std::byte* scratch,
                  int worker) const final {
     OneThread one;
-    for (int64_t row = 0; row < s.m; row += rows)
+    const int64_t batch = slice.index / slice.split, part = s.m / slice.split, begin = slice.index % slice.split * part;
+    for (int64_t row = begin; row < begin + part; row += rows)
       for (int64_t column = 0; column < s.n; column += columns) {
         const std::byte* operand[] = {start(a, operands[swapped], batch, row, 0),
                                       start(b, operands[!swapped], batch, column, 0)};
         run_piece(operand, static_cast<std::byte*>(out) + ((batch * s.m + row) * s.n + column) * size,
-                  {std::min(rows, s.m - row), std::min(columns, s.n - column), s.k},
+                  {std::min(rows, begin + part - row), std::min(columns, s.n - column), s.k},
                   scratch + piece_scratch + worker * piece_bytes);
       }
   }

@@ -40,11 +40,15 @@ class Routine {
     run(operands, outs[0], scratch, error);
   }
 
-  // What can run in slices of its operands and result, each for itself: how many, and whether slice i of n reads of an
-  // operand part i of n alone.
+  // What can run in slices of its operands and result, each for itself: how many there are, whether each can be split
+  // in as many parts again, and whether slice i of these n reads of an operand part i of n alone.
+  struct Slice {
+    int64_t index, split;  // in how many parts each of slices() is
+  };
   virtual int64_t slices() const { return 1; }
-  virtual bool slices_operand(size_t) const { return false; }
-  virtual void run_slice(std::span<const void* const>, void*, int64_t, std::byte*, int) const {}
+  virtual bool splits(int64_t) const { return false; }
+  virtual bool slices_operand(size_t, int64_t) const { return false; }
+  virtual void run_slice(std::span<const void* const>, void*, Slice, std::byte*, int) const {}
 
   int64_t scratch_bytes = 0;
   std::string library;                                     // that it calls: name, version and kernels; empty: none
