@@ -196,6 +196,7 @@ class Reduce final : public Routine {
   T fold_rows(const T* x) const {
     if (reduced.rank() == 0) return kTruth<T> ? fold_one<R>(x, 1, 1) : *x;
     const Axis& row = reduced.axes.back();
+    if (reduced.rank() == 1) return fold_one<R>(x, row.extent, row.src);
     std::span<const Axis> outer(reduced.axes.data(), reduced.rank() - 1);
     const int64_t rows = reduced.count() / row.extent;
     Whole<R, T> whole;
