@@ -204,14 +204,7 @@ std::vector<Contender> contenders() {
   for (int64_t n : {100, 1000, 10'000, 100'000})
     add("chain-" + std::to_string(n), [=](Size size) { return chain(size == Size::toy ? 10 : n); });
   add_jot_loops(all);
-<<<<<<< HEAD
   add_jot_programs(all);
-  for (auto [workload, op] :
-       {std::pair("solve4", "linalg.solve"), std::pair("hand1", "a program"), std::pair("convgrad", "convolution")})
-=======
-  for (auto [workload, op] : {std::pair("solve4", "linalg.solve"), std::pair("convgrad", "convolution")})
->>>>>>> f334730 (Bench: ADBench's hand, its jacobian against the hand-written module's)
-    all.push_back({"jot", workload, std::string("waits for ") + op, {}});
   add_direct(all);
   add_cpp_peers(all);
   return all;

@@ -108,7 +108,8 @@ RowsGraph RandomRows::make(int steps) {
     const Row& row = *rows[below(rows.size())];
     Value v = step(row);
     if (b_.type(v).token || b_.shape(v).numel() > 300) continue;
-    if (row.order >= 2 && b_.dtype(v) == f64) {
+    const bool twice_alone = row.op == Op::igamma_op || row.op == Op::igammac_op;  // by its first operand
+    if (row.order >= 2 && !twice_alone && b_.dtype(v) == f64) {
       smooth_.push_back(v);
     } else {
       rough_.push_back(b_.dtype(v) == f64 ? v : build::convert(b_, v, f64));

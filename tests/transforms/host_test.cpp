@@ -308,5 +308,5 @@ TEST_CASE("a wrong format is told at the call; the text of a graph has no code")
   CHECK_SAME(run(g, {x3})[0], tensor({1.0, 4.0, 9.0}, f64));
   CHECK_SAME(interpret(g, {x3})[0], tensor({1.0, 4.0, 9.0}, f64));
   ir::Graph parsed = ir::parse(to_text(g));
-  CHECK_THROWS_WITH_AS(run(parsed, {x3, spec({0}, u8)}), doctest::Contains("does not have the host's code"), IrError);
+  CHECK_THROWS_WITH_AS(run(parsed, {x3, zeros({0}, u8)}), doctest::Contains("does not have the host's code"), IrError);
 }

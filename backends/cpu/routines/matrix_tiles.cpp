@@ -40,10 +40,18 @@ Kernel rows_kernel(KType t, int lanes, int64_t columns, bool loads) {
 
 }  // namespace
 
-TileRows::TileRows(DType dtype, int64_t columns) {
+TileRows::TileRows(DType dtype, int64_t columns) : size_(size_of(dtype)), columns_(columns) {
   const int lanes = InnerKernel::lanes(size_of(dtype));
   load_ = InnerKernel(rows_kernel(kernel_type(dtype), lanes, columns, true));
   store_ = InnerKernel(rows_kernel(kernel_type(dtype), lanes, columns, false));
+}
+
+void TileRows::repeat_first(int64_t count, void* tile, int64_t rows) const {
+  auto repeat = [&]<class T>(T* at) {
+    for (int64_t e = 0; e < rows * columns_; ++e, at += kTileLanes<T>)
+      for (int64_t l = count; l < kTileLanes<T>; ++l) at[l] = *at;
+  };
+  size_ == 8 ? repeat(static_cast<int64_t*>(tile)) : repeat(static_cast<int32_t*>(tile));
 }
 
 // ---- transposition
@@ -121,11 +129,15 @@ struct Tile {
     y = mask ? x : y;
     x = first;
   }
-  // 1 / d, by which rows are multiplied; false: rows are divided, as some quotient would overflow.
-  static JOT_INLINE bool invert(V d, V& over) {
-    over = 1 / d;
-    return !any((magnitude(d) < kLeast) & (d != 0));
-  }
+  // x / d by the reciprocal of d; in lanes where that would overflow, by d.
+  struct Divisor {
+    V d, over;
+    I tiny;
+    bool some_tiny;
+    JOT_INLINE explicit Divisor(V by)
+        : d(by), over(1 / by), tiny((magnitude(by) < kLeast) & (by != 0)), some_tiny(any(tiny)) {}
+    JOT_INLINE V of(V x) const { return some_tiny ? (tiny ? x / d : x * over) : x * over; }
+  };
 
   static JOT_INLINE void cholesky(V* a, int64_t n, I& info) {
     info = I{};
@@ -133,11 +145,8 @@ struct Tile {
       info |= (a[j * n + j] <= 0) & (info == 0) & whole(j + 1);  // not of NaN
       const V d = root(a[j * n + j]);
       a[j * n + j] = d;
-      V over;
-      if (invert(d, over))
-        for (int64_t i = j + 1; i < n; ++i) a[i * n + j] *= over;
-      else
-        for (int64_t i = j + 1; i < n; ++i) a[i * n + j] /= d;
+      const Divisor divided(d);
+      for (int64_t i = j + 1; i < n; ++i) a[i * n + j] = divided.of(a[i * n + j]);
       for (int64_t i = j + 1; i < n; ++i) {
         const V factor = a[i * n + j];
         for (int64_t k = j + 1; k <= i; ++k) a[i * n + k] -= factor * a[k * n + j];
@@ -167,14 +176,8 @@ struct Tile {
       }
       const V d = a[k * n + k];
       info |= (d == 0) & (info == 0) & whole(k + 1);
-      V over;
-      if (invert(d, over)) {
-        over = d == 0 ? all(1) : over;  // the column stays as it is
-        for (int64_t i = k + 1; i < m; ++i) a[i * n + k] *= over;
-      } else {
-        const V by = d == 0 ? all(1) : d;
-        for (int64_t i = k + 1; i < m; ++i) a[i * n + k] /= by;
-      }
+      const Divisor divided(d == 0 ? all(1) : d);  // the column stays as it is
+      for (int64_t i = k + 1; i < m; ++i) a[i * n + k] = divided.of(a[i * n + k]);
       for (int64_t i = k + 1; i < m; ++i) {
         const V factor = a[i * n + k];
         for (int64_t j = k + 1; j < n; ++j) a[i * n + j] -= factor * a[k * n + j];
@@ -186,13 +189,9 @@ struct Tile {
                                int64_t side, int64_t n, int64_t sides) {
     for (int64_t step = 0; step < n; ++step) {
       const int64_t i = forward ? step : n - 1 - step;
-      const V d = m[i * (m_row + m_column)];
-      V over;
-      if (unit) {
-      } else if (invert(d, over)) {
-        for (int64_t s = 0; s < sides; ++s) x[i * row + s * side] *= over;
-      } else {
-        for (int64_t s = 0; s < sides; ++s) x[i * row + s * side] /= d;
+      if (!unit) {
+        const Divisor divided(m[i * (m_row + m_column)]);
+        for (int64_t s = 0; s < sides; ++s) x[i * row + s * side] = divided.of(x[i * row + s * side]);
       }
       for (int64_t rest = step + 1; rest < n; ++rest) {
         const int64_t k = forward ? rest : n - 1 - rest;
@@ -297,9 +296,12 @@ struct Tile {
           const V pq = a[q * n + p];
           V t, c, s;
           rotation(a[p * n + p], a[q * n + q], pq, t, c, s);
+          t = info ? t : V{};  // lanes that are done stay as they are
+          c = info ? c : all(1);
+          s = info ? s : V{};
           a[p * n + p] -= t * pq;
           a[q * n + q] += t * pq;
-          a[q * n + p] = V{};
+          a[q * n + p] = info ? V{} : pq;
           for (int64_t i = 0; i < p; ++i) rotate(c, s, a[p * n + i], a[q * n + i]);
           for (int64_t i = p + 1; i < q; ++i) rotate(c, s, a[i * n + p], a[q * n + i]);
           for (int64_t i = q + 1; i < n; ++i) rotate(c, s, a[i * n + p], a[i * n + q]);
@@ -371,14 +373,14 @@ struct Tile {
       const V over = some ? 1 / values[j] : V{};
       for (int64_t i = 0; i < m; ++i) u[j * m + i] *= over;
     }
-    if (any(incomplete)) complete(u, work, m, n, us);
+    if (any(incomplete)) complete(incomplete, u, work, m, n, us);
     for (int64_t e = 0; e < m * us; ++e) u[e] += poison;
     for (int64_t e = 0; e < n * n; ++e) v[e] += poison;
     for (int64_t j = 0; j < n; ++j) values[j] = values[j] * scale + poison;
   }
   // Of orthonormal columns, the last of which may be zeros: r is 1 or -1 on its diagonal where they are not, and q is
-  // what they are, with these signs, and further columns.
-  static JOT_INLINE void complete(V* u, V* work, int64_t m, int64_t n, int64_t us) {
+  // what they are, with these signs, and further columns. In the lanes of the mask.
+  static JOT_INLINE void complete(I mask, V* u, V* work, int64_t m, int64_t n, int64_t us) {
     V *columns = work, *q = work + m * us, taus[kTileExtent];
     for (int64_t j = 0; j < n; ++j)
       for (int64_t i = 0; i < m; ++i) columns[i * n + j] = u[j * m + i];
@@ -386,7 +388,10 @@ struct Tile {
     accumulate(columns, taus, q, m, n, us);
     for (int64_t j = 0; j < us; ++j) {
       const V r = j < n ? columns[j * n + j] : V{};
-      for (int64_t i = 0; i < m; ++i) u[j * m + i] = r < 0 ? -q[i * us + j] : q[i * us + j];
+      for (int64_t i = 0; i < m; ++i) {
+        const V x = r < 0 ? -q[i * us + j] : q[i * us + j];
+        u[j * m + i] = mask ? x : u[j * m + i];
+      }
     }
   }
 };

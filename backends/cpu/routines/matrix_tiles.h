@@ -1,5 +1,6 @@
 // Small matrices side by side, one a lane: element e of the matrix in lane l lies at e * kTileLanes + l of a tile. What
-// goes through lanes is chosen by masks; loops end when no lane needs more.
+// goes through lanes is chosen by masks; loops end when no lane needs more. What a lane gives depends on its matrix
+// alone, to the bit.
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -20,21 +21,24 @@ class TileRows {
   TileRows() = default;
   TileRows(DType dtype, int64_t columns);
   // Of `count` matrices, whose first elements are matrix_step elements apart, and whose rows row_step. The tile has the
-  // rows behind each other.
+  // rows behind each other; lanes without a matrix hold the first.
   void load(int64_t count, const void* stack, void* tile, int64_t rows, int64_t matrix_step, int64_t row_step) const {
     run(load_, count, stack, tile, rows, matrix_step, row_step);
+    if (count < 64 / size_) repeat_first(count, tile, rows);
   }
   void store(int64_t count, void* stack, const void* tile, int64_t rows, int64_t matrix_step, int64_t row_step) const {
     run(store_, count, stack, tile, rows, matrix_step, row_step);
   }
 
  private:
+  void repeat_first(int64_t count, void* tile, int64_t rows) const;
   static void run(const InnerKernel& kernel, int64_t count, const void* stack, const void* tile, int64_t rows,
                   int64_t matrix_step, int64_t row_step) {
     const int64_t args[] = {0, count, address(stack), address(tile), rows, matrix_step, row_step};
     kernel(args);
   }
   InnerKernel load_, store_;
+  int64_t size_ = 0, columns_ = 0;
 };
 
 // to[j, i] = from[i, j] of [rows, columns].
