@@ -222,7 +222,7 @@ class Page(unittest.TestCase):
 
     def test_programs_show_what_they_call(self):
         for name, functions in {'ba': ['Tensor residual(', 'Tensor project(', 'Tensor rotate(', 'jacobian('],
-                                'gmm': ['Tensor log_posterior(', 'lower_positions('], 'chain': ['Tensor chain_sum('],
+                                'gmm': ['Tensor log_posterior(', 'places_below('], 'chain': ['Tensor chain_sum('],
                                 'mlpjac': ['Tensor mlp(', 'Layers layers('], 'lorenz': ['Tensor lorenz_rate(']}.items():
             for function in functions:
                 self.assertIn(function, programs.jot(name))

@@ -14,7 +14,7 @@ using jot::Tensor;
 
 constexpr int64_t kFingers = 5;
 
-struct Problem {
+struct Hand {
   std::vector<int64_t> parents;      // of each bone; -1: the root. Parents come first
   Tensor relatives, inverses;        // f64[bones, 4, 4]: to the parent; from the hand at rest to the bone
   Tensor vertices, weights, points;  // of each measured point: its vertex f64[n, 4], how the bones carry it
@@ -30,16 +30,16 @@ inline std::vector<std::vector<std::string>> read_lines(const std::string& path)
     lines.emplace_back();
     for (std::string field; std::getline(fields, field, ':');) lines.back().push_back(field);
   }
-  if (lines.empty()) throw jot::Error("[read_problem] " + path + " cannot be read");
+  if (lines.empty()) throw jot::Error("[read_hand] " + path + " cannot be read");
   return lines;
 }
 
 // Bones: name:parent:relative (16 numbers by rows):inverse (16). Vertices: place (3):normal (3):texture (2):n, then n
 // times bone:weight. Problem: "points parameters", points with the number of their vertex, parameters.
-inline Problem read_problem(const std::string& path, const std::string& model) {
+inline Hand read_hand(const std::string& path, const std::string& model) {
   const auto bones = read_lines(model + "/bones.txt"), vertices = read_lines(model + "/vertices.txt");
   const auto num_bones = static_cast<int64_t>(bones.size());
-  Problem p;
+  Hand p;
   std::vector<double> relatives, inverses;
   for (const auto& bone : bones) {
     p.parents.push_back(std::stoll(bone.at(1)));
@@ -63,7 +63,7 @@ inline Problem read_problem(const std::string& path, const std::string& model) {
   }
   for (double x; file >> x;) theta.push_back(x);
   if (static_cast<int64_t>(theta.size()) != parameters || parameters != 6 + 4 * kFingers)
-    throw jot::Error("[read_problem] " + path + " is not a problem of one hand");
+    throw jot::Error("[read_hand] " + path + " is not a problem of one hand");
   p.relatives = Tensor::from(relatives, {num_bones, 4, 4});
   p.inverses = Tensor::from(inverses, {num_bones, 4, 4});
   p.vertices = Tensor::from(places, {n, 4});
@@ -97,7 +97,7 @@ inline Tensor about_axis(const Tensor& v) {
 
 // Parameters: rotation and place of the hand, then of each finger flexion and spread of its first joint and the flexion
 // of two more. f64[3 n].
-inline Tensor residuals(const Tensor& theta, const Problem& p) {
+inline Tensor residuals(const Tensor& theta, const Hand& p) {
   const int64_t bones = p.relatives.size(0);
   // Three angles a bone: the root, then five a finger less one, of which the last has none.
   Tensor zero = jot::zeros({}, jot::f64);

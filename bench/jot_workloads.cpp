@@ -148,7 +148,7 @@ Job ba(Size size) {
 // ---- gaussian mixtures
 
 Job gmm(const std::string& name, Size size) {
-  mixture::Problem p = mixture::read_problem(kData + "/" + name, size == Size::toy ? 5 : 0);
+  mixture::Mixture p = mixture::read_mixture(kData + "/" + name, size == Size::toy ? 5 : 0);
   auto objective = [=](const auto&... parameters) { return mixture::log_posterior(parameters..., p); };
   return job(grad<argnums(0, 1, 2)>(objective), p.alphas, p.means, p.factors);
 }
@@ -156,7 +156,7 @@ Job gmm(const std::string& name, Size size) {
 // ---- a hand
 
 Job hand1(Size) {
-  hand::Problem p = hand::read_problem(kData + "/hand1_t26_c100.txt", kData + "/hand");
+  hand::Hand p = hand::read_hand(kData + "/hand1_t26_c100.txt", kData + "/hand");
   return job(jacfwd([=](const Tensor& theta) { return hand::residuals(theta, p); }), p.theta);
 }
 

@@ -7,7 +7,8 @@ import re
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = HERE.parent / 'docs' / 'examples'
 COMMON = [HERE / 'contender.h', HERE / 'jot_job.h']
-OWN = [[HERE / 'chain.h', EXAMPLES / 'bundle_adjustment.h', EXAMPLES / 'bundle_adjustment_problem.cpp', HERE / 'jot_workloads.cpp'],
+OWN = [[HERE / 'chain.h', EXAMPLES / 'bundle_adjustment.h', EXAMPLES / 'bundle_adjustment_problem.cpp',
+        EXAMPLES / 'mixture.h', HERE / 'hand.h', HERE / 'jot_workloads.cpp'],
        [HERE / 'lstm.h', HERE / 'jot_loops.cpp'],
        [*sorted((EXAMPLES / 'programs').glob('*.h')), HERE / 'jot_programs.cpp']]  # a function is named once in each
 CPP_COMMON = ['uniform', 'uniform_tensor', 'arrays', 'figures', 'job']  # shown once

@@ -26,7 +26,7 @@ std::vector<uint64_t> words_of(int count, Name name) {
   return words;
 }
 uint64_t word_of(Op op) {
-  static const auto words = words_of(num_ops(), [](int i) { return name_of(static_cast<Op>(i)); });
+  static const auto& words = *new auto(words_of(num_ops(), [](int i) { return name_of(static_cast<Op>(i)); }));
   return words[static_cast<size_t>(op)];
 }
 uint64_t word_of(DType dtype) { return word_of(to_string(dtype)); }

@@ -21,7 +21,7 @@ double worst(const Tensor& a, const Tensor& b) { return max(abs(a - b) / (1 + ab
 
 int main() {
   const std::string path = JOT_GMM_DATA "/gmm_d10_K25";
-  const mixture::Problem p = mixture::read_problem(path + ".txt");
+  const mixture::Mixture p = mixture::read_mixture(path + ".txt");
   auto objective = [&](const Tensor& alphas, const Tensor& means, const Tensor& factors) {
     return mixture::log_posterior(alphas, means, factors, p);
   };

@@ -12,7 +12,7 @@ namespace mixture {
 
 using jot::Tensor;
 
-struct Problem {
+struct Mixture {
   Tensor alphas;   // f64[k]: logarithms of the weights, but for a constant
   Tensor means;    // f64[k, d]
   Tensor factors;  // f64[k, d (d + 1) / 2]: of inverse covariances; log of the diagonal, then the columns below it
@@ -21,7 +21,7 @@ struct Problem {
 };
 
 // Reads ADBench's format. The first `most` points, if that is not 0.
-inline Problem read_problem(const std::string& path, int64_t most = 0) {
+inline Mixture read_mixture(const std::string& path, int64_t most = 0) {
   std::ifstream file(path);
   int64_t d = 0, k = 0, n = 0;
   file >> d >> k >> n;
@@ -30,9 +30,9 @@ inline Problem read_problem(const std::string& path, int64_t most = 0) {
     for (double& v : values) file >> v;
     return Tensor::from(values, shape);
   };
-  Problem p{read({k}), read({k, d}), read({k, d * (d + 1) / 2}), read({n, d})};
+  Mixture p{read({k}), read({k, d}), read({k, d * (d + 1) / 2}), read({n, d})};
   file >> p.gamma >> p.m;
-  if (!file) throw jot::Error("[read_problem] " + path + " is not a Gaussian mixture problem");
+  if (!file) throw jot::Error("[read_mixture] " + path + " is not a Gaussian mixture problem");
   if (most > 0) p.points = p.points.slice(0, 0, most).clone();
   return p;
 }
@@ -46,7 +46,7 @@ inline Tensor places_below(int64_t d) {
   return Tensor::from(place, {d * d});
 }
 
-inline Tensor log_posterior(const Tensor& alphas, const Tensor& means, const Tensor& factors, const Problem& p) {
+inline Tensor log_posterior(const Tensor& alphas, const Tensor& means, const Tensor& factors, const Mixture& p) {
   int64_t k = means.size(0), d = means.size(1);
   Tensor log_diagonal = factors.slice(1, 0, d), below = factors.slice(1, d);
   Tensor diagonal = exp(log_diagonal), sums = sum(log_diagonal, {1});
@@ -60,7 +60,7 @@ inline Tensor log_posterior(const Tensor& alphas, const Tensor& means, const Ten
 }
 
 // What ADBench leaves out: the terms that depend on sizes and prior alone.
-inline double constant(const Problem& p) {
+inline double constant(const Mixture& p) {
   const auto n = static_cast<double>(p.points.size(0)), d = static_cast<double>(p.means.size(1));
   const auto k = static_cast<double>(p.means.size(0));
   const double freedom = d + p.m + 1;

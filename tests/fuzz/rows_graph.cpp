@@ -78,6 +78,10 @@ Value RandomRows::input(const Input& wanted) {
 Value RandomRows::step(const Row& row) {
   std::vector<Value> inputs;
   for (const Input& i : row.inputs) inputs.push_back(input(i));
+  // The incomplete gamma function has two derivatives by its first operand, and no more.
+  for (Op op : {Op::igamma_op, Op::igammac_op, Op::igamma_grad_a_op, Op::igamma_grad_aa_op, Op::log_gamma_draw_op})
+    if (row.op == op && inputs.size() == 2)
+      inputs[0] = build::constant(b_, row.inputs[0].dtype, row.inputs[0].shape, 1.5);
   return row.build(b_, inputs);
 }
 
@@ -108,8 +112,7 @@ RowsGraph RandomRows::make(int steps) {
     const Row& row = *rows[below(rows.size())];
     Value v = step(row);
     if (b_.type(v).token || b_.shape(v).numel() > 300) continue;
-    const bool twice_alone = row.op == Op::igamma_op || row.op == Op::igammac_op;  // by its first operand
-    if (row.order >= 2 && !twice_alone && b_.dtype(v) == f64) {
+    if (row.order >= 2 && b_.dtype(v) == f64) {
       smooth_.push_back(v);
     } else {
       rough_.push_back(b_.dtype(v) == f64 ? v : build::convert(b_, v, f64));

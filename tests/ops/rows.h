@@ -27,6 +27,7 @@ struct Row {
 
 const std::vector<Row>& op_rows();
 void add_window_rows(std::vector<Row>& rows);  // window_rows.cpp
+void add_matrix_rows(std::vector<Row>& rows);  // matrix_rows.cpp
 
 // The row's graph, with its f64 inputs of dtype `floating`.
 ir::Graph graph_of(const Row& row, DType floating = DType::f64);

@@ -18,7 +18,7 @@ Tensor numbers(const std::string& path, const Shape& shape) {
 
 TEST_CASE("hand: the expected residuals and jacobian, forward and reverse") {
   const std::string path = JOT_BENCH_DATA "/hand1_t26_c100";
-  const bench::hand::Problem p = bench::hand::read_problem(path + ".txt", JOT_BENCH_DATA "/hand");
+  const bench::hand::Hand p = bench::hand::read_hand(path + ".txt", JOT_BENCH_DATA "/hand");
   auto f = [&](const Tensor& theta) { return bench::hand::residuals(theta, p); };
   Tensor expected = numbers(path + "_F.txt", {300}), J = numbers(path + "_J.txt", {300, 26});
   CHECK(max(abs(jit(f)(p.theta) - expected)).item<double>() <= 1e-14);
