@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <thread>
@@ -117,6 +118,47 @@ TEST_CASE("routines: large movements, reductions and products") {
     compare(g,
             {test::random_tensor(g.data().type(0), -1, 1, random), test::random_tensor(g.data().type(1), -1, 1, random),
              test::random_tensor(g.data().type(2), -1, 1, random)});
+  }
+}
+
+// Of whole numbers, so that sums are exact and elements equal.
+TEST_CASE("routines: windows of any shape") {
+  std::mt19937 random(12);
+  auto draw = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); };
+  for (int i = 0; i < 400; ++i) {
+    const DType dtype = std::array{f32, f64, i32, i64}[static_cast<size_t>(i % 4)];
+    const auto axes = static_cast<size_t>(draw(1, i % 20 == 0 ? 3 : 2));
+    Shape shape = {draw(1, 3)};
+    std::vector<int64_t> dims, sizes;
+    ir::build::Windows w, apart;
+    for (size_t d = 0; d < axes; ++d) {
+      const bool side_by_side = draw(0, 1) == 1;
+      sizes.push_back(draw(1, draw(1, 9)));
+      w.w_dilation.push_back(side_by_side ? 1 : draw(1, 2));
+      w.stride.push_back(side_by_side ? sizes[d] : draw(1, 4));
+      w.lo.push_back(side_by_side ? 0 : draw(-1, 3));
+      w.hi.push_back(side_by_side ? 0 : draw(-1, 3));
+      w.x_dilation.push_back(1);
+      apart.x_dilation.push_back(draw(1, 9));
+      dims.push_back(static_cast<int64_t>(d) + 1);
+      shape.push_back(side_by_side ? sizes[d] * draw(1, 5) + draw(0, 1) : draw(1, axes == 1 ? 150 : 40));
+    }
+    if (draw(0, 3) == 0) shape.push_back(draw(1, 40));
+    apart.stride = w.w_dilation, apart.w_dilation = w.stride, apart.lo = w.lo, apart.hi = w.hi;
+    ir::Builder b;
+    const ir::Value x = b.param({dtype, false, shape});
+    const ir::Value values = ir::build::window_argmax(b, x, dims, sizes, w),
+                    both = ir::build::window_argmax(b, x, dims, sizes, w);
+    const ir::Graph g = b.finish({ir::build::reduce_window_sum(b, x, dims, sizes, w), values, both, both + 1,
+                                  ir::build::reduce_window_sum(b, x, dims, sizes, apart)});
+    HostTensor input = test::random_tensor(g.data().type(x), -4, 4, random);
+    for (int64_t e = 0; e < input.numel(); ++e) {
+      input.set(e, std::floor(input.number(e)));
+      if (input.floating() && i % 3 == 0 && draw(0, 30) == 0) input.set(e, draw(0, 1) == 0 ? -HUGE_VAL : std::nan(""));
+    }
+    CAPTURE(i);
+    CAPTURE(to_text(g));
+    compare(g, {input});
   }
 }
 

@@ -109,6 +109,11 @@ void windows(std::vector<Row>& rows) {
       {"no axis", {3}, {}, {}, {}},
       {"more window than x", {2, 3}, {1}, {5}, {{}, {3}, {3}, {}, {}}},
       {"places beside x", {3}, {0}, {2}, {{}, {3}, {4}, {}, {}}},
+      {"side by side", {2, 6, 9}, {1, 2}, {3, 3}, {{3, 3}, {}, {}, {}, {}}},
+      {"side by side, some left over", {2, 5, 7}, {1, 2}, {2, 3}, {{2, 3}, {}, {}, {}, {}}},
+      {"gaps between windows", {3, 11}, {1}, {2}, {{3}, {}, {}, {}, {}}},
+      {"side by side, of elements apart", {2, 12}, {1}, {2}, {{4}, {}, {}, {}, {2}}},
+      {"long, side by side", {2, 36}, {1}, {18}, {{18}, {}, {}, {}, {}}},
   };
   for (const WindowRow& row : list) {
     rows.push_back({Op::reduce_window_sum_op, row.label, {f(row.x)}, [row](Builder& b, Values x) {

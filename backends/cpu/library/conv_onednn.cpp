@@ -160,10 +160,11 @@ class OneDnnConv : public ConvRoutine {
   // In whatever layout oneDNN likes.
   static Desc any(const Desc& d) { return Desc(d.get_dims(), kF32, dnnl::memory::format_tag::any); }
 
-  // What parts of the same channels have in one layout: that of the first of them.
-  Desc layout_of(Desc Primitive::*member, const Part& part, const Desc& d) const {
+  // What several parts have in one layout, those whose `same` is the same: that of the first of them.
+  template <class Same>
+  Desc layout_of(Desc Primitive::*member, const Part& part, Same same, const Desc& d) const {
     for (const auto& [other, p] : primitives_)
-      if (other.groups == part.groups && other.channels == part.channels) return p.*member;
+      if (other.groups == part.groups && other.*same == part.*same) return p.*member;
     return any(d);
   }
 
@@ -200,13 +201,14 @@ class OneDnnForward final : public OneDnnConv {
   bool prepare() override {
     const int64_t one = size * inner() * (c.in * c.extent() + c.out * c.places());  // bytes of one of the batch
     const int64_t weights = size * inner() * c.in * c.out * c.window();
-    batch_ = std::clamp<int64_t>(std::max(kCached, weights) / one, 1, std::max<int64_t>((c.batch + 1) / 2, 1));
-    batches_ = blocks_of(c.batch, batch_);
     groups_ = inner(), channels_ = c.out;
-    if (batches_ * outer == 1 && c.terms() > 1e6) {
-      int64_t& cut = grouped ? groups_ : channels_;
-      if (cut >= 32) cut = std::max<int64_t>(blocks_of(cut, 4) / 16 * 16, 16);
-    }
+    int64_t& cut = grouped ? groups_ : channels_;
+    // Of weights that are larger than all else each task reads its own.
+    const bool whole_batch = weights > one * c.batch && cut >= 64;
+    batch_ = std::clamp<int64_t>(std::max(kCached, weights) / one, 1, std::max<int64_t>((c.batch + 1) / 2, 1));
+    if (whole_batch) batch_ = c.batch;
+    batches_ = blocks_of(c.batch, batch_);
+    if (batches_ * outer == 1 && c.terms() > 1e6 && cut >= 32) cut = std::max<int64_t>(blocks_of(cut, 4) / 16 * 16, 16);
     cuts_ = blocks_of(inner(), groups_) * blocks_of(c.out, channels_);
     for (int64_t batch : {batch_, c.batch % batch_})
       for (int64_t groups : {groups_, inner() % groups_})
@@ -218,8 +220,9 @@ class OneDnnForward final : public OneDnnConv {
       room_y_ = std::max(room_y_, p.out_y.needed() ? bytes_of(p.y) : 0);
       worker_bytes = std::max(worker_bytes, aligned(static_cast<int64_t>(p.scratchpad.get_size())));
     }
+    if (cuts_ > 1 && groups_ == inner()) xs_ = outer * batches_;
     worker_bytes += room_x_ + room_y_;
-    scratch_bytes += worker_bytes * num_threads() + outer * cuts_ * weights_bytes_;
+    scratch_bytes += worker_bytes * num_threads() + outer * cuts_ * weights_bytes_ + xs_ * room_x_;
     return true;
   }
 
@@ -233,7 +236,8 @@ class OneDnnForward final : public OneDnnConv {
                            : window(c.w, part.groups, c.in, c.w.second, part.channels, c.w.first, g.kernel);
     // Where a window is one element products need no blocks; few channels fill none.
     const bool plain = !grouped && ((c.window() == 1 && c.extent() == c.places()) || (!forward && part.channels < 16));
-    const Desc like_x = plain ? x : any(x), like_y = plain ? y : any(y), like_w = layout_of(&Primitive::w, part, w);
+    const Desc like_x = plain ? x : layout_of(&Primitive::x, part, &Part::batch, x), like_y = plain ? y : any(y);
+    const Desc like_w = layout_of(&Primitive::w, part, &Part::channels, w);
     constexpr auto direct = dnnl::algorithm::convolution_direct;
     const Desc src = forward ? like_x : like_y, dst = forward ? like_y : like_x;
     dnnl::convolution_forward::primitive_desc f(onednn_engine(), dnnl::prop_kind::forward_training, direct, src, like_w,
@@ -267,31 +271,48 @@ class OneDnnForward final : public OneDnnConv {
   const float* weights_of(const float* w, int64_t group, const Cut& at) const {
     return w + (group + at.group) * c.w.group + at.channel * c.w.first;
   }
+  // Of a task, and how it is made.
+  struct Input {
+    const float* data;
+    const Primitive& primitive;
+  };
+  Input input(const void* x, int64_t group, int64_t batch, Cut at) const {
+    const int64_t first = batch * batch_;
+    at.part.batch = std::min(batch_, c.batch - first);
+    return {static_cast<const float*>(x) + (group + at.group) * c.x.group + first * c.x.first, primitives_.at(at.part)};
+  }
 
   void convolve(const void* x, const void* w, void* y, std::byte* scratch) const override {
-    std::byte* weights = scratch + worker_bytes * num_threads();
+    std::byte *weights = scratch + worker_bytes * num_threads(), *xs = weights + outer * cuts_ * weights_bytes_;
     const auto* W = static_cast<const float*>(w);
-    auto weights_task = [&](int64_t t, int) {
+    const int64_t shared_x = room_x_ > 0 ? xs_ : 0, shared_w = weights_bytes_ > 0 ? outer * cuts_ : 0;
+    auto shared_task = [&](int64_t t, int) {
       OneThread one;
-      const Cut at = cut(t % cuts_);
-      primitives_.at(at.part).in_w(weights_of(W, t / cuts_, at), weights + t * weights_bytes_);
+      if (t < shared_x) {
+        const Input in = input(x, t / batches_, t % batches_, cut(0));
+        in.primitive.in_x(in.data, xs + t * room_x_);
+      } else {
+        t -= shared_x;
+        const Cut at = cut(t % cuts_);
+        primitives_.at(at.part).in_w(weights_of(W, t / cuts_, at), weights + t * weights_bytes_);
+      }
     };
-    if (weights_bytes_ > 0) parallel_for(outer * cuts_, weights_task);
+    parallel_for(shared_x + shared_w, shared_task);
     auto task = [&](int64_t t, int worker) {
       OneThread one;
-      const int64_t group = t / (cuts_ * batches_), first = t / cuts_ % batches_ * batch_;
-      Cut at = cut(t % cuts_);
-      const Primitive& shared = primitives_.at(at.part);
-      at.part.batch = std::min(batch_, c.batch - first);
-      const Primitive& p = primitives_.at(at.part);
+      const int64_t group = t / (cuts_ * batches_), batch = t / cuts_ % batches_;
+      const Cut at = cut(t % cuts_);
+      const auto [from, p] = input(x, group, batch, at);
       std::byte* room = scratch + worker * worker_bytes;
-      const float* from = static_cast<const float*>(x) + (group + at.group) * c.x.group + first * c.x.first;
-      float* to = static_cast<float*>(y) + (group + at.group) * c.y.group + first * c.y.first + at.channel * c.y.second;
+      const void* source = xs + (group * batches_ + batch) * room_x_;
+      if (shared_x == 0 || !p.in_x.needed()) source = p.in_x(from, room);
+      float* to = static_cast<float*>(y) + (group + at.group) * c.y.group + batch * batch_ * c.y.first +
+                  at.channel * c.y.second;
       void* made = p.out_y.needed() ? static_cast<void*>(room + room_x_) : to;
       const void* kernel = weights + (group * cuts_ + t % cuts_) * weights_bytes_;
-      if (!shared.in_w.needed()) kernel = weights_of(W, group, at);
+      if (!p.in_w.needed()) kernel = weights_of(W, group, at);
       const bool forward = g.made == Made::dst;
-      p.run.execute(onednn_stream(), {{forward ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST, memory(p.x, p.in_x(from, room))},
+      p.run.execute(onednn_stream(), {{forward ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST, memory(p.x, source)},
                                       {DNNL_ARG_WEIGHTS, memory(p.w, kernel)},
                                       {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, memory(p.y, made)},
                                       {DNNL_ARG_SCRATCHPAD, memory(p.scratchpad, room + room_x_ + room_y_)}});
@@ -302,6 +323,7 @@ class OneDnnForward final : public OneDnnConv {
 
   int64_t batch_ = 1, batches_ = 1;               // of a task; how many
   int64_t groups_ = 1, channels_ = 1, cuts_ = 1;  // of a task; how many of both
+  int64_t xs_ = 0;                                // parts of x that several tasks read
   int64_t room_x_ = 0, room_y_ = 0, weights_bytes_ = 0;
 };
 
@@ -361,7 +383,8 @@ class OneDnnWeights final : public OneDnnConv {
     const Desc w = operand(c.w, part.batch, c.w.second, part.groups, part.channels, c.w.first, g.dst);
     const Desc y = window(c.y, part.groups, part.channels, c.y.second, c.batch, c.y.first, g.kernel);
     const bool plain = !grouped && c.places() == 1 && c.extent() == c.window();
-    const Desc like_x = plain ? x : any(x), like_w = plain ? w : any(w), like_y = layout_of(&Primitive::y, part, y);
+    const Desc like_x = plain ? x : any(x), like_w = plain ? w : any(w),
+               like_y = layout_of(&Primitive::y, part, &Part::channels, y);
     constexpr auto direct = dnnl::algorithm::convolution_direct;
     dnnl::convolution_forward::primitive_desc f(onednn_engine(), dnnl::prop_kind::forward_training, direct, like_x,
                                                 like_y, like_w, g.strides, g.dilations, g.lo, g.hi, attributes(), true);
