@@ -16,6 +16,7 @@
 #include "backends/cpu/ops/cpu_ops.h"
 #include "backends/cpu/runtime/plan.h"
 #include "backends/cpu/runtime/pool.h"
+#include "backends/cpu/ship/self_contained.h"
 #include "backends/cpu/slices.h"
 #include "ir/env.h"
 #include "ir/evaluate.h"
@@ -46,10 +47,17 @@ class ProgramBuilder {
  public:
   ProgramBuilder(const Graph& graph, const CompileOptions& options, bool with_listing)
       : graph_(graph), g_(graph_.data()), options_(options), with_listing_(with_listing) {}
+  ProgramBuilder(SelfContained kernels, const CompileOptions& options, bool with_listing)
+      : graph_(kernels.graph),
+        g_(graph_.data()),
+        options_(options),
+        with_listing_(with_listing),
+        clustering_(std::move(kernels.clustering)),
+        loops_(std::move(kernels.loops)) {}
 
   Compiled build() {
     Timer timer(result_.stats);
-    clustering_ = std::make_unique<Clustering>(cluster(g_));
+    if (!clustering_) clustering_ = std::make_unique<Clustering>(cluster(g_));
     timer.phase("cluster");
     lower_units();
     timer.phase("lower");
@@ -89,12 +97,12 @@ class ProgramBuilder {
   }
 
   void lower_units() {
-    Lowering lowering(*clustering_, options_.vector_bytes);
+    Lowering lowering(*clustering_, options_.vector_bytes, options_.origins);
     for (const Unit& u : clustering_->units) {
       if (nothing_to_do(u)) continue;
       unit_of_step_.push_back(u);
       if (!u.is_cluster) {
-        add_routine(u.index);
+        alone() ? add_loop(u.index) : add_routine(u.index);
         continue;
       }
       add_kernel(lowering.lower(u.index));
@@ -109,8 +117,8 @@ class ProgramBuilder {
     KernelStep k;
     int lanes = lowered.kernel.lanes;
     bool vector = std::ranges::any_of(lowered.kernel.instrs, [](const KInstr& i) { return i.op == KOp::vrange; });
-    if (lowered.parallel) {
-      k.extent = lowered.extent;
+    k.chunk = k.extent = lowered.parallel ? lowered.extent : 1;
+    if (lowered.parallel && !alone()) {
       std::tie(k.chunks, k.chunk) = chunks_of(k.extent, lowered.nanoseconds, vector ? lanes : 1);
       const bool adds_columns = std::ranges::any_of(lowered.args, [&](const KernelArg& a) {
         return a.kind == KernelArg::Kind::partial && g_.shape(a.value).numel() >= kColumns;
@@ -146,6 +154,37 @@ class ProgramBuilder {
     step.what = std::move(k);
     steps().push_back(std::move(step));
     arguments_.push_back(std::move(lowered.args));
+  }
+
+  bool alone() const { return !options_.self_contained.empty(); }
+
+  // Its operands and results are those of a routine.
+  void add_loop(Value v) {
+    KernelLoop& loop = loops_.at(v);
+    LoweredKernel& lowered = loop.lowered.kernel;
+    for (KernelArg& a : lowered.args) switch (a.kind) {
+        case KernelArg::Kind::memory: {  // of an input of the step
+          const auto input = static_cast<size_t>(loop.step.data().attrs(a.value).integer(Key::index));
+          a.value = clustering_->storage(g_.operand(v, input));
+          break;
+        }
+        case KernelArg::Kind::operand:
+          a = {KernelArg::Kind::memory, clustering_->storage(g_.operand(v, a.value)), a.number};
+          break;
+        case KernelArg::Kind::result:
+          a = {KernelArg::Kind::memory, v + a.value, a.number};
+          break;
+        case KernelArg::Kind::number:
+        case KernelArg::Kind::partial:
+        case KernelArg::Kind::scratch:
+          break;
+      }
+    const size_t faults = lowered.faults.size();
+    if (loop.lowered.exceeded > 0) lowered.faults.push_back({v, 0});
+    add_kernel(std::move(lowered));
+    auto& k = std::get<KernelStep>(steps().back().what);
+    k.loop = loop.step;
+    k.loop_faults = faults;
   }
 
   void add_routine(Value v) {
@@ -287,7 +326,7 @@ class ProgramBuilder {
   bool grouped(uint32_t step) const { return group_of(step) != nullptr; }
 
   void group_steps() {
-    if (!checked_before_.empty()) return;  // steps are inserted
+    if (alone() || !checked_before_.empty()) return;  // steps are inserted
     std::vector<uint8_t> shared(g_.size(), 0);
     for (Value v = 0; v < g_.size(); ++v) {
       const uint32_t output = output_of_[v];
@@ -416,6 +455,7 @@ class ProgramBuilder {
     same_as_.resize(g_.size());
     for (Value v = 0; v < g_.size(); ++v) same_as_[v] = v;
     result_.program.in_place.assign(g_.outputs().size(), -1);
+    if (alone()) return;
     for (uint32_t i = 0; i < g_.outputs().size(); ++i)  // contents that stay as they are
       if (Value input = clustering_->storage(g_.outputs()[i]); replaced(i) == input)
         result_.program.in_place[i] = static_cast<int32_t>(index_of(input));
@@ -455,6 +495,7 @@ class ProgramBuilder {
     for (Value v = 0; v < g_.size(); ++v)
       if (first_[v] != kNowhere && clustering_->role[v] == Role::source) {
         place_[v] = {Space::constant, 0, bytes};
+        result_.program.constant_places.push_back({v, bytes});
         bytes = aligned(bytes + bytes_of(g_.type(v)));
         constants.push_back(v);
       }
@@ -599,6 +640,7 @@ class ProgramBuilder {
   bool with_listing_;
   Compiled result_;
   std::unique_ptr<Clustering> clustering_;
+  std::map<Value, KernelLoop> loops_;  // where there are no routines
   std::vector<Unit> unit_of_step_;
   std::vector<std::vector<KernelArg>> arguments_;  // of each step
   std::vector<Value> partial_values_;
@@ -616,7 +658,9 @@ Graph graph_of_engine(const Graph& optimised) { return prepare(widen(passes::inl
 
 Compiled compile(const Graph& optimised, const CompileOptions& options, bool with_listing) {
   if (!optimised.pure()) throw IrError("[compile] the graph has effects; run functionalize first");
-  return ProgramBuilder(graph_of_engine(optimised), options, with_listing).build();
+  if (options.self_contained.empty()) return ProgramBuilder(graph_of_engine(optimised), options, with_listing).build();
+  SelfContained kernels = self_contained(optimised, options.vector_bytes, options.self_contained, options.origins);
+  return ProgramBuilder(std::move(kernels), options, with_listing).build();
 }
 
 }  // namespace jot::cpu

@@ -199,8 +199,11 @@ class Executable : public Engine {
     }
     if (step.faults.empty()) return;
     if (int64_t code = error.code.load(std::memory_order_relaxed)) {
-      const Fault& fault = step.faults[static_cast<size_t>(code - 1)];
-      ir::raise_fault(program().graph.get().data(), fault.node, fault.code, error.value, error.index);
+      const auto nth = static_cast<size_t>(code - 1);
+      const Fault& fault = step.faults[nth];
+      auto* k = std::get_if<KernelStep>(&step.what);
+      const ir::Graph& graph = k && nth < k->loop_faults ? *k->loop : program().graph.get();
+      ir::raise_fault(graph.data(), fault.node, fault.code, error.value, error.index);
     }
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "backends/cpu/program.h"
 #include "backends/engine.h"
@@ -9,10 +10,14 @@
 namespace jot::cpu {
 
 struct CompileOptions {
-  int vector_bytes = 64;
+  int vector_bytes = 64;                // 0: one lane, and functions out of line
   std::span<const int32_t> replaces{};  // as of make_engine
   // Machine code of a kernel; null: kernels are interpreted.
   std::shared_ptr<const KernelCode> (*code)(const Kernel& kernel, bool* compiled) = nullptr;
+  // Where it is not empty: kernels and copies alone, each kernel in one piece, for one thread (ship/self_contained.h).
+  // It names who asks, in the Error where that cannot be.
+  std::string_view self_contained = {};
+  bool origins = false;  // kernels tell for which node each instruction was made
 };
 
 // What was made of a graph, beside the program.

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -64,6 +65,8 @@ struct KernelStep {
   std::vector<Address> of_slice;  // in a group of steps
   std::vector<ir::Value> writes;  // the memory of these values
   bool sliceable = false;         // by iterations of its range
+  std::optional<ir::Graph> loop;  // of a loop in a self-contained program: the graph of its step
+  size_t loop_faults = 0;         // the first so many of the step's faults are of that graph
   bool args_differ() const { return chunks > 1 && !(partials.empty() && scratch.empty()); }  // between chunks
 };
 
@@ -120,6 +123,11 @@ struct Program {
   std::vector<int64_t> args;  // of all kernels, one table after the other; addresses are zero
   std::vector<Address> addresses;
   Buffer constants;
+  struct Constant {
+    ir::Value value;
+    int64_t offset;
+  };
+  std::vector<Constant> constant_places;  // ascending; of what was compiled here
   int64_t arena_bytes = 0;
   uint32_t pointers = 0;
   std::vector<int32_t> in_place;  // of each output: the input that it may be, or -1

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "backends/buffer.h"
+#include "backends/cpu/ship/c_source.h"
 #include "backends/engine.h"
 #include "backends/reference/interpret.h"
 #include "backends/target.h"
@@ -32,7 +33,7 @@ struct UsageError {
   std::string what;
 };
 
-enum class Emit { none, text, dot, json, html, assembly };
+enum class Emit { none, text, dot, json, html, assembly, c };
 enum class Run { no, engine, interpreter };
 
 struct Options {
@@ -53,7 +54,7 @@ void print_help() {
                "  --pass=NAME,...    passes to run, in this order\n"
                "  --lanes=N          lanes of vmap (4)\n"
                "  --verify           verify after every pass\n"
-               "  --emit=FORMAT      what to print: text (unless it runs), dot, json, html, asm (of the compiled "
+               "  --emit=FORMAT      what to print: text (unless it runs), dot, json, html, asm or c (of the compiled "
                "graph), none\n"
                "  --run              optimise, compile and run it on made-up inputs; print inputs and results\n"
                "  --interpret        the same by the interpreter, without optimising\n"
@@ -79,8 +80,9 @@ Emit emit_format(std::string_view value) {
   if (value == "json") return Emit::json;
   if (value == "html") return Emit::html;
   if (value == "asm") return Emit::assembly;
+  if (value == "c") return Emit::c;
   if (value == "none") return Emit::none;
-  throw UsageError{"--emit=" + std::string(value) + ": expected text, dot, json, html, asm or none"};
+  throw UsageError{"--emit=" + std::string(value) + ": expected text, dot, json, html, asm, c or none"};
 }
 
 Options read_options(std::span<char*> arguments) {
@@ -209,9 +211,11 @@ void process(const Options& options) {
   if (emit == Emit::json) std::cout << to_json(graph);
   if (emit == Emit::html) std::cout << to_html(graph);
   if (options.run == Run::interpreter) run(passes::functionalize(graph), options, nullptr);
-  if (options.run != Run::engine && emit != Emit::assembly) return;
+  if (options.run != Run::engine && emit != Emit::assembly && emit != Emit::c) return;
   passes::dump_graph("recorded", graph);
   ir::Graph optimised = passes::optimize(graph);
+  if (emit == Emit::c) std::cout << cpu::c_source(optimised, {.num_arguments = optimised.data().inputs().size()});
+  if (options.run != Run::engine && emit != Emit::assembly) return;
   std::shared_ptr<const Engine> engine = make_engine(optimised);
   if (emit == Emit::assembly) std::cout << engine->disassembly();
   if (options.run == Run::engine) run(optimised, options, engine);

@@ -58,6 +58,10 @@ class Executable {
   // What save() wrote. Code of another version of jot, for another processor or another number of threads is compiled
   // anew from the graph, which is told on stderr. CacheError names the file and what is wrong with it.
   static Executable load(const std::string& path);
+  // The function as portable C99, one file: int name(in, out, work) with the pointers of run_into (docs/shipping.md).
+  // It needs no more of the C library than math.h, and the text is the same each time. Error: `name` is no identifier,
+  // or the function needs more than kernels: a library, a routine, the host; each op that does is named.
+  std::string c_source(const std::string& name) const;
   ExecutableStats stats() const;
   std::string disassembly() const;
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "backends/cpu/ship/c_source.h"
 #include "core/cache/disk_cache.h"
 #include "core/cache/events.h"
 #include "core/cache/stored_graph.h"
@@ -106,6 +107,24 @@ void Program::save(const std::string& path) const {
   }
   out(random_draws_);
   write_file(path, to_bytes(*compiled_, GraphText::whole, out.bytes()));
+}
+
+// Arguments come first; the others are tables.
+std::string Program::c_source(const std::string& name) const {
+  if (copied_.size() != bindings_.size()) internal_error("only compiled functions become C", api_);
+  cpu::CSource options{name, num_arguments(), {}};
+  for (size_t i = 0; i < bindings_.size(); ++i) {
+    const Binding::Kind kind = bindings_[i].kind;
+    if (kind == Binding::Kind::rng_key || kind == Binding::Kind::rng_offset)
+      throw Error(
+          "[c_source] the function draws random numbers from the generator of its thread, which C has not: pass them "
+          "as "
+          "an argument");
+    if (kind == Binding::Kind::capture)
+      options.captured.emplace_back(static_cast<const std::byte*>(copied_[i].data()),
+                                    static_cast<size_t>(copied_[i].size()));
+  }
+  return cpu::c_source(engine().graph(), options);
 }
 
 Program::Program(const std::string& path) : api_("load"), at_() {

@@ -25,6 +25,8 @@ class Program {
   explicit Program(const std::string& path);
   void save(const std::string& path) const;
 
+  std::string c_source(const std::string& name) const;
+
   size_t num_arguments() const { return sources_.size(); }  // where none were merged
   size_t num_results() const { return compiled_->interface.num_results(); }
   size_t num_outputs() const { return num_all_outputs() - num_call_orders_; }  // results, then written arguments

@@ -237,7 +237,7 @@ TEST_CASE("cluster: where sinking would make a cycle, nodes stay where they were
   cpu::Clustering sound = cpu::cluster(graph.data());
   CHECK(sound.sunk);
   cpu::Clustering planted =
-      cpu::cluster(graph.data(), {}, [](std::span<uint32_t> levels) { std::ranges::fill(levels, 7); });
+      cpu::cluster(graph.data(), {}, cpu::Ways::all, [](std::span<uint32_t> levels) { std::ranges::fill(levels, 7); });
   CHECK(!planted.sunk);
   CHECK(to_text(planted) == to_text(sound));
   CHECK(to_text(planted) ==

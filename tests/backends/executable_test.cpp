@@ -59,37 +59,6 @@ const Engine& compiled(const ir::Graph& graph, std::shared_ptr<const Engine>& ke
 
 namespace {
 
-// How a row may be rounded: by its nodes that compute. Products with structural zeros have no sign.
-Rounding rounding_of(const ir::Graph& graph) {
-  const ir::GraphData& g = graph.data();
-  Rounding rounding = Rounding::exact;
-  for (ir::Value v = 0; v < g.size(); ++v) {
-    const ir::Op op = g.op(v);
-    const ir::OpClass c = ir::info(op).op_class;
-    if (op == ir::Op::identity_op) return Rounding::sums;
-    if (c == ir::OpClass::source || c == ir::OpClass::movement) continue;
-    if (c == ir::OpClass::indexing && op != ir::Op::scatter_add_op) continue;
-    const bool sum = op == ir::Op::lgamma_op || op == ir::Op::digamma_op;  // beside its zeros
-    const bool first = rounding == Rounding::exact && c == ir::OpClass::elementwise && !sum;
-    rounding = first ? Rounding::elementwise : Rounding::sums;
-  }
-  return rounding;
-}
-
-using Places = std::vector<std::optional<int64_t>>;
-
-// A row with an axis of n lanes: leading, or last (memory is strided), or in the first input only.
-enum class Lanes : uint8_t { leading, last, some };
-ir::Graph mapped_row(const ir::Graph& g, Lanes lanes, int64_t n) {
-  const ir::GraphData& d = g.data();
-  auto place = [&](ir::Value v) { return lanes == Lanes::leading ? 0 : static_cast<int64_t>(d.shape(v).size()); };
-  Places in, out;
-  for (ir::Value v : d.inputs())
-    in.push_back(lanes == Lanes::some && !in.empty() ? std::nullopt : Places::value_type(place(v)));
-  for (ir::Value v : d.outputs()) out.push_back(place(v));
-  return passes::vmap(g, in, out, n, Randomness::different);
-}
-
 const double kSpecial[] = {0.0,    -0.0,  HUGE_VAL, -HUGE_VAL, std::nan(""), 1,    -1,    0.5,  -2.5, 3.5,
                            1e-310, 1e-40, -1e-45,   88.5,      -104,         1e10, -3e38, 1e19, 710,  -745};
 

@@ -5,9 +5,12 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "backends/buffer.h"
+#include "ir/op.h"
 #include "jot/error.h"
+#include "passes/transforms.h"
 
 namespace jot::test {
 
@@ -75,6 +78,33 @@ std::string disagreement(const ir::Graph& graph, const std::vector<HostTensor>& 
     }
   }
   return "";
+}
+
+Rounding rounding_of(const ir::Graph& graph) {
+  const ir::GraphData& g = graph.data();
+  Rounding rounding = Rounding::exact;
+  for (ir::Value v = 0; v < g.size(); ++v) {
+    const ir::Op op = g.op(v);
+    const ir::OpClass c = ir::info(op).op_class;
+    if (op == ir::Op::identity_op) return Rounding::sums;
+    if (c == ir::OpClass::source || c == ir::OpClass::movement) continue;
+    if (c == ir::OpClass::indexing && op != ir::Op::scatter_add_op) continue;
+    const bool sum = op == ir::Op::lgamma_op || op == ir::Op::digamma_op;  // beside its zeros
+    const bool first = rounding == Rounding::exact && c == ir::OpClass::elementwise && !sum;
+    rounding = first ? Rounding::elementwise : Rounding::sums;
+  }
+  return rounding;
+}
+
+ir::Graph mapped_row(const ir::Graph& g, Lanes lanes, int64_t n) {
+  const ir::GraphData& d = g.data();
+  auto place = [&](ir::Value v) { return lanes == Lanes::leading ? 0 : static_cast<int64_t>(d.shape(v).size()); };
+  using Places = std::vector<std::optional<int64_t>>;
+  Places in, out;
+  for (ir::Value v : d.inputs())
+    in.push_back(lanes == Lanes::some && !in.empty() ? std::nullopt : Places::value_type(place(v)));
+  for (ir::Value v : d.outputs()) out.push_back(place(v));
+  return passes::vmap(g, in, out, n, Randomness::different);
 }
 
 std::string beyond_yardstick(const HostTensor& got, const HostTensor& rounded, const HostTensor& exact,

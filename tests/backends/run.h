@@ -23,6 +23,13 @@ std::string disagreement(const ir::Graph& graph, const std::vector<HostTensor>& 
 // added up in any order, so that the largest error of a tensor is that of each element.
 enum class Rounding : uint8_t { exact, elementwise, sums };
 
+// How a row may be rounded: by its nodes that compute. Products with structural zeros have no sign.
+Rounding rounding_of(const ir::Graph& graph);
+
+// A row with an axis of n lanes: leading, or last (memory is strided), or in the first input only.
+enum class Lanes : uint8_t { leading, last, some };
+ir::Graph mapped_row(const ir::Graph& g, Lanes lanes, int64_t n);
+
 // Empty if |got - exact| <= 4 (|rounded - exact| + eps |exact|), where the interpreter makes `rounded` in the precision
 // of `got`, and `exact` in f64; else what differs. NaN, infinities and signs of zero must agree.
 std::string beyond_yardstick(const HostTensor& got, const HostTensor& rounded, const HostTensor& exact,

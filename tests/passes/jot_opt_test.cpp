@@ -158,6 +158,7 @@ TEST_CASE("jot-opt runs a graph on seeded inputs, compiled and interpreted alike
   CHECK(has(a, "writeback %n: i64[4] = ["));
   CHECK(results(a) == results(b));
   CHECK(run("$f --emit=asm", kLayer).code == 0);
+  CHECK(has(run("$f --emit=c", kLayer), "int f(const double* const* in, double* const* out, void* work)"));
 }
 
 TEST_CASE("JOT_DUMP has the graph after every pass, the program, each kernel and its assembly") {

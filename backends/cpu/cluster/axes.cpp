@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "backends/cpu/ops/cpu_ops.h"
-
 namespace jot::cpu {
 
 using namespace ir;
@@ -38,7 +36,7 @@ void for_each_moved_tie(const GraphData& g, Value v, size_t i, const Movement& m
 
 // Calls f(dim of operand i, dim of the result) for dims that run together across the edge.
 template <class F>
-void for_each_tie(const GraphData& g, Value v, size_t i, MovementReader& movement, F f) {
+void for_each_tie(const GraphData& g, Value v, size_t i, Ways ways, MovementReader& movement, F f) {
   if (moves(g.op(v)) != Moves::nothing_known) return for_each_moved_tie(g, v, i, movement(g, v), f);
   const Shape& from = g.shape(g.operand(v, i));
   AttrView a = g.attrs(v);
@@ -61,7 +59,7 @@ void for_each_tie(const GraphData& g, Value v, size_t i, MovementReader& movemen
           if (!contains(a.ints(Key::dims), d)) f(d, kept++);
       } else if (is_elementwise(g.op(v))) {
         for (size_t d = 0; d < from.size(); ++d) f(d, d);
-      } else if (is_small_matrix_op(g, v)) {
+      } else if (is_small_matrix_op(g, v, unrolled_matrix(ways))) {
         const bool sides = g.op(v) == Op::triangular_solve_op && i == 1;
         for (size_t d = 0; d < (sides ? from.size() : batch_rank(g, v)); ++d) f(d, d);
       }
@@ -105,7 +103,7 @@ bool is_small_dot(const GraphData& g, Value v) {
 
 // ---- classes
 
-Axes::Axes(const GraphData& g, std::span<const Tie> ties) : g_(g), first_(g.size() + 1) {
+Axes::Axes(const GraphData& g, std::span<const Tie> ties, Ways ways) : g_(g), ways_(ways), first_(g.size() + 1) {
   for (Value v = 0; v < g.size(); ++v) first_[v + 1] = first_[v] + static_cast<uint32_t>(g.shape(v).size());
   axis_.resize(first_[g.size()]);
   std::vector<uint8_t> restricted(axis_.size(), 0);
@@ -142,7 +140,7 @@ void Axes::relate(const std::vector<uint8_t>& restricted, std::span<const Tie> t
     for (size_t i = 0; i < operands.size(); ++i) {
       if (any_element_serves(g_, v, operands[i])) continue;
       uint32_t from = first_[operands[i]], to = first_[v];
-      for_each_tie(g_, v, i, movement_, [&](size_t x, size_t y) {
+      for_each_tie(g_, v, i, ways_, movement_, [&](size_t x, size_t y) {
         uint32_t p = from + static_cast<uint32_t>(x), q = to + static_cast<uint32_t>(y);
         if ((restricted[p] || restricted[q]) && !is_elementwise(g_.op(v))) return;
         parent[find(parent, q)] = find(parent, p);  // v is new: the trees stay flat
@@ -187,7 +185,8 @@ namespace {
 // Marks the axes that an op would rather have unrolled.
 class Wishes {
  public:
-  Wishes(const GraphData& g, const Axes& axes, std::vector<uint8_t>& wanted) : g_(g), axes_(axes), wanted_(wanted) {}
+  Wishes(const GraphData& g, const Axes& axes, Ways ways, std::vector<uint8_t>& wanted)
+      : g_(g), axes_(axes), ways_(ways), wanted_(wanted) {}
 
   void visit(Value v) {
     if (moves(g_.op(v)) != Moves::nothing_known) return visit_movement(v);
@@ -200,7 +199,7 @@ class Wishes {
         return visit_gather(v);
       default:
         if (is_reduction(g_.op(v))) visit_reduction(v);
-        if (is_small_matrix_op(g_, v)) visit_matrices(v);
+        if (is_small_matrix_op(g_, v, unrolled_matrix(ways_))) visit_matrices(v);
     }
   }
 
@@ -340,6 +339,7 @@ class Wishes {
 
   const GraphData& g_;
   const Axes& axes_;
+  Ways ways_;
   std::vector<uint8_t>& wanted_;
   MovementReader movement_;
 };
@@ -351,7 +351,7 @@ void Axes::choose_roles() {
   std::vector<int64_t> largest(extents_.size(), 0);
   loops_.assign(extents_.size(), 1);
   if (extents_.empty()) return;
-  Wishes wishes(g_, *this, wanted);
+  Wishes wishes(g_, *this, ways_, wanted);
   for (Value v = 0; v < g_.size(); ++v) {
     if (of(v).empty() && is_elementwise(g_.op(v))) continue;
     wishes.visit(v);
@@ -413,7 +413,7 @@ bool Axes::preserves(Value v, size_t i) {
   uint8_t* tied_from = many.empty() ? few : many.data();
   uint8_t* tied_to = tied_from + from.size();
   bool ok = true;
-  for_each_tie(g_, v, i, movement_, [&](size_t x, size_t y) {
+  for_each_tie(g_, v, i, ways_, movement_, [&](size_t x, size_t y) {
     tied_from[x] = tied_to[y] = 1;
     ok &= same(from[x], to[y]);
   });
@@ -426,6 +426,8 @@ bool Axes::preserves(Value v, size_t i) {
         if (run.from.dim == kNoDim && run.to.also == kNoDim) tied_to[run.to.dim] = 1;
   }
   if (is_reduction(op)) return ok;
+  if (op == Op::gather_op && ways_ == Ways::kernels)  // along windows, which are behind the indices
+    for (int64_t d : g_.attrs(v).ints(Key::offset_dims)) tied_to[d] = 1;
   for (size_t d = 0; d < from.size(); ++d) ok &= tied_from[d] || unrolled(from[d]);
   bool grows =
       fills || op == Op::dot_op || (op == Op::triangular_solve_op && i == 0) || (op == Op::where_op && from.empty());

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "backends/cpu/ops/cpu_ops.h"
 #include "ir/graph.h"
 #include "ir/movement.h"
 
@@ -24,9 +25,14 @@ struct Tie {
   size_t e;
 };
 
+// How ops may run: as is fastest here, or as kernels alone. Then matrices are unrolled up to 16 x 16, and windows of
+// gathers and reductions of whatever is in memory are loops.
+enum class Ways : uint8_t { all, kernels };
+constexpr int64_t unrolled_matrix(Ways ways) { return ways == Ways::all ? kUnrolledMatrix : 16; }
+
 class Axes {
  public:
-  explicit Axes(const ir::GraphData& g, std::span<const Tie> ties = {});
+  explicit Axes(const ir::GraphData& g, std::span<const Tie> ties = {}, Ways ways = Ways::all);
 
   std::span<const Axis> of(ir::Value v) const { return {axis_.data() + first_[v], first_[v + 1] - first_[v]}; }
   bool looped(Axis a) const { return a != kNoAxis && loops_[a]; }
@@ -48,6 +54,7 @@ class Axes {
   bool preserves_regroup(ir::Value v) const;
 
   const ir::GraphData& g_;
+  Ways ways_;
   ir::MovementReader movement_;
   std::vector<uint32_t> first_;   // of each value, into axis_
   std::vector<Axis> axis_;        // of each dim of each value

@@ -41,7 +41,8 @@ constexpr int64_t kConstantBytes = 4096;  // splat constants in memory; longer o
 
 class Clusterer {
  public:
-  Clusterer(const GraphData& g, std::span<const Tie> ties) : g_(g), c_(g, ties) {
+  Clusterer(const GraphData& g, std::span<const Tie> ties, Ways ways)
+      : g_(g), kernels_(ways == Ways::kernels), most_unrolled_(unrolled_matrix(ways)), c_(g, ties, ways) {
     uint32_t n = g.size();
     c_.role.resize(n);
     c_.reduction.assign(n, Reduction::none);
@@ -137,7 +138,7 @@ class Clusterer {
       case InKernel::gathered:
         return all_preserved(v, 1) && fits_gather(v);
       case InKernel::matrix:
-        return is_small_matrix_op(g_, v) && all_preserved(v) && fits_matrices(v);
+        return is_small_matrix_op(g_, v, most_unrolled_) && all_preserved(v) && fits_matrices(v);
     }
     return false;
   }
@@ -150,16 +151,20 @@ class Clusterer {
     int64_t matrices = 1;
     for (size_t d = 0; d < batch; ++d)
       if (Axis a = c_.axes.of(v)[d]; a != kNoAxis && !c_.axes.looped(a)) matrices *= c_.axes.extent(a);
-    if (g_.op(v) != Op::triangular_solve_op) return matrices <= kUnrolledMatrices;
+    const int64_t most = kernels_ ? kMaxUnrolled : kUnrolledMatrices;
+    if (g_.op(v) != Op::triangular_solve_op) return matrices <= most;
     const bool left = g_.attrs(v).integer(Key::left) != 0;
-    return matrices <= kUnrolledMatrices && !c_.axes.looped(c_.axes.of(v)[rank - (left ? 2 : 1)]);
+    return matrices <= most && !c_.axes.looped(c_.axes.of(v)[rank - (left ? 2 : 1)]);
   }
   bool is_matrix_op(Value v) const { return cpu_op(g_.op(v)).kernel == InKernel::matrix || g_.op(v) == Op::result_op; }
 
   // Modulo arithmetic wraps inside a slice, too: single elements only.
   bool fits_gather(Value v) const {
     if (g_.attrs(v).mode() != IndexMode::wrap) return true;
-    return std::ranges::all_of(g_.attrs(v).ints(Key::sizes), [](int64_t n) { return n == 1; });
+    const Ints sizes = g_.attrs(v).ints(Key::sizes);
+    auto single = [&](int64_t d) { return sizes[static_cast<size_t>(d)] == 1; };
+    if (kernels_) return std::ranges::all_of(g_.attrs(v).ints(Key::index_map), single);
+    return std::ranges::all_of(sizes, [](int64_t n) { return n == 1; });
   }
 
   bool fits_reduction(Value v) {
@@ -180,6 +185,10 @@ class Clusterer {
       (along ? reduced : kept) *= c_.axes.extent(a);
     }
     if (reduced == 1) return true;
+    if (kernels_) {
+      c_.reduction[v] = Reduction::rows;
+      return true;
+    }
     // A routine folds bytes; a kernel has as few lanes as its widest element.
     if (g_.dtype(v) == DType::boolean && !is_made(o)) return false;
     if (kept > 1 && leading && reduced >= kColumnTerms && kept >= kColumns && c_.axes.elements(v) == 1 && is_made(o)) {
@@ -225,7 +234,7 @@ class Clusterer {
         case Role::input:
           break;
         case Role::source:
-          if (need[v] && !is_constant_memory(v)) c_.role[v] = Role::routine;
+          if (need[v] && !kernels_ && !is_constant_memory(v)) c_.role[v] = Role::routine;
           break;
         case Role::view:
           view_needs(v, need);
@@ -276,8 +285,8 @@ class Clusterer {
         need[o] |= need[v] & (kMemory | kApart);
         return;
       }
-      c_.points[v] = !c_.follows[v] && is_slice(v) && is_block(v, need);
-      if (wants_tiles(v) || c_.points[v]) {
+      c_.points[v] = !kernels_ && !c_.follows[v] && is_slice(v) && is_block(v, need);
+      if ((!kernels_ && wants_tiles(v)) || c_.points[v]) {
         c_.role[v] = Role::routine;
         return;
       }
@@ -757,6 +766,8 @@ class Clusterer {
   }
 
   const GraphData& g_;
+  bool kernels_;  // alone
+  int64_t most_unrolled_;
   MovementReader movement_;
   Clustering c_;
   std::vector<uint8_t> memory_;  // kMemory, kAffine
@@ -783,8 +794,9 @@ class Clusterer {
 
 }  // namespace
 
-Clustering cluster(const GraphData& g, std::span<const Tie> ties, void (*after_sinking)(std::span<uint32_t> levels)) {
-  return Clusterer(g, ties).run(after_sinking);
+Clustering cluster(const GraphData& g, std::span<const Tie> ties, Ways ways,
+                   void (*after_sinking)(std::span<uint32_t> levels)) {
+  return Clusterer(g, ties, ways).run(after_sinking);
 }
 
 std::string to_text(const Clustering& c) {

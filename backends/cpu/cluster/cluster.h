@@ -46,7 +46,8 @@ struct Unit {
 };
 
 struct Clustering {
-  explicit Clustering(const ir::GraphData& graph, std::span<const Tie> ties = {}) : g(graph), axes(graph, ties) {}
+  explicit Clustering(const ir::GraphData& graph, std::span<const Tie> ties = {}, Ways ways = Ways::all)
+      : g(graph), axes(graph, ties, ways) {}
 
   const ir::GraphData& g;
   Axes axes;
@@ -67,7 +68,7 @@ struct Clustering {
 };
 
 // after_sinking, for tests: changes the levels of all nodes, then.
-Clustering cluster(const ir::GraphData& g, std::span<const Tie> ties = {},
+Clustering cluster(const ir::GraphData& g, std::span<const Tie> ties = {}, Ways ways = Ways::all,
                    void (*after_sinking)(std::span<uint32_t> levels) = nullptr);
 
 // Whether all that reads operand i of a routine or gather is told its strides: it may be a view of what is in memory.

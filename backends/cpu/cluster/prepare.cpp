@@ -4,8 +4,9 @@
 #include <limits>
 #include <vector>
 
-#include "backends/cpu/cluster/axes.h"
+#include "backends/cpu/cluster/selections.h"
 #include "ir/build.h"
+#include "ir/movement.h"
 #include "passes/rewrite.h"
 
 namespace jot::cpu {
@@ -33,7 +34,13 @@ bool is_counting_from(const Dims& dims, int64_t first) {
 
 class Preparation {
  public:
-  explicit Preparation(const GraphData& g) : g_(g), b_(g.name()), map_(b_, g), uses_(g.size(), 0) {
+  Preparation(const GraphData& g, Ways ways, std::vector<uint8_t> apart = {})
+      : g_(g),
+        kernels_(ways == Ways::kernels),
+        apart_(std::move(apart)),
+        b_(g.name()),
+        map_(b_, g),
+        uses_(g.size(), 0) {
     for (Value v = 0; v < g.size(); ++v)
       for (Value o : g.operands(v)) ++uses_[o];
     for (Value v : g.outputs()) ++uses_[v];
@@ -46,6 +53,7 @@ class Preparation {
     map_.for_each_op([&](Value v) {
       b_.set_origin_of(g_, v);
       if (g_.op(v) == Op::dot_op) map_.set(v, rewritten_dot(v));
+      if (is_apart(v)) set_apart(v);
       if (places_extremum(v)) map_.set(v, place_by_reductions(v));
       if (g_.op(v) == Op::permute_op) map_.set(v, exchanged(v));
       if (g_.op(v) == Op::permute_op && map_[v] == kNoValue) map_.set(v, grown_in_order(v));
@@ -135,6 +143,9 @@ class Preparation {
       if (is_unit(x[i])) return times_unit(x[1 - i], x[i], i == 0);
     for (size_t i = 0; i < 2; ++i)
       if (is_sum_of_rows(v, x[i], x[1 - i])) return sum_of_rows(v, x[i], x[1 - i]);
+    if (is_apart(v))
+      for (Operand& o : x) o.value = copied(o.value);
+    if (kernels_ && is_product_of_kernels(v, x)) return sum_of_products(v, x);
     if (x[0].value == map_[g_.operand(v, 0)] && x[1].value == map_[g_.operand(v, 1)]) return kNoValue;
     return build::dot(b_, x[0].value, x[1].value, x[0].contract, x[1].contract, x[0].batch, x[1].batch);
   }
@@ -144,7 +155,7 @@ class Preparation {
     constexpr int64_t kShort = 32;
     if (!is_argument_of_extremum(g_.op(v))) return false;
     const Value x = g_.operand(v, 0);
-    return g_.shape(x)[static_cast<size_t>(g_.attrs(v).integer(Key::dim))] <= kShort ||
+    return kernels_ || g_.shape(x)[static_cast<size_t>(g_.attrs(v).integer(Key::dim))] <= kShort ||
            (is_elementwise(g_.op(x)) && uses_[x] == 1);
   }
 
@@ -186,7 +197,69 @@ class Preparation {
       for (int64_t d : *dims)
         if (x[static_cast<size_t>(d)] != 1) order.push_back(d);
     const bool wide = !order.empty() && is_free(matrix, order.back());
-    return !(wide && std::ranges::is_sorted(order) && is_floating(g_.dtype(v)));
+    return kernels_ || !(wide && std::ranges::is_sorted(order) && is_floating(g_.dtype(v)));
+  }
+
+  void set_apart(Value v) {
+    const Op op = g_.op(v);
+    if (moves(op) == Moves::assembled) return map_.set(v, as_selections(b_, g_, v, map_.operands(v)));
+    if (op == Op::dot_op || !can_set_apart(g_, v)) return;  // rewritten_dot
+    std::vector<Value> operands(map_.operands(v).begin(), map_.operands(v).end());
+    for (size_t i = op == Op::gather_op; i < operands.size(); ++i) operands[i] = copied(operands[i]);
+    map_.copy(v, operands);
+  }
+  bool is_apart(Value v) const { return !apart_.empty() && apart_[v]; }
+  // The same elements, along dims that are tied to no other.
+  Value copied(Value x) {
+    const Shape shape = b_.shape(x), flat({shape.numel()});
+    return b_.emit(Op::reshape_op, {b_.emit(Op::reshape_op, {x}, Attrs(flat))}, Attrs(shape));
+  }
+
+  int64_t extent_of(Value x, const Dims& dims) const {
+    int64_t n = 1;
+    for (int64_t d : dims) n *= b_.shape(x)[static_cast<size_t>(d)];
+    return n;
+  }
+  bool is_product_of_kernels(Value v, const Operand (&x)[2]) const {
+    if (is_small_dot(g_, v) && !is_apart(v)) return false;
+    int64_t least = extent_of(x[0].value, x[0].contract);
+    for (const Operand& o : x) least = std::min(least, extent_of(o.value, free_of(o)));
+    return least <= kProduct;
+  }
+  // Over [batch, free of the first, free of the second, contracted]; where neighbours in memory are columns of the
+  // second, these come last, and are summed side by side.
+  Value sum_of_products(Value v, const Operand (&x)[2]) {
+    const Dims free[] = {free_of(x[0]), free_of(x[1])};
+    const auto rank = static_cast<int64_t>(b_.shape(x[1].value).size());
+    const bool columns = std::ranges::find(free[1], rank - 1) != free[1].end();
+    const auto batch = static_cast<int64_t>(x[0].batch.size()), terms = static_cast<int64_t>(x[0].contract.size());
+    const int64_t first = batch, second = first + static_cast<int64_t>(free[0].size()) + (columns ? terms : 0);
+    const int64_t contracted =
+        columns ? first + static_cast<int64_t>(free[0].size()) : second + static_cast<int64_t>(free[1].size());
+    std::vector<int64_t> extents(static_cast<size_t>(batch + terms) + free[0].size() + free[1].size());
+    std::vector<std::pair<int64_t, int64_t>> places[2];  // of the product, of the operand
+    for (size_t i = 0; i < 2; ++i) {
+      auto put = [&](const Dims& dims, int64_t at) {
+        for (int64_t d : dims) {
+          extents[static_cast<size_t>(at)] = b_.shape(x[i].value)[static_cast<size_t>(d)];
+          places[i].emplace_back(at++, d);
+        }
+      };
+      put(x[i].batch, 0);
+      put(free[i], i == 0 ? first : second);
+      put(x[i].contract, contracted);
+      std::ranges::sort(places[i]);
+    }
+    const Shape shape(extents);
+    Value factor[2];
+    for (size_t i = 0; i < 2; ++i) {
+      Dims perm, dims;
+      for (auto [to, from] : places[i]) perm.push_back(from), dims.push_back(to);
+      factor[i] = build::broadcast(b_, build::permute(b_, x[i].value, perm), shape, dims);
+    }
+    Dims sums(static_cast<size_t>(terms));
+    for (size_t k = 0; k < sums.size(); ++k) sums[k] = contracted + static_cast<int64_t>(k);
+    return build::reshape(b_, build::reduce_sum(b_, build::mul(b_, factor[0], factor[1]), sums), g_.shape(v));
   }
 
   // [batch, contracted] of the vector, in the order of the matrix's axes, times the matrix.
@@ -280,6 +353,8 @@ class Preparation {
   }
 
   const GraphData& g_;
+  bool kernels_;  // alone
+  std::vector<uint8_t> apart_;
   Builder b_;
   passes::Rewriter map_;
   std::vector<uint32_t> uses_;
@@ -288,11 +363,31 @@ class Preparation {
 
 }  // namespace
 
-Graph prepare(const Graph& graph) {
+Graph prepare(const Graph& graph, Ways ways) {
   const GraphData& g = graph.data();
   for (Value v = 0; v < g.size(); ++v)
-    if (g.op(v) == Op::dot_op || is_argument_of_extremum(g.op(v))) return Preparation(g).run();
+    if (g.op(v) == Op::dot_op || is_argument_of_extremum(g.op(v))) return Preparation(g, ways).run();
   return graph;
+}
+
+bool can_set_apart(const GraphData& g, Value v) {
+  switch (cpu_op(g.op(v)).kernel) {
+    case InKernel::moved:
+      return moves(g.op(v)) == Moves::assembled;
+    case InKernel::terms:
+    case InKernel::gathered:
+      return true;
+    case InKernel::matrix:
+      return is_small_matrix_op(g, v, unrolled_matrix(Ways::kernels));
+    case InKernel::element:
+    case InKernel::no:
+      return false;
+  }
+  return false;
+}
+
+Graph set_apart(const Graph& graph, std::vector<uint8_t> nodes) {
+  return Preparation(graph.data(), Ways::kernels, std::move(nodes)).run();
 }
 
 }  // namespace jot::cpu

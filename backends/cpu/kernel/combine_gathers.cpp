@@ -74,7 +74,7 @@ class Combine {
 
   std::optional<Kernel> result() const {
     if (rows_.empty()) return std::nullopt;
-    Kernel out{.lanes = k_.lanes, .num_args = k_.num_args, .instrs = {}, .lists = k_.lists};
+    Kernel out{.lanes = k_.lanes, .num_args = k_.num_args, .instrs = {}, .lists = k_.lists, .origins = {}};
     out.instrs.reserve(k_.instrs.size() + 16);
     std::vector<uint32_t> map(k_.instrs.size(), kNone), first(rows_.size(), kNone);
     for (uint32_t i = 0; i < k_.instrs.size(); ++i) {

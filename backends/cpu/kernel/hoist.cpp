@@ -73,7 +73,7 @@ class Hoist {
     std::vector<std::vector<uint32_t>> before(k_.instrs.size());
     for (uint32_t i = 0; i < k_.instrs.size(); ++i)
       if (place_[i].before != kNone) before[place_[i].before].push_back(i);
-    Kernel out{.lanes = k_.lanes, .num_args = k_.num_args, .instrs = {}, .lists = k_.lists};
+    Kernel out{.lanes = k_.lanes, .num_args = k_.num_args, .instrs = {}, .lists = k_.lists, .origins = {}};
     out.instrs.reserve(k_.instrs.size());
     std::vector<uint32_t> map(k_.instrs.size(), kNone);
     auto append = [&](uint32_t i) {
@@ -83,6 +83,7 @@ class Hoist {
       if (in.d != kNone && in.op != KOp::store_rows) in.d = map[in.d];
       map[i] = static_cast<uint32_t>(out.instrs.size());
       out.instrs.push_back(in);
+      if (!k_.origins.empty()) out.origins.push_back(k_.origins[i]);
     };
     for (uint32_t i = 0; i < k_.instrs.size(); ++i) {
       for (uint32_t early : before[i]) append(early);

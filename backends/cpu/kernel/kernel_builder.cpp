@@ -54,6 +54,7 @@ KernelBuilder::KernelBuilder(int lanes, bool out_of_line_math) : out_of_line_mat
 KernelBuilder::Value KernelBuilder::push(const KInstr& in) {
   kernel_.instrs.push_back(in);
   scope_of_.push_back(scopes_.back());
+  if (keeps_origins_) kernel_.origins.push_back(origin_);
   return static_cast<Value>(kernel_.instrs.size() - 1);
 }
 
@@ -143,10 +144,12 @@ Kernel KernelBuilder::finish() && {
     KInstr in = code[i];
     renumber(in.a), renumber(in.b), renumber(in.c);
     if (in.op != KOp::store_rows) renumber(in.d);
+    if (keeps_origins_) kernel_.origins[next] = kernel_.origins[i];
     code[next++] = in;
   }
   for (uint32_t& v : kernel_.lists) v = live[v];
   code.resize(next);
+  if (keeps_origins_) kernel_.origins.resize(next);
   return std::move(kernel_);
 }
 

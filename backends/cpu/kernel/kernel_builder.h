@@ -33,6 +33,10 @@ class KernelBuilder {
   }
   Kernel finish() &&;  // every loop closed
 
+  // What the instructions from here on are made for, if the kernel is to tell.
+  void keep_origins() { keeps_origins_ = true; }
+  void origin(uint32_t node) { origin_ = node; }
+
   // ---- scalars. args[0] is the KernelError; arguments of the caller's begin at 1.
   Value arg(int64_t i);
   Value iconst(int64_t value) { return append({.op = KOp::iconst, .type = KType::scalar, .imm = value}); }
@@ -157,7 +161,8 @@ class KernelBuilder {
   enum : uint8_t { kLoaded = 1, kStored = 2, kReadWrite = 4 };
 
   Kernel kernel_;
-  bool out_of_line_math_;
+  bool out_of_line_math_, keeps_origins_ = false;
+  uint32_t origin_ = kNone;
   std::vector<uint32_t> scope_of_;  // of each instruction; 0: outside loops
   std::vector<uint8_t> memory_;     // of each argument instruction: what is done behind it
   std::vector<char> open_ = {1};    // by scope

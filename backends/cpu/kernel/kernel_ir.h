@@ -89,13 +89,17 @@ struct KernelError {
   }
 };
 
-// One kernel. Equality of two kernels is equality of all members: the code cache is keyed by it.
+// One kernel. Kernels are equal where they do the same: the code cache is keyed by it.
 struct Kernel {
   int lanes = 1;
   int num_args = 0;
   std::vector<KInstr> instrs;
   std::vector<uint32_t> lists;  // operands of store_rows: operand d is the offset, aux the count
-  friend bool operator==(const Kernel&, const Kernel&) = default;
+  // Of each instruction the node that it was made for, kNone for none; empty unless they were asked for.
+  std::vector<uint32_t> origins;
+  friend bool operator==(const Kernel& a, const Kernel& b) {
+    return a.lanes == b.lanes && a.num_args == b.num_args && a.instrs == b.instrs && a.lists == b.lists;
+  }
   uint64_t hash() const;
 };
 

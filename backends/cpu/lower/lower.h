@@ -43,7 +43,8 @@ struct LoweredKernel {
 // Lowers the clusters of one clustering, one after the other.
 class Lowering {
  public:
-  Lowering(const Clustering& c, int vector_bytes);
+  // origins: kernels tell the nodes of their instructions.
+  Lowering(const Clustering& c, int vector_bytes, bool origins = false);
   ~Lowering();
   LoweredKernel lower(uint32_t cluster);
 

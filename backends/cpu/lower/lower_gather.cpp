@@ -71,6 +71,11 @@ ClusterGathers::Element ClusterGathers::element_of_batch(Value indices, std::spa
   return e;
 }
 
+uint32_t ClusterGathers::scaled(uint32_t place, const Stride& stride) {
+  if (!stride.fixed()) return b_->mul(place, vector_of(args_->scalar(stride)));
+  return stride.factor == 1 ? place : b_->mul(place, integer(stride.factor));
+}
+
 // Position of the slices, in elements of the operand.
 ClusterGathers::Starts& ClusterGathers::starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices,
                                                   std::span<const int64_t> batch_index) {
@@ -82,10 +87,7 @@ ClusterGathers::Starts& ClusterGathers::starts_of(Value v, uint32_t batch, std::
   Starts& s = it->second;
   seen_.insert({v, batch});
   auto add = [&](uint32_t start, const Stride& stride) {
-    if (!stride.fixed())
-      start = b_->mul(start, vector_of(args_->scalar(stride)));
-    else if (stride.factor != 1)
-      start = b_->mul(start, integer(stride.factor));
+    start = scaled(start, stride);
     s.elements = s.elements == kNone ? start : b_->add(s.elements, start);
   };
   std::span<const Axis> index_axes = c_.axes.of(from);
@@ -129,7 +131,12 @@ bool ClusterElements::step_gather(Frame& f) {
   for (size_t d = 0; d < strides.size(); ++d) {
     if (position_of(a.ints(Key::collapsed), d) != a.ints(Key::collapsed).size()) continue;
     if (position_of(a.ints(Key::operand_batch), d) != a.ints(Key::operand_batch).size()) continue;
-    int64_t i = index[static_cast<size_t>(a.ints(Key::offset_dims)[window++])];
+    const auto at = static_cast<size_t>(a.ints(Key::offset_dims)[window++]);
+    if (Axis axis = c_.axes.of(v)[at]; c_.axes.looped(axis)) {
+      s.elements = b_->add(s.elements, scaled(loop_index(axis), strides[d]));
+      continue;
+    }
+    int64_t i = index[at];
     if (i == 0) continue;
     if (strides[d].fixed())
       fixed += i * strides[d].factor;

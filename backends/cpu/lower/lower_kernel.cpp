@@ -17,10 +17,11 @@ constexpr double kNanosecondsPerInstruction = 0.4;  // of a full vector, about
 
 }  // namespace
 
-LoweringTables::LoweringTables(const Clustering& clustering, int bytes)
+LoweringTables::LoweringTables(const Clustering& clustering, int bytes, bool origins)
     : c(clustering),
       g(clustering.g),
       vector_bytes(bytes),
+      keep_origins(origins),
       maps(g, clustering.axes),
       uses(g.size(), 0),
       slot(g.size()),
@@ -35,7 +36,8 @@ LoweringTables::LoweringTables(const Clustering& clustering, int bytes)
 struct Lowering::Shared : LoweringTables {
   using LoweringTables::LoweringTables;
 };
-Lowering::Lowering(const Clustering& c, int vector_bytes) : shared_(std::make_unique<Shared>(c, vector_bytes)) {}
+Lowering::Lowering(const Clustering& c, int vector_bytes, bool origins)
+    : shared_(std::make_unique<Shared>(c, vector_bytes, origins)) {}
 Lowering::~Lowering() = default;
 LoweredKernel Lowering::lower(uint32_t cluster) { return ClusterLowering(*shared_, cluster).run(); }
 
@@ -46,9 +48,10 @@ ClusterSurvey::ClusterSurvey(LoweringTables& tables, uint32_t cluster)
 
 void ClusterLowering::make_loops() {
   bool looped = !cluster_.loops.empty();
-  int lanes = looped ? t_.vector_bytes / widest_ : 1;
-  b_ = std::make_unique<KernelBuilder>(lanes, !looped);
+  int lanes = looped ? std::max(t_.vector_bytes / widest_, 1) : 1;
+  b_ = std::make_unique<KernelBuilder>(lanes, !looped || t_.vector_bytes == 0);
   b_->reserve(slots_.size());
+  if (t_.keep_origins) b_->keep_origins();
   args_ = std::make_unique<Arguments>(c_.axes, *b_);
   std::vector<std::vector<Stride>> strides;
   for (const Found& f : found_) strides.push_back(f.by_axis);

@@ -21,10 +21,11 @@ inline constexpr uint32_t kAbsent = 0xfffffffe;
 
 // What the clusters of one clustering share.
 struct LoweringTables {
-  LoweringTables(const Clustering& clustering, int bytes);
+  LoweringTables(const Clustering& clustering, int bytes, bool origins);
   const Clustering& c;
   const ir::GraphData& g;
   int vector_bytes;
+  bool keep_origins;
   ElementMaps maps;
   std::vector<uint32_t> uses;  // of each value: the operands and outputs that name it
   // Of each value, valid where the stamp is the cluster at hand: first slot of its elements; its access, or the slot of
@@ -135,6 +136,7 @@ class ClusterGathers : protected ClusterMemory {
     uint32_t first = kNone, step = kNone;
   };
   Element element_of_batch(Value indices, std::span<const int64_t> batch_index);
+  uint32_t scaled(uint32_t place, const Stride& stride);
 
   std::map<std::pair<Value, uint32_t>, Starts> starts_;
   std::set<std::pair<Value, uint32_t>> seen_;  // what starts_ has had in any loop

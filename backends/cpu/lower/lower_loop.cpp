@@ -349,16 +349,17 @@ bool tie_loops(const Clustering& c, std::vector<Tie>& ties) {
 
 }  // namespace
 
-std::optional<LoweredLoop> lower_loop(const GraphData& g, const LoopPlan& plan, int64_t steps, int vector_bytes) {
+std::optional<LoweredLoop> lower_loop(const GraphData& g, const LoopPlan& plan, int64_t steps, int vector_bytes,
+                                      Ways ways, bool origins) {
   if (!all_in_kernels(g)) return {};
   std::vector<Tie> ties = ties_of(g, plan);
-  std::optional<Clustering> step(cluster(g, ties));
-  if (tie_loops(*step, ties)) step.emplace(cluster(g, ties));
+  std::optional<Clustering> step(cluster(g, ties, ways));
+  if (tie_loops(*step, ties)) step.emplace(cluster(g, ties, ways));
   if (!Fits(*step, plan).run()) return {};
-  LoweringTables tables(*step, vector_bytes);
+  LoweringTables tables(*step, vector_bytes, origins);
   std::optional<LoweredLoop> loop = LoopLowering(tables, plan, steps).run(false);
   if (!loop) return {};
-  LoweringTables again(*step, vector_bytes);
+  LoweringTables again(*step, vector_bytes, origins);
   if (std::optional<LoweredLoop> several = LoopLowering(again, plan, steps).run(true);
       several && several->kernel.args == loop->kernel.args) {
     loop->groups = std::move(several->kernel);

@@ -27,6 +27,7 @@ struct LoweredLoop {
 };
 
 // None where the step has to be a program of its own. steps: how many there may be.
-std::optional<LoweredLoop> lower_loop(const ir::GraphData& step, const LoopPlan& plan, int64_t steps, int vector_bytes);
+std::optional<LoweredLoop> lower_loop(const ir::GraphData& step, const LoopPlan& plan, int64_t steps, int vector_bytes,
+                                      Ways ways = Ways::all, bool origins = false);
 
 }  // namespace jot::cpu

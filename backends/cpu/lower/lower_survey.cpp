@@ -47,6 +47,8 @@ void ClusterSurvey::survey_operand(Value v, size_t i) {
     Ints batch = g_.attrs(v).ints(Key::index_batch);
     for (int64_t d : batch)
       if (Axis a = c_.axes.of(g_.operand(v, 1))[static_cast<size_t>(d)]; c_.axes.looped(a)) alone_.push_back(a);
+    for (int64_t d : g_.attrs(v).ints(Key::offset_dims))
+      if (Axis a = c_.axes.of(v)[static_cast<size_t>(d)]; c_.axes.looped(a)) alone_.push_back(a);
     int64_t reach = 0;
     Placement from = placement_of(c_, o);
     for (size_t d = 0; d < from.strides.size(); ++d) reach += (g_.shape(o)[d] - 1) * std::abs(from.strides[d]);

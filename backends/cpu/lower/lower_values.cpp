@@ -82,6 +82,7 @@ void ClusterElements::make_frame(const Frame& f) {
 
 // True: done.
 bool ClusterElements::step(Frame& f) {
+  b_->origin(f.value);
   if (g_.op(f.value) == Op::result_op) return step_matrices(f);
   switch (cpu_op(g_.op(f.value)).kernel) {
     case InKernel::terms:
@@ -299,6 +300,7 @@ void ClusterElements::store(const Access& a, Value v, std::span<const uint32_t> 
   bool rows = vector && n > 1 && a.dense() && whole;
   auto block = rows ? static_cast<uint32_t>(b_->lanes()) : 1;
   std::vector<uint32_t> values;
+  b_->origin(v);
   for (uint32_t j = 0; j < n; j += block) {
     values.clear();
     for (uint32_t k = j; k < std::min(j + block, n); ++k)

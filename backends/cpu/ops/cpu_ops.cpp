@@ -40,11 +40,11 @@ Value first_result(const ir::GraphData& g, Value v) { return g.op(v) == Op::resu
 
 }  // namespace
 
-bool is_small_matrix_op(const ir::GraphData& g, Value v) {
+bool is_small_matrix_op(const ir::GraphData& g, Value v, int64_t most) {
   v = first_result(g, v);
   if (cpu_op(g.op(v)).kernel != InKernel::matrix) return false;
   const Shape& a = g.shape(g.operand(v, 0));
-  auto small = [](int64_t n) { return n > 0 && n <= kUnrolledMatrix; };
+  auto small = [=](int64_t n) { return n > 0 && n <= most; };
   return small(a[a.size() - 2]) && small(a[a.size() - 1]);
 }
 

@@ -76,9 +76,9 @@ struct CpuOp {
 const CpuOp& cpu_op(ir::Op op);
 
 // Whether v is an op on matrices, or a further result of one, that kernels may unroll: whose matrices have extents up
-// to kUnrolledMatrix, right sides aside.
+// to `most`, right sides aside.
 inline constexpr int64_t kUnrolledMatrix = 6;
-bool is_small_matrix_op(const ir::GraphData& g, ir::Value v);
+bool is_small_matrix_op(const ir::GraphData& g, ir::Value v, int64_t most = kUnrolledMatrix);
 // Dims of the batch of such an op.
 size_t batch_rank(const ir::GraphData& g, ir::Value v);
 

@@ -1,0 +1,613 @@
+#include "backends/cpu/ship/c_kernel.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <optional>
+
+#include "backends/cpu/kernel/math.h"
+#include "jot/error.h"
+
+namespace jot::cpu {
+
+namespace {
+
+constexpr size_t kPiece = 2000;  // instructions of a function, about
+
+bool is_memory(KOp op) { return op >= KOp::load && op <= KOp::store_one; }
+bool stores(KOp op) { return op >= KOp::store && op <= KOp::store_one; }
+
+// Calls f(value) for what a statement of one lane reads: it has no stride, and of a fault it tells the number alone.
+template <class F>
+void for_each_read(const Kernel& k, const KInstr& in, F f) {
+  KInstr read = in;
+  if (in.op == KOp::check) read.b = read.c = read.d = kNone;
+  if (is_memory(in.op) && in.op != KOp::gather && in.op != KOp::scatter) read.c = kNone;
+  for_each_operand(k, read, f);
+}
+
+std::string_view element_type(const KInstr& in) {
+  if (in.type == KType::mask) return "unsigned char";
+  switch (in.memory) {
+    case KMem::own:
+      return c_type(in.type);
+    case KMem::byte:
+      return "uint8_t";
+    case KMem::word:
+    case KMem::half:
+      return "uint16_t";
+  }
+  return {};
+}
+
+class Translation {
+ public:
+  Translation(const CKernel& kernel, CParts& parts)
+      : c_(kernel), k_(kernel.kernel), parts_(parts), known_(k_.instrs.size()), piece_(k_.instrs.size(), kMain) {}
+
+  CFunction run() {
+    if (k_.lanes != 1) internal_error("a kernel of one lane", c_.name);
+    find_parameters();
+    find_known();
+    find_needed();
+    cut();
+    share();
+    emit();
+    return std::move(result_);
+  }
+
+ private:
+  static constexpr uint32_t kMain = 0;  // the piece of what stays in the function itself; others are functions
+
+  // ---- what the function takes
+
+  void find_parameters() {
+    std::map<uint32_t, CFunction::Parameter> found;
+    for (const KInstr& in : k_.instrs) {
+      result_.fails |= in.op == KOp::check;
+      if (!is_memory(in.op) || in.op == KOp::row) continue;
+      const KInstr& pointer = k_.instrs[in.a];
+      if (pointer.op != KOp::arg) internal_error("memory is addressed from an argument", c_.name);
+      const auto arg = static_cast<uint32_t>(pointer.imm);
+      const std::string type(element_type(in));
+      auto [at, fresh] = found.try_emplace(arg, CFunction::Parameter{arg, type, false});
+      if (at->second.type != type || in.imm % bytes_in_memory(in) != 0) at->second.type = "char";
+      at->second.written |= stores(in.op);
+    }
+    for (auto& [arg, parameter] : found) result_.parameters.push_back(parameter);
+    parameter_of_.assign(static_cast<size_t>(k_.num_args) + 1, nullptr);
+    for (const CFunction::Parameter& p : result_.parameters) parameter_of_[p.arg] = &p;
+  }
+  const std::string& name_of_argument(uint32_t arg) const { return c_.args[arg - 1].name; }
+
+  std::string declared_parameters() const {
+    std::string text;
+    for (const CFunction::Parameter& p : result_.parameters) {
+      if (!text.empty()) text += ", ";
+      text += (p.written ? "" : "const ") + p.type + "* " + (p.written ? "restrict " : "") + name_of_argument(p.arg);
+    }
+    return text;
+  }
+
+  // ---- scalars that are known
+
+  void find_known() {
+    for (uint32_t i = 0; i < k_.instrs.size(); ++i) known_[i] = known(k_.instrs[i]);
+  }
+  std::optional<int64_t> known(const KInstr& in) const {
+    if (in.op == KOp::iconst) return in.imm;
+    if (in.op == KOp::arg) {
+      if (in.imm == 0 || !c_.args[static_cast<size_t>(in.imm) - 1].is_number) return {};
+      return c_.args[static_cast<size_t>(in.imm) - 1].number;
+    }
+    const bool pairs = in.op == KOp::iadd || in.op == KOp::isub || in.op == KOp::imul || in.op == KOp::imin;
+    if ((!pairs && in.op != KOp::imuli) || !known_[in.a] || (pairs && !known_[in.b])) return {};
+    const int64_t x = known_[in.a].value_or(0), y = pairs ? known_[in.b].value_or(0) : in.imm;
+    const auto a = static_cast<uint64_t>(x), b = static_cast<uint64_t>(y);
+    if (in.op == KOp::imin) return std::min(x, y);
+    return static_cast<int64_t>(in.op == KOp::iadd ? a + b : in.op == KOp::isub ? a - b : a * b);
+  }
+
+  void find_needed() {
+    needed_.assign(k_.instrs.size(), 0);
+    for (uint32_t i = static_cast<uint32_t>(k_.instrs.size()); i-- > 0;) {
+      const KInstr& in = k_.instrs[i];
+      const KKind kind = info(in.op).kind;
+      needed_[i] |= kind == KKind::effect || kind == KKind::loop || in.op == KOp::input;
+      if (needed_[i] && !known_[i]) for_each_read(k_, in, [&](uint32_t v) { needed_[v] = 1; });
+    }
+  }
+
+  // Nothing is written where it stands.
+  bool is_silent(uint32_t i) const {
+    const KOp op = k_.instrs[i].op;
+    return known_[i] || !needed_[i] || op == KOp::arg || op == KOp::constant || op == KOp::mask_const;
+  }
+
+  // ---- pieces: of what stands outside loops or in the body of the one around all
+
+  void cut() {
+    if (k_.instrs.size() < 2 * kPiece) return;
+    // The depth at which most instructions stand.
+    std::vector<uint32_t> depth_of(k_.instrs.size());
+    size_t count[2] = {0, 0};
+    uint32_t depth = 0;
+    for (uint32_t i = 0; i < k_.instrs.size(); ++i) {
+      if (k_.instrs[i].op == KOp::endloop) --depth;
+      depth_of[i] = depth;
+      if (is_loop(k_.instrs[i].op)) ++depth;
+      ++count[depth_of[i] > 0];
+    }
+    const uint32_t level = count[1] > count[0];
+    uint32_t piece = 0, size = 0;
+    bool within = false;  // a piece
+    for (uint32_t i = 0; i < k_.instrs.size(); ++i) {
+      const KOp op = k_.instrs[i].op;
+      const bool ends = op == KOp::endloop && depth_of[i] < level, begins = is_loop(op) && depth_of[i] < level;
+      if (depth_of[i] < level || ends || begins) {
+        within = false;
+        continue;
+      }
+      const bool between = depth_of[i] == level && op != KOp::endloop && op != KOp::row;
+      if (!within || (size >= kPiece && between)) {
+        ++piece;
+        size = 0;
+        within = true;
+      }
+      piece_[i] = piece;
+      ++size;
+    }
+    pieces_ = piece;
+  }
+
+  // Values that other pieces need are in memory of all; of those that only pieces know it is reused.
+  void share() {
+    if (pieces_ == 0) return;
+    const auto n = static_cast<uint32_t>(k_.instrs.size());
+    std::vector<uint32_t> last(n, 0);  // piece that needs it
+    std::vector<uint8_t> shared(n, 0), forever(n, 0);
+    for (uint32_t i = 0; i < n; ++i) {
+      auto use = [&](uint32_t v) {
+        if (is_silent(v)) return;
+        if (piece_[v] != piece_[i]) shared[v] = 1;
+        if (piece_[i] == kMain || piece_[v] == kMain) forever[v] = 1;
+        last[v] = std::max(last[v], piece_[i]);
+      };
+      if (!is_silent(i)) for_each_read(k_, k_.instrs[i], use);
+    }
+    std::vector<std::vector<uint32_t>> ends(pieces_ + 2);
+    slot_.assign(n, kNone);
+    std::map<std::string_view, std::vector<uint32_t>> free;
+    uint32_t at = 0;  // piece
+    for (uint32_t i = 0; i < n; ++i) {
+      for (; at < piece_[i]; ++at)
+        for (uint32_t v : ends[at]) free[c_type(k_.instrs[v].type)].push_back(slot_[v]);
+      if (!shared[i]) continue;
+      const std::string_view type = c_type(k_.instrs[i].type);
+      std::vector<uint32_t>& unused = free[type];
+      const bool variable = k_.instrs[i].op == KOp::var;
+      if (unused.empty() || forever[i] || variable) {
+        slot_[i] = slots_[type]++;
+      } else {
+        slot_[i] = unused.back();
+        unused.pop_back();
+      }
+      if (!forever[i] && !variable) ends[last[i]].push_back(i);
+    }
+  }
+
+  // ---- names
+
+  std::string local(uint32_t v) const {
+    const KInstr& in = k_.instrs[v];
+    if (is_loop(in.op)) return "i_" + std::to_string(v);
+    std::string name(in.op == KOp::call || in.op == KOp::fixup       ? cpu::name(static_cast<KFn>(in.aux))
+                     : is_memory(in.op)                              ? "x"
+                     : in.type == KType::scalar && in.op != KOp::any ? "n"
+                                                                     : info(in.op).name);
+    return name + "_" + std::to_string(v);
+  }
+  std::string in_frame(uint32_t v) const {
+    std::string type(c_type(k_.instrs[v].type));
+    return std::string(now_ == kMain ? "s." : "s->") + member(type) + "[" + std::to_string(slot_[v]) + "]";
+  }
+  static std::string member(std::string_view type) {
+    return type == "double" ? "f64" : type == "float" ? "f32" : type == "int" ? "b" : type == "int32_t" ? "i32" : "i64";
+  }
+  bool shared(uint32_t v) const { return !slot_.empty() && slot_[v] != kNone; }
+  // A value where it is read.
+  std::string ref(uint32_t v) {
+    const KInstr& in = k_.instrs[v];
+    if (known_[v]) return c_integer(*known_[v]);
+    if (in.op == KOp::constant || in.op == KOp::mask_const)
+      return parts_.literal(in.type, static_cast<uint64_t>(in.imm));
+    if (shared(v) && (piece_[v] != now_ || in.op == KOp::var)) return in_frame(v);
+    return local(v);
+  }
+
+  // ---- statements
+
+  void line(const std::string& text) {
+    out_->append(2 * depth_, ' ');
+    *out_ += text;
+    *out_ += '\n';
+  }
+  void define(uint32_t v, const std::string& expression) {
+    line("const " + std::string(c_type(k_.instrs[v].type)) + " " + local(v) + " = " + expression + ";");
+    if (shared(v)) line(in_frame(v) + " = " + local(v) + ";");
+  }
+
+  std::string bits(KType t, uint32_t v) {
+    if (t == KType::f64) return std::string(parts_.helper("bits_of_f64")) + "(" + ref(v) + ")";
+    if (t == KType::f32) return std::string(parts_.helper("bits_of_f32")) + "(" + ref(v) + ")";
+    return ref(v);
+  }
+  std::string of_bits(KType t, const std::string& text) {
+    if (t == KType::f64) return std::string(parts_.helper("f64_of")) + "(" + text + ")";
+    if (t == KType::f32) return std::string(parts_.helper("f32_of")) + "(" + text + ")";
+    return text;
+  }
+  static bool is_float(KType t) { return t == KType::f32 || t == KType::f64; }
+  static std::string unsigned_type(KType t) { return t == KType::i32 ? "uint32_t" : "uint64_t"; }
+  static std::string width(KType t) { return t == KType::i32 ? "_i32" : "_i64"; }
+
+  // The element that an instruction is about, or one so many behind it.
+  std::string element(const KInstr& in, int64_t behind) {
+    const CFunction::Parameter& p = *parameter_of_[static_cast<size_t>(k_.instrs[in.a].imm)];
+    const std::string& pointer = name_of_argument(p.arg);
+    const int64_t size = bytes_in_memory(in);
+    std::string base = pointer;
+    const bool indexed = in.op == KOp::gather || in.op == KOp::scatter;
+    const uint32_t by = indexed ? in.c : in.b;
+    std::string index;
+    int64_t fixed = behind;
+    if (by != kNone && known_[by])
+      fixed += *known_[by];
+    else if (by != kNone)
+      index = ref(by);
+    if (p.type == "char") {
+      const std::string type = (p.written ? "" : "const ") + std::string(element_type(in)) + "*";
+      base = "((" + type + ")(" + pointer + " + " + c_integer(in.imm) + "))";
+    } else {
+      fixed += in.imm / size;
+    }
+    if (index.empty())
+      index = c_integer(fixed);
+    else if (fixed != 0)
+      index += (fixed < 0 ? " - " : " + ") + std::to_string(std::abs(fixed));
+    return base + "[" + index + "]";
+  }
+  std::string loaded(const KInstr& in, int64_t behind) {
+    const std::string x = element(in, behind);
+    if (in.type == KType::mask) return x + " != 0";
+    if (in.memory == KMem::half) return std::string(parts_.helper("f32_of_half")) + "(" + x + ")";
+    return x;
+  }
+  void store(const KInstr& in, uint32_t value, int64_t behind) {
+    std::string x = ref(value);
+    if (in.type == KType::mask) x = "(unsigned char)" + x;
+    if (in.memory == KMem::half) x = std::string(parts_.helper("half_of_f32")) + "(" + x + ")";
+    if (in.memory == KMem::byte) x = "(uint8_t)" + x;
+    if (in.memory == KMem::word) x = "(uint16_t)" + x;
+    line(element(in, behind) + " = " + x + ";");
+  }
+
+  std::string binary(const KInstr& in, std::string_view sign) {
+    return ref(in.a) + " " + std::string(sign) + " " + ref(in.b);
+  }
+  std::string arithmetic(const KInstr& in, std::string_view sign, std::string_view name) {
+    if (is_float(in.type)) return binary(in, sign);
+    return std::string(parts_.helper(std::string(name) + width(in.type))) + "(" + ref(in.a) + ", " + ref(in.b) + ")";
+  }
+  std::string bitwise(const KInstr& in, std::string_view sign, bool negated = false) {
+    return of_bits(in.type,
+                   (negated ? "~" : "") + bits(in.type, in.a) + " " + std::string(sign) + " " + bits(in.type, in.b));
+  }
+  std::string contracted(const KInstr& in, std::string_view minus_a, std::string_view minus_c) {
+    return std::string(in.type == KType::f32 ? "fmaf(" : "fma(") + std::string(minus_a) + ref(in.a) + ", " + ref(in.b) +
+           ", " + std::string(minus_c) + ref(in.c) + ")";
+  }
+  std::string library(const KInstr& in, std::string_view name) {
+    return std::string(name) + (in.type == KType::f32 ? "f(" : "(") + ref(in.a) + ")";
+  }
+  std::string variable_shift(const KInstr& in, std::string_view name) {
+    return std::string(parts_.helper(std::string(name) + width(in.type))) + "(" + ref(in.a) + ", " + ref(in.b) + ")";
+  }
+
+  std::string converted(const KInstr& in) {
+    const KType from = k_.instrs[in.a].type;
+    if (is_float(from) && !is_float(in.type))
+      return std::string(parts_.helper((in.type == KType::i32 ? "i32" : "i64") +
+                                       std::string(from == KType::f32 ? "_of_f32" : "_of_f64"))) +
+             "(" + ref(in.a) + ")";
+    return "(" + std::string(c_type(in.type)) + ")" + ref(in.a);
+  }
+  std::string recast(const KInstr& in) {
+    const KType from = k_.instrs[in.a].type;
+    if (is_float(from)) return "(" + std::string(c_type(in.type)) + ")" + bits(from, in.a);
+    return of_bits(in.type, "(" + unsigned_type(from) + ")" + ref(in.a));
+  }
+
+  std::string expression(const KInstr& in) {
+    constexpr std::string_view compares[] = {"==", "!=", "<", "<=", ">", ">="};
+    constexpr std::string_view roundings[] = {"nearbyint", "floor", "ceil", "trunc"};
+    const std::string type(c_type(in.type)), wide = unsigned_type(in.type);
+    switch (in.op) {
+      case KOp::iadd:
+        return binary(in, "+");
+      case KOp::isub:
+        return binary(in, "-");
+      case KOp::imul:
+        return binary(in, "*");
+      case KOp::imuli:
+        return ref(in.a) + " * " + c_integer(in.imm);
+      case KOp::imin:
+        return ref(in.a) + " < " + ref(in.b) + " ? " + ref(in.a) + " : " + ref(in.b);
+      case KOp::lane_index:
+        return "0";
+      case KOp::broadcast:
+        return in.type == KType::i32 ? "(int32_t)" + ref(in.a) : ref(in.a);
+      case KOp::add:
+        return arithmetic(in, "+", "add");
+      case KOp::sub:
+        return arithmetic(in, "-", "sub");
+      case KOp::mul:
+        return arithmetic(in, "*", "mul");
+      case KOp::div:
+        return binary(in, "/");
+      case KOp::fma:
+        return contracted(in, "", "");
+      case KOp::fnma:
+        return contracted(in, "-", "");
+      case KOp::fms:
+        return contracted(in, "", "-");
+      case KOp::min:
+        return binary(in, "<") + " ? " + ref(in.a) + " : " + ref(in.b);
+      case KOp::max:
+        return binary(in, ">") + " ? " + ref(in.a) + " : " + ref(in.b);
+      case KOp::sqrt:
+        return library(in, "sqrt");
+      case KOp::neg:
+        if (is_float(in.type)) return "-" + ref(in.a);
+        return std::string(parts_.helper("sub" + width(in.type))) + "(0, " + ref(in.a) + ")";
+      case KOp::abs:
+        if (is_float(in.type)) return library(in, "fabs");
+        return ref(in.a) + " < 0 ? " + std::string(parts_.helper("sub" + width(in.type))) + "(0, " + ref(in.a) +
+               ") : " + ref(in.a);
+      case KOp::round:
+        return library(in, roundings[in.aux]);
+      case KOp::andv:
+        return bitwise(in, "&");
+      case KOp::orv:
+        return bitwise(in, "|");
+      case KOp::xorv:
+        return bitwise(in, "^");
+      case KOp::andnot:
+        return bitwise(in, "&", true);
+      case KOp::shl:
+        return "(" + type + ")((" + wide + ")" + ref(in.a) + " << " + std::to_string(in.imm) + ")";
+      case KOp::shr:
+        return "(" + type + ")((" + wide + ")" + ref(in.a) + " >> " + std::to_string(in.imm) + ")";
+      case KOp::sar:
+        return ref(in.a) + " >> " + std::to_string(in.imm);
+      case KOp::shlv:
+        return variable_shift(in, "shl");
+      case KOp::shrv:
+        return variable_shift(in, "shr");
+      case KOp::sarv:
+        return variable_shift(in, "sar");
+      case KOp::mulu32:
+        return std::string(parts_.helper("mul_low")) + "(" + ref(in.a) + ", " + ref(in.b) + ")";
+      case KOp::round_half: {
+        const std::string narrow(parts_.helper("half_of_f32"));
+        return std::string(parts_.helper("f32_of_half")) + "(" + narrow + "(" + ref(in.a) + "))";
+      }
+      case KOp::table_index:
+        return ref(in.a) + " & 7";
+      case KOp::lookup:
+        return parts_.row(in.type, in.imm) + "[" + ref(in.a) + "]";
+      case KOp::popcnt:
+        return std::string(parts_.helper("count_bits")) + "((" + wide + ")" + ref(in.a) + ")";
+      case KOp::convert:
+        return converted(in);
+      case KOp::bitcast:
+        return recast(in);
+      case KOp::cmp:
+        return binary(in, compares[in.aux]);
+      case KOp::is_nan:
+        return ref(in.a) + " != " + ref(in.a);
+      case KOp::select:
+        return ref(in.a) + " ? " + ref(in.b) + " : " + ref(in.c);
+      case KOp::mand:
+        return binary(in, "&");
+      case KOp::mor:
+        return binary(in, "|");
+      case KOp::mxor:
+        return binary(in, "^");
+      case KOp::mnot:
+        return "!" + ref(in.a);
+      case KOp::any:
+      case KOp::mask_to_int:
+      case KOp::reduce:  // of one lane
+        return ref(in.a);
+      case KOp::fixup:
+        return ref(in.c) + " ? " +
+               parts_.cold(static_cast<KFn>(in.aux), in.type, ref(in.b), in.d == kNone ? std::string() : ref(in.d)) +
+               " : " + ref(in.a);
+      case KOp::call:
+        return routine(static_cast<KFn>(in.aux), in.type) + "(" + ref(in.a) + ")";
+      default:
+        internal_error("an expression", info(in.op).name);
+    }
+  }
+
+  std::string routine(KFn fn, KType t) {
+    auto [name, fresh] = parts_.routine(fn, t);
+    if (!fresh) return name;
+    const Kernel& body = routine_body(fn, t);
+    const CKernel of{name, body, 0, {}};
+    parts_.add(Translation(of, parts_).run_routine(t));
+    return name;
+  }
+  std::string run_routine(KType t) {
+    find_needed();
+    std::string text;
+    out_ = &text;
+    depth_ = 1;
+    const std::string type(c_type(t));
+    std::string input = "x";
+    for (uint32_t i = 0; i < k_.instrs.size(); ++i)
+      if (k_.instrs[i].op == KOp::input) input = local(i);
+    for (uint32_t i = 0; i < k_.instrs.size(); ++i) statement(i);
+    return "\nstatic " + type + " " + c_.name + "(" + type + " " + input + ") {\n" + text + "}\n";
+  }
+
+  void statement(uint32_t i) {
+    const KInstr& in = k_.instrs[i];
+    if (is_silent(i)) return;
+    if (is_loop(in.op)) return open(i);
+    switch (in.op) {
+      case KOp::input:
+        return;
+      case KOp::output:
+        return line("return " + ref(in.a) + ";");
+      case KOp::endloop:
+        --depth_;
+        return line("}");
+      case KOp::load:
+      case KOp::load_bcast:
+      case KOp::load_strided:
+      case KOp::load_one:
+      case KOp::load_rows:
+      case KOp::gather:
+        return define(i, loaded(in, 0));
+      case KOp::row:
+        return define(i, loaded(k_.instrs[in.a], in.imm));
+      case KOp::store:
+      case KOp::store_strided:
+      case KOp::store_one:
+      case KOp::scatter:
+        return store(in, in.d, 0);
+      case KOp::store_rows:
+        for (uint32_t j = 0; j < in.aux; ++j) store(in, k_.lists[in.d + j], j);
+        return;
+      case KOp::var:
+        if (shared(i)) return line(in_frame(i) + " = " + ref(in.a) + ";");
+        return line(std::string(c_type(in.type)) + " " + local(i) + " = " + ref(in.a) + ";");
+      case KOp::set:
+        return line(ref(in.a) + " = " + ref(in.b) + ";");
+      case KOp::check:
+        return line("if (" + ref(in.a) + " && !" + fault() + ") " + fault() + " = " +
+                    std::to_string(c_.first_fault + in.imm - 1) + ";");
+      default:
+        return define(i, expression(in));
+    }
+  }
+  std::string fault() const { return pieces_ == 0 ? "fault" : now_ == kMain ? "s.fault" : "s->fault"; }
+
+  void open(uint32_t i) {
+    const KInstr& in = k_.instrs[i];
+    const bool range = in.op == KOp::range || in.op == KOp::vrange;
+    const std::string index = local(i), end = range ? c_integer(c_.extent) : ref(in.a);
+    const std::string holds = in.op == KOp::wloop ? " && " + ref(in.b) : std::string();
+    line("for (int64_t " + index + " = 0; " + index + " < " + end + holds + "; ++" + index + ") {");
+    ++depth_;
+    if (shared(i)) line(in_frame(i) + " = " + index + ";");
+  }
+
+  // ---- origins
+
+  void tell_origin(uint32_t i) {
+    if (!c_.g || k_.origins.empty() || k_.origins[i] == kNone || is_silent(i)) return;
+    const Location at = c_.g->location(k_.origins[i]);
+    if (at == told_ || !*at.file) return;
+    told_ = at;
+    line("/* " + c_comment(at.file) + ":" + std::to_string(at.line) + " */");
+  }
+  // The ops that the kernel computes, in the order in which they come first.
+  std::string ops() const {
+    std::string text;
+    if (!c_.g) return text;
+    std::vector<uint8_t> seen(static_cast<size_t>(ir::num_ops()), 0);
+    for (uint32_t origin : k_.origins) {
+      if (origin == kNone) continue;
+      const ir::Op op = c_.g->op(origin);
+      if (seen[static_cast<size_t>(op)]++) continue;
+      text += (text.empty() ? "" : ", ") + std::string(ir::name_of(op));
+    }
+    return text;
+  }
+
+  // ---- functions
+
+  void emit() {
+    std::string main, pieces;
+    const std::string parameters = declared_parameters();
+    std::string passed;
+    for (const CFunction::Parameter& p : result_.parameters) passed += ", " + name_of_argument(p.arg);
+    depth_ = 1;
+    size_t main_depth = 1;
+    for (uint32_t i = 0; i < k_.instrs.size(); ++i) {
+      if (piece_[i] != now_) {
+        if (now_ != kMain) pieces += "}\n";
+        if (now_ == kMain) main_depth = depth_;
+        now_ = piece_[i];
+        depth_ = now_ == kMain ? main_depth : 1;
+        told_ = Location();
+        if (now_ != kMain) {
+          const std::string name = c_.name + "_" + std::to_string(now_);
+          pieces += "NOINLINE static void " + name + "(struct " + c_.name + "* s" +
+                    (parameters.empty() ? "" : ", " + parameters) + ") {\n  (void)s;\n";
+          // What a piece does not need is not missed.
+          for (const CFunction::Parameter& p : result_.parameters)
+            pieces += "  (void)" + name_of_argument(p.arg) + ";\n";
+          main.append(2 * main_depth, ' ');
+          main += name + "(&s" + passed + ");\n";
+        }
+      }
+      out_ = now_ == kMain ? &main : &pieces;
+      tell_origin(i);
+      statement(i);
+    }
+    if (now_ != kMain) pieces += "}\n";
+    std::string& text = result_.text;
+    text = "\n/* " + (ops().empty() ? std::string("kernel") : c_comment(ops())) + " */\n";
+    if (pieces_ > 0) text = "\n" + frame() + pieces + text;
+    text += "static " + std::string(result_.fails ? "int " : "void ") + c_.name + "(" +
+            (parameters.empty() ? "void" : parameters) + ") {\n";
+    if (pieces_ > 0)
+      text += "  struct " + c_.name + " s;\n  s.fault = 0;\n";
+    else if (result_.fails)
+      text += "  int fault = 0;\n";
+    text += main;
+    now_ = kMain;
+    if (result_.fails) text += "  return " + fault() + ";\n";
+    text += "}\n";
+  }
+  std::string frame() const {
+    std::string text = "/* what the parts of " + c_.name + " hand on */\nstruct " + c_.name + " {\n  int fault;\n";
+    for (const auto& [type, count] : slots_)
+      text += "  " + std::string(type) + " " + member(type) + "[" + std::to_string(count) + "];\n";
+    return text + "};\n\n";
+  }
+
+  const CKernel& c_;
+  const Kernel& k_;
+  CParts& parts_;
+  CFunction result_;
+  std::vector<const CFunction::Parameter*> parameter_of_;
+  std::vector<std::optional<int64_t>> known_;   // of scalars
+  std::vector<uint8_t> needed_;                 // of each instruction
+  std::vector<uint32_t> piece_, slot_;          // of each instruction; slots of values that are shared
+  std::map<std::string_view, uint32_t> slots_;  // how many, by type
+  uint32_t pieces_ = 0, now_ = kMain;
+  std::string* out_ = nullptr;
+  size_t depth_ = 1;
+  Location told_;
+};
+
+}  // namespace
+
+CFunction c_function(const CKernel& kernel, CParts& parts) { return Translation(kernel, parts).run(); }
+
+}  // namespace jot::cpu
