@@ -445,7 +445,7 @@ class Translation {
     auto [name, fresh] = parts_.routine(fn, t);
     if (!fresh) return name;
     const Kernel& body = routine_body(fn, t);
-    const CKernel of{name, body, 0, {}};
+    const CKernel of{name, body, 0, {}, {}};
     parts_.add(Translation(of, parts_).run_routine(t));
     return name;
   }
@@ -498,7 +498,7 @@ class Translation {
         return line(ref(in.a) + " = " + ref(in.b) + ";");
       case KOp::check:
         return line("if (" + ref(in.a) + " && !" + fault() + ") " + fault() + " = " +
-                    std::to_string(c_.first_fault + in.imm - 1) + ";");
+                    std::to_string(c_.faults[static_cast<size_t>(in.imm) - 1]) + ";");
       default:
         return define(i, expression(in));
     }

@@ -25,7 +25,7 @@ struct CFunction {
   };
   std::string text;
   std::vector<Parameter> parameters;  // in the order of the call
-  bool fails = false;                 // it returns 0, or first_fault and on
+  bool fails = false;                 // it returns 0, or what a fault is
 };
 
 struct CKernel {
@@ -33,7 +33,7 @@ struct CKernel {
   const Kernel& kernel;
   int64_t extent;                    // of the range
   std::span<const CArgument> args;   // of the table behind its first entry
-  int64_t first_fault = 1;           // what its error 1 is
+  std::span<const int64_t> faults;   // what it returns for its errors 1, 2, ...
   const ir::GraphData* g = nullptr;  // that the origins of instructions are of
 };
 // Large kernels become several functions. Linear in instructions.

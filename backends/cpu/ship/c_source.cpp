@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <map>
+#include <set>
+#include <tuple>
 
 #include "backends/cpu/executable.h"
 #include "backends/cpu/kernel/lower_ops.h"
@@ -274,8 +277,7 @@ class File {
     }
     const std::string name = options_.name + "_kernel" + std::to_string(num_kernels_++);
     const GraphData& g = k.loop ? k.loop->data() : g_;
-    const CFunction f =
-        c_function({name, *k.kernel, k.extent, args, static_cast<int64_t>(faults_.size()) + 1, &g}, parts_);
+    const CFunction f = c_function({name, *k.kernel, k.extent, args, fault_numbers(step, k), &g}, parts_);
     kernels_ += f.text;
     std::string call = name + "(";
     for (const CFunction::Parameter& p : f.parameters) {
@@ -285,16 +287,25 @@ class File {
     call += ")";
     steps_ += f.fails ? "  fault = " + call + ";\n  if (fault != 0) return fault;\n" : "  " + call + ";\n";
     fails_ |= f.fails;
+  }
+  // Of the faults of a step; those of one kind of a node are one.
+  std::vector<int64_t> fault_numbers(const Step& step, const KernelStep& k) {
+    std::vector<int64_t> numbers;
+    std::map<std::tuple<bool, Value, int64_t>, int64_t> known;
     for (size_t i = 0; i < step.faults.size(); ++i) {
       const Fault& fault = step.faults[i];
-      const GraphData& of = i < k.loop_faults ? k.loop->data() : g_;
-      const Location at = of.location(fault.node);
+      const bool inner = i < k.loop_faults;
+      auto [at, fresh] = known.try_emplace({inner, fault.node, fault.code}, static_cast<int64_t>(faults_.size()) + 1);
+      numbers.push_back(at->second);
+      if (!fresh) continue;
+      const GraphData& of = inner ? k.loop->data() : g_;
+      const Location line = of.location(fault.node);
       const std::string& function = of.call(fault.node).function;
       faults_.push_back(std::to_string(faults_.size() + 1) + ": the data of " +
                         (function.empty() ? std::string(name_of(of.op(fault.node))) : c_comment(function)) +
-                        " are at fault" +
-                        (*at.file ? ", " + c_comment(at.file) + ":" + std::to_string(at.line) : std::string()));
+                        (*line.file ? ", " + c_comment(line.file) + ":" + std::to_string(line.line) : std::string()));
     }
+    return numbers;
   }
 
   void add_copy(const CopyStep& c) {
