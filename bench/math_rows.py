@@ -5,6 +5,7 @@ Chebyshev's points, in 60 digits, with as many terms as the worst of eight piece
 pieces. Also printed: the polynomials of one piece that kernel/math_special.cpp has.
 """
 import pathlib
+import struct
 
 import mpmath as mp
 
@@ -136,6 +137,18 @@ def log_steps(bits):
     print(f"// ln2 of log_step f{bits}: {float(first)!r}, {float(to_format(ln2 - first, bits))!r}")
 
 
+def two_over_pi():
+    """Words W of 32 bits of 2 / pi, two in an entry: of j = 0 to 31 those from j - 2 on in four rows, then from j, ..."""
+    digits = 44
+    with mp.workprec(32 * digits + 64):
+        whole = int(mp.floor(mp.ldexp(2 / mp.pi, 32 * digits)))
+    word = lambda k: whole >> 32 * (digits - 1 - k) & 0xFFFFFFFF if k >= 0 else 0
+    tables["two_over_pi", 64] = tables["two_over_pi", 32] = (len(rows), 16)
+    for i in range(16):
+        entries = (word(j) << 32 | word(j + 1) for j in (8 * (i % 4) + c - 2 + 2 * (i // 4) for c in range(8)))
+        rows.append(("two_over_pi, bits" if i == 0 else "", [struct.unpack("d", struct.pack("Q", x))[0] for x in entries]))
+
+
 def plain(name, f, lo, hi, bits, relative=-58, weight=None, first_in_parts=False):
     tolerance, terms = mp.mpf(2) ** (relative if bits == 64 else relative + 29 if relative != -58 else -28), 1
     weight = weight or (lambda t: 1 / f(t))
@@ -161,6 +174,7 @@ for bits in (64, 32):
     pieces("bessel_i1", bits, i1e, halves_of_octaves(), True)
     pieces("ndtri", bits, ndtri_ratio, halves_of_octaves(), True)
     log_steps(bits)
+two_over_pi()
 
 constant = mp.log(2 * mp.pi) / 2 - mp.mpf(1) / 2
 z = lambda f: (lambda t: f(1 / mp.sqrt(t)))

@@ -30,6 +30,18 @@ std::vector<T> arguments(const Interval& usual, size_t random_ones, uint64_t see
     T v = static_cast<T>(quarter * 0.78539816339744831);
     for (T w : {std::nextafter(v, T(0)), v, std::nextafter(v, T(1e9))}) x.push_back(w);
   }
+  // Where sine's reduction loses most; results that overflow or are denormal; denormal and huge arguments.
+  x.push_back(static_cast<T>(std::ldexp(6381956970095103.0, sizeof(T) == 8 ? 797 : 60)));
+  std::mt19937_64 rare(seed);
+  auto from = [&](double low, double high) { return std::uniform_real_distribution<double>(low, high)(rare); };
+  constexpr Interval kRare[] = {{85, 105},   {700, 750}, {120, 152},   {1020, 1080},
+                                {8.5, 10.5}, {26, 28},   {12.5, 14.6}, {37, 39}};
+  for (const Interval& r : kRare)
+    for (int i = 0; i < 60; ++i) x.push_back(static_cast<T>(from(r.low, r.high)));
+  for (int i = 0; i < 100; ++i) {
+    x.push_back(L::min() * static_cast<T>(from(0, 1)));
+    x.push_back(static_cast<T>(std::ldexp(from(1, 2), static_cast<int>(from(17, L::max_exponent - 1)))));
+  }
   for (size_t i = 0, n = x.size(); i < n; ++i) x.push_back(-x[i]);
   std::mt19937_64 random(seed);
   std::uniform_real_distribution<double> where(usual.low, usual.high);
@@ -55,8 +67,8 @@ struct Arguments {
     if (f.operands == 1) return;
     for (size_t i = x.size() - random_ones / 2; i < x.size(); ++i)  // of ratios near 1, 2 and 1 / 2
       y[i] = static_cast<T>(x[i] * (i % 3 == 0 ? 1 : i % 3 == 1 ? 2 : 0.5) * (1 + b[i] * 1e-4));
-    for (size_t i = 0; i < a.size() - random_ones; i += i < 160 ? 1 : 7)
-      for (size_t j = 0; j < b.size() - random_ones; j += j < 160 ? 1 : 7) x.push_back(a[i]), y.push_back(b[j]);
+    for (size_t i = 0; i < a.size() - random_ones; i += i < 160 ? 1 : 41)
+      for (size_t j = 0; j < b.size() - random_ones; j += j < 160 ? 1 : 41) x.push_back(a[i]), y.push_back(b[j]);
   }
 };
 

@@ -9,72 +9,9 @@
 namespace jot::cpu {
 namespace {
 
-// All registers, as the thunk stores them.
-struct alignas(64) SavedRegisters {
-  std::array<std::byte, 64> vector[32];
-  uint64_t gpr[16];
-  uint64_t mask[8];
-};
 constexpr int32_t kGprs = offsetof(SavedRegisters, gpr), kMasks = offsetof(SavedRegisters, mask);
 
-class ColdPath {
- public:
-  ColdPath(SavedRegisters& saved, const ColdSite& site)
-      : saved_(saved), site_(site), spill_(reinterpret_cast<std::byte*>(saved.gpr[15])) {}
-
-  void run() {
-    for (int l = 0; l < site_.lanes; ++l)
-      if (live(l)) site_.check ? check(l) : fixup(l);
-  }
-
- private:
-  std::byte* vector(Location at) { return at.code >= 0 ? saved_.vector[at.code].data() : spill_ + ~at.code; }
-  uint64_t read(const std::byte* from, int bytes) {
-    uint64_t bits = 0;
-    std::memcpy(&bits, from, static_cast<size_t>(bytes));
-    return bits;
-  }
-  int64_t scalar(Location at) {
-    return static_cast<int64_t>(at.code >= 0 ? saved_.gpr[at.code] : read(spill_ + ~at.code, 8));
-  }
-  uint64_t lane(Location at, int l) {
-    const int bytes = bytes_of(site_.type);
-    return read(vector(at) + l * bytes, bytes);
-  }
-  bool live(int l) {
-    if (site_.tail && l >= static_cast<int64_t>(read(spill_ + site_.live, 8))) return false;
-    const Location m = site_.mask;
-    if (!site_.mask_registers) return read(vector(m) + l * site_.mask_bytes, site_.mask_bytes) != 0;
-    const uint64_t bits = m.code >= 0 ? saved_.mask[m.code] : read(spill_ + ~m.code, 8);
-    return (bits >> l & 1) != 0;
-  }
-  void fixup(int l) {
-    const uint64_t y = site_.operands > 1 ? lane(site_.y, l) : 0;
-    const uint64_t bits = libm(site_.fn, site_.type, lane(site_.x, l), y);
-    const auto bytes = static_cast<size_t>(bytes_of(site_.type));
-    std::memcpy(vector(site_.result) + static_cast<size_t>(l) * bytes, &bits, bytes);
-  }
-  void check(int l) {
-    const uint64_t bits = lane(site_.x, l);
-    const int64_t value = site_.type == KType::i32 ? static_cast<int32_t>(bits) : static_cast<int64_t>(bits);
-    int64_t index = l;
-    if (site_.operands & 4) index *= scalar(site_.step);
-    if (site_.operands & 2) index += scalar(site_.y);
-    const auto* args = reinterpret_cast<const int64_t*>(saved_.gpr[14]);
-    reinterpret_cast<KernelError*>(args[0])->record(site_.error, index, value);
-  }
-
-  SavedRegisters& saved_;
-  const ColdSite& site_;
-  std::byte* spill_;
-};
-
 }  // namespace
-
-// Nothing may unwind through kernels.
-void run_cold(void* saved_registers, const void* site) noexcept {
-  ColdPath(*static_cast<SavedRegisters*>(saved_registers), *static_cast<const ColdSite*>(site)).run();
-}
 
 CodeUnit::CodeUnit(Target target, bool log, bool validate, PlantedBug planted)
     : as(target, log, validate), avx512(target == Target::avx512), bug(planted) {

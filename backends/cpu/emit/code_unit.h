@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backends/cpu/emit/assembler.h"
+#include "backends/cpu/emit/cold.h"
 #include "backends/cpu/emit/emit.h"
 #include "backends/cpu/kernel/regalloc.h"
 
@@ -16,29 +17,6 @@ namespace jot::cpu {
 
 inline const x86::Gp kArgs = x86::r14, kSpill = x86::r15;
 inline constexpr uint32_t kTailMask = 7;
-
-// Where a cold path finds a vector, mask or scalar: a register, or the spill area.
-struct Location {
-  int32_t code;
-  static Location reg(int r) { return {r}; }
-  static Location slot(int32_t offset) { return {~offset}; }
-};
-
-// A fixup or a check, as the C++ function behind the thunk reads it. Lies behind the code.
-struct ColdSite {
-  int64_t error;  // of a check
-  KFn fn;
-  KType type;  // of the result of a fixup, of the reported value of a check
-  bool check, tail, mask_registers;
-  uint8_t lanes, mask_bytes, operands;  // mask_bytes: of one lane of a mask that is a vector
-  union {
-    Location result;
-    Location step;  // of a check, if operands & 4: from the element of a lane to the next (a scalar)
-  };
-  Location mask, x, y;  // of a check: x is reported, y the element (a scalar) if operands & 2
-  int32_t live;         // slot of the number of live lanes
-};
-static_assert(sizeof(ColdSite) == 40);
 
 class CodeUnit {
  public:

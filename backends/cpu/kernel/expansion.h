@@ -34,6 +34,9 @@ class Expansion {
   KernelBuilder& b;
   const Constants& k;
 
+  // The function of x, and y, where the mask holds; `fast` elsewhere.
+  Value repaired(ir::Op op, Value fast, Value x, Value where, Value y = kNone) const;
+
   Value number(double x) const { return b.number(k.type, x); }
 
   static constexpr double kLog2e = 1.4426950408889634, kTwoOverPi = 0.6366197723675814;
@@ -54,6 +57,16 @@ class Expansion {
 
   // 2^n for t = magic + bias + n: the low bits of t become the exponent.
   Value power_of_two(Value t) const { return b.bitcast(k.type, b.shl(b.bitcast(k.bits, t), k.mantissa)); }
+  // y 2^n, of biased = n + bias from -bias to 2 bias: infinite where that is too large, rounded once where it is
+  // denormal. Of t as above, too.
+  Value scaled(Value y, Value biased) const {
+    Value twice = b.add(biased, integer(k.bias)), half = b.shr(twice, 1);
+    auto power = [&](Value exponent) { return b.bitcast(k.type, b.shl(exponent, k.mantissa)); };
+    return b.mul(b.mul(y, power(half)), power(b.sub(twice, half)));
+  }
+  Value scaled_by(Value y, Value t) const {
+    return scaled(y, b.sub(b.bitcast(k.bits, t), b.bitcast(k.bits, number(k.magic))));
+  }
 
   Value polynomial(std::span<const double> c, Value x) const {
     Value y = number(c.back());
@@ -77,7 +90,13 @@ class Expansion {
   struct Logarithm {
     Value power, f;
   };
-  Logarithm reduce_log(Value x) const;
+  Logarithm reduce_log(Value x, Value lift = kNone) const;  // of x 2^-lift
+  // A positive x that is denormal times 2^54, and 54; else x and 0. Of f64.
+  struct Lifted {
+    Value x, lift;
+  };
+  Lifted lifted(Value x) const;
+  Value log_limits(Value y, Value x) const;  // y, the logarithm, or what it is of x <= 0, infinity and NaN
   int64_t root_half() const { return is_wide() ? 0x3fe6a09e667f3bcd : 0x3f3504f3; }  // sqrt(1/2)
   Value shifted(Value x) const { return b.add(b.bitcast(k.bits, x), integer((k.bias << k.mantissa) - root_half())); }
   Value biased_exponent(Value x) const { return b.shr(shifted(x), k.mantissa); }  // power + bias
@@ -88,12 +107,23 @@ class Expansion {
     Value high, low;
   };
   TwoParts expm1_parts(Value x) const;
-  Value log_core(Value x) const;  // of a normal x > 0
-  // exp(x + lost) = scale (1 + rest), for an |x| up to exp_safe.
+  Value log_core(Value x, Value lift = kNone) const;  // of a normal x > 0, times 2^-lift
+  // exp(x + lost) = scale (1 + rest), for an |x| up to exp_safe. Beyond, to 800, scale is that of `scaled_by` t.
   struct Growth {
-    Value scale, rest;
+    Value scale, rest, t;
   };
+  Value rare_exp(Value x, int less = 0) const;  // exp(x) / 2^less of any x, of f64
+  Value bounded(Value x) const { return b.min(number(800), b.max(number(-800), x)); }  // NaN stays
   Growth growth(Value x, Value lost) const;
+  // What is left of |x| beyond a multiple of pi/2, in two parts; the low bits of the quadrant count multiples.
+  struct Turn {
+    Value r, lost, quadrant;
+  };
+  Turn far_turn(Value x) const;  // of a finite |x| > trig_safe of f64: math_far_angles.cpp
+  struct Circle {
+    Value s, c;
+  };
+  Circle sine_and_cosine(Value r, Value lost) const;  // of r + lost, |r| at most about pi/4
   // The angle of the point (x, y), as atan2, without its special values.
   Value angle(Value y, Value x) const;
 

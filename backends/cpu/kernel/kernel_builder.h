@@ -24,6 +24,9 @@ class KernelBuilder {
 
   int lanes() const { return kernel_.lanes; }
   bool out_of_line_math() const { return out_of_line_math_; }
+  // From now on what a function's fixup would repair is computed with all lanes (f64).
+  void repair_within() { repairs_within_ = true; }
+  bool repairs_within() const { return repairs_within_; }
   KType type(Value v) const { return kernel_.instrs[v].type; }
   const KInstr& instr(Value v) const { return kernel_.instrs[v]; }
   size_t size() const { return kernel_.instrs.size(); }
@@ -161,7 +164,7 @@ class KernelBuilder {
   enum : uint8_t { kLoaded = 1, kStored = 2, kReadWrite = 4 };
 
   Kernel kernel_;
-  bool out_of_line_math_, keeps_origins_ = false;
+  bool out_of_line_math_, keeps_origins_ = false, repairs_within_ = false;
   uint32_t origin_ = kNone;
   std::vector<uint32_t> scope_of_;  // of each instruction; 0: outside loops
   std::vector<uint8_t> memory_;     // of each argument instruction: what is done behind it

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "backends/cpu/kernel/kernel_ir.h"
 #include "backends/cpu/kernel/math.h"
@@ -318,6 +319,28 @@ class Interpreter {
                       signed_lane(type(in.b), lane(in.b, l)));
   }
 
+  void fixup(uint32_t pc) {
+    const KInstr& in = k_.instrs[pc];
+    const auto fn = static_cast<KFn>(in.aux);
+    const auto bytes = static_cast<size_t>(bytes_of(in.type));
+    std::optional<Kernel> rare;
+    for (size_t l = 0; l < lanes_; ++l) {
+      uint64_t &result = lane(pc, l), x = lane(in.b, l), y = in.d == kNone ? 0 : lane(in.d, l);
+      if (!lane(in.c, l) || l >= live_) {
+        result = lane(in.a, l);
+      } else if (!has_rare_kernel(fn)) {
+        result = by_rule(fn, in.type, x, y);
+      } else {
+        if (!rare) rare = rare_kernel(fn, in.type, 1);
+        uint64_t made = 0;
+        auto address = [](const void* p) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(p)); };
+        const int64_t args[] = {0, address(&x), address(&y), address(&made)};
+        Interpreter(*rare, args, 0, 1).run();
+        std::memcpy(&(result = 0), &made, bytes);
+      }
+    }
+  }
+
   void step(uint32_t pc) {
     const KInstr& in = k_.instrs[pc];
     const size_t n = lanes_;
@@ -355,11 +378,7 @@ class Interpreter {
         for (size_t l = 0; l < live_; ++l) lane(in.a, l) = lane(in.b, l);
         return;
       case KOp::fixup:
-        for (size_t l = 0; l < n; ++l)
-          lane(pc, l) = !lane(in.c, l) || l >= live_
-                            ? lane(in.a, l)
-                            : libm(static_cast<KFn>(in.aux), in.type, lane(in.b, l), in.d == kNone ? 0 : lane(in.d, l));
-        return;
+        return fixup(pc);
       case KOp::call:
         lane(pc, 0) = Interpreter(routine_body(static_cast<KFn>(in.aux), in.type), nullptr, 0, 0).run(lane(in.a, 0));
         return;

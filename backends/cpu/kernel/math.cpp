@@ -14,6 +14,8 @@ using ir::Op;
 
 namespace {
 
+constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+
 constexpr double kExp32[] = {0.4999999403953552, 0.16666516661643982, 0.041668105870485306, 0.008369134739041328,
                              0.0013836496509611607};
 constexpr double kExp64[] = {0.5000000000000011,    0.1666666666666643,     0.041666666666525645,
@@ -89,15 +91,31 @@ Value exp(const Expansion& make, Value x) {
   Value y = b.mul(p, make.power_of_two(t));
   y = b.select(b.cmp(KCmp::le, x, make.number(-k.exp_zero)), make.number(0), y);
   Value cold = b.mand(b.cmp(KCmp::gt, b.abs(x), make.number(k.exp_safe)), b.cmp(KCmp::gt, x, make.number(-k.exp_zero)));
-  return b.fixup(function(Op::exp_op), y, x, cold);
+  return make.repaired(Op::exp_op, y, x, cold);
 }
 
 Value log(const Expansion& make, Value x) {
   auto& [b, k] = make;
-  return b.fixup(function(Op::log_op), make.log_core(x), x, b.mnot(make.is_normal(x)));
+  return make.repaired(Op::log_op, make.log_core(x), x, b.mnot(make.is_normal(x)));
 }
 
-// |x| = n * pi/2 + r. The polynomials are those of sin(r) and cos(r); n modulo 4 chooses and signs.
+// Sine or cosine of x from those of what is left of |x| beyond the quadrant, which chooses and signs.
+Value turned(const Expansion& make, Value x, Value s, Value c, Value quadrant, bool cosine) {
+  auto& [b, k] = make;
+  Value odd = b.cmp(KCmp::ne, b.bit_and(quadrant, make.integer(1)), make.integer(0));
+  const int width = 8 * bytes_of(k.type);
+  Value y, sign;
+  if (cosine) {
+    y = b.select(odd, s, c);
+    sign = b.shl(b.add(quadrant, make.integer(1)), width - 2);  // quadrants 1 and 2
+  } else {
+    y = b.select(odd, c, s);
+    sign = b.bit_xor(b.shl(quadrant, width - 2), b.bitcast(k.bits, x));  // 2 and 3, and x < 0
+  }
+  return b.bit_xor(y, b.bitcast(k.type, b.bit_and(sign, make.integer(make.sign_bit()))));
+}
+
+// |x| = n * pi/2 + r. The polynomials are those of sin(r) and cos(r).
 Value sine(const Expansion& make, Value x, bool cosine) {
   auto& [b, k] = make;
   Value a = b.abs(x);
@@ -109,21 +127,8 @@ Value sine(const Expansion& make, Value x, bool cosine) {
   Value z = b.mul(r, r);
   Value s = b.fma(b.mul(z, r), make.polynomial(k.sin, z), r);
   Value c = b.fma(b.fma(make.polynomial(k.cos, z), z, make.number(-0.5)), z, make.number(1));
-  Value quadrant = b.bitcast(k.bits, t);
-  Value odd = b.cmp(KCmp::ne, b.bit_and(quadrant, make.integer(1)), make.integer(0));
-  const int width = 8 * bytes_of(k.type);
-  Value y, sign;
-  if (cosine) {
-    y = b.select(odd, s, c);
-    sign = b.shl(b.add(quadrant, make.integer(1)), width - 2);  // quadrants 1 and 2
-  } else {
-    y = b.select(odd, c, s);
-    sign = b.bit_xor(b.shl(quadrant, width - 2), b.bitcast(k.bits, x));  // 2 and 3, and x < 0
-  }
-  sign = b.bit_and(sign, make.integer(make.sign_bit()));
-  y = b.bit_xor(y, b.bitcast(k.type, sign));
-  return b.fixup(cosine ? function(Op::cos_op) : function(Op::sin_op), y, x,
-                 b.cmp(KCmp::gt, a, make.number(k.trig_safe)));
+  Value y = turned(make, x, s, c, b.bitcast(k.bits, t), cosine);
+  return make.repaired(cosine ? Op::cos_op : Op::sin_op, y, x, b.cmp(KCmp::gt, a, make.number(k.trig_safe)));
 }
 
 // u / (2 - u), u = 1 - exp(-2 |x|) = (1 - 2^n) - 2^n (exp(r) - 1). What rounding takes from r and u is kept.
@@ -162,7 +167,22 @@ Value logistic(const Expansion& make, Value x) {
   q = b.fma(lost, inverse, q);
   q = b.select(b.cmp(KCmp::le, x, make.number(-k.exp_zero)), make.number(0), q);
   Value cold = b.mand(b.cmp(KCmp::lt, x, make.number(-k.exp_safe)), b.cmp(KCmp::gt, x, make.number(-k.exp_zero)));
-  return b.fixup(function(Op::logistic_op), q, x, cold);
+  return make.repaired(Op::logistic_op, q, x, cold);
+}
+
+// ---- what the fixups cover, of f64
+
+Value rare_log(const Expansion& make, Value x, Value) {
+  auto [up, lift] = make.lifted(x);
+  return make.log_limits(make.log_core(up, lift), x);
+}
+
+Value rare_sine(const Expansion& make, Value x, bool cosine) {
+  auto& [b, k] = make;
+  auto [r, lost, quadrant] = make.far_turn(x);
+  auto [s, c] = make.sine_and_cosine(r, lost);
+  Value y = turned(make, x, s, c, quadrant, cosine);
+  return b.select(b.cmp(KCmp::lt, b.abs(x), make.number(kInf)), y, make.number(kNan));
 }
 
 const Function* function_of(KFn fn) { return cpu_op(static_cast<Op>(fn)).function.get(); }
@@ -174,17 +194,35 @@ Value expand(KernelBuilder& b, Op op, Value x, Value y = kNone) {
   return f.expand(Expansion(b, b.type(x)), x, y);
 }
 
-double libm_real(KFn fn, double x, double y) {
-  if (auto* f = function_of(fn)->libm) return f(x, y);
-  return static_cast<double>(ir::rules(static_cast<Op>(fn)).scalar(x, y));
+}  // namespace
+
+Value Expansion::repaired(Op op, Value fast, Value x, Value where, Value y) const {
+  if (!b.repairs_within()) return b.fixup(function(op), fast, x, where, y);
+  return b.select(where, cpu_op(op).function->rare(*this, x, y), fast);
 }
 
-}  // namespace
+Expansion::Lifted Expansion::lifted(Value x) const {
+  Value tiny = b.cmp(KCmp::lt, x, number(0x1p-1022));
+  return {b.select(tiny, b.mul(x, number(0x1p54)), x), b.select(tiny, number(54), number(0))};
+}
+Value Expansion::log_limits(Value y, Value x) const {
+  y = b.select(b.cmp(KCmp::lt, x, number(kInf)), y, x);
+  y = b.select(b.cmp(KCmp::eq, x, number(0)), number(-kInf), y);
+  return b.select(b.cmp(KCmp::lt, x, number(0)), number(kNan), y);
+}
+Expansion::Circle Expansion::sine_and_cosine(Value r, Value lost) const {
+  Value z = b.mul(r, r);
+  Value s = b.add(r, b.fma(b.mul(z, r), polynomial(k.sin, z), lost));
+  Value c = b.fma(b.fma(polynomial(k.cos, z), z, number(-0.5)), z, number(1));
+  return {s, b.fnma(r, lost, c)};
+}
 
 int operands_of(KFn fn) {
   const Function* f = static_cast<int>(fn) < ir::num_ops() ? function_of(fn) : nullptr;
   return f ? f->operands : 0;
 }
+
+bool is_out_of_line(KFn fn) { return operands_of(fn) > 0 && !function_of(fn)->expand; }
 
 Value elementary(KernelBuilder& b, Op op, Value x, Value y) {
   return b.out_of_line_math() && y == kNone ? b.call(function(op), x) : expand(b, op, x, y);
@@ -210,22 +248,31 @@ const Kernel& routine_body(KFn fn, KType type) {
   return at->second;
 }
 
-uint64_t libm(KFn fn, KType type, uint64_t x, uint64_t y) {
-  switch (type) {
-    case KType::f32: {
-      auto real = [](uint64_t bits) { return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits))); };
-      return std::bit_cast<uint32_t>(static_cast<float>(libm_real(fn, real(x), real(y))));
-    }
-    case KType::f64:
-      return std::bit_cast<uint64_t>(libm_real(fn, std::bit_cast<double>(x), std::bit_cast<double>(y)));
-    case KType::i32:
-    case KType::i64:
-    case KType::none:
-    case KType::scalar:
-    case KType::mask:
-      break;
-  }
-  internal_error("a type of floats", name(type));
+bool has_rare_kernel(KFn fn) { return function_of(fn)->rare != nullptr; }
+
+Kernel rare_kernel(KFn fn, KType type, int lanes) {
+  KernelBuilder b(lanes);
+  b.repair_within();
+  const Function& f = *function_of(fn);
+  const bool wide = type == KType::f64;
+  Value i = b.vrange();
+  auto operand = [&](int number) {
+    Value x = b.load(type, b.arg(number), i);
+    return wide ? x : b.convert(KType::f64, x);
+  };
+  Value x = operand(1), y = f.operands == 2 ? operand(2) : kNone;
+  Value z = (wide ? f.rare : f.expand)(Expansion(b, KType::f64), x, y);
+  b.store(wide ? z : b.convert(type, z), b.arg(3), i);
+  b.endloop();
+  return std::move(b).finish();
+}
+
+uint64_t by_rule(KFn fn, KType type, uint64_t x, uint64_t y) {
+  auto* rule = ir::rules(static_cast<Op>(fn)).scalar;
+  if (type == KType::f64)
+    return std::bit_cast<uint64_t>(static_cast<double>(rule(std::bit_cast<double>(x), std::bit_cast<double>(y))));
+  auto real = [](uint64_t bits) { return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits))); };
+  return std::bit_cast<uint32_t>(static_cast<float>(rule(real(x), real(y))));
 }
 
 void define_function(CpuTable& table, Op op, const Function& f) {
@@ -235,26 +282,24 @@ void define_function(CpuTable& table, Op op, const Function& f) {
 }
 
 void define_functions(CpuTable& table) {
-  auto unary = [&](Op op, Function::Expand expand, double (*libm)(double, double)) {
-    define_function(table, op, {1, expand, libm});
-  };
   using E = const Expansion&;
+  auto unary = [&](Op op, Function::Expand expand, Function::Expand rare = nullptr) {
+    define_function(table, op, {1, expand, rare});
+  };
   unary(
-      Op::exp_op, [](E e, Value x, Value) { return exp(e, x); }, [](double x, double) { return std::exp(x); });
+      Op::exp_op, [](E e, Value x, Value) { return exp(e, x); }, [](E e, Value x, Value) { return e.rare_exp(x); });
   unary(
-      Op::log_op, [](E e, Value x, Value) { return log(e, x); }, [](double x, double) { return std::log(x); });
+      Op::log_op, [](E e, Value x, Value) { return log(e, x); }, rare_log);
   unary(
-      Op::sin_op, [](E e, Value x, Value) { return sine(e, x, false); }, [](double x, double) { return std::sin(x); });
+      Op::sin_op, [](E e, Value x, Value) { return sine(e, x, false); },
+      [](E e, Value x, Value) { return rare_sine(e, x, false); });
   unary(
-      Op::cos_op, [](E e, Value x, Value) { return sine(e, x, true); }, [](double x, double) { return std::cos(x); });
-  unary(
-      Op::tanh_op, [](E e, Value x, Value) { return tanh(e, x); }, [](double x, double) { return std::tanh(x); });
+      Op::cos_op, [](E e, Value x, Value) { return sine(e, x, true); },
+      [](E e, Value x, Value) { return rare_sine(e, x, true); });
+  unary(Op::tanh_op, [](E e, Value x, Value) { return tanh(e, x); });
   unary(
       Op::logistic_op, [](E e, Value x, Value) { return logistic(e, x); },
-      [](double x, double) {
-        double t = std::exp(-std::abs(x));
-        return (x >= 0 ? 1 : t) / (1 + t);
-      });
+      [](E e, Value x, Value) { return e.rare_exp(x); });  // beside which 1 is nothing
 
   define_exponential_functions(table);
   define_angle_functions(table);

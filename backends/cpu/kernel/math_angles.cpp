@@ -49,23 +49,59 @@ Value Expansion::angle(Value y, Value x) const {
 namespace {
 
 using E = const Expansion&;
-constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
 
 Value atan2(E make, Value y, Value x) {
   auto& [b, k] = make;
   Value sum = b.add(b.abs(y), b.abs(x));
   // Two zeros, infinities, NaN, and sums that overflow.
   Value plain = b.mand(b.cmp(KCmp::gt, sum, make.number(0)), b.cmp(KCmp::lt, sum, make.number(kInf)));
-  return b.fixup(function(Op::atan2_op), make.angle(y, x), y, b.mnot(plain), x);
+  return make.repaired(Op::atan2_op, make.angle(y, x), y, b.mnot(plain), x);
+}
+
+// Of f64. Infinities are to numbers as 1 is to 0; zeros have signs; of numbers the sum of whose sizes overflows, a
+// quarter.
+Value rare_atan2(E make, Value y, Value x) {
+  auto& [b, k] = make;
+  Value zero = make.number(0), one = make.number(1), infinity = make.number(kInf);
+  Value endless_x = b.cmp(KCmp::eq, b.abs(x), infinity), endless_y = b.cmp(KCmp::eq, b.abs(y), infinity);
+  Value endless = b.mor(endless_x, endless_y), origin = b.cmp(KCmp::eq, b.add(b.abs(y), b.abs(x)), zero);
+  auto part = [&](Value v, Value own) {
+    return b.select(endless, make.with_sign_of(b.select(own, one, zero), v), b.mul(v, make.number(0.25)));
+  };
+  Value of_x = b.select(origin, make.with_sign_of(one, x), part(x, endless_x));
+  Value angle = make.angle(b.select(origin, y, part(y, endless_y)), of_x);
+  return b.select(b.mor(b.is_nan(x), b.is_nan(y)), make.number(kNan), angle);
 }
 
 Value atan(E make, Value x, Value) {
   auto& [b, k] = make;
-  return b.fixup(function(Op::atan_op), make.angle(x, make.number(1)), x,
-                 b.mnot(b.cmp(KCmp::lt, b.abs(x), make.number(kInf))));
+  return make.repaired(Op::atan_op, make.angle(x, make.number(1)), x,
+                       b.mnot(b.cmp(KCmp::lt, b.abs(x), make.number(kInf))));
+}
+Value rare_atan(E make, Value x, Value) {  // of infinities and NaN
+  return make.b.select(make.b.is_nan(x), x, make.with_sign_of(make.number(kF64.half_pi[0]), x));
 }
 
-// |x| = n * pi/2 + r: sin(r) / cos(r) or its inverse, turned. What rounding takes from sine, cosine and r is kept.
+// sin / cos of r + tail or its inverse, turned. What rounding takes from sine and cosine is kept.
+Value tangent(E make, Value x, Value r, Value tail, Value quadrant) {
+  auto& [b, k] = make;
+  Value z = b.mul(r, r);
+  Value bent = b.fma(b.mul(z, r), make.polynomial(k.sin, z), tail), s = b.add(r, bent);
+  Value s_lost = b.add(b.sub(r, s), bent);
+  Value d = b.fma(make.polynomial(k.cos, z), z, make.number(-0.5)), c = b.fma(d, z, make.number(1));
+  Value c_lost = b.fnma(r, tail, b.fma(d, z, b.sub(make.number(1), c)));
+  Value odd = b.cmp(KCmp::ne, b.bit_and(quadrant, make.integer(1)), make.integer(0));
+  Value above = b.select(odd, c, s), above_lost = b.select(odd, c_lost, s_lost);
+  Value below = b.select(odd, s, c), below_lost = b.select(odd, s_lost, c_lost);
+  Value inverse = b.div(make.number(1), below), q = b.mul(above, inverse);
+  Value error = b.add(b.fnma(q, below, above), b.fnma(q, below_lost, above_lost));
+  q = b.fma(error, inverse, q);
+  Value sign = b.bit_xor(b.shl(quadrant, 8 * bytes_of(k.type) - 1), b.bitcast(k.bits, x));  // odd, and x < 0
+  return b.bit_xor(q, b.bitcast(k.type, b.bit_and(sign, make.integer(make.sign_bit()))));
+}
+
+// |x| = n * pi/2 + r. What rounding takes from r is kept.
 Value tan(E make, Value x, Value) {
   auto& [b, k] = make;
   Value a = b.abs(x);
@@ -78,21 +114,16 @@ Value tan(E make, Value x, Value) {
   Value lost = b.sub(b.sub(b.sub(first, b.sub(second, back)), b.add(p, back)), p_lost);
   Value tail = b.fnma(n, make.number(k.half_pi[2]), lost), r = b.add(second, tail);
   tail = b.add(b.sub(second, r), tail);
-  Value z = b.mul(r, r);
-  Value bent = b.fma(b.mul(z, r), make.polynomial(k.sin, z), tail), s = b.add(r, bent);
-  Value s_lost = b.add(b.sub(r, s), bent);
-  Value d = b.fma(make.polynomial(k.cos, z), z, make.number(-0.5)), c = b.fma(d, z, make.number(1));
-  Value c_lost = b.fnma(r, tail, b.fma(d, z, b.sub(make.number(1), c)));
-  Value quadrant = b.bitcast(k.bits, t);
-  Value odd = b.cmp(KCmp::ne, b.bit_and(quadrant, make.integer(1)), make.integer(0));
-  Value above = b.select(odd, c, s), above_lost = b.select(odd, c_lost, s_lost);
-  Value below = b.select(odd, s, c), below_lost = b.select(odd, s_lost, c_lost);
-  Value inverse = b.div(make.number(1), below), q = b.mul(above, inverse);
-  Value error = b.add(b.fnma(q, below, above), b.fnma(q, below_lost, above_lost));
-  q = b.fma(error, inverse, q);
-  Value sign = b.bit_xor(b.shl(quadrant, 8 * bytes_of(k.type) - 1), b.bitcast(k.bits, x));  // odd, and x < 0
-  q = b.bit_xor(q, b.bitcast(k.type, b.bit_and(sign, make.integer(make.sign_bit()))));
-  return b.fixup(function(Op::tan_op), q, x, b.mnot(b.cmp(KCmp::le, a, make.number(k.trig_safe))));
+  Value q = tangent(make, x, r, tail, b.bitcast(k.bits, t));
+  return make.repaired(Op::tan_op, q, x, b.mnot(b.cmp(KCmp::le, a, make.number(k.trig_safe))));
+}
+
+// Of f64 beyond trig_safe.
+Value rare_tan(E make, Value x, Value) {
+  auto& [b, k] = make;
+  auto [r, lost, quadrant] = make.far_turn(x);
+  Value y = tangent(make, x, r, lost, quadrant);
+  return b.select(b.cmp(KCmp::lt, b.abs(x), make.number(kInf)), y, make.number(kNan));
 }
 
 // |x| up to 1/2: x + x^3 P(x^2). Above, with z = (1 - |x|) / 2, asin(|x|) = pi/2 - 2 asin(sqrt(z)).
@@ -134,14 +165,11 @@ Value acos(E make, Value x, Value) {
 }  // namespace
 
 void define_angle_functions(CpuTable& table) {
-  auto unary = [&](Op op, Function::Expand expand, double (*libm)(double, double)) {
-    define_function(table, op, {1, expand, libm});
-  };
-  unary(Op::tan_op, tan, [](double x, double) { return std::tan(x); });
-  unary(Op::asin_op, asin, [](double x, double) { return std::asin(x); });
-  unary(Op::acos_op, acos, [](double x, double) { return std::acos(x); });
-  unary(Op::atan_op, atan, [](double x, double) { return std::atan(x); });
-  define_function(table, Op::atan2_op, {2, atan2, [](double y, double x) { return std::atan2(y, x); }});
+  define_function(table, Op::tan_op, {1, tan, rare_tan});
+  define_function(table, Op::asin_op, {1, asin});
+  define_function(table, Op::acos_op, {1, acos});
+  define_function(table, Op::atan_op, {1, atan, rare_atan});
+  define_function(table, Op::atan2_op, {2, atan2, rare_atan2});
 }
 
 }  // namespace jot::cpu

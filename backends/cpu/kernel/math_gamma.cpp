@@ -91,7 +91,11 @@ Value lgamma(E make, Value x, Value) {
   y = b.select(infinite, make.number(kInf), y);
   const double least = std::ldexp(1.0, 1 - static_cast<int>(k.bias));
   Value cold = b.mand(b.cmp(KCmp::lt, a, make.number(least)), b.cmp(KCmp::gt, a, zero));
-  return b.fixup(function(Op::lgamma_op), y, x, cold);
+  return make.repaired(Op::lgamma_op, y, x, cold);
+}
+Value rare_lgamma(E make, Value x, Value) {  // denormal
+  auto [up, lift] = make.lifted(make.b.abs(x));
+  return make.b.neg(make.log_core(up, lift));
 }
 
 // With P the value for |x|, or |x| + 1 below 1: of x > 0 it is P, or P - 1 / x; of x < 0 P - 1 / x - pi cot(pi x), or
@@ -120,7 +124,7 @@ Value digamma(E make, Value x, Value) {
 }  // namespace
 
 void define_gamma_functions(CpuTable& table) {
-  define_function(table, Op::lgamma_op, {1, lgamma});
+  define_function(table, Op::lgamma_op, {1, lgamma, rare_lgamma});
   define_function(table, Op::digamma_op, {1, digamma});
 }
 

@@ -9,7 +9,7 @@ using ir::Op;
 namespace {
 
 using E = const Expansion&;
-constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
 
 // By bench/math_rows.py. log(1 + r) = r - r^2 / 2 + r^3 P(r) for |r| < 0.034; log(2) in two parts, of which the first
 // times any exponent is exact, and so is its sum with those of the rows.
@@ -25,8 +25,9 @@ constexpr double kInverseCbrt64[] = {1.6662787377309156, -1.1623973573078166, 0.
                                      0.02778280101858424};
 
 // The logarithm of a normal x > 0 in two parts, by a step c of the mantissa near it (Tang 1990): log(2^k m) =
-// k log(2) + log(c) + log(1 + r), r = m / c - 1. About 10 bits more than the type has.
-Expansion::TwoParts log_parts(E make, Value x) {
+// k log(2) + log(c) + log(1 + r), r = m / c - 1. About 10 bits more than the type has. Of
+// x 2^-lift.
+Expansion::TwoParts log_parts(E make, Value x, Value lift = kNone) {
   auto& [b, k] = make;
   const int step = k.mantissa - 4;
   const int64_t begin = (k.bias << k.mantissa) - (int64_t{19} << (step - 1)), ones = (int64_t{1} << k.mantissa) - 1;
@@ -34,6 +35,7 @@ Expansion::TwoParts log_parts(E make, Value x) {
   const double offset = std::ldexp(1.0, k.mantissa);
   Value biased = b.bit_or(b.shr(bits, k.mantissa), b.bitcast(k.bits, make.number(offset)));
   Value power = b.sub(b.bitcast(k.type, biased), make.number(offset + static_cast<double>(k.bias)));
+  if (lift != kNone) power = b.sub(power, lift);
   Value m = b.bitcast(k.type, b.add(b.bit_and(bits, make.integer(ones)), make.integer(begin)));
   Value number = b.shr(bits, step), index = b.table_index(number);
   Value upper = b.cmp(KCmp::ne, b.bit_and(number, make.integer(8)), make.integer(0));
@@ -55,6 +57,16 @@ Expansion::TwoParts log_parts(E make, Value x) {
   return {sum, b.add(b.sub(high, sum), low)};
 }
 
+// Whether y is an integer, and an odd one.
+struct Parity {
+  Value whole, odd;
+};
+Parity parity(E make, Value y) {
+  auto& b = make.b;
+  Value whole = b.cmp(KCmp::eq, b.round(y, KernelBuilder::trunc), y), half = b.mul(y, make.number(0.5));
+  return {whole, b.mand(whole, b.cmp(KCmp::ne, b.round(half, KernelBuilder::trunc), half))};
+}
+
 // exp(y log |x|), the product in two parts; the sign is that of x where y is odd.
 Value pow(E make, Value x, Value y) {
   auto& [b, k] = make;
@@ -62,7 +74,7 @@ Value pow(E make, Value x, Value y) {
   Value a = b.abs(x);
   auto [high, low] = log_parts(make, a);
   Value e = b.mul(y, high), lost = b.fma(y, low, b.fms(y, high, e));
-  auto [scale, rest] = make.growth(e, lost);
+  auto [scale, rest, t] = make.growth(e, lost);
   Value z = b.mul(b.add(rest, one), scale);
   const double too_much = make.is_wide() ? 710 : 89;
   Value vanishes = b.cmp(KCmp::lt, e, make.number(-k.exp_zero)), overflows = b.cmp(KCmp::gt, e, make.number(too_much));
@@ -70,14 +82,38 @@ Value pow(E make, Value x, Value y) {
   Value y_negative = b.cmp(KCmp::lt, y, zero), x_zero = b.cmp(KCmp::eq, x, zero);
   Value of_zero = b.select(y_negative, infinity, b.select(b.cmp(KCmp::eq, y, zero), one, zero));
   z = b.select(x_zero, of_zero, z);
-  Value whole = b.cmp(KCmp::eq, b.round(y, KernelBuilder::trunc), y), half = b.mul(y, make.number(0.5));
-  Value odd = b.mand(whole, b.cmp(KCmp::ne, b.round(half, KernelBuilder::trunc), half));
+  auto [whole, odd] = parity(make, y);
   z = b.select(odd, make.with_sign_of(z, x), z);
   Value none = b.mand(b.cmp(KCmp::lt, x, zero), b.mnot(whole));
-  z = b.select(none, make.number(std::numeric_limits<double>::quiet_NaN()), z);
+  z = b.select(none, make.number(kNan), z);
   Value plain = b.mand(b.mor(make.is_normal(a), x_zero), b.cmp(KCmp::lt, b.abs(y), infinity));
   Value between = b.mand(b.cmp(KCmp::gt, b.abs(e), make.number(k.exp_safe)), b.mnot(b.mor(vanishes, overflows)));
-  return b.fixup(function(Op::pow_op), z, x, b.mor(between, b.mnot(plain)), y);
+  return make.repaired(Op::pow_op, z, x, b.mor(between, b.mnot(plain)), y);
+}
+
+// Of f64, all x and y.
+Value rare_pow(E make, Value x, Value y) {
+  auto& [b, k] = make;
+  Value zero = make.number(0), one = make.number(1), infinity = make.number(kInf), nan = make.number(kNan);
+  Value a = b.abs(x);
+  auto [up, lift] = make.lifted(a);
+  auto [high, low] = log_parts(make, up, lift);
+  Value e = b.mul(y, high), lost = b.fma(y, low, b.fms(y, high, e));
+  lost = b.select(b.cmp(KCmp::lt, b.abs(e), make.number(800)), lost, zero);
+  auto [scale, rest, t] = make.growth(make.bounded(e), lost);
+  Value z = make.scaled_by(b.add(rest, one), t);
+  // Powers of 0 and infinity, and to infinity, are one of these two, or 1.
+  Value grows = b.mnot(b.mxor(b.cmp(KCmp::gt, a, one), b.cmp(KCmp::gt, y, zero)));
+  Value endless_x = b.cmp(KCmp::eq, a, infinity), endless_y = b.cmp(KCmp::eq, b.abs(y), infinity);
+  Value extreme = b.mor(b.cmp(KCmp::eq, a, zero), b.mor(endless_x, endless_y));
+  z = b.select(extreme, b.select(grows, infinity, zero), z);
+  auto [whole, odd] = parity(make, y);
+  z = b.select(odd, make.with_sign_of(z, x), z);
+  Value negative = b.mand(b.cmp(KCmp::lt, x, zero), b.mnot(endless_x));
+  z = b.select(b.mand(negative, b.mnot(whole)), nan, z);
+  z = b.select(b.mand(b.cmp(KCmp::eq, a, one), endless_y), one, z);
+  z = b.select(b.mor(b.is_nan(x), b.is_nan(y)), nan, z);
+  return b.select(b.mor(b.cmp(KCmp::eq, y, zero), b.cmp(KCmp::eq, x, one)), one, z);
 }
 
 // |x| = 2^(3 q) z, 1 <= z < 8. From w, about z^(-1/3), by the error h = 1 - z w^3 two steps of a series for
@@ -125,7 +161,42 @@ Value rem(E make, Value x, Value y) {
   Value plain = b.mand(b.cmp(KCmp::lt, n, make.number(make.is_wide() ? 0x1p50 : 0x1p21)),
                        b.cmp(KCmp::ge, ay, make.number(make.is_wide() ? 0x1p-960 : 0x1p-100)));
   plain = b.mand(plain, b.cmp(KCmp::lt, ay, make.number(kInf)));
-  return b.fixup(function(Op::rem_op), r, x, b.mnot(plain), y);
+  return make.repaired(Op::rem_op, r, x, b.mnot(plain), y);
+}
+
+// v = m 2^exponent of a v > 0, 1 <= m < 2; the biased exponent of a denormal is below 1.
+struct Mantissa {
+  Value m, biased;
+};
+Mantissa mantissa(E make, Value v) {
+  auto& [b, k] = make;
+  auto [up, lift] = make.lifted(v);
+  Value bits = b.bitcast(k.bits, up), one = b.bitcast(k.bits, make.number(1));
+  Value m = b.bit_or(b.bit_and(bits, make.integer((int64_t{1} << k.mantissa) - 1)), one);
+  return {b.bitcast(k.type, m), b.sub(b.shr(bits, k.mantissa), b.convert(k.bits, lift))};
+}
+
+// Of f64, all x and y. With mantissas r of x and m of y, 2^d r less a multiple of m, 50 bits at a time: products with
+// so small a quotient lose nothing, and the quotient is one too large at most.
+Value rare_rem(E make, Value x, Value y) {
+  auto& [b, k] = make;
+  Value zero = make.number(0), none = make.integer(0), ax = b.abs(x), ay = b.abs(y);
+  auto [mx, exponent_x] = mantissa(make, ax);
+  auto [m, exponent_y] = mantissa(make, ay);
+  Value r = b.var(mx), d = b.var(b.max(none, b.sub(exponent_x, exponent_y))), more = b.var(b.iconst(1));
+  b.wloop(b.iconst(44), more);
+  Value bits = b.min(d, make.integer(50));
+  Value next = b.mul(r, b.bitcast(k.type, b.shl(b.add(bits, make.integer(k.bias)), k.mantissa)));
+  Value left = b.fnma(b.round(b.div(next, m), KernelBuilder::trunc), m, next);
+  b.set(r, b.select(b.cmp(KCmp::lt, left, zero), b.add(left, m), left));
+  Value rest = b.sub(d, bits);
+  b.set(d, rest);
+  b.set(more, b.any(b.cmp(KCmp::gt, rest, none)));
+  b.endloop();
+  Value z = make.with_sign_of(make.scaled(r, exponent_y), x);
+  z = b.select(b.cmp(KCmp::lt, ax, ay), x, z);
+  Value valid = b.mand(b.cmp(KCmp::lt, ax, make.number(kInf)), b.cmp(KCmp::gt, ay, zero));
+  return b.select(valid, z, make.number(kNan));
 }
 
 }  // namespace
@@ -153,9 +224,9 @@ Value integer_quotient(KernelBuilder& b, Value x, Value y) {
 Value integer_remainder(KernelBuilder& b, Value x, Value y) { return b.sub(x, b.mul(integer_quotient(b, x, y), y)); }
 
 void define_power_functions(CpuTable& table) {
-  define_function(table, Op::pow_op, {2, pow, [](double x, double y) { return std::pow(x, y); }});
-  define_function(table, Op::cbrt_op, {1, cbrt, [](double x, double) { return static_cast<double>(cbrtl(x)); }});
-  define_function(table, Op::rem_op, {2, rem, [](double x, double y) { return std::fmod(x, y); }});
+  define_function(table, Op::pow_op, {2, pow, rare_pow});
+  define_function(table, Op::cbrt_op, {1, cbrt});
+  define_function(table, Op::rem_op, {2, rem, rare_rem});
   // Of integers, too.
   table.element(Op::rem_op, [](const ElementContext& c) {
     const KType t = c.b.type(c.x[0]);

@@ -21,6 +21,6 @@ struct RowsOf {
   Rows f64, f32;
 };
 extern const RowsOf kErfRows, kErfcxRows, kErfInvRows, kLgammaRows, kDigammaRows, kBesselI0Rows, kBesselI1Rows,
-    kNdtriRows, kLogStepRows;
+    kNdtriRows, kLogStepRows, kTwoOverPiRows;
 
 }  // namespace jot::cpu

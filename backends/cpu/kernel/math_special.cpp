@@ -60,18 +60,32 @@ Value erf(E make, Value x, Value) {
   return make.with_sign_of(b.add(high, b.add(low, piece.t)), x);
 }
 
-// exp(-x^2) erfcx(|x|), and 2 less that for a negative x. What rounding takes from x^2 is kept.
+// exp(-x^2) erfcx(|x|), a limit of |x| given, without its power of two. What rounding takes from x^2 is kept.
+struct Tail {
+  Value y, scale, t;
+};
+Tail erfc_tail(E make, Value x, double limit) {
+  auto& b = make.b;
+  Value a = b.min(make.number(limit), b.abs(x)), square = b.mul(a, a);
+  auto [scale, rest, t] = make.growth(b.neg(square), b.neg(b.fms(a, a, square)));
+  auto [high, low] = make.piecewise_parts(kErfcxRows, make.octave_piece(a));
+  return {b.add(high, b.fma(b.add(high, low), rest, low)), scale, t};
+}
+
+// 2 less that for a negative x.
 Value erfc(E make, Value x, Value) {
   auto& [b, k] = make;
   const double normal = make.is_wide() ? 26.5 : 9.19, none = make.is_wide() ? 27.3 : 10.06;
-  Value a = b.min(make.number(normal), b.abs(x)), square = b.mul(a, a);
-  auto [scale, rest] = make.growth(b.neg(square), b.neg(b.fms(a, a, square)));
-  auto [high, low] = make.piecewise_parts(kErfcxRows, make.octave_piece(a));
-  Value y = b.mul(b.add(high, b.fma(b.add(high, low), rest, low)), scale);
+  auto [p, scale, t] = erfc_tail(make, x, normal);
+  Value y = b.mul(p, scale);
   y = b.select(b.cmp(KCmp::lt, x, make.number(0)), b.sub(make.number(2), y), y);
   y = b.select(b.cmp(KCmp::gt, x, make.number(none)), make.number(0), y);
   Value cold = b.mand(b.cmp(KCmp::gt, x, make.number(normal)), b.cmp(KCmp::le, x, make.number(none)));
-  return b.fixup(function(Op::erfc_op), y, x, cold);
+  return make.repaired(Op::erfc_op, y, x, cold);
+}
+Value rare_erfc(E make, Value x, Value) {  // denormal
+  auto [y, scale, t] = erfc_tail(make, x, 28);
+  return make.scaled_by(y, t);
 }
 
 // Beyond the pieces P(1 / x^2) / x, of a negative x 2 exp(x^2) - erfcx(-x).
@@ -86,7 +100,7 @@ Value erfcx(E make, Value x, Value) {
   Value far = b.select(b.cmp(KCmp::lt, a, make.number(make.is_wide() ? 1e307 : 1e37)), exact, q);
   y = b.select(b.cmp(KCmp::gt, a, make.number(28)), far, y);
   Value bounded = b.min(make.number(make.is_wide() ? 26.63 : 9.39), a), square = b.mul(bounded, bounded);
-  auto [scale, rest] = make.growth(square, b.fms(bounded, bounded, square));
+  auto [scale, rest, t] = make.growth(square, b.fms(bounded, bounded, square));
   Value half = b.fma(rest, scale, b.sub(scale, b.mul(y, make.number(0.5))));  // whose terms do not overflow
   return b.select(b.cmp(KCmp::lt, x, make.number(0)), b.add(half, half), y);
 }
@@ -119,56 +133,89 @@ Value bessel_ie(E make, Value x, int order) {
 Value bessel_i(E make, Value x, int order) {
   auto& [b, k] = make;
   Value a = b.abs(x), limit = make.number(k.exp_safe);
-  auto [scale, rest] = make.growth(b.min(limit, a), make.number(0));  // NaN stays
+  auto [scale, rest, t] = make.growth(b.min(limit, a), make.number(0));  // NaN stays
   Value y = bessel_ie(make, x, order);
   y = b.mul(b.fma(y, rest, y), scale);
   const Op op = order == 0 ? Op::bessel_i0_op : Op::bessel_i1_op;
-  return b.fixup(function(op), y, x, b.cmp(KCmp::gt, a, limit));
+  return make.repaired(op, y, x, b.cmp(KCmp::gt, a, limit));
+}
+Value rare_bessel_i(E make, Value x, int order) {  // large, or infinite
+  auto& [b, k] = make;
+  auto [scale, rest, t] = make.growth(make.bounded(b.abs(x)), make.number(0));
+  Value y = bessel_ie(make, x, order);
+  y = make.scaled_by(b.fma(y, rest, y), t);
+  Value infinite = order == 0 ? make.number(kInf) : make.with_sign_of(make.number(kInf), x);
+  return b.select(b.cmp(KCmp::lt, b.abs(x), make.number(720)), y, infinite);
 }
 
-// exp(-x^2 / 2) erfcx(|x| / sqrt(2)) / 2, and 1 less that for a positive x. What rounding takes from x^2 is kept.
+// exp(-x^2 / 2) erfcx(|x| / sqrt(2)) / 2, as erfc_tail.
+Tail ndtr_tail(E make, Value x, double limit) {
+  auto& b = make.b;
+  Value a = b.min(make.number(limit), b.abs(x)), square = b.mul(a, a), minus_half = make.number(-0.5);
+  auto [scale, rest, t] = make.growth(b.mul(square, minus_half), b.mul(b.fms(a, a, square), minus_half));
+  auto [high, low] = make.piecewise_parts(kErfcxRows, make.octave_piece(b.mul(a, make.number(0.7071067811865476))));
+  Value y = b.add(high, b.fma(b.add(high, low), rest, low));
+  return {b.mul(y, make.number(0.5)), scale, t};
+}
+
+// 1 less that for a positive x.
 Value ndtr(E make, Value x, Value) {
   auto& [b, k] = make;
   const double normal = make.is_wide() ? 37.4 : 12.9, none = make.is_wide() ? 38.7 : 14.4;
-  Value a = b.min(make.number(normal), b.abs(x)), square = b.mul(a, a), minus_half = make.number(-0.5);
-  auto [scale, rest] = make.growth(b.mul(square, minus_half), b.mul(b.fms(a, a, square), minus_half));
-  auto [high, low] = make.piecewise_parts(kErfcxRows, make.octave_piece(b.mul(a, make.number(0.7071067811865476))));
-  Value y = b.mul(b.add(high, b.fma(b.add(high, low), rest, low)), b.mul(scale, make.number(0.5)));
+  auto [p, scale, t] = ndtr_tail(make, x, normal);
+  Value y = b.mul(p, scale);
   y = b.select(b.cmp(KCmp::gt, x, make.number(0)), b.sub(make.number(1), y), y);
   y = b.select(b.cmp(KCmp::lt, x, make.number(-none)), make.number(0), y);
   Value cold = b.mand(b.cmp(KCmp::lt, x, make.number(-normal)), b.cmp(KCmp::ge, x, make.number(-none)));
-  return b.fixup(function(Op::ndtr_op), y, x, cold);
+  return make.repaired(Op::ndtr_op, y, x, cold);
+}
+Value rare_ndtr(E make, Value x, Value) {  // denormal
+  auto [y, scale, t] = ndtr_tail(make, x, 39);
+  return make.scaled_by(y, t);
 }
 
 // (2 p - 1) G(s), s = sqrt(-log(4 p (1 - p))).
+Value ndtri_of(E make, Value x, Value s) {  // x = 2 p - 1
+  auto& b = make.b;
+  auto [high, low] = make.piecewise_parts(kNdtriRows, make.octave_piece(b.min(make.number(30), s)));
+  return b.fma(x, low, b.mul(x, high));
+}
 Value ndtri(E make, Value p, Value) {
   auto& [b, k] = make;
   Value zero = make.number(0), one = make.number(1), twice = b.add(p, p), rest = b.sub(one, p);
   Value s = b.sqrt(b.max(zero, b.neg(make.log_core(b.mul(b.add(twice, twice), rest)))));
-  auto [high, low] = make.piecewise_parts(kNdtriRows, make.octave_piece(b.min(make.number(30), s)));
-  Value x = b.sub(twice, one), y = b.fma(x, low, b.mul(x, high));
+  Value y = ndtri_of(make, b.sub(twice, one), s);
   y = b.select(b.cmp(KCmp::eq, p, one), make.number(kInf), y);
   y = b.select(b.cmp(KCmp::eq, p, zero), make.number(-kInf), y);
   Value inside = b.mand(b.cmp(KCmp::ge, p, zero), b.cmp(KCmp::le, p, one));
   y = b.select(inside, y, make.number(std::numeric_limits<double>::quiet_NaN()));
   const double least = std::ldexp(1.0, 1 - static_cast<int>(k.bias));
   Value cold = b.mand(b.cmp(KCmp::lt, p, make.number(least)), b.cmp(KCmp::gt, p, zero));
-  return b.fixup(function(Op::ndtri_op), y, p, cold);
+  return make.repaired(Op::ndtri_op, y, p, cold);
+}
+Value rare_ndtri(E make, Value p, Value) {  // denormal: 4 p is p 2^54 2^-52
+  auto& [b, k] = make;
+  Value log = make.log_core(b.mul(p, make.number(0x1p54)), make.number(52));
+  return ndtri_of(make, make.number(-1), b.sqrt(b.neg(log)));
 }
 
 }  // namespace
 
 void define_special_functions(CpuTable& table) {
   define_function(table, Op::erf_op, {1, erf});
-  define_function(table, Op::erfc_op, {1, erfc});
+  define_function(table, Op::erfc_op, {1, erfc, rare_erfc});
   define_function(table, Op::erfcx_op, {1, erfcx});
   define_function(table, Op::erf_inv_op, {1, erf_inv});
-  define_function(table, Op::ndtr_op, {1, ndtr});
-  define_function(table, Op::ndtri_op, {1, ndtri});
+  define_function(table, Op::ndtr_op, {1, ndtr, rare_ndtr});
+  define_function(table, Op::ndtri_op, {1, ndtri, rare_ndtri});
   define_function(table, Op::bessel_i0e_op, {1, [](E make, Value x, Value) { return bessel_ie(make, x, 0); }});
   define_function(table, Op::bessel_i1e_op, {1, [](E make, Value x, Value) { return bessel_ie(make, x, 1); }});
-  define_function(table, Op::bessel_i0_op, {1, [](E make, Value x, Value) { return bessel_i(make, x, 0); }});
-  define_function(table, Op::bessel_i1_op, {1, [](E make, Value x, Value) { return bessel_i(make, x, 1); }});
+  define_function(table, Op::bessel_i0_op,
+                  {1, [](E make, Value x, Value) { return bessel_i(make, x, 0); },
+                   [](E make, Value x, Value) { return rare_bessel_i(make, x, 0); }});
+  define_function(table, Op::bessel_i1_op,
+                  {1, [](E make, Value x, Value) { return bessel_i(make, x, 1); },
+                   [](E make, Value x, Value) { return rare_bessel_i(make, x, 1); }});
 }
 
 }  // namespace jot::cpu
