@@ -509,11 +509,13 @@ class ProgramBuilder {
     }
   }
 
+  int threads() const { return options_.one_thread ? 1 : num_threads(); }
+
   // Memory that one step alone needs: spilled registers, scratch, partial results.
   void add_step_blocks(std::vector<Block>& blocks) {
     for (uint32_t s = 0; s < steps().size(); ++s) {
       if (auto* k = std::get_if<KernelStep>(&steps()[s].what)) {
-        int64_t workers = k->chunks > 1 || grouped(s) ? num_threads() : 1;
+        int64_t workers = k->chunks > 1 || grouped(s) ? threads() : 1;
         blocks.push_back(block(k->code ? aligned(k->code->spill_bytes) * workers : 0, s, s));
         for (const Partial& p : k->partials) blocks.push_back(block(k->chunks > 1 ? p.bytes() * k->chunks : 0, s, s));
         for (const WorkerMemory& m : k->scratch) blocks.push_back(block(m.bytes * workers, s, s));
@@ -521,7 +523,7 @@ class ProgramBuilder {
         blocks.push_back(block(r->routine->scratch_bytes, s, s));
       }
     }
-    for (const Group& g : result_.program.groups) blocks.push_back(block(g.bytes * num_threads(), g.first, g.first));
+    for (const Group& g : result_.program.groups) blocks.push_back(block(g.bytes * threads(), g.first, g.first));
   }
   void take_step_blocks(std::span<const Block> blocks) {
     size_t next = 0, next_partial = 0;

@@ -12,6 +12,7 @@ namespace jot::cpu {
 struct CompileOptions {
   int vector_bytes = 64;                // 0: one lane, and functions out of line
   std::span<const int32_t> replaces{};  // as of make_engine
+  bool one_thread = false;              // runs it
   // Machine code of a kernel; null: kernels are interpreted.
   std::shared_ptr<const KernelCode> (*code)(const Kernel& kernel, bool* compiled) = nullptr;
   // Where it is not empty: kernels and copies alone, each kernel in one piece, for one thread (ship/self_contained.h).

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "jot/export_options.h"
 #include "jot/ir.h"
 #include "jot/jit.h"
 #include "jot/stats.h"
@@ -62,6 +63,12 @@ class Executable {
   // It needs no more of the C library than math.h, and the text is the same each time. Error: `name` is no identifier,
   // or the function needs more than kernels: a library, a routine, the host; each op that does is named.
   std::string c_source(const std::string& name) const;
+  // Machine code for any program, which needs neither jot nor another library: path.o and a header path.h of C, that of
+  // a library in its folder, named by the function. The code allocates nothing, makes no system call, runs on the
+  // thread that calls it, any number at the same time, and has the kernels of this function: for AVX2 and, chosen when
+  // it runs, AVX-512. Error: an op has no kernel, all of them named; a name is none of C's; FileError.
+  void export_object(const std::string& path, const ExportOptions& options = {}, Location at = JOT_HERE) const;
+  void export_library(const std::string& path, const ExportOptions& options = {}, Location at = JOT_HERE) const;
   ExecutableStats stats() const;
   std::string disassembly() const;
 

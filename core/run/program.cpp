@@ -170,6 +170,23 @@ Program::Program(const std::string& path) : api_("load"), at_() {
   }
 }
 
+cpu::ExportedFunction Program::exported(std::string_view api, Location at, std::string name,
+                                        std::vector<std::string> inputs, std::vector<std::string> outputs) const {
+  if (random_draws_ > 0)
+    throw Error("[" + std::string(api) + "] " + name +
+                ": the function draws random numbers from the generator of the process, which its file has not; pass "
+                "them as an argument" +
+                jot::at(at));
+  cpu::ExportedFunction f{std::move(name), compiled_->engine->graph(), {}, std::move(inputs), std::move(outputs)};
+  for (size_t i = 0; i < bindings_.size(); ++i) {
+    const bool given = bindings_[i].kind == Binding::Kind::argument;
+    f.fixed.push_back(
+        given ? std::span<const std::byte>()
+              : std::span(static_cast<const std::byte*>(copied_[i].data()), static_cast<size_t>(copied_[i].size())));
+  }
+  return f;
+}
+
 void Program::watch(std::span<const uint32_t> written) {
   auto captured = [&](uint32_t i) { return bindings_[i].kind == Binding::Kind::capture; };
   bool all = !std::ranges::all_of(written, captured);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/cpu/ship/export.h"
 #include "core/cache/engine_cache.h"
 #include "core/record/function.h"
 #include "core/transforms/merged_arguments.h"
@@ -33,6 +34,9 @@ class Program {
   const ir::Type& argument_type(size_t i) const;
   const ir::Type& output_type(size_t i) const { return compiled_->interface.outputs[i]; }
   const Engine& engine() const { return *compiled_->engine; }
+  // For a file of code. Throws Error where the function draws random numbers: `api` and `at` are who asks.
+  cpu::ExportedFunction exported(std::string_view api, Location at, std::string name, std::vector<std::string> inputs,
+                                 std::vector<std::string> outputs) const;
   double pass_seconds() const { return compiled_->pass_seconds; }
 
   // Which arguments lie in the memory of captured tensors, and where; empty where nothing is written. A recording holds

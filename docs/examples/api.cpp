@@ -2,6 +2,8 @@
 #include <jot/fmt.h>
 #include <jot/jot.h>
 
+#include <unistd.h>
+
 #include <array>
 #include <filesystem>
 #include <iostream>
@@ -227,6 +229,11 @@ void graphs() {
   std::array<float, 9> result;
   std::array<void*, 1> out_ptrs = {result.data()};
   exe.run_into(std::span<const void* const>(in), std::span<void* const>(out_ptrs));
+  const std::filesystem::path shipped = std::filesystem::temp_directory_path() / ("api-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(shipped);
+  exe.export_object(shipped / "jac", {.name = "jac", .abi = Abi::plain});
+  exe.export_library(shipped / "libjac.so");
+  std::filesystem::remove_all(shipped);
   exe.disassembly(), exe.stats();
   trace(functionalize(f), x);
   trace(eye(3));  // torch.trace

@@ -1,0 +1,138 @@
+#include "backends/cpu/ship/export.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "backends/cpu/executable.h"
+#include "backends/cpu/kernel/math.h"
+#include "ir/graph.h"
+#include "jot/error.h"
+
+namespace jot::cpu {
+namespace {
+
+using namespace ir;
+
+std::string where(const GraphData& g, Value v) {
+  const Location at = g.location(v);
+  return at.file && *at.file ? std::string(at.file) + ":" + std::to_string(at.line) : "";
+}
+
+// Fault i of a step.
+std::string fault_text(const Program& program, const Step& step, size_t i) {
+  const auto* k = std::get_if<KernelStep>(&step.what);
+  const bool of_loop = k && k->loop && i < k->loop_faults;
+  const GraphData& g = of_loop ? k->loop->data() : program.graph.get().data();
+  const Value v = step.faults[i].node;
+  const std::string at = where(g, v);
+  const bool endless = k && k->loop && !of_loop;
+  return (endless ? "more steps than max_steps in " : "the data is at fault in ") + std::string(name_of(g.op(v))) +
+         (at.empty() ? "" : " (" + at + ")");
+}
+
+// Whether all of it are kernels with instructions of their own.
+bool stands_alone(const Program& program) {
+  for (const Step& s : program.steps) {
+    if (std::holds_alternative<RoutineStep>(s.what)) return false;
+    if (auto* k = std::get_if<KernelStep>(&s.what))
+      for (const KInstr& in : k->kernel->instrs)
+        if (in.op == KOp::fixup || in.op == KOp::call)
+          if (is_out_of_line(static_cast<KFn>(in.aux))) return false;
+  }
+  return true;
+}
+
+// As an engine runs it, where these are kernels alone; else in kernels of other forms.
+Compiled compiled_for(const Graph& graph, Target target, std::string_view api) {
+  CompileOptions options;
+  options.vector_bytes = target == Target::avx512 ? 64 : 32;
+  options.one_thread = true;
+  if (Compiled c = compile(graph, options); stands_alone(c.program)) return c;
+  options.self_contained = api;
+  return compile(graph, options);
+}
+
+std::string type_of(const Type& t) {
+  std::string text(to_string(t.dtype));
+  for (int64_t extent : t.shape) text += "[" + std::to_string(extent) + "]";
+  return text;
+}
+
+// "double", "float", or where types differ "void".
+std::string common_type(const GraphData& g, const ExportedFunction& f) {
+  std::vector<DType> all;
+  for (size_t i = 0; i < f.inputs.size(); ++i) all.push_back(g.dtype(g.inputs()[i]));
+  for (Value v : g.outputs()) all.push_back(g.dtype(v));
+  const bool same = std::ranges::all_of(all, [&](DType t) { return t == all[0]; });
+  if (all.empty() || !same) return "void";
+  return all[0] == DType::f64 ? "double" : all[0] == DType::f32 ? "float" : "void";
+}
+
+std::string upper(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+std::string plain_header(const ExportedFunction& f, const ShippedFunction& s, bool avx512) {
+  const GraphData& g = f.graph.data();
+  const std::string type = common_type(g, f), macro = upper(f.name);
+  std::string t =
+      "/* " + f.name + ", made by jot. Link " + f.name + ".o, or the library that was made with this file.\n *\n";
+  std::string sizes;
+  auto list = [&](const char* array, size_t i, const std::string& name, const Type& of) {
+    t += " *   " + std::string(array) + "[" + std::to_string(i) + "]  " + name + "  " + type_of(of) + "\n";
+    sizes += "#define " + macro + "_" + upper(array) + std::to_string(i) + "_SIZE " + std::to_string(of.shape.numel()) +
+             "\n";
+  };
+  for (size_t i = 0; i < f.inputs.size(); ++i) list("in", i, f.inputs[i], g.type(g.inputs()[i]));
+  for (size_t i = 0; i < f.outputs.size(); ++i) list("out", i, f.outputs[i], g.type(g.outputs()[i]));
+  t += " *\n * Elements lie row by row. An output overlaps no other array. work: " + macro +
+       "_WORK_BYTES bytes,\n * for this call alone; what is in them does not matter. f64 is double, f32 float, i64 and "
+       "i32 integers of "
+       "8 and 4\n * bytes, bool and u8 bytes, f16 and bf16 two bytes.\n *\n * Returns 0, or\n *   " +
+       std::to_string(kNoProcessor) + ": the processor has no AVX2, FMA, F16C or BMI2" +
+       (avx512 ? " (AVX-512 F, DQ, BW and VL are used where they are)" : "") + "\n";
+  for (size_t i = 0; i < s.faults.size(); ++i)
+    t += " *   " + std::to_string(kFirstFault + static_cast<int>(i)) + ": " + s.faults[i] + "\n";
+  t += " */\n#ifndef " + macro + "_H\n#define " + macro + "_H\n\n#include <stddef.h>\n\n#define " + macro + "_INPUTS " +
+       std::to_string(f.inputs.size()) + "\n#define " + macro + "_OUTPUTS " + std::to_string(f.outputs.size()) + "\n" +
+       sizes + "#define " + macro + "_WORK_BYTES " + std::to_string(s.work_bytes) +
+       "\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nint " + f.name + "(const " + type + "* const* in, " + type +
+       "* const* out, void* work);\nsize_t " + f.name +
+       "_work_bytes(void);\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n";
+  return t;
+}
+
+}  // namespace
+
+ShippedFunction ship(ShippedCode& code, const ExportedFunction& f, bool avx512, std::string_view api) {
+  ShippedFunction s;
+  asmjit::Label entries[2];
+  for (const Target t : {Target::avx2, Target::avx512}) {
+    if (t == Target::avx512 && !avx512) continue;
+    const Compiled c = compiled_for(f.graph, t, api);
+    const ShippedCode::Function made = code.add(c.program, t, f.fixed, kFirstFault);
+    entries[t == Target::avx512] = made.entry;
+    s.work_bytes = std::max(s.work_bytes, made.work_bytes);
+    if (t != Target::avx2) continue;
+    for (const Step& step : c.program.steps)
+      for (size_t i = 0; i < step.faults.size(); ++i) s.faults.push_back(fault_text(c.program, step, i));
+  }
+  s.entry = code.dispatch(entries[0], entries[1]);
+  return s;
+}
+
+ExportedCode export_plain(const ExportedFunction& f, bool avx512, std::string_view api) {
+  ShippedCode code;
+  const ShippedFunction s = ship(code, f, avx512, api);
+  code.name(f.name, s.entry);
+  const asmjit::Label bytes = code.as.label();
+  code.as.align(16, false);
+  code.as.bind(bytes);
+  code.as.emit(Isa::mov, x86::rax, asmjit::Imm(s.work_bytes));
+  code.as.emit(Isa::ret);
+  code.name(f.name + "_work_bytes", bytes);
+  return {code.finish(), plain_header(f, s, avx512)};
+}
+
+}  // namespace jot::cpu

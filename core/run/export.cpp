@@ -1,0 +1,102 @@
+// Compiled functions as object files and shared libraries.
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
+#include <set>
+
+#include "backends/cpu/ship/casadi.h"
+#include "backends/cpu/ship/export.h"
+#include "core/io/file.h"
+#include "core/run/program.h"
+#include "ir/fork.h"
+#include "ir/graph.h"
+#include "jot/graphs.h"
+
+namespace jot {
+
+using detail::Program;
+
+namespace {
+
+constexpr std::array kKeywords = {"auto",  "break",    "case",   "char",     "const",  "continue", "default",
+                                  "do",    "double",   "else",   "enum",     "extern", "float",    "for",
+                                  "goto",  "if",       "int",    "long",     "main",   "register", "return",
+                                  "short", "signed",   "sizeof", "static",   "struct", "switch",   "typedef",
+                                  "union", "unsigned", "void",   "volatile", "while"};
+
+struct Caller {
+  std::string_view api;
+  Location at;
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error("[" + std::string(api) + "] " + what + jot::at(at));
+  }
+};
+
+void check_identifier(const Caller& caller, const std::string& name, const std::string& what) {
+  auto letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_'; };
+  auto fits = [&](char c) { return letter(c) || std::isdigit(static_cast<unsigned char>(c)); };
+  if (name.empty() || !letter(name[0]) || !std::ranges::all_of(name, fits) || std::ranges::count(kKeywords, name) > 0)
+    caller.fail("\"" + name + "\" as " + what + ": expected an identifier of C");
+}
+
+std::vector<std::string> names(const Caller& caller, const std::vector<std::string>& given, size_t count,
+                               const char* what) {
+  std::vector<std::string> all = given;
+  if (all.empty())
+    for (size_t i = 0; i < count; ++i) all.push_back(what + std::to_string(i));
+  if (all.size() != count)
+    caller.fail(std::to_string(all.size()) + " names of " + what + "puts: expected " + std::to_string(count) +
+                ", or none");
+  for (const std::string& n : all) check_identifier(caller, n, "the name of an " + std::string(what) + "put");
+  if (std::set<std::string>(all.begin(), all.end()).size() != all.size())
+    caller.fail("two " + std::string(what) + "puts of one name");
+  return all;
+}
+
+cpu::ExportedCode exported(const Caller& caller, const Program& program, const ExportOptions& options,
+                           std::string name) {
+  check_identifier(caller, name, "the name of the function; ExportOptions::name gives another");
+  const cpu::ExportedFunction f = program.exported(caller.api, caller.at, std::move(name),
+                                                   names(caller, options.inputs, program.num_arguments(), "in"),
+                                                   names(caller, options.outputs, program.num_outputs(), "out"));
+  if (options.abi == Abi::plain) return cpu::export_plain(f, options.avx512, caller.api);
+  return cpu::export_casadi(f, options.abi == Abi::acados, options.avx512, caller.api);
+}
+
+void write(const Caller& caller, const std::string& path, const void* bytes, size_t n) {
+  const detail::FileContext context{caller.api, path, caller.at};
+  detail::OutputFile file(context);
+  file.write(bytes, n);
+  file.complete();
+}
+
+}  // namespace
+
+void Executable::export_object(const std::string& path, const ExportOptions& options, Location at) const {
+  NoFork section;
+  const Caller caller{"export_object", at};
+  const std::string name = options.name.empty() ? std::filesystem::path(path).filename().string() : options.name;
+  const cpu::ExportedCode made = exported(caller, *program_, options, name);
+  const std::vector<std::byte> object = cpu::object_file(made.image);
+  write(caller, path + ".o", object.data(), object.size());
+  write(caller, path + ".h", made.header.data(), made.header.size());
+}
+
+void Executable::export_library(const std::string& path, const ExportOptions& options, Location at) const {
+  NoFork section;
+  const Caller caller{"export_library", at};
+  const std::filesystem::path file(path);
+  std::string name = options.name;
+  if (name.empty()) {
+    name = file.filename().string();
+    name.resize(std::min(name.size(), name.find('.')));
+    if (name.starts_with("lib")) name.erase(0, 3);
+  }
+  const cpu::ExportedCode made = exported(caller, *program_, options, name);
+  const std::vector<std::byte> library = cpu::shared_object(made.image, file.filename().string());
+  write(caller, path, library.data(), library.size());
+  write(caller, file.parent_path() / (name + ".h"), made.header.data(), made.header.size());
+}
+
+}  // namespace jot
