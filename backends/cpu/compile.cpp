@@ -7,6 +7,7 @@
 
 #include "backends/cpu/cluster/cluster.h"
 #include "backends/cpu/cluster/layout.h"
+#include "backends/cpu/cluster/made_anew.h"
 #include "backends/cpu/cluster/prepare.h"
 #include "backends/cpu/cluster/widen.h"
 #include "backends/cpu/executable.h"
@@ -656,7 +657,7 @@ class ProgramBuilder {
 
 }  // namespace
 
-Graph graph_of_engine(const Graph& optimised) { return prepare(widen(passes::inline_bodies(optimised))); }
+Graph graph_of_engine(const Graph& optimised) { return made_anew(prepare(widen(passes::inline_bodies(optimised)))); }
 
 Compiled compile(const Graph& optimised, const CompileOptions& options, bool with_listing) {
   if (!optimised.pure()) throw IrError("[compile] the graph has effects; run functionalize first");

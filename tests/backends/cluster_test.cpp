@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "backends/cpu/cluster/made_anew.h"
 #include "backends/cpu/executable.h"
 #include "jot/ir.h"
 
@@ -246,4 +247,27 @@ TEST_CASE("cluster: where sinking would make a cycle, nodes stay where they were
         "routine %2 dot\n"
         "kernel loop 64 loop 64\n"
         "  %3 add[64,64] stored\n");
+}
+
+// A column's elements less their mean, times the sum of their squares: the second kernel reads x again.
+TEST_CASE("cluster: cheap values of one parameter are not written for a kernel behind a reduction of them") {
+  auto differences = [](const std::string& shape, const std::string& columns, const std::string& op, bool returned) {
+    const std::string large = "f32[" + shape + "]", small = "f32[" + columns + "]",
+                      attrs = "{shape=[" + shape + "], dims=[1]}";
+    ir::Graph graph = cpu::made_anew(
+        ir::parse("func @main(%x: " + large + ", %m: " + small + ") -> (" + large + (returned ? ", " + large : "") +
+                  ") {\n  %0: " + large + " = broadcast(%m) " + attrs + "\n  %1: " + large + " = " + op +
+                  "(%x, %0)\n  %2: " + large + " = mul(%1, %1)\n  %3: " + small +
+                  " = reduce_sum(%2) {dims=[0]}\n  %4: " + large + " = broadcast(%3) " + attrs + "\n  %5: " + large +
+                  " = mul(%1, %4)\n  return %5" + (returned ? ", %1" : "") + "\n}\n"));
+    const std::string text = to_text(graph);
+    int64_t n = 0;
+    for (size_t at = text.find(op + "("); at != std::string::npos; at = text.find(op + "(", at + 1)) ++n;
+    return n;
+  };
+  CHECK(differences("4096,256", "256", "sub", false) == 2);
+  CHECK(differences("4096,256", "256", "sub", true) == 1);     // it is in memory
+  CHECK(differences("4096,256", "256", "atan2", false) == 1);  // not cheap
+  CHECK(differences("10,20", "20", "sub", false) == 1);        // not large
+  CHECK(differences("8,1024", "1024", "sub", false) == 1);     // what is broadcast is large, too
 }
