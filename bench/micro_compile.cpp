@@ -151,6 +151,38 @@ void dispatch_pointers(benchmark::State& state) {
 }
 BENCHMARK(dispatch_pointers);
 
+// A hundred parameters of four elements, by name: what a call costs beyond its kernel is the difference of the two.
+TensorDict parameters() {
+  TensorDict all;
+  for (int i = 0; i < 100; ++i) all["layers." + std::to_string(i) + ".weight"] = full({4}, 0.01 * i, f64);
+  return all;
+}
+Tensor sum_of(const TensorDict& all) {
+  Tensor total = zeros({4}, f64);
+  for (const auto& [name, p] : all) total = total + p * p;
+  return total;
+}
+void parameters_jit(benchmark::State& state) {
+  const TensorDict all = parameters();
+  auto f = jit(sum_of);
+  for (auto _ : state) benchmark::DoNotOptimize(f(all));
+}
+BENCHMARK(parameters_jit);
+
+void parameters_pointers(benchmark::State& state) {
+  const TensorDict all = parameters();
+  auto f = compile(sum_of, all);
+  std::vector<const void*> in;
+  for (const auto& [name, p] : all) in.push_back(p.data<double>());
+  double y[4];
+  void* out[] = {y};
+  for (auto _ : state) {
+    f.run_into(in, out);
+    benchmark::DoNotOptimize(y);
+  }
+}
+BENCHMARK(parameters_pointers);
+
 // Not jitted: recorded, looked up, run.
 void dispatch_recorded(benchmark::State& state) {
   Tensor x = point();

@@ -45,4 +45,18 @@ void ekf_unjitted_by_jitted(benchmark::State& state) {
 }
 BENCHMARK(ekf_unjitted_by_jitted);
 
+// A step of Adam over ten parameters of n elements: in one kernel, or as many as processors follow streams.
+void adam_step(benchmark::State& state) {
+  TensorDict p, g;
+  for (int i = 0; i < 10; ++i) {
+    const std::string name = "w" + std::to_string(i);
+    p[name] = randn({state.range(0)}, f32);
+    g[name] = randn({state.range(0)}, f32);
+  }
+  const optim::Adam adam({.lr = 1e-3});
+  for (auto _ : state) adam.step(p, g);
+  state.SetBytesProcessed(state.iterations() * 10 * state.range(0) * 7 * 4);
+}
+BENCHMARK(adam_step)->Arg(1'000)->Arg(100'000)->Arg(1'000'000)->UseRealTime();
+
 }  // namespace

@@ -51,8 +51,13 @@ void verify_after(std::string_view name, const ir::Graph& g) {
   }
 }
 
+static std::atomic<int64_t> runs{0};
+int64_t passes_run() { return runs.load(std::memory_order_relaxed); }
+
 PassTimer::PassTimer(std::string_view name, const ir::Graph& before)
-    : name_(name), nodes_(before.num_nodes()), start_(std::chrono::steady_clock::now()) {}
+    : name_(name), nodes_(before.num_nodes()), start_(std::chrono::steady_clock::now()) {
+  runs.fetch_add(1, std::memory_order_relaxed);
+}
 
 void PassTimer::done(const ir::Graph& after) {
   if (env().log_compile) {

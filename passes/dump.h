@@ -1,6 +1,7 @@
 // Hooks of passes: verification (JOT_VERIFY=1), dumps (JOT_DUMP=DIR), timing (JOT_LOG=compile).
 #pragma once
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -19,7 +20,10 @@ bool verifying();
 // ir::verify of what the pass `name` made; its complaint names the pass.
 void verify_after(std::string_view name, const ir::Graph& g);
 
-// Times a pass and reports it.
+// How many passes and transforms of graphs this process has run so far.
+int64_t passes_run();
+
+// Times a pass, counts it and reports it.
 class PassTimer {
  public:
   PassTimer(std::string_view name, const ir::Graph& before);

@@ -72,6 +72,8 @@ static void fields(auto& io, Is<KernelStep> auto& s) {
 
 namespace {
 
+// The arena has room for the scratch that the routine asked for when it was planned: stored beside it, and compared with
+// what the routine made anew asks for, as libraries of another version may want more.
 std::unique_ptr<const Routine> make_routine(const RoutineStep& s, const ir::GraphData& g) {
   if (s.node >= g.size()) ByteReader::fail();
   const CpuOp& op = cpu_op(g.op(s.node));
@@ -139,6 +141,7 @@ void write_step(const Step& step, Writer& out) {
     out(number);
   }
   std::visit([&](const auto& what) { fields(out, what); }, step.what);
+  if (auto* r = std::get_if<RoutineStep>(&step.what)) out(r->routine->scratch_bytes);
 }
 
 void read_step(Step& step, const Kernels& kernels, const LazyGraph& graph, ByteReader& in) {
@@ -159,6 +162,12 @@ void read_step(Step& step, const Kernels& kernels, const LazyGraph& graph, ByteR
       auto& r = step.what.emplace<RoutineStep>();
       fields(in, r);
       r.routine = make_routine(r, graph.get().data());
+      int64_t planned;
+      in(planned);
+      if (planned != r.routine->scratch_bytes)
+        throw CacheError("[load] a routine of " + std::string(ir::name_of(graph.get().data().op(r.node))) + " wants " +
+                         std::to_string(r.routine->scratch_bytes) + " bytes of scratch, and was planned with " +
+                         std::to_string(planned));
       return;
     }
     case StepKind::pointer:

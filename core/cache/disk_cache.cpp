@@ -126,7 +126,9 @@ void DiskCache::insert(const Digest& name, const CompiledGraph& compiled) const 
     const std::vector<std::byte> bytes = to_bytes(compiled, GraphText::none);
     if (static_cast<int64_t>(bytes.size()) > limit_) return;
     write_file(path(name), bytes);
-    evict();
+    const std::lock_guard lock(mutex_);
+    if (total_ >= 0) total_ += static_cast<int64_t>(bytes.size());
+    if (total_ < 0 || total_ > limit_) evict();
     if (env().log_cache) log("cache", "disk: kept, " + std::to_string(bytes.size()) + " bytes, " + path(name));
   } catch (const Error& e) {
     static std::atomic<bool> told{false};  // the next would fail likewise
@@ -134,7 +136,8 @@ void DiskCache::insert(const Digest& name, const CompiledGraph& compiled) const 
   }
 }
 
-// Listing a folder costs microseconds a file, writing one of them much more.
+// Lists the folder, which costs microseconds a file: the first time, and when there are too many bytes. Then an eighth
+// of the limit is freed, so that this does not happen at every file. What other processes write is seen then.
 void DiskCache::evict() const {
   struct Entry {
     std::string path;
@@ -142,7 +145,7 @@ void DiskCache::evict() const {
     int64_t bytes;
   };
   std::vector<Entry> entries;
-  int64_t total = 0;
+  total_ = 0;
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(folder_.c_str()), closedir);
   if (!folder) return;
   while (const dirent* e = readdir(folder.get())) {
@@ -153,16 +156,16 @@ void DiskCache::evict() const {
     if (name.ends_with(kPartial) && s.st_mtime + kForgotten < std::time(nullptr)) ::unlink(file.c_str());
     if (!name.ends_with(kEnding)) continue;
     entries.push_back({file, s.st_mtim, s.st_size});
-    total += s.st_size;
+    total_ += s.st_size;
   }
-  if (total <= limit_) return;
+  if (total_ <= limit_) return;
   std::ranges::sort(entries, [](const Entry& a, const Entry& b) {
     return std::pair(a.used.tv_sec, a.used.tv_nsec) < std::pair(b.used.tv_sec, b.used.tv_nsec);
   });
   for (const Entry& e : entries) {
-    if (total <= limit_) break;
+    if (total_ <= limit_ - limit_ / 8) break;
     ::unlink(e.path.c_str());
-    total -= e.bytes;
+    total_ -= e.bytes;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,6 +38,8 @@ class DiskCache {
   void evict() const;
   std::string folder_;
   int64_t limit_;
+  mutable std::mutex mutex_;
+  mutable int64_t total_ = -1;  // bytes of files, as far as this process knows; -1: not listed yet
 };
 
 // That of JOT_CACHE_DIR; null where there is none, or none that can be used.

@@ -66,10 +66,16 @@ StoredGraph from_bytes(const Contents& contents, LazyGraph graph) {
   StoredGraph stored;
   if (!text.empty()) graph = LazyGraph([text, owner = contents.bytes] { return ir::parse(text); });
   stored.fits = stamp == engine_stamp();
-  if (stored.fits)
-    compiled->engine = load_engine(graph, engine);
-  else if (!text.empty())
-    compiled->engine = make_engine(graph.get());
+  stored.fits = stored.fits && [&] {
+    try {
+      compiled->engine = load_engine(graph, engine);
+      return true;
+    } catch (const CacheError&) {
+      if (text.empty()) throw;
+      return false;
+    }
+  }();
+  if (!compiled->engine && !text.empty()) compiled->engine = make_engine(graph.get());
   if (compiled->engine) stored.compiled = std::move(compiled);
   stored.extra = extra;
   return stored;

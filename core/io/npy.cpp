@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/io/file.h"
+#include "core/io/scanner.h"
 
 namespace jot {
 
@@ -28,9 +29,12 @@ std::string known_kinds() {
 }
 
 // {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
-class Header {
+class Header : Scanner {
  public:
-  Header(const FileContext& context, std::string text) : context_(context), text_(std::move(text)) { parse(); }
+  Header(const FileContext& context, std::string text)
+      : Scanner(context, std::move(text), "expected a header {'descr': ..., 'fortran_order': ..., 'shape': ...}, got one with ") {
+    parse();
+  }
   std::string descr;
   bool fortran_order = false;
   std::vector<uint64_t> extents;
@@ -53,7 +57,7 @@ class Header {
         shape();
       if (!accept(',') && peek() != '}') bad("no ',' after a value");
     }
-    if (peek() != '\0' || at_ != text_.size()) bad("more after the dictionary");
+    if (!at_end()) bad("more after the dictionary");
     if (!seen[0] || !seen[1] || !seen[2]) bad("not all of 'descr', 'fortran_order' and 'shape'");
   }
   std::string description() {
@@ -76,16 +80,6 @@ class Header {
       if (!accept(',') && peek() != ')') bad("no ',' in the shape");
     }
   }
-  uint64_t number() {
-    uint64_t value = 0;
-    const char first = peek();
-    if (first < '0' || first > '9') bad("an extent that is no number");
-    for (; at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; ++at_)
-      if (__builtin_mul_overflow(value, 10, &value) ||
-          __builtin_add_overflow(value, static_cast<uint64_t>(text_[at_] - '0'), &value))
-        bad("an extent that is too large");
-    return value;
-  }
   std::string quoted() {
     const char quote = peek();
     if (quote != '\'' && quote != '"') bad("no text in quotes");
@@ -94,26 +88,6 @@ class Header {
     at_ = end + 1;
     return text_.substr(begin, end - begin);
   }
-  // The next character that is no space; 0 at the end.
-  char peek() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t')) ++at_;
-    return at_ < text_.size() ? text_[at_] : '\0';
-  }
-  bool accept(char c) {
-    if (peek() != c) return false;
-    ++at_;
-    return true;
-  }
-  void expect(char c) {
-    if (!accept(c)) bad(std::string("no '") + c + "'");
-  }
-  [[noreturn]] void bad(const std::string& got) const {
-    context_.fail("expected a header {'descr': ..., 'fortran_order': ..., 'shape': ...}, got one with " + got +
-                  " at its byte " + std::to_string(at_));
-  }
-  const FileContext& context_;
-  std::string text_;
-  size_t at_ = 0;
 };
 
 // Rows from columns: `shape` is that of the result, `from` has its first index fastest.

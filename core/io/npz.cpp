@@ -139,7 +139,7 @@ void save_npz(const std::string& path, const TensorDict& arrays, Location at) {
     with_elements(x, "save_npz", at, [&, &name = key, &array = x](const void* bytes, uint64_t n) {
       const std::string header = npy_header(array.dtype(), array.shape()), entry = name + ".npy";
       const uint64_t size = header.size() + n;
-      if (size >= kMax32 - offset - (1 << 17))
+      if (offset + size + (1 << 17) >= kMax32)
         context.of(name).fail("expected an archive below 4 GiB; save_safetensors writes any size");
       std::string common;                        // of both headers
       append_little_endian(common, 20, 2);       // version

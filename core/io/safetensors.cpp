@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/io/file.h"
+#include "core/io/scanner.h"
 #include "ir/json.h"
 
 namespace jot {
@@ -52,9 +53,11 @@ struct Entry {
 };
 
 // The JSON of a header: objects of two depths, so nothing recurs.
-class Header {
+class Header : Scanner {
  public:
-  Header(const FileContext& context, std::string_view text) : context_(context), text_(text) { parse(); }
+  Header(const FileContext& context, std::string text) : Scanner(context, std::move(text), "expected a JSON header of tensors, got ") {
+    parse();
+  }
   std::vector<Entry> entries;
   std::map<std::string, std::string> metadata;
 
@@ -72,7 +75,7 @@ class Header {
         entries.push_back(entry(std::move(key)));
       }
     });
-    if (peek() != '\0' || at_ != text_.size()) bad("more after the object");
+    if (!at_end()) bad("more after the object");
   }
   Entry entry(std::string name) {
     Entry e;
@@ -111,18 +114,6 @@ class Header {
     while (accept(','));
     expect(']');
   }
-  uint64_t number() {
-    const char first = peek();
-    if (first < '0' || first > '9') bad("no integer of at least 0");
-    uint64_t value = 0;
-    const size_t begin = at_;
-    for (; at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; ++at_)
-      if (__builtin_mul_overflow(value, 10, &value) ||
-          __builtin_add_overflow(value, static_cast<uint64_t>(text_[at_] - '0'), &value))
-        bad("an integer that is too large");
-    if (first == '0' && at_ - begin > 1) bad("an integer that begins with 0");
-    return value;
-  }
   std::string string() {
     expect('"');
     std::string out;
@@ -150,7 +141,7 @@ class Header {
     if (c != 'u') bad("an unknown escape");
     uint32_t code = hex();
     if (code >= 0xd800 && code < 0xdc00) {
-      if (text_.substr(at_, 2) != "\\u") bad("half a surrogate pair");
+      if (text_.compare(at_, 2, "\\u") != 0) bad("half a surrogate pair");
       at_ += 2;
       const uint32_t low = hex();
       if (low < 0xdc00 || low >= 0xe000) bad("half a surrogate pair");
@@ -171,26 +162,6 @@ class Header {
     }
     return value;
   }
-  // The next character that is no space; 0 at the end.
-  char peek() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
-      ++at_;
-    return at_ < text_.size() ? text_[at_] : '\0';
-  }
-  bool accept(char c) {
-    if (peek() != c) return false;
-    ++at_;
-    return true;
-  }
-  void expect(char c) {
-    if (!accept(c)) bad(std::string("no '") + c + "'");
-  }
-  [[noreturn]] void bad(const std::string& got) const {
-    context_.fail("expected a JSON header of tensors, got " + got + " at its byte " + std::to_string(at_));
-  }
-  const FileContext& context_;
-  std::string_view text_;
-  size_t at_ = 0;
 };
 
 // The header and where the elements begin.

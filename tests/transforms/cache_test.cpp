@@ -3,6 +3,7 @@
 #include "core/cache/engine_cache.h"
 #include "core/cache/lru.h"
 #include "core/transforms/expand.h"
+#include "passes/dump.h"
 
 using namespace jot;
 using namespace jot::test;
@@ -29,6 +30,41 @@ TEST_CASE("a loop of gradient steps is expanded and compiled once") {
   Misses during = Misses().since(start);
   CHECK_EQ(during.expansions, 0);
   CHECK(during.executables <= 1);
+}
+
+TEST_CASE("no pass runs where a transformed function is recorded again, whatever the transforms") {
+  const Tensor x = doubles({1, 2, 3}), rows = stack({x, 2 * x});
+  auto scalar = [](const Tensor& t) { return sum(sin(t) * t); };
+  auto vector = [](const Tensor& t) { return sin(t) * cumsum(t, 0); };
+  auto loop = [](const Tensor& t) {
+    return sum(fori_loop(0, 4, [](const Tensor&, const Tensor& c) { return 0.5 * c + sin(c); }, t));
+  };
+  auto counted = [&](const char* name, auto call) {
+    CAPTURE(name);
+    call();
+    const int64_t before = passes::passes_run();
+    call();
+    CHECK_EQ(passes::passes_run() - before, 0);
+  };
+  counted("grad", [&] { grad(scalar)(x).eval(); });
+  counted("grad_and_value", [&] { grad_and_value(scalar)(x).first.eval(); });
+  counted("grad of a loop", [&] { grad(loop)(x).eval(); });
+  counted("vmap", [&] { vmap(vector)(rows).eval(); });
+  counted("vmap in chunks", [&] { vmap(vector, {.chunk_size = 1})(rows).eval(); });
+  counted("vmap of grad", [&] { vmap(grad(scalar))(rows).eval(); });
+  counted("grad of vmap", [&] { grad([&](const Tensor& t) { return sum(vmap(vector)(t)); })(rows).eval(); });
+  counted("jacrev", [&] { jacrev(vector)(x).eval(); });
+  counted("jacfwd of jacrev", [&] { jacfwd(jacrev(vector))(x).eval(); });
+  counted("hessian", [&] { hessian(scalar)(x).eval(); });
+  counted("jvp", [&] { jvp(vector, x, x).second.eval(); });
+  counted("vjp", [&] { vjp(vector, x).second(x).eval(); });
+  counted("linearize", [&] { linearize(vector, x).second(x).eval(); });
+  counted("functionalize", [&] { functionalize(vector)(x).eval(); });
+  counted("three levels of grad", [&] {
+    auto once = [&](auto f) { return [f](const Tensor& t) { return sum(grad(f)(t)); }; };
+    grad(once(once(scalar)))(x).eval();
+  });
+  counted("jit of vmap of hessian", [&] { jit(vmap(hessian(scalar)))(rows).eval(); });
 }
 
 TEST_CASE("numbers inside a differentiated function are data") {

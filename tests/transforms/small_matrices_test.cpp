@@ -112,6 +112,14 @@ TEST_CASE("small matrices: elements near the ends of the range") {
       }
 }
 
+// The products of the two columns that are little have no squares in f32.
+TEST_CASE("small matrices: singular values of columns that are little beside the largest") {
+  for (DType dtype : {f32, f64}) {
+    Tensor a = tensor({1, 0, 0, 0, 2e-9, 2e-15, 0, 2e-15, 2e-9}, dtype).reshape({1, 3, 3}).expand({16, 3, 3});
+    CHECK_NEAR_TO(linalg::svdvals(a) / tensor({1, 2e-9, 2e-9}, dtype), ones({16, 3}, dtype), 1e-5);
+  }
+}
+
 // What stands in one lane does not show in another: of NaN, infinities, a singular matrix, an indefinite one, one whose
 // reciprocal pivots overflow.
 TEST_CASE("small matrices: a fault in one lane leaves the others") {

@@ -174,7 +174,7 @@ TEST_CASE("the cache on disk keeps what was used last, within its limit") {
   const auto made = compiled(7);
   const LazyGraph graph = made->engine->graph();
   const auto size = static_cast<int64_t>(to_bytes(*made, GraphText::none).size());
-  DiskCache cache(folder / "cache", 3 * size + 100);
+  DiskCache cache(folder / "cache", 3 * size + size / 2);
   CHECK(cache.find(name(1), graph) == nullptr);
   for (uint64_t i = 1; i <= 3; ++i) {
     cache.insert(name(i), *made);

@@ -423,3 +423,25 @@ TEST_CASE("ten nested gradients of a product of ten scalars") {
   auto all = [](const std::array<Tensor, 10>& v) { return nested_gradient<9>(v); };
   CHECK(optimize(trace(all, x)).num_nodes() < 40);
 }
+
+// Of a function whose intermediates are batched: no more of them than lanes of a chunk, and a little for the results.
+TEST_CASE("vmap in chunks: the memory of intermediates shrinks with the chunk") {
+  const int64_t lanes = 512, n = 64;
+  const Tensor w = randn({n, n}, f64), x = randn({lanes, n, n}, f64);
+  auto product = [&](const Tensor& m) { return sum(matmul(w, tanh(matmul(w, m)))); };
+  auto sorted = [&](const Tensor& m) { return sum(cumsum(sort(matmul(w, m), 0).values, 1)); };
+  auto slope = [&](const Tensor& m) { return grad(product)(m).select(0, 0); };
+  auto shrinks = [&](const char* name, auto f) {
+    CAPTURE(name);
+    auto bytes = [&](VmapOptions options) { return compile(vmap(f, options), x).stats().arena_bytes; };
+    const double whole = static_cast<double>(bytes({}));
+    for (int64_t chunk : {16, 32, 128}) {
+      CAPTURE(chunk);
+      const double part = static_cast<double>(bytes({.chunk_size = chunk}));
+      CHECK(part <= 1.3 * whole * static_cast<double>(chunk) / static_cast<double>(lanes) + lanes * n * 8);
+    }
+  };
+  shrinks("products", product);
+  shrinks("routines", sorted);
+  shrinks("a gradient", slope);
+}

@@ -18,6 +18,7 @@
 #include <map>
 #include <queue>
 #include <unordered_map>
+#include <utility>
 
 #include "backends/cpu/cluster/layout.h"
 #include "backends/cpu/ops/cpu_ops.h"
@@ -595,10 +596,81 @@ class Clusterer {
       c_.clusters[c_.cluster[v]].members.push_back(v);
       last = v;
     }
+    for (uint32_t i = 0, n = static_cast<uint32_t>(c_.clusters.size()); i < n; ++i) take_apart(i);
     for (Cluster& cluster : c_.clusters) {
       collect_inlined(cluster);
       order_loops(cluster);
     }
+  }
+
+  // A long loop over more arrays than a processor follows (caches of few ways, few streams that it fetches ahead) becomes
+  // several, where members have nothing in common: no path leads from one of a cluster's parts to another, as units of a
+  // level have none.
+  void take_apart(uint32_t number) {
+    constexpr size_t kStreams = 24;
+    constexpr int64_t kLong = 1 << 14;
+    const std::vector<Value>& members = c_.clusters[number].members;
+    int64_t iterations = 1;
+    for (Axis a : c_.clusters[number].loops) iterations *= c_.axes.extent(a);
+    if (iterations < kLong || members.size() <= kStreams) return;
+    // Parts by union of members that one is made of, or that read the same array.
+    std::unordered_map<Value, Value> parent;
+    auto part_of = [&](Value v) {
+      Value top = parent.try_emplace(v, v).first->second;
+      while (parent.at(top) != top) top = parent.at(top);
+      for (Value next; v != top; v = next) next = std::exchange(parent.at(v), top);
+      return top;
+    };
+    std::unordered_map<Value, size_t> streams;
+    for (Value v : members) {
+      for (Edge e : edges(v)) {
+        if (!e.read || e.root == kNoValue) continue;
+        const bool own = c_.role[e.root] == Role::kernel && same_cluster(e.root, v);
+        if (own || g_.shape(e.root).numel() >= iterations) parent[part_of(e.root)] = part_of(v);
+      }
+    }
+    size_t all = 0;
+    std::unordered_map<Value, uint8_t> seen;
+    auto count = [&](Value array, Value v) {
+      if (!seen.try_emplace(array, 1).second) return;
+      ++streams[part_of(v)];
+      ++all;
+    };
+    for (Value v : members) {
+      if (c_.stored[v]) count(v, v);
+      for (Edge e : edges(v))
+        if (e.read && e.root != kNoValue && g_.shape(e.root).numel() >= iterations &&
+            !(c_.role[e.root] == Role::kernel && same_cluster(e.root, v)))
+          count(e.root, v);
+    }
+    if (all <= kStreams) return;
+    // Parts, in the order of their first members, together while there is room.
+    std::unordered_map<Value, uint32_t> cluster_of;
+    std::vector<Value> kept;
+    uint32_t current = number;
+    size_t used = 0;
+    for (Value v : std::vector<Value>(members)) {
+      const Value part = part_of(v);
+      auto [it, fresh] = cluster_of.try_emplace(part, current);
+      if (fresh) {
+        const size_t more = streams[part];
+        if (used > 0 && used + more > kStreams) {
+          current = static_cast<uint32_t>(c_.clusters.size());
+          std::vector<Axis> loops = c_.clusters[number].loops;
+          c_.clusters.emplace_back().loops = std::move(loops);
+          used = 0;
+        }
+        used += more;
+        it->second = current;
+      }
+      if (it->second == number) {
+        kept.push_back(v);
+      } else {
+        c_.cluster[v] = it->second;
+        c_.clusters[it->second].members.push_back(v);
+      }
+    }
+    c_.clusters[number].members = std::move(kept);
   }
 
   void collect_inlined(Cluster& cluster) {

@@ -261,14 +261,14 @@ void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const
   }
 }
 
-// Sums of floats over loops: what an accumulator takes up is bounded, so that its error is.
+// Reductions over loops: what an accumulator takes up is bounded, so that the error of a sum is.
 void ClusterLowering::find_strips() {
   constexpr int64_t kMost = 32;
-  bool sums = std::ranges::any_of(cluster_.members, [&](Value v) {
-    return c_.reduction[v] != Reduction::none && c_.reduction[v] != Reduction::columns &&
-           keeps_losses(g_.op(v), g_.dtype(v));
+  const bool folded = std::ranges::any_of(cluster_.members, [&](Value v) {
+    return c_.reduction[v] == Reduction::full ||
+           (c_.reduction[v] == Reduction::rows && keeps_losses(g_.op(v), g_.dtype(v)));
   });
-  if (!sums) return;
+  if (!folded) return;
   int64_t below = 1;  // iterations of the loops inside
   for (size_t l = loops_.size(); l-- > (cluster_.splits ? outer_ : 0);) {
     int64_t lanes = !cluster_.across && l + 1 == loops_.size() ? b_->lanes() : 1, extent = 1;
@@ -322,14 +322,14 @@ void ClusterLowering::close(size_t l) {
   b_->endloop();
   loops_[l].index = kNone;
   if (l != strip_loop_) return;
-  fold_sums();
+  fold();
   b_->endloop();
 }
 
 void ClusterLowering::close_inner() {
   if (!cluster_.across) vector_loop_ = kNone;
   for (size_t l = loops_.size(); l-- > outer_;) close(l);
-  if (strip_loop_ == SIZE_MAX) fold_sums();  // of all rows
+  if (strip_loop_ == SIZE_MAX) fold();  // of all rows
   forget_inner();
 }
 

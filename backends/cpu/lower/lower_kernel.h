@@ -219,7 +219,7 @@ class ClusterReductions : protected ClusterElements {
 
   void start_reduction(Value v);
   void accumulate(Value v);
-  void fold_sums();
+  void fold();
   void finish_rows(Value v);
   void finish_full(Value v);
   void accumulate_columns(Value v);  // in the memory of the chunk's share
@@ -231,10 +231,14 @@ class ClusterReductions : protected ClusterElements {
  private:
   uint32_t result_of(Value v, uint32_t element);
 
-  struct Sum {  // variables: what was folded so far is high + low
+  // Variables: what was folded so far is high + low, of what is no sum of floats high alone. An accumulator begins anew
+  // after each strip: the next strip need not wait for the last.
+  struct Folded {
     uint32_t high, low;
+    Op op;
+    DType dtype;
   };
-  std::map<uint32_t, Sum> sums_;  // by accumulator
+  std::map<uint32_t, Folded> folded_;  // by accumulator
   std::map<Value, uint32_t> partials_;
 };
 

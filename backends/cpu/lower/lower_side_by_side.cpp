@@ -71,7 +71,7 @@ void ClusterLowering::emit_side_by_side(std::span<const Value> in_loops) {
       b_->set(x[0], reduction_step(*b_, op, low, high));
       for (size_t k = 1; k < kBeside; ++k) b_->set(x[k], reduction_start(*b_, op, g_.dtype(in_loops[i])));
     }
-    fold_sums();
+    fold();
   };
 
   if (strips > 0) {

@@ -328,6 +328,8 @@ struct Tile {
                              int64_t n, int64_t us, I& info) {
     constexpr int kMostSweeps = 40;
     constexpr T kNothing = kEpsilon / 128;
+    // Products of f32 columns that are little beside the largest, times this, have squares.
+    constexpr T kLift = sizeof(T) == 4 ? T(0x1p56) : T(1);
     V scale, poison;
     find_scale(a, m * n, scale, poison);
     for (int64_t j = 0; j < n; ++j) {
@@ -344,9 +346,9 @@ struct Tile {
       for (int64_t p = 0; p < n; ++p)
         for (int64_t q = p + 1; q < n; ++q) {
           V *x = u + p * m, *y = u + q * m;
-          const V pp = product(x, x), qq = product(y, y), pq = product(x, y);
+          const V pp = product(x, x) * kLift, qq = product(y, y) * kLift, pq = product(x, y) * kLift;
           const I slanted = (magnitude(pq) > 4 * kEpsilon * root(pp * qq)) &  // not of NaN
-                            (pp > kNothing * kNothing) & (qq > kNothing * kNothing);
+                            (pp > kNothing * kNothing * kLift) & (qq > kNothing * kNothing * kLift);
           info |= slanted;
           V t, c, s;
           rotation(pp, qq, pq, t, c, s);

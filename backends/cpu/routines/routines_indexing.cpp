@@ -3,6 +3,7 @@
 #include <cstring>
 #include <vector>
 
+#include "backends/cpu/routines/places.h"
 #include "backends/cpu/routines/routine_parts.h"
 #include "backends/cpu/runtime/pool.h"
 #include "ir/ops/total.h"
@@ -18,11 +19,11 @@ namespace {
 
 using Axis = StridedCopy::Axis;
 
-// ir::extremum, most often by one comparison.
+// ir::extremum, most often without a branch that depends on which is larger.
 template <bool kMax, class T>
 [[gnu::always_inline]] inline T extremum(T x, T y) {
   if constexpr (std::is_floating_point_v<T>)
-    if (!(x < y) && !(x > y)) [[unlikely]]
+    if (!__builtin_islessgreater(x, y)) [[unlikely]]
       return ir::extremum<kMax>(x, y);
   return (kMax ? x < y : y < x) ? y : x;
 }
@@ -144,34 +145,35 @@ class Indexing final : public Routine {
   }
 
   // What goes to one place is written by one thread, in order: sums and the last writer do not depend on threads. Each
-  // takes a part of an axis whose elements have parts of the operand of their own; or reads all indices and writes to a
-  // part of the operand.
+  // takes a part of an axis whose elements have parts of the operand of their own; or, of windows that are worth it,
+  // reads all indices and writes to a part of the operand.
   template <class T, class F>
   void scatter(const void* indices, const T* updates, T* out, F combine, KernelError& error) const {
     const bool runs = single() && window.rank() == 0;
     auto write_all = [&](const Part& part, int64_t low, int64_t high) {
-      if (runs)
-        return each_run(indices, part, [&](const auto& run) {
-          low == 0 && high == INT64_MAX ? write_run<false>(run, updates, out, low, high, combine, error)
-                                        : write_run<true>(run, updates, out, low, high, combine, error);
-        });
+      if (runs) return each_run(indices, part, [&](const auto& run) { write_run(run, updates, out, combine, error); });
       each_block(indices, part, error, [&](std::span<const Place> places) {
         write(updates, out, places, low, high, combine);
         return true;
       });
     };
     if (own_axis_ != kNone) {
-      // Beside each other, so many that lines of the cache have one writer, and rows of few of them stay in one.
-      const int64_t unit = own_axis_ + 1 == batch.size() ? 64 : 1;
       const int64_t extent = batch[own_axis_].extent, rest = elements / extent;
-      const auto [chunks, piece] = chunks_of(extent, cost() * static_cast<double>(rest), unit);
+      auto [chunks, piece] = chunks_of(extent, cost() * static_cast<double>(rest), 1);
+      if (own_axis_ + 1 == batch.size()) {
+        // Beside each other: lines of the cache have one writer, and what a piece writes to stays in the second level.
+        constexpr int64_t kLine = 64, kNear = 256 << 10;
+        const int64_t near = kNear / std::max<int64_t>(operand_bytes / extent, 1);
+        piece = std::max(std::min(piece, near) / kLine, int64_t{1}) * kLine;
+        chunks = (extent + piece - 1) / piece;
+      }
       auto body = [&, length = piece](int64_t c, int) {
         const int64_t begin = c * length, end = std::min(extent, begin + length);
         if (begin < end) write_all({own_axis_, begin, end, 0, rest * (end - begin)}, 0, INT64_MAX);
       };
       return parallel_for(chunks, body);
     }
-    const bool apart = std::ranges::all_of(entries, [](const Entry& e) { return e.window == 1; });
+    const bool apart = !runs && std::ranges::all_of(entries, [](const Entry& e) { return e.window == 1; });
     const int64_t size = operand_bytes / size_of(dtype);
     const int64_t chunks = apart ? std::min<int64_t>(chunks_for(elements, cost()), num_threads()) : 1;
     auto body = [&](int64_t c, int) {
@@ -237,16 +239,26 @@ class Indexing final : public Routine {
   template <class Index>
   struct Run {
     const Index* indices;
-    int64_t count, operand, result, number;  // of the first; `last` as Entry::extent - window
-    BatchAxis axis;
-    int64_t wrapped, last, step;
-    // The place in the operand if the index is inside, after wrapping a negative one.
-    [[gnu::always_inline]] int64_t index(int64_t r) const {
-      const int64_t i = indices[r * axis.index_step];
-      return i + (i < 0 ? wrapped : 0);
+    int64_t count, index_step, result, result_step, number, number_step;
+    IndexLine line;
+    // Of element r: as find_places.
+    bool find(int64_t r, int64_t& place) const {
+      int64_t i = indices[r * index_step];
+      i += i < 0 ? line.wrapped : 0;
+      place = static_cast<int64_t>(static_cast<uint64_t>(line.operand + r * line.operand_step) +
+                                   static_cast<uint64_t>(i) * static_cast<uint64_t>(line.step));
+      return i >= 0 && i <= line.last;
     }
-    [[gnu::always_inline]] bool inside(int64_t i) const {
-      return static_cast<uint64_t>(i) <= static_cast<uint64_t>(last);
+    bool find(int64_t first, std::span<int64_t> places) const {
+      const auto n = static_cast<int64_t>(places.size());
+      if (index_step == 1 && n >= 8) {
+        IndexLine from = line;
+        from.operand += first * line.operand_step;
+        return find_places(indices + first, n, from, places.data());
+      }
+      bool inside = true;
+      for (int64_t r = 0; r < n; ++r) inside &= find(first + r, places[static_cast<size_t>(r)]);
+      return inside;
     }
   };
   template <class F>
@@ -264,8 +276,14 @@ class Indexing final : public Routine {
     Cursor c = seek(part);
     for (int64_t left = part.last - part.first; left > 0;) {
       const int64_t count = batch.empty() ? 1 : std::min(left, extent(part, batch.size() - 1) - c.at[batch.size() - 1]);
-      f(Run<Index>{indices + c.index, count, c.operand, c.result, c.number, axis,
-                   mode == IndexMode::check ? e.extent : 0, e.extent - e.window, e.step});
+      f(Run<Index>{indices + c.index,
+                   count,
+                   axis.index_step,
+                   c.result,
+                   axis.result_step,
+                   c.number,
+                   axis.number_step,
+                   {c.operand, axis.operand_step, e.step, mode == IndexMode::check ? e.extent : 0, e.extent - e.window}});
       left -= count;
       if (left > 0) advance(c, part, count);
     }
@@ -273,53 +291,57 @@ class Indexing final : public Routine {
   // Of an index that is outside: where its window is all the same, or kOutside.
   template <class Index>
   [[gnu::cold, gnu::noinline]] int64_t outside(const Run<Index>& run, int64_t r, KernelError& error) const {
-    const int64_t raw = run.indices[r * run.axis.index_step];
-    if (mode == IndexMode::check) error.record(error_code, run.number + r * run.axis.number_step, raw);
+    const int64_t raw = run.indices[r * run.index_step];
+    if (mode == IndexMode::check) error.record(error_code, run.number + r * run.number_step, raw);
     if (mode != IndexMode::clip) return kOutside;
-    return run.operand + r * run.axis.operand_step + std::clamp<int64_t>(raw, 0, run.last) * run.step;
+    return run.line.operand + r * run.line.operand_step + std::clamp<int64_t>(raw, 0, run.line.last) * run.line.step;
+  }
+  // inside(number of the first, places) of the next elements of a run; where one of them is outside, each(number,
+  // place or kOutside).
+  template <class Index, class F, class G>
+  void each_places(const Run<Index>& run, KernelError& error, F inside, G each) const {
+    constexpr int64_t kBlock = 128;
+    int64_t block[kBlock];
+    for (int64_t first = 0; first < run.count; first += kBlock) {
+      const std::span<int64_t> places(block, static_cast<size_t>(std::min(kBlock, run.count - first)));
+      if (run.find(first, places)) [[likely]] {
+        inside(first, places);
+        continue;
+      }
+      for (int64_t r = first; r < first + static_cast<int64_t>(places.size()); ++r) {
+        int64_t place;
+        each(r, run.find(r, place) ? place : outside(run, r, error));
+      }
+    }
   }
 
   template <class Index>
   void check(const Run<Index>& run, KernelError& error) const {
-    bool bad = false;
-    for (int64_t r = 0; r < run.count; ++r) bad |= !run.inside(run.index(r));
-    if (bad) [[unlikely]]
-      for (int64_t r = 0; r < run.count; ++r)
-        if (!run.inside(run.index(r))) outside(run, r, error);
+    each_places(run, error, [](int64_t, std::span<const int64_t>) {}, [](int64_t, int64_t) {});
   }
-
   template <class Index, class T>
   void read_run(const Run<Index>& run, const T* src, T* dst, KernelError& error) const {
-    for (int64_t r = 0; r < run.count; ++r) {
-      const int64_t i = run.index(r);
-      int64_t at = run.operand + r * run.axis.operand_step + i * run.step;
-      if (!run.inside(i)) [[unlikely]]
-        at = outside(run, r, error);
-      dst[run.result + r * run.axis.result_step] = at == kOutside ? T{} : src[at];
-    }
+    auto inside = [&](int64_t first, std::span<const int64_t> places) {
+      T* to = dst + run.result + first * run.result_step;
+      if (run.result_step == 1)
+        return read_places(src, places.data(), static_cast<int64_t>(places.size()), to, sizeof(T));
+      for (int64_t place : places) *to = src[place], to += run.result_step;
+    };
+    auto each = [&](int64_t r, int64_t place) {
+      dst[run.result + r * run.result_step] = place == kOutside ? T{} : src[place];
+    };
+    each_places(run, error, inside, each);
   }
-
-  // kPart: where the element is in [low, high) of the operand; else it goes where nobody looks.
-  template <bool kPart, class Index, class T, class F>
-  void write_run(const Run<Index>& run, const T* src, T* dst, int64_t low, int64_t high, F combine,
-                 KernelError& error) const {
-    constexpr int64_t kSpare = 16;  // so that writes do not wait for each other
-    T spare[kSpare] = {};
-    const auto length = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
-    for (int64_t r = 0; r < run.count; ++r) {
-      const int64_t i = run.index(r);
-      int64_t at = run.operand + r * run.axis.operand_step + i * run.step;
-      if (!run.inside(i)) [[unlikely]] {
-        at = outside(run, r, error);
-        if (at == kOutside) continue;
-      }
-      T* to = dst + at;
-      if constexpr (kPart) {
-        T* unseen = spare + r % kSpare;
-        to = static_cast<uint64_t>(at) - static_cast<uint64_t>(low) < length ? to : unseen;
-      }
-      *to = combine(*to, src[run.result + r * run.axis.result_step]);
-    }
+  template <class Index, class T, class F>
+  void write_run(const Run<Index>& run, const T* src, T* dst, F combine, KernelError& error) const {
+    auto inside = [&](int64_t first, std::span<const int64_t> places) {
+      const T* from = src + run.result + first * run.result_step;
+      for (int64_t place : places) dst[place] = combine(dst[place], *from), from += run.result_step;
+    };
+    auto each = [&](int64_t r, int64_t place) {
+      if (place != kOutside) dst[place] = combine(dst[place], src[run.result + r * run.result_step]);
+    };
+    each_places(run, error, inside, each);
   }
 
   // f(places of the next elements), until it is false.
@@ -404,8 +426,11 @@ class Indexing final : public Routine {
       for (const Place& p : places) dst[p.result] = p.outside() ? T{} : src[p.operand];
       return;
     }
-    for (const Place& p : places) {
+    constexpr size_t kAhead = 8;
+    for (size_t i = 0; i < places.size(); ++i) {
+      const Place& p = places[i];
       T* to = dst + p.result;
+      if (i + kAhead < places.size() && !places[i + kAhead].outside()) fetch(src + places[i + kAhead].operand);
       if (p.outside())
         each([&](int64_t, int64_t d) { to[d] = T{}; });
       else if (row())
@@ -413,6 +438,15 @@ class Indexing final : public Routine {
       else
         each([&, from = src + p.operand](int64_t s, int64_t d) { to[d] = from[s]; });
     }
+  }
+
+  // The lines of the cache of a short row.
+  template <class T>
+  void fetch(const T* x) const {
+    if (!row()) return;
+    const auto* bytes = reinterpret_cast<const std::byte*>(x);
+    const int64_t n = std::min<int64_t>(window.axes[0].extent * static_cast<int64_t>(sizeof(T)), 512);
+    for (int64_t at = 0; at < n; at += 64) __builtin_prefetch(bytes + at);
   }
 
   // Windows that begin in [low, high) of the operand.
