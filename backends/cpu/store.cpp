@@ -72,8 +72,8 @@ static void fields(auto& io, Is<KernelStep> auto& s) {
 
 namespace {
 
-// The arena has room for the scratch that the routine asked for when it was planned: stored beside it, and compared with
-// what the routine made anew asks for, as libraries of another version may want more.
+// The arena has room for the scratch that the routine asked for when it was planned: stored beside it, and compared
+// with what the routine made anew asks for, as libraries of another version may want more.
 std::unique_ptr<const Routine> make_routine(const RoutineStep& s, const ir::GraphData& g) {
   if (s.node >= g.size()) ByteReader::fail();
   const CpuOp& op = cpu_op(g.op(s.node));

@@ -32,7 +32,8 @@ std::string known_kinds() {
 class Header : Scanner {
  public:
   Header(const FileContext& context, std::string text)
-      : Scanner(context, std::move(text), "expected a header {'descr': ..., 'fortran_order': ..., 'shape': ...}, got one with ") {
+      : Scanner(context, std::move(text),
+                "expected a header {'descr': ..., 'fortran_order': ..., 'shape': ...}, got one with ") {
     parse();
   }
   std::string descr;

@@ -55,7 +55,8 @@ struct Entry {
 // The JSON of a header: objects of two depths, so nothing recurs.
 class Header : Scanner {
  public:
-  Header(const FileContext& context, std::string text) : Scanner(context, std::move(text), "expected a JSON header of tensors, got ") {
+  Header(const FileContext& context, std::string text)
+      : Scanner(context, std::move(text), "expected a JSON header of tensors, got ") {
     parse();
   }
   std::vector<Entry> entries;

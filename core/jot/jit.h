@@ -38,15 +38,18 @@ class JitKey final : public TreeVisitor {
   std::span<const Tensor* const> tensors() const { return tensors_.span(); }
   std::span<const Other> others() const { return others_.span(); }
   uint64_t hash() const { return hash_; }
-  uint64_t structure() const { return structure_; }  // hash of all but the numbers
+  uint64_t structure() const;  // hash of all but the numbers
 
  private:
-  void put(uint64_t word);
+  void put(uint64_t word) { words_.push_back(word); }
+  bool share_memory() const;
   void overlap();
-  SmallArray<uint64_t, 64> words_;
-  SmallArray<const Tensor*, 16> tensors_;
+  // A hundred parameters with their names take no memory of the heap.
+  SmallArray<uint64_t, 1024> words_;
+  SmallArray<const Tensor*, 128> tensors_;
+  SmallArray<size_t, 8> numbers_;  // places in words_
   SmallArray<Other, 4> others_;
-  uint64_t hash_ = 0, structure_ = 0;
+  uint64_t hash_ = 0;
 };
 
 // One recording: what it depends on, the program, and what the function returned, without its tensors.

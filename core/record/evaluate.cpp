@@ -238,7 +238,9 @@ Buffer evaluate(const Tensor& t, std::string_view what, Location at) {
   // A running function sees its own writes, also those to what it has captured.
   for (Trace* running = innermost_trace(); running && !running->lazy(); running = running->parent())
     if (running->has_written(s)) return force(*running, t, what, at);
-  while (std::shared_ptr<Trace> owner = trace_of(s)) {
+  while (s.owner.load(std::memory_order_acquire) != 0) {
+    std::shared_ptr<Trace> owner = trace_of(s);
+    if (!owner) break;
     if (!owner->lazy()) return force(*owner, t, what, at);
     hand_over(s);
   }

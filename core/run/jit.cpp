@@ -1,6 +1,7 @@
 #include "jot/jit.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <mutex>
 #include <unordered_map>
@@ -42,17 +43,13 @@ enum Tag : uint64_t { kTensor, kNumber, kText, kOther, kList, kMap, kAbsent, kPr
 
 JitKey::JitKey(const void* signature) { put(reinterpret_cast<uint64_t>(signature)); }
 
-void JitKey::put(uint64_t word) {
-  words_.push_back(word);
-  structure_ = hash_mix(structure_, word);
-}
-
 void JitKey::tensor(const Tensor& t) {
   tensors_.push_back(&t);
   if (!t.defined()) return put(kTensor);
   const TensorImpl& impl = *t.impl();
-  put(kTensor | (static_cast<uint64_t>(impl.dtype()) + 1) << 8 | impl.shape.size() << 16);
-  for (int64_t d : impl.shape) put(static_cast<uint64_t>(d));
+  uint64_t* words = words_.extend(1 + impl.shape.size());
+  *words++ = kTensor | (static_cast<uint64_t>(impl.dtype()) + 1) << 8 | impl.shape.size() << 16;
+  for (int64_t d : impl.shape) *words++ = static_cast<uint64_t>(d);
   if (impl.contiguous()) return;
   put(kStrides);
   for (int64_t s : impl.strides) put(static_cast<uint64_t>(s));
@@ -60,17 +57,21 @@ void JitKey::tensor(const Tensor& t) {
 
 void JitKey::number(uint64_t bits) {
   put(kNumber);
-  words_.push_back(bits);
-  hash_ = hash_mix(hash_, bits);
+  numbers_.push_back(words_.size());
+  put(bits);
+}
+uint64_t JitKey::structure() const {
+  std::vector<uint64_t> words(words_.span().begin(), words_.span().end());
+  for (size_t place : numbers_.span()) words[place] = 0;
+  return hash_words(words);
 }
 
 void JitKey::text(std::string_view text) {
-  put(kText | text.size() << 8);
-  for (size_t i = 0; i < text.size(); i += 8) {
-    uint64_t word = 0;
-    std::memcpy(&word, text.data() + i, std::min<size_t>(8, text.size() - i));
-    put(word);
-  }
+  const size_t n = (text.size() + 7) / 8;
+  uint64_t* words = words_.extend(1 + n);
+  words[0] = kText | text.size() << 8;
+  words[n] = n ? 0 : words[0];
+  std::memcpy(words + 1, text.data(), text.size());
 }
 
 void JitKey::other(const void* value, const OpaqueType& type) {
@@ -103,17 +104,34 @@ void JitKey::overlap() {
   }
 }
 
-void JitKey::finish() {
+// Whether two tensors have one storage: by a table of storages where there are many.
+bool JitKey::share_memory() const {
+  constexpr size_t kFew = 8, kMany = 256;
   std::span<const Tensor* const> all = tensors_.span();
-  constexpr size_t kFew = 8;
-  bool any = all.size() > kFew;
-  for (size_t i = 0; !any && i < all.size(); ++i)
-    for (size_t j = 0; j < i; ++j)
-      any |= all[i]->defined() && all[j]->defined() && all[i]->impl()->storage == all[j]->impl()->storage;
-  if (any) overlap();
+  if (all.size() > kMany) return true;  // overlap() finds out
+  if (all.size() <= kFew) {
+    for (size_t i = 0; i < all.size(); ++i)
+      for (size_t j = 0; j < i; ++j)
+        if (all[i]->defined() && all[j]->defined() && all[i]->impl()->storage == all[j]->impl()->storage) return true;
+    return false;
+  }
+  std::array<const Storage*, 2 * kMany> table{};
+  for (const Tensor* t : all) {
+    if (!t->defined()) continue;
+    const Storage* storage = t->impl()->storage;
+    size_t at = hash_word(0, reinterpret_cast<uintptr_t>(storage)) >> 55;  // of 512
+    for (; table[at]; at = (at + 1) % table.size())
+      if (table[at] == storage) return true;
+    table[at] = storage;
+  }
+  return false;
+}
+
+void JitKey::finish() {
+  if (share_memory()) overlap();
   put(kHost | static_cast<uint64_t>(default_dtype()) << 8 |
       static_cast<uint64_t>(thread_state().strong_zeros_depth > 0) << 16);
-  hash_ = hash_mix(hash_, structure_);
+  hash_ = hash_words(words_.span());
 }
 
 // ---- the cache

@@ -48,7 +48,7 @@ class Program {
   void run_into(std::span<const void* const> args, std::span<void* const> outputs) const;
 
  private:
-  using Pointers = SmallArray<const void*, 32>;
+  using Pointers = SmallArray<const void*, 128>;
   size_t num_all_outputs() const { return compiled_->interface.outputs.size(); }
   void watch(std::span<const uint32_t> written);
   void check_held(size_t binding) const;

@@ -17,6 +17,13 @@ class SmallArray {
       spill(x);
     ++size_;
   }
+  // n more elements, to be written.
+  T* extend(size_t n) {
+    if (size_ + n > N && size_ <= N) many_.assign(few_.begin(), few_.begin() + size_);
+    size_ += n;
+    if (size_ > N) many_.resize(size_);
+    return data() + size_ - n;
+  }
   void clear() { size_ = 0; }
   size_t size() const { return size_; }
   T& back() { return data()[size_ - 1]; }

@@ -431,7 +431,7 @@ TEST_CASE("vmap in chunks: the memory of intermediates shrinks with the chunk") 
   auto product = [&](const Tensor& m) { return sum(matmul(w, tanh(matmul(w, m)))); };
   auto sorted = [&](const Tensor& m) { return sum(cumsum(sort(matmul(w, m), 0).values, 1)); };
   auto slope = [&](const Tensor& m) { return grad(product)(m).select(0, 0); };
-  auto shrinks = [&](const char* name, auto f) {
+  auto shrinks = [&](const std::string& name, auto f) {
     CAPTURE(name);
     auto bytes = [&](VmapOptions options) { return compile(vmap(f, options), x).stats().arena_bytes; };
     const double whole = static_cast<double>(bytes({}));

@@ -258,9 +258,17 @@ class Clusterer {
     // What is written to a part of memory must not be another part of it.
     bool updates = cpu_op(op).updates;
     for (size_t i = 0; i < operands.size(); ++i) {
-      bool strided = reads_strided(op, i) && !(c_.points[v] && (need[v] & kMemory));
+      bool strided = reads_strided(op, i) && !(c_.points[v] && (need[v] & kMemory)) && !holds_much(v, operands[i]);
       need[operands[i]] |= strided ? kAffine : updates && i > 0 ? kMemory | kApart : kMemory;
     }
+  }
+  // Whether a part of many that are joined would keep far more memory than it shows until they are: that of its chunk.
+  bool holds_much(Value v, Value part) const {
+    constexpr size_t kFew = 2;
+    constexpr int64_t kMuch = 4;
+    const Value root = c_.root(part);
+    return g_.op(v) == Op::concat_op && g_.operands(v).size() > kFew && root != part && c_.role[root] != Role::input &&
+           g_.shape(root).numel() >= kMuch * g_.shape(part).numel();
   }
 
   // Whether a slice of contiguous memory may stay there: before an axis that it cuts it shows one element of each.
@@ -596,81 +604,60 @@ class Clusterer {
       c_.clusters[c_.cluster[v]].members.push_back(v);
       last = v;
     }
-    for (uint32_t i = 0, n = static_cast<uint32_t>(c_.clusters.size()); i < n; ++i) take_apart(i);
+    for (uint32_t i = 0, n = static_cast<uint32_t>(c_.clusters.size()); i < n; ++i)
+      if (c_.clusters[i].members.size() > 1) take_apart(i);
     for (Cluster& cluster : c_.clusters) {
       collect_inlined(cluster);
       order_loops(cluster);
     }
   }
 
-  // A long loop over more arrays than a processor follows (caches of few ways, few streams that it fetches ahead) becomes
-  // several, where members have nothing in common: no path leads from one of a cluster's parts to another, as units of a
-  // level have none.
+  // What is computed of different long arrays becomes kernels of its own: fewer streams through the caches, each may
+  // run as soon as its arrays are there and give their memory back (the pieces of a vmap in chunks one after the
+  // other), and those that do the same share their code. No path leads from one part to another, as none leads between
+  // units of a level.
   void take_apart(uint32_t number) {
-    constexpr size_t kStreams = 24;
     constexpr int64_t kLong = 1 << 14;
-    const std::vector<Value>& members = c_.clusters[number].members;
-    int64_t iterations = 1;
+    const std::vector<Value> members = std::move(c_.clusters[number].members);
+    int64_t iterations = 1, longest = 0;
     for (Axis a : c_.clusters[number].loops) iterations *= c_.axes.extent(a);
-    if (iterations < kLong || members.size() <= kStreams) return;
-    // Parts by union of members that one is made of, or that read the same array.
+    auto is_own = [&](Edge e, Value v) { return e.in_kernel() && same_cluster(e.root, v); };
+    for (Value v : members) {
+      longest = std::max(longest, g_.shape(v).numel());
+      for (Edge e : edges(v))
+        if (e.is_memory() || (e.in_kernel() && !is_own(e, v))) longest = std::max(longest, g_.shape(e.root).numel());
+    }
+    const bool apart = longest >= kLong;
+    // Parts: members that one is made of, or that read the same array; of an input the same part of it.
     std::unordered_map<Value, Value> parent;
     auto part_of = [&](Value v) {
       Value top = parent.try_emplace(v, v).first->second;
       while (parent.at(top) != top) top = parent.at(top);
-      for (Value next; v != top; v = next) next = std::exchange(parent.at(v), top);
+      while (v != top) v = std::exchange(parent.at(v), top);
       return top;
     };
-    std::unordered_map<Value, size_t> streams;
-    for (Value v : members) {
-      for (Edge e : edges(v)) {
-        if (!e.read || e.root == kNoValue) continue;
-        const bool own = c_.role[e.root] == Role::kernel && same_cluster(e.root, v);
-        if (own || g_.shape(e.root).numel() >= iterations) parent[part_of(e.root)] = part_of(v);
-      }
-    }
-    size_t all = 0;
-    std::unordered_map<Value, uint8_t> seen;
-    auto count = [&](Value array, Value v) {
-      if (!seen.try_emplace(array, 1).second) return;
-      ++streams[part_of(v)];
-      ++all;
+    auto join = [&](Value v, size_t i) {
+      const Edge e = edges(v)[i];
+      if (e.root == kNoValue) return;
+      const Value array = e.role == Role::input ? g_.operand(v, i) : e.root;
+      const int64_t read = g_.shape(g_.operand(v, i)).numel();  // more than there is where it is repeated
+      if (is_own(e, v) || (read >= iterations && g_.shape(e.root).numel() >= read)) parent[part_of(array)] = part_of(v);
     };
-    for (Value v : members) {
-      if (c_.stored[v]) count(v, v);
-      for (Edge e : edges(v))
-        if (e.read && e.root != kNoValue && g_.shape(e.root).numel() >= iterations &&
-            !(c_.role[e.root] == Role::kernel && same_cluster(e.root, v)))
-          count(e.root, v);
-    }
-    if (all <= kStreams) return;
-    // Parts, in the order of their first members, together while there is room.
+    if (apart)
+      for (Value v : members)
+        for (size_t i = 0; i < g_.operands(v).size(); ++i) join(v, i);
     std::unordered_map<Value, uint32_t> cluster_of;
-    std::vector<Value> kept;
-    uint32_t current = number;
-    size_t used = 0;
-    for (Value v : std::vector<Value>(members)) {
-      const Value part = part_of(v);
-      auto [it, fresh] = cluster_of.try_emplace(part, current);
-      if (fresh) {
-        const size_t more = streams[part];
-        if (used > 0 && used + more > kStreams) {
-          current = static_cast<uint32_t>(c_.clusters.size());
-          std::vector<Axis> loops = c_.clusters[number].loops;
-          c_.clusters.emplace_back().loops = std::move(loops);
-          used = 0;
-        }
-        used += more;
-        it->second = current;
+    for (Value v : members) {
+      const Value part = apart ? part_of(v) : 0;
+      auto [it, fresh] = cluster_of.try_emplace(part, number);
+      if (fresh && cluster_of.size() > 1) {
+        it->second = static_cast<uint32_t>(c_.clusters.size());
+        std::vector<Axis> loops = c_.clusters[number].loops;
+        c_.clusters.emplace_back().loops = std::move(loops);
       }
-      if (it->second == number) {
-        kept.push_back(v);
-      } else {
-        c_.cluster[v] = it->second;
-        c_.clusters[it->second].members.push_back(v);
-      }
+      c_.cluster[v] = it->second;
+      c_.clusters[it->second].members.push_back(v);
     }
-    c_.clusters[number].members = std::move(kept);
   }
 
   void collect_inlined(Cluster& cluster) {

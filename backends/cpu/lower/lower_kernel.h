@@ -235,7 +235,7 @@ class ClusterReductions : protected ClusterElements {
   // after each strip: the next strip need not wait for the last.
   struct Folded {
     uint32_t high, low;
-    Op op;
+    ir::Op op;
     DType dtype;
   };
   std::map<uint32_t, Folded> folded_;  // by accumulator

@@ -276,14 +276,15 @@ class Indexing final : public Routine {
     Cursor c = seek(part);
     for (int64_t left = part.last - part.first; left > 0;) {
       const int64_t count = batch.empty() ? 1 : std::min(left, extent(part, batch.size() - 1) - c.at[batch.size() - 1]);
-      f(Run<Index>{indices + c.index,
-                   count,
-                   axis.index_step,
-                   c.result,
-                   axis.result_step,
-                   c.number,
-                   axis.number_step,
-                   {c.operand, axis.operand_step, e.step, mode == IndexMode::check ? e.extent : 0, e.extent - e.window}});
+      f(Run<Index>{
+          indices + c.index,
+          count,
+          axis.index_step,
+          c.result,
+          axis.result_step,
+          c.number,
+          axis.number_step,
+          {c.operand, axis.operand_step, e.step, mode == IndexMode::check ? e.extent : 0, e.extent - e.window}});
       left -= count;
       if (left > 0) advance(c, part, count);
     }
@@ -317,7 +318,8 @@ class Indexing final : public Routine {
 
   template <class Index>
   void check(const Run<Index>& run, KernelError& error) const {
-    each_places(run, error, [](int64_t, std::span<const int64_t>) {}, [](int64_t, int64_t) {});
+    each_places(
+        run, error, [](int64_t, std::span<const int64_t>) {}, [](int64_t, int64_t) {});
   }
   template <class Index, class T>
   void read_run(const Run<Index>& run, const T* src, T* dst, KernelError& error) const {
