@@ -76,6 +76,16 @@ uint32_t ClusterGathers::scaled(uint32_t place, const Stride& stride) {
   return stride.factor == 1 ? place : b_->mul(place, integer(stride.factor));
 }
 
+// Adds the index of a loop, as far as lanes have it in common to the base.
+void ClusterGathers::add_loop(Starts& starts, Axis axis, const Stride& stride) {
+  const auto loop = std::ranges::find_if(loops_, [&](const Loop& l) { return l.axes.back() == axis; });
+  if (loop == loops_.end()) internal_error("an axis whose index is used has a loop", g_.name());
+  const uint32_t common = b_->imul(loop->index, args_->scalar(stride));
+  starts.base = starts.base == kNone ? common : b_->iadd(starts.base, common);
+  if (static_cast<uint32_t>(loop - loops_.begin()) == vector_loop_)
+    starts.elements = b_->add(starts.elements, scaled(b_->lane_index(index_type()), stride));
+}
+
 // Position of the slices, in elements of the operand.
 ClusterGathers::Starts& ClusterGathers::starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices,
                                                   std::span<const int64_t> batch_index) {
@@ -94,13 +104,15 @@ ClusterGathers::Starts& ClusterGathers::starts_of(Value v, uint32_t batch, std::
   Element element = a.mode() == IndexMode::check ? element_of_batch(from, batch_index) : Element();
   for (size_t k = 0; k < indices.size(); ++k)
     add(start_along(v, k, indices[k], s.outside, element), strides[static_cast<size_t>(a.ints(Key::index_map)[k])]);
+  if (s.elements == kNone) s.elements = integer(0);
   for (size_t k = 0; k < a.ints(Key::operand_batch).size(); ++k) {
     auto d = static_cast<size_t>(a.ints(Key::index_batch)[k]);
-    Axis axis = index_axes[d];
-    add(c_.axes.looped(axis) ? loop_index(axis) : integer(batch_index[d]),
-        strides[static_cast<size_t>(a.ints(Key::operand_batch)[k])]);
+    const Stride& stride = strides[static_cast<size_t>(a.ints(Key::operand_batch)[k])];
+    if (c_.axes.looped(index_axes[d]))
+      add_loop(s, index_axes[d], stride);
+    else
+      add(integer(batch_index[d]), stride);
   }
-  if (s.elements == kNone) s.elements = integer(0);
   return s;
 }
 
@@ -133,7 +145,7 @@ bool ClusterElements::step_gather(Frame& f) {
     if (position_of(a.ints(Key::operand_batch), d) != a.ints(Key::operand_batch).size()) continue;
     const auto at = static_cast<size_t>(a.ints(Key::offset_dims)[window++]);
     if (Axis axis = c_.axes.of(v)[at]; c_.axes.looped(axis)) {
-      s.elements = b_->add(s.elements, scaled(loop_index(axis), strides[d]));
+      add_loop(s, axis, strides[d]);
       continue;
     }
     int64_t i = index[at];
@@ -144,7 +156,9 @@ bool ClusterElements::step_gather(Frame& f) {
       s.elements = b_->add(s.elements, vector_of(args_->scalar(times(strides[d], i))));
   }
   const DType dtype = g_.dtype(v);
-  uint32_t element = b_->gather(element_in_memory(dtype), operand_pointers_.at(v), s.elements, fixed * size_of(dtype));
+  uint32_t from_here = operand_pointers_.at(v);
+  if (s.base != kNone) from_here = b_->iadd(from_here, b_->imuli(s.base, size_of(dtype)));
+  uint32_t element = b_->gather(element_in_memory(dtype), from_here, s.elements, fixed * size_of(dtype));
   uint32_t result = widened(*b_, dtype, element);
   if (s.outside != kNone) result = b_->select(s.outside, zero(*b_, b_->type(result)), result);
   set_slot(t_.slot[v] + f.element, result);

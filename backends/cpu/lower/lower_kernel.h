@@ -125,7 +125,9 @@ class ClusterGathers : protected ClusterMemory {
 
   struct Starts {
     uint32_t elements, outside;
+    uint32_t base = kNone;  // a scalar: elements that all lanes add
   };
+  void add_loop(Starts& starts, Axis axis, const Stride& stride);
   Starts& starts_of(Value v, uint32_t batch, std::span<const uint32_t> indices, std::span<const int64_t> batch_index);
   struct Slice {
     std::vector<int64_t> index, batch_index;  // of the element; without the dims within a slice

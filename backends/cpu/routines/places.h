@@ -15,7 +15,9 @@ struct IndexLine {
 bool find_places(const int32_t* indices, int64_t n, const IndexLine& line, int64_t* places);
 bool find_places(const int64_t* indices, int64_t n, const IndexLine& line, int64_t* places);
 
-// y[r] = x[places[r]], of elements of `size` bytes: 1, 2, 4 or 8.
-void read_places(const void* x, const int64_t* places, int64_t n, void* y, size_t size);
+// y[r] = x[place of index r], of elements of `size` bytes: 1, 2, 4 or 8. False if one is outside: then y is anything.
+// x[operand + r * operand_step] is read in its stead.
+bool read_places(const void* x, const int32_t* indices, int64_t n, const IndexLine& line, void* y, size_t size);
+bool read_places(const void* x, const int64_t* indices, int64_t n, const IndexLine& line, void* y, size_t size);
 
 }  // namespace jot::cpu

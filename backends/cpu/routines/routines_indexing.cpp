@@ -323,15 +323,15 @@ class Indexing final : public Routine {
   }
   template <class Index, class T>
   void read_run(const Run<Index>& run, const T* src, T* dst, KernelError& error) const {
+    T* y = dst + run.result;
+    if (run.result_step == 1 && run.index_step == 1 && run.count >= 8 && entries[0].extent > 0 &&
+        read_places(src, run.indices, run.count, run.line, y, sizeof(T)))
+      return;
     auto inside = [&](int64_t first, std::span<const int64_t> places) {
-      T* to = dst + run.result + first * run.result_step;
-      if (run.result_step == 1)
-        return read_places(src, places.data(), static_cast<int64_t>(places.size()), to, sizeof(T));
+      T* to = y + first * run.result_step;
       for (int64_t place : places) *to = src[place], to += run.result_step;
     };
-    auto each = [&](int64_t r, int64_t place) {
-      dst[run.result + r * run.result_step] = place == kOutside ? T{} : src[place];
-    };
+    auto each = [&](int64_t r, int64_t place) { y[r * run.result_step] = place == kOutside ? T{} : src[place]; };
     each_places(run, error, inside, each);
   }
   template <class Index, class T, class F>
