@@ -3,9 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "backends/cpu/kernel/math.h"
+#include "backends/cpu/ops/cpu_ops.h"
 #include "backends/cpu/runtime/kernel_code.h"
 #include "backends/target.h"
 #include "passes/pipeline.h"
@@ -123,6 +126,33 @@ TEST_CASE("C: random programs, with the digits of their kernels") {
     samples.push_back({"seed " + std::to_string(seed), graph, inputs});
   }
   CHECK(samples.size() >= (last - first) / 3);
+  check_samples(samples, "-O2");
+}
+
+// Results that overflow or are denormal, huge angles, what is no number: all functions in one file.
+TEST_CASE("C: functions outside their fast range") {
+  if (!has_c_compiler()) return;
+  const std::vector<double> points = {0.0,   -0.0,  1,        -1,        0.5,         1e-310, -1e-310, 1e-40,
+                                      3e-39, 88.5,  -88,      -103.5,    709.9,       -745,   -708.5,  712,
+                                      1e5,   -3e8,  1e10,     -1e22,     1e300,       27,     38.2,    -38.2,
+                                      9.5,   -13.5, HUGE_VAL, -HUGE_VAL, std::nan("")};
+  const auto n = static_cast<int64_t>(points.size());
+  std::vector<Sample> samples;
+  for (DType d : {f64, f32}) {
+    ir::Builder b;
+    const ir::Value x = b.param({d, false, {n}}), y = b.param({d, false, {n}});
+    std::vector<ir::Value> outputs;
+    for (int i = 0; i < ir::num_ops(); ++i) {
+      const auto op = static_cast<ir::Op>(i);
+      const auto& function = cpu::cpu_op(op).function;
+      if (!function || !function->expand) continue;
+      outputs.push_back(function->operands == 1 ? ir::build::unary(b, op, x) : ir::build::binary(b, op, x, y));
+    }
+    CHECK(outputs.size() > 30);
+    std::vector<double> turned = points;
+    std::ranges::reverse(turned);
+    samples.push_back({"functions", b.finish(outputs), {{d, {n}, points}, {d, {n}, turned}}});
+  }
   check_samples(samples, "-O2");
 }
 

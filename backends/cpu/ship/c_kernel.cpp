@@ -12,16 +12,23 @@ namespace jot::cpu {
 
 namespace {
 
-constexpr size_t kPiece = 2000;  // instructions of a function, about
+constexpr size_t kPiece = 600;  // instructions of a function, about
 
 bool is_memory(KOp op) { return op >= KOp::load && op <= KOp::store_one; }
 bool stores(KOp op) { return op >= KOp::store && op <= KOp::store_one; }
+
+bool is_float(KType t) { return t == KType::f32 || t == KType::f64; }
+// An integer: of which compilers warn.
+bool compares_itself(const Kernel& k, const KInstr& in) {
+  return in.op == KOp::cmp && in.a == in.b && !is_float(k.instrs[in.a].type);
+}
 
 // Calls f(value) for what a statement of one lane reads: it has no stride, and of a fault it tells the number alone.
 template <class F>
 void for_each_read(const Kernel& k, const KInstr& in, F f) {
   KInstr read = in;
   if (in.op == KOp::check) read.b = read.c = read.d = kNone;
+  if (compares_itself(k, in)) read.a = read.b = kNone;
   if (is_memory(in.op) && in.op != KOp::gather && in.op != KOp::scatter) read.c = kNone;
   for_each_operand(k, read, f);
 }
@@ -97,7 +104,7 @@ class Translation {
   std::optional<int64_t> known(const KInstr& in) const {
     if (in.op == KOp::iconst) return in.imm;
     if (in.op == KOp::arg) {
-      if (in.imm == 0 || !c_.args[static_cast<size_t>(in.imm) - 1].is_number) return {};
+      if (in.imm == 0 || c_.args.empty() || !c_.args[static_cast<size_t>(in.imm) - 1].is_number) return {};
       return c_.args[static_cast<size_t>(in.imm) - 1].number;
     }
     const bool pairs = in.op == KOp::iadd || in.op == KOp::isub || in.op == KOp::imul || in.op == KOp::imin;
@@ -247,7 +254,6 @@ class Translation {
     if (t == KType::f32) return std::string(parts_.helper("f32_of")) + "(" + text + ")";
     return text;
   }
-  static bool is_float(KType t) { return t == KType::f32 || t == KType::f64; }
   static std::string unsigned_type(KType t) { return t == KType::i32 ? "uint32_t" : "uint64_t"; }
   static std::string width(KType t) { return t == KType::i32 ? "_i32" : "_i64"; }
 
@@ -413,6 +419,7 @@ class Translation {
       case KOp::bitcast:
         return recast(in);
       case KOp::cmp:
+        if (compares_itself(k_, in)) return compares[in.aux].ends_with('=') && compares[in.aux] != "!=" ? "1" : "0";
         return binary(in, compares[in.aux]);
       case KOp::is_nan:
         return ref(in.a) + " != " + ref(in.a);
@@ -431,9 +438,7 @@ class Translation {
       case KOp::reduce:  // of one lane
         return ref(in.a);
       case KOp::fixup:
-        return ref(in.c) + " ? " +
-               parts_.cold(static_cast<KFn>(in.aux), in.type, ref(in.b), in.d == kNone ? std::string() : ref(in.d)) +
-               " : " + ref(in.a);
+        return ref(in.c) + " ? " + rare(in) + " : " + ref(in.a);
       case KOp::call:
         return routine(static_cast<KFn>(in.aux), in.type) + "(" + ref(in.a) + ")";
       default:
@@ -441,15 +446,47 @@ class Translation {
     }
   }
 
+  // What a call runs.
   std::string routine(KFn fn, KType t) {
-    auto [name, fresh] = parts_.routine(fn, t);
-    if (!fresh) return name;
-    const Kernel& body = routine_body(fn, t);
-    const CKernel of{name, body, 0, {}, {}};
+    const std::string name = function_name("", fn, t);
+    if (!parts_.is_new(name)) return name;
+    const CKernel of{name, routine_body(fn, t), 0, {}, {}};
     parts_.add(Translation(of, parts_).run_routine(t));
     return name;
   }
+  // What a fixup runs.
+  std::string rare(const KInstr& in) {
+    const auto fn = static_cast<KFn>(in.aux);
+    const std::string name = function_name("rare_", fn, in.type);
+    if (parts_.is_new(name)) {
+      const Kernel body = rare_kernel(fn, in.type, 1);
+      const CKernel of{name, body, 1, {}, {}};
+      parts_.add(Translation(of, parts_).run_rare(in.type, in.d != kNone));
+    }
+    return name + "(" + ref(in.b) + (in.d == kNone ? "" : ", " + ref(in.d)) + ")";
+  }
+  static std::string function_name(const char* prefix, KFn fn, KType t) {
+    return prefix + std::string(cpu::name(fn)) + (t == KType::f32 ? "_f32" : "_f64");
+  }
+  std::string run_rare(KType t, bool two) {
+    find_known();
+    find_needed();
+    std::string text;
+    out_ = &text;
+    for (uint32_t i = 0; i < k_.instrs.size(); ++i) {
+      const KInstr& in = k_.instrs[i];
+      if (in.op == KOp::load)
+        define(i, k_.instrs[in.a].imm == 1 ? "x" : "y");
+      else if (in.op == KOp::store)
+        line("return " + ref(in.d) + ";");
+      else if (in.op != KOp::vrange && !(in.op == KOp::endloop && k_.instrs[in.a].op == KOp::vrange))
+        statement(i);
+    }
+    const std::string type(c_type(t)), second = two ? ", " + type + " y" : "";
+    return "\nstatic " + type + " " + c_.name + "(" + type + " x" + second + ") {\n" + text + "}\n";
+  }
   std::string run_routine(KType t) {
+    find_known();
     find_needed();
     std::string text;
     out_ = &text;

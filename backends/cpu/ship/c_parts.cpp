@@ -5,14 +5,11 @@
 #include <cmath>
 
 #include "backends/cpu/kernel/math_rows.h"
-#include "ir/op.h"
 #include "jot/error.h"
 
 namespace jot::cpu {
 
 namespace {
-
-using ir::Op;
 
 struct Helper {
   std::string_view name, needs, text;  // needs: names, with spaces between
@@ -78,76 +75,7 @@ constexpr Helper kHelpers[] = {
      "  unsigned char* y = (unsigned char*)to;\n"
      "  int64_t i;\n"
      "  for (i = 0; i < n; ++i) y[i] = x[i];\n}\n"},
-    // Where exp overflows before the function does, and where results are denormal.
-    {"cold_logistic", "",
-     "static double cold_logistic(double x) {\n"
-     "  const double e = exp(-fabs(x));\n"
-     "  return (x >= 0 ? 1 : e) / (1 + e);\n}\n"},
-    {"cold_ndtr", "", "static double cold_ndtr(double x) { return 0.5 * erfc(x * -0.70710678118654752440); }\n"},
-    {"cold_ndtri", "",
-     "static double cold_ndtri(double p) {\n"
-     "  /* -log p = x^2 / 2 + log(x sqrt(2 pi)) - log(1 - 1 / x^2 + ...), x < 0, by Newton's method */\n"
-     "  const double target = -log(p);\n"
-     "  double x = sqrt(2 * target);\n"
-     "  int i;\n"
-     "  for (i = 0; i < 6; ++i) {\n"
-     "    const double z = 1 / (x * x), tail = 1 - z * (1 - z * (3 - z * (15 - z * (105 - z * 945))));\n"
-     "    x -= (x * x / 2 + log(x * 2.50662827463100050242) - log(tail) - target) / (x + 1 / x);\n"
-     "  }\n"
-     "  return -x;\n}\n"},
-    {"cold_bessel_i0", "",
-     "static double cold_bessel_i0(double x) {\n"
-     "  const double a = fabs(x), z = 0.125 / a, e = exp(a / 2);\n"
-     "  const double p = 1 + z * (1 + z * (9.0 / 2 + z * (75.0 / 2 + z * (3675.0 / 8 + z * (59535.0 / 8)))));\n"
-     "  return e * (p * 0.39894228040143267794 / sqrt(a)) * e;\n}\n"},
-    {"cold_bessel_i1", "",
-     "static double cold_bessel_i1(double x) {\n"
-     "  const double a = fabs(x), z = 0.125 / a, e = exp(a / 2);\n"
-     "  const double p = 1 - z * (3 + z * (15.0 / 2 + z * (105.0 / 2 + z * (4725.0 / 8 + z * (72765.0 / 8)))));\n"
-     "  const double y = e * (p * 0.39894228040143267794 / sqrt(a)) * e;\n"
-     "  return x < 0 ? -y : y;\n}\n"},
 };
-
-// What the C library has, and what is made of it.
-std::string_view cold_name(Op op) {
-  switch (op) {
-    case Op::exp_op:
-    case Op::log_op:
-    case Op::sin_op:
-    case Op::cos_op:
-    case Op::tan_op:
-    case Op::expm1_op:
-    case Op::exp2_op:
-    case Op::log1p_op:
-    case Op::log2_op:
-    case Op::log10_op:
-    case Op::sinh_op:
-    case Op::cosh_op:
-    case Op::asinh_op:
-    case Op::acosh_op:
-    case Op::atanh_op:
-    case Op::atan_op:
-    case Op::atan2_op:
-    case Op::pow_op:
-    case Op::erfc_op:
-    case Op::lgamma_op:
-      return ir::name_of(op);
-    case Op::rem_op:
-      return "fmod";
-    case Op::logistic_op:
-      return "cold_logistic";
-    case Op::ndtr_op:
-      return "cold_ndtr";
-    case Op::ndtri_op:
-      return "cold_ndtri";
-    case Op::bessel_i0_op:
-      return "cold_bessel_i0";
-    case Op::bessel_i1_op:
-      return "cold_bessel_i1";
-    default:
-      internal_error("a function that C has", ir::name_of(op));
-  }
-}
 
 template <class T>
 std::string number(T x) {
@@ -254,14 +182,6 @@ std::string_view CParts::helper(std::string_view name) {
   internal_error("a helper", name);
 }
 
-std::string CParts::cold(KFn fn, KType t, const std::string& x, const std::string& y) {
-  const std::string_view function = cold_name(static_cast<Op>(fn));
-  if (function.starts_with("cold_")) helper(function);
-  auto wide = [&](const std::string& v) { return t == KType::f32 ? "(double)" + v : v; };
-  std::string call = std::string(function) + "(" + wide(x) + (y.empty() ? "" : ", " + wide(y)) + ")";
-  return t == KType::f32 ? "(float)" + call : call;
-}
-
 std::string CParts::row(KType t, int64_t row) {
   const std::string name = "row_" + std::to_string(row) + (t == KType::f32 ? "_f32" : "");
   if (!done_.insert(name).second) return name;
@@ -269,11 +189,6 @@ std::string CParts::row(KType t, int64_t row) {
   for (uint64_t i = 0; i < kRowEntries; ++i) text_ += (i ? ", " : "") + c_literal(t, row_bits(t, row, i));
   text_ += "};\n";
   return name;
-}
-
-std::pair<std::string, bool> CParts::routine(KFn fn, KType t) {
-  const std::string name = std::string(cpu::name(fn)) + (t == KType::f32 ? "_f32" : "_f64");
-  return {name, done_.insert(name).second};
 }
 
 }  // namespace jot::cpu

@@ -1,11 +1,9 @@
 // What a file of C is put together from: literals, helper functions, tables.
 #pragma once
 #include <cstdint>
-#include <map>
 #include <set>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "backends/cpu/kernel/kernel_ir.h"
 
@@ -24,12 +22,10 @@ class CParts {
   std::string literal(KType t, uint64_t bits);  // and what it needs
   // A helper by its name, which is the result.
   std::string_view helper(std::string_view name);
-  // One element of a function, where the vector code leaves off: by the C library.
-  std::string cold(KFn fn, KType t, const std::string& x, const std::string& y);
   // The name of a row of kernel/math_rows.h, of eight numbers.
   std::string row(KType t, int64_t row);
-  // The routine of a function of one operand; new: its body is to be added.
-  std::pair<std::string, bool> routine(KFn fn, KType t);
+  // Whether nobody has asked for this name yet: what it stands for is to be added.
+  bool is_new(const std::string& name) { return done_.insert(name).second; }
   void add(const std::string& text) { text_ += text; }
   const std::string& text() const { return text_; }
 

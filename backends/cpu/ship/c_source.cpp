@@ -119,6 +119,7 @@ class File {
   std::string signature() const {
     return "int " + options_.name + "(const " + type_ + "* const* in, " + type_ + "* const* out, void* work)";
   }
+  int64_t work_bytes() const { return uses("w") ? p_.arena_bytes : 0; }
   size_t num_outputs() const { return g_.outputs().size(); }
   std::string input_text(size_t i) const {
     const std::string& name = g_.input_name(i);
@@ -138,8 +139,8 @@ class File {
     for (size_t i = 0; i < options_.num_arguments; ++i)
       text += "\n   in[" + std::to_string(i) + "]   " + c_comment(input_text(i));
     for (size_t i = 0; i < num_outputs(); ++i) text += "\n   out[" + std::to_string(i) + "]  " + output_text(i);
-    text += "\n\n   Arrays are row-major and overlap nothing. work: " + std::to_string(p_.arena_bytes) +
-            " bytes, aligned as a double" + (p_.arena_bytes == 0 ? "; it may be null" : "") + ".\n   Returns 0" +
+    text += "\n\n   Arrays are row-major and overlap nothing. work: " + std::to_string(work_bytes()) +
+            " bytes, aligned as a double" + (work_bytes() == 0 ? "; it may be null" : "") + ".\n   Returns 0" +
             (faults_.empty() ? "." : ", or what is at fault:");
     for (const std::string& fault : faults_) text += "\n   " + fault;
     return text + " */\n";
@@ -157,8 +158,8 @@ class File {
     };
     return "\n" + signature() + ";\nsize_t " + n + "_work_bytes(void);\nint " + n + "_n_in(void);\nint " + n +
            "_n_out(void);\nconst char* " + n + "_in(int i);  /* name and type */\nconst char* " + n +
-           "_out(int i);\n\nsize_t " + n + "_work_bytes(void) { return " + std::to_string(p_.arena_bytes) +
-           "; }\nint " + n + "_n_in(void) { return " + std::to_string(options_.num_arguments) + "; }\nint " + n +
+           "_out(int i);\n\nsize_t " + n + "_work_bytes(void) { return " + std::to_string(work_bytes()) + "; }\nint " +
+           n + "_n_in(void) { return " + std::to_string(options_.num_arguments) + "; }\nint " + n +
            "_n_out(void) { return " + std::to_string(num_outputs()) + "; }\n" +
            texts("in", options_.num_arguments, [&](size_t i) { return input_text(i); }) +
            texts("out", num_outputs(), [&](size_t i) { return output_text(i); });
