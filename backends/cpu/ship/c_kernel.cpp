@@ -23,16 +23,6 @@ bool compares_itself(const Kernel& k, const KInstr& in) {
   return in.op == KOp::cmp && in.a == in.b && !is_float(k.instrs[in.a].type);
 }
 
-// Calls f(value) for what a statement of one lane reads: it has no stride, and of a fault it tells the number alone.
-template <class F>
-void for_each_read(const Kernel& k, const KInstr& in, F f) {
-  KInstr read = in;
-  if (in.op == KOp::check) read.b = read.c = read.d = kNone;
-  if (compares_itself(k, in)) read.a = read.b = kNone;
-  if (is_memory(in.op) && in.op != KOp::gather && in.op != KOp::scatter) read.c = kNone;
-  for_each_operand(k, read, f);
-}
-
 std::string_view element_type(const KInstr& in) {
   if (in.type == KType::mask) return "unsigned char";
   switch (in.memory) {
@@ -50,12 +40,17 @@ std::string_view element_type(const KInstr& in) {
 class Translation {
  public:
   Translation(const CKernel& kernel, CParts& parts)
-      : c_(kernel), k_(kernel.kernel), parts_(parts), known_(k_.instrs.size()), piece_(k_.instrs.size(), kMain) {}
+      : c_(kernel),
+        k_(kernel.kernel),
+        parts_(parts),
+        known_(k_.instrs.size()),
+        root_(k_.instrs.size(), 0),
+        piece_(k_.instrs.size(), kMain) {}
 
   CFunction run() {
     if (k_.lanes != 1) internal_error("a kernel of one lane", c_.name);
-    find_parameters();
     find_known();
+    find_parameters();
     find_needed();
     cut();
     share();
@@ -73,9 +68,8 @@ class Translation {
     for (const KInstr& in : k_.instrs) {
       result_.fails |= in.op == KOp::check;
       if (!is_memory(in.op) || in.op == KOp::row) continue;
-      const KInstr& pointer = k_.instrs[in.a];
-      if (pointer.op != KOp::arg) internal_error("memory is addressed from an argument", c_.name);
-      const auto arg = static_cast<uint32_t>(pointer.imm);
+      const uint32_t arg = root_[in.a];
+      if (arg == 0) internal_error("memory is addressed from an argument", c_.name);
       const std::string type(element_type(in));
       auto [at, fresh] = found.try_emplace(arg, CFunction::Parameter{arg, type, false});
       if (at->second.type != type || in.imm % bytes_in_memory(in) != 0) at->second.type = "char";
@@ -99,7 +93,12 @@ class Translation {
   // ---- scalars that are known
 
   void find_known() {
-    for (uint32_t i = 0; i < k_.instrs.size(); ++i) known_[i] = known(k_.instrs[i]);
+    for (uint32_t i = 0; i < k_.instrs.size(); ++i) {
+      const KInstr& in = k_.instrs[i];
+      known_[i] = known(in);
+      if (in.op == KOp::arg && !known_[i]) root_[i] = static_cast<uint32_t>(in.imm);
+      if (in.op == KOp::iadd) root_[i] = root_[in.a];
+    }
   }
   std::optional<int64_t> known(const KInstr& in) const {
     if (in.op == KOp::iconst) return in.imm;
@@ -115,20 +114,51 @@ class Translation {
     return static_cast<int64_t>(in.op == KOp::iadd ? a + b : in.op == KOp::isub ? a - b : a * b);
   }
 
+  // Calls f(bytes) for what is added to an argument on the way to a pointer.
+  template <class F>
+  void for_each_step(uint32_t pointer, F f) const {
+    for (; k_.instrs[pointer].op == KOp::iadd; pointer = k_.instrs[pointer].a) f(k_.instrs[pointer].b);
+  }
+  // So many bytes in elements: a value and what it is multiplied with. 0: it is to be divided.
+  struct Elements {
+    uint32_t value;
+    int64_t times;
+  };
+  Elements in_elements(uint32_t bytes, int64_t size) const {
+    const KInstr& in = k_.instrs[bytes];
+    return in.op == KOp::imuli && in.imm % size == 0 ? Elements{in.a, in.imm / size} : Elements{bytes, 0};
+  }
+
+  // Calls f(value) for what a statement of one lane reads: it has no stride, and of a fault it tells the number alone.
+  template <class F>
+  void for_each_read(const KInstr& in, F f) const {
+    KInstr read = in;
+    if (in.op == KOp::check) read.b = read.c = read.d = kNone;
+    if (compares_itself(k_, in)) read.a = read.b = kNone;
+    if (is_memory(in.op) && in.op != KOp::row) {
+      for_each_step(in.a, [&](uint32_t bytes) {
+        if (!known_[bytes]) f(in_elements(bytes, bytes_in_memory(in)).value);
+      });
+      read.a = kNone;
+      if (in.op != KOp::gather && in.op != KOp::scatter) read.c = kNone;
+    }
+    for_each_operand(k_, read, f);
+  }
+
   void find_needed() {
     needed_.assign(k_.instrs.size(), 0);
     for (uint32_t i = static_cast<uint32_t>(k_.instrs.size()); i-- > 0;) {
       const KInstr& in = k_.instrs[i];
       const KKind kind = info(in.op).kind;
       needed_[i] |= kind == KKind::effect || kind == KKind::loop || in.op == KOp::input;
-      if (needed_[i] && !known_[i]) for_each_read(k_, in, [&](uint32_t v) { needed_[v] = 1; });
+      if (needed_[i] && !known_[i]) for_each_read(in, [&](uint32_t v) { needed_[v] = 1; });
     }
   }
 
   // Nothing is written where it stands.
   bool is_silent(uint32_t i) const {
     const KOp op = k_.instrs[i].op;
-    return known_[i] || !needed_[i] || op == KOp::arg || op == KOp::constant || op == KOp::mask_const;
+    return known_[i] || !needed_[i] || root_[i] != 0 || op == KOp::arg || op == KOp::constant || op == KOp::mask_const;
   }
 
   // ---- pieces: of what stands outside loops or in the body of the one around all
@@ -180,7 +210,7 @@ class Translation {
         if (piece_[i] == kMain || piece_[v] == kMain) forever[v] = 1;
         last[v] = std::max(last[v], piece_[i]);
       };
-      if (!is_silent(i)) for_each_read(k_, k_.instrs[i], use);
+      if (!is_silent(i)) for_each_read(k_.instrs[i], use);
     }
     std::vector<std::vector<uint32_t>> ends(pieces_ + 2);
     slot_.assign(n, kNone);
@@ -259,7 +289,7 @@ class Translation {
 
   // The element that an instruction is about, or one so many behind it.
   std::string element(const KInstr& in, int64_t behind) {
-    const CFunction::Parameter& p = *parameter_of_[static_cast<size_t>(k_.instrs[in.a].imm)];
+    const CFunction::Parameter& p = *parameter_of_[root_[in.a]];
     const std::string& pointer = name_of_argument(p.arg);
     const int64_t size = bytes_in_memory(in);
     std::string base = pointer;
@@ -271,6 +301,17 @@ class Translation {
       fixed += *known_[by];
     else if (by != kNone)
       index = ref(by);
+    for_each_step(in.a, [&](uint32_t bytes) {
+      if (known_[bytes]) {
+        fixed += *known_[bytes] / size;
+        return;
+      }
+      const Elements e = in_elements(bytes, size);
+      const std::string factor = e.times == 0   ? " / " + std::to_string(size)
+                                 : e.times == 1 ? std::string()
+                                                : " * " + c_integer(e.times);
+      index = ref(e.value) + factor + (index.empty() ? "" : " + " + index);
+    });
     if (p.type == "char") {
       const std::string type = (p.written ? "" : "const ") + std::string(element_type(in)) + "*";
       base = "((" + type + ")(" + pointer + " + " + c_integer(in.imm) + "))";
@@ -634,6 +675,7 @@ class Translation {
   CFunction result_;
   std::vector<const CFunction::Parameter*> parameter_of_;
   std::vector<std::optional<int64_t>> known_;   // of scalars
+  std::vector<uint32_t> root_;                  // of pointers: the argument that they start from; 0: it is none
   std::vector<uint8_t> needed_;                 // of each instruction
   std::vector<uint32_t> piece_, slot_;          // of each instruction; slots of values that are shared
   std::map<std::string_view, uint32_t> slots_;  // how many, by type
