@@ -198,8 +198,7 @@ class Clusterer {
     }
     if (!is_made(o) && kept > 1 && iterations > kSequential && lies_across(o, dims)) return false;  // a routine
     const bool across = !along && kept > 1 && is_made(o) && c_.axes.extent(c_.axes.of(o)[last]) >= kAcross;
-    if (c_.axes.elements(v) > kAccumulators ||
-        (kept > 1 && !trailing && !across && !(along && kept >= kApart)))
+    if (c_.axes.elements(v) > kAccumulators || (kept > 1 && !trailing && !across && !(along && kept >= kApart)))
       return false;
     c_.reduction[v] = kept > 1 || iterations <= kSequential ? Reduction::rows : Reduction::full;
     return true;
