@@ -51,19 +51,27 @@ def same_function(f, truth, points):
         seeds = [casadi.DM(numpy.random.rand(*f.size_out(i))) for i in range(f.n_out())]
         for got, expected in zip(f.reverse(1).call(point + results + seeds), truth.reverse(1).call(point + results + seeds)):
             check(f'{f.name()} reverse', close(got.full(), expected.full()), (got, expected))
+        # Second derivatives: by the inputs and, as far as they are used, by the seeds.
+        made = [casadi.DM(s.size1(), s.size2()) for s in map(f.reverse(1).sparsity_out, range(f.n_in()))]
+        given = point + results + seeds
+        ours_again, theirs_again = f.reverse(1).jacobian(), truth.reverse(1).jacobian()
+        for i, (got, expected) in enumerate(zip(ours_again.call(given + made), theirs_again.call(given + made))):
+            check(f'{f.name()} {ours_again.name_out(i)}', close(got.full(), expected.full()), (got, expected))
+            check(f'{f.name()} pattern {ours_again.name_out(i)}', got.sparsity() == expected.sparsity(), (got.sparsity(), expected.sparsity()))
 
 
 def check_program(f, g, truth_f, truth_g):
     """The same optimum of a constrained problem with external functions as with CasADi's own."""
     optima = []
-    for cost, circle in ((f, g), (truth_f, truth_g)):
+    for cost, circle, hessian in ((f, g, 'exact'), (f, g, 'limited-memory'), (truth_f, truth_g, 'exact')):
         x = casadi.MX.sym('x', 6)
         problem = {'x': x, 'f': cost(x), 'g': circle(x)}
         solver = casadi.nlpsol('solver', 'ipopt', problem, {'ipopt.print_level': 0, 'print_time': False, 'ipopt.sb': 'yes',
-                                                           'ipopt.hessian_approximation': 'limited-memory', 'ipopt.tol': 1e-10})
+                                                           'ipopt.hessian_approximation': hessian, 'ipopt.tol': 1e-10})
         optima.append(solver(x0=[0.4, 0.4, 0.9, 0.6, 0.5, 0.2], lbg=[-casadi.inf, 0], ubg=[0.5, 0]))
         check('ipopt solves it', solver.stats()['success'], solver.stats()['return_status'])
-    check('the same optimum', close(optima[0]['x'], optima[1]['x'], 1e-6) and close(optima[0]['f'], optima[1]['f'], 1e-7), optima)
+    for ours in optima[:2]:
+        check('the same optimum', close(ours['x'], optima[2]['x'], 1e-6) and close(ours['f'], optima[2]['f'], 1e-7), optima)
 
 
 def check_narrow(library, name, f):

@@ -53,7 +53,7 @@ int64_t elements(const Sparsity& s) {
 struct Port {
   std::string name;
   Sparsity sparsity;
-  bool used = true;  // it is the next input of the graph
+  bool used = true;  // it is the next input, or result, of the graph
 };
 
 struct CasadiFunction {
@@ -63,43 +63,38 @@ struct CasadiFunction {
 
 // ---- the graphs
 
+// A function, and what CasADi counts among its inputs behind the first `own` of them though nothing depends on it.
 struct Source {
   const ExportedFunction& f;
   const GraphData& g;
+  size_t own;
+  std::vector<Port> unused;
   const Shape& input(size_t i) const { return g.shape(g.inputs()[i]); }
   const Shape& output(size_t o) const { return g.shape(g.outputs()[o]); }
   size_t inputs() const { return f.inputs.size(); }
   size_t outputs() const { return f.outputs.size(); }
 };
 
-// Builds a graph of the given inputs, `more`, and the fixed ones.
+// Builds a graph of CasADi's matrices, and what is fixed.
 struct Wrapped {
   Builder b;
-  std::vector<Value> given, more, fixed;
+  std::vector<Value> args;
   std::vector<std::span<const std::byte>> contents;
+  size_t given;
 
-  Wrapped(const Source& s, bool seeds) : b(s.g.name()) {
-    auto stored = [&](Value v) { return transposed(b, b.param({s.g.dtype(v), false, stored_shape(s.g.shape(v))})); };
-    for (size_t i = 0; i < s.inputs(); ++i) given.push_back(stored(s.g.inputs()[i]));
-    for (size_t o = 0; seeds && o < s.outputs(); ++o) more.push_back(stored(s.g.outputs()[o]));
-    contents.resize(given.size() + more.size());
-    for (size_t i = s.inputs(); i < s.g.inputs().size(); ++i) {
-      fixed.push_back(b.param(s.g.type(s.g.inputs()[i])));
-      contents.push_back(s.f.fixed[i]);
+  explicit Wrapped(const Source& s) : b(s.g.name()), contents(s.f.fixed), given(s.inputs()) {
+    for (size_t i = 0; i < s.g.inputs().size(); ++i) {
+      const Type& type = s.g.type(s.g.inputs()[i]);
+      args.push_back(i < given ? transposed(b, b.param({type.dtype, false, stored_shape(type.shape)})) : b.param(type));
     }
   }
-  std::vector<Value> inlined(const Graph& graph) {
-    std::vector<Value> args = given;
-    args.insert(args.end(), fixed.begin(), fixed.end());
-    args.insert(args.end(), more.begin(), more.end());
-    return passes::inline_graph(b, graph.data(), args);
-  }
+  std::vector<Value> inlined(const Graph& graph) { return passes::inline_graph(b, graph.data(), args); }
   ExportedFunction finish(std::string name, std::span<const Value> outputs) {
     ExportedFunction f;
     f.name = std::move(name);
     f.graph = passes::optimize(b.finish(outputs));
     f.fixed = contents;
-    f.inputs.resize(given.size() + more.size());
+    f.inputs.resize(given);
     f.outputs.resize(outputs.size());
     return f;
   }
@@ -111,31 +106,49 @@ std::vector<uint8_t> active(const Source& s) {
   return flags;
 }
 
+std::vector<Port> inputs_of(const Source& s) {
+  std::vector<Port> all;
+  for (size_t i = 0; i < s.inputs(); ++i) {
+    if (i == s.own) all.insert(all.end(), s.unused.begin(), s.unused.end());
+    all.push_back({s.f.inputs[i], full(extents(s.input(i)))});
+  }
+  return all;
+}
+// The results, of which derivatives are not asked to know.
+std::vector<Port> results_of(const Source& s) {
+  std::vector<Port> all;
+  for (size_t o = 0; o < s.outputs(); ++o) all.push_back({"out_" + s.f.outputs[o], none(extents(s.output(o))), false});
+  return all;
+}
+
 CasadiFunction plain(const Source& s) {
-  Wrapped w(s, false);
+  Wrapped w(s);
   std::vector<Value> outputs = w.inlined(s.f.graph);
   for (Value& o : outputs) o = transposed(w.b, o);
-  CasadiFunction c{w.finish(s.f.name, outputs), {}, {}};
-  for (size_t i = 0; i < s.inputs(); ++i) c.in.push_back({s.f.inputs[i], full(extents(s.input(i)))});
+  CasadiFunction c{w.finish(s.f.name, outputs), inputs_of(s), {}};
   for (size_t o = 0; o < s.outputs(); ++o) c.out.push_back({s.f.outputs[o], full(extents(s.output(o)))});
   return c;
 }
 
-// The results, of which derivatives are not asked to know.
-void add_results(CasadiFunction& c, const Source& s) {
-  for (size_t o = 0; o < s.outputs(); ++o) c.in.push_back({"out_" + s.f.outputs[o], none(extents(s.output(o))), false});
-}
-
-CasadiFunction reverse(const Source& s) {
-  Wrapped w(s, true);
-  std::vector<Value> all = w.inlined(passes::vjp(s.f.graph, active(s), s.outputs()));
-  std::vector<Value> outputs(all.begin() + static_cast<std::ptrdiff_t>(s.outputs()), all.end());
-  for (Value& o : outputs) o = transposed(w.b, o);
-  CasadiFunction c{w.finish("adj1_" + s.f.name, outputs), plain(s).in, {}};
-  add_results(c, s);
-  for (size_t o = 0; o < s.outputs(); ++o) c.in.push_back({"adj_" + s.f.outputs[o], full(extents(s.output(o)))});
-  for (size_t i = 0; i < s.inputs(); ++i) c.out.push_back({"adj_" + s.f.inputs[i], full(extents(s.input(i)))});
-  return c;
+// Inputs: those of f, cotangents of its results, what is fixed. Results: cotangents of the inputs.
+ExportedFunction reverse(const Source& s) {
+  ExportedFunction f{"adj1_" + s.f.name, {}, {}, s.f.inputs, {}};
+  Builder b(s.g.name());
+  std::vector<Value> given, seeds;
+  for (size_t i = 0; i < s.inputs(); ++i) given.push_back(b.param(s.g.type(s.g.inputs()[i])));
+  for (size_t o = 0; o < s.outputs(); ++o) seeds.push_back(b.param(s.g.type(s.g.outputs()[o])));
+  f.fixed.resize(given.size() + seeds.size());
+  for (size_t i = s.inputs(); i < s.g.inputs().size(); ++i) {
+    given.push_back(b.param(s.g.type(s.g.inputs()[i])));
+    f.fixed.push_back(s.f.fixed[i]);
+  }
+  given.insert(given.end(), seeds.begin(), seeds.end());
+  const Graph vjp = passes::vjp(s.f.graph, active(s), s.outputs());
+  const std::vector<Value> all = passes::inline_graph(b, vjp.data(), given);
+  f.graph = passes::optimize(b.finish(std::span(all).subspan(s.outputs())));
+  for (const std::string& o : s.f.outputs) f.inputs.push_back("adj_" + o);
+  for (const std::string& i : s.f.inputs) f.outputs.push_back("adj_" + i);
+  return f;
 }
 
 // Elements of a flat value, runs of them at a time.
@@ -158,16 +171,20 @@ CasadiFunction jacobian(const Source& s) {
   for (size_t i = 0; i < s.inputs(); ++i) ins += s.input(i).numel();
   for (size_t o = 0; o < s.outputs(); ++o) outs += s.output(o).numel();
   const auto mode = outs <= ins ? passes::JacobianMode::reverse : passes::JacobianMode::forward;
-  Wrapped w(s, false);
+  Wrapped w(s);
   const std::vector<Value> all = w.inlined(passes::jacobian(s.f.graph, active(s), s.outputs(), mode));
   std::vector<Value> outputs;
-  CasadiFunction c{{}, plain(s).in, {}};
-  add_results(c, s);
+  CasadiFunction c{{}, inputs_of(s), {}};
+  const std::vector<Port> results = results_of(s);
+  c.in.insert(c.in.end(), results.begin(), results.end());
   int64_t first_result = 0;
   for (size_t o = 0; o < s.outputs(); ++o) {
     int64_t first_input = 0;
     for (size_t i = 0; i < s.inputs(); ++i) {
       const Shape &y = s.output(o), &x = s.input(i);
+      for (const Port& p : i == s.own ? s.unused : std::vector<Port>())
+        c.out.push_back(
+            {"jac_" + s.f.outputs[o] + "_" + p.name, none({y.numel(), p.sparsity[0] * p.sparsity[1]}), false});
       const int64_t rows = y.numel(), columns = x.numel();
       Value block = build::reshape(w.b, all[s.outputs() + o * s.inputs() + i], {rows, columns});
       block = build::reshape(w.b, transposed(w.b, block), {rows * columns});  // column after column, both row-major
@@ -252,14 +269,16 @@ class Interface {
       as_.bind(given);
       as_.emit(Isa::mov, ptr(rcx, 8 * next++), rax);
     }
+    next = 0;
     for (size_t o = 0; o < c.out.size(); ++o) {
+      if (!c.out[o].used) continue;
       const asmjit::Label given = as_.label();
       as_.emit(Isa::mov, rax, ptr(rsi, static_cast<int32_t>(8 * o)));
       as_.emit(Isa::test, rax, rax);
       as_.emit(Isa::jne, given);
       as_.emit(Isa::lea, rax, ptr(rcx, static_cast<int32_t>(dropped)));
       as_.bind(given);
-      as_.emit(Isa::mov, ptr(rcx, static_cast<int32_t>(results) + static_cast<int32_t>(8 * o)), rax);
+      as_.emit(Isa::mov, ptr(rcx, static_cast<int32_t>(results) + 8 * next++), rax);
       dropped += 8 * elements(c.out[o].sparsity);
     }
     if (dropped != static_cast<int32_t>(dropped)) throw Error("[export] more than 2 GiB of results");
@@ -373,13 +392,16 @@ void check(const Source& s, std::string_view api) {
 }  // namespace
 
 ExportedCode export_casadi(const ExportedFunction& f, bool narrow, bool avx512, std::string_view api) {
-  const Source source{f, f.graph.data()};
+  const Source source{f, f.graph.data(), f.inputs.size(), {}};
   check(source, api);
   ShippedCode code;
   Interface all(code, narrow);
   all.add(plain(source), avx512, api);
   all.add(jacobian(source), avx512, api);
-  all.add(reverse(source), avx512, api);
+  const ExportedFunction backward = reverse(source);
+  Source of_backward{backward, backward.graph.data(), source.inputs(), results_of(source)};
+  all.add(plain(of_backward), avx512, api);
+  all.add(jacobian(of_backward), avx512, api);  // what second derivatives take
   std::string guard = f.name;
   for (char& c : guard) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   const std::string header =
