@@ -19,6 +19,10 @@ std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<
   return target() == Target::reference ? reference::make_engine(optimised) : cpu::make_engine(optimised, replaces);
 }
 
+std::string program_listing(const ir::Graph& optimised) {
+  return target() == Target::reference ? "interpreted: no kernels\n" : cpu::program_listing(optimised);
+}
+
 ir::Graph graph_of_engine(const ir::Graph& optimised) {
   return target() == Target::reference ? optimised : cpu::graph_of_engine(optimised);
 }

@@ -12,6 +12,7 @@
 namespace jot {
 
 class ByteWriter;
+class PageGraphs;
 
 // Adds what was made of a region.
 void add(ExecutableStats& stats, const ExecutableStats& region);
@@ -46,12 +47,17 @@ class Engine {
   // What load_engine makes this of again, beside the graph. Nothing: the graph is enough.
   virtual void store(ByteWriter&) const {}
   virtual ExecutableStats stats() const = 0;
+  // What the page of a run tells of it (docs/seeing.md): JSON, whose graphs go to `graphs`.
+  virtual std::string page_json(PageGraphs&) const { return "null"; }
   virtual std::string disassembly() const = 0;
 };
 
 // Compiles an optimised pure graph for the backend of this process (target()). replaces: of each output the input whose
 // contents it becomes, -1 for none; that of writebacks is known. in_place() can say no other.
 std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces = {});
+
+// Clusters and kernels of an optimised pure graph, for people.
+std::string program_listing(const ir::Graph& optimised);
 
 // What make_engine makes an engine's graph() of.
 ir::Graph graph_of_engine(const ir::Graph& optimised);
@@ -70,6 +76,7 @@ namespace cpu {
 std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces);
 std::shared_ptr<const Engine> load_engine(const LazyGraph& graph, std::span<const std::byte> stored);
 ir::Graph graph_of_engine(const ir::Graph& optimised);
+std::string program_listing(const ir::Graph& optimised);
 }  // namespace cpu
 
 }  // namespace jot

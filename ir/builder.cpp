@@ -6,6 +6,7 @@
 
 #include "ir/ops/classes.h"
 #include "ir/rules.h"
+#include "ir/seen.h"
 
 namespace jot::ir {
 namespace {
@@ -37,6 +38,7 @@ void check_same(Value shadow, Value v) {
 Builder::Builder(std::string name, Sharing sharing) : graph_(new GraphData), view_(graph_.get()), state_(new State) {
   graph_->name_ = std::move(name);
   state_->sharing = sharing;
+  state_->keeps_lines = seen::lines();
 }
 Builder::~Builder() = default;
 Builder::Builder(Builder&&) noexcept = default;
@@ -84,7 +86,10 @@ Value Builder::append(Op op, std::span<const Value> operands, Ints attrs, bool i
              (n.attrs == 0 ? attrs.empty() : std::ranges::equal(g.words(v), attrs));
     };
     place = state_->nodes.find(operands, same, [&] { return hash_node(op, operands, attrs, type); });
-    if (place.found != kNoValue) return place.found;
+    if (place.found != kNoValue) {
+      if (state_->keeps_lines) add_lines(place.found);
+      return place.found;
+    }
   }
   Value v = g.size();
   auto index = [](size_t at) {
@@ -283,18 +288,6 @@ Value Builder::copy_here(const GraphData& from, Value node, std::span<const Valu
   return append(n.op, operands, own_regions(from.attrs(node)), n.in_place != 0, types);
 }
 
-void Builder::set_origin_of_here(const GraphData& from, Value node) {
-  uint32_t of_source = from.nodes_[node].origin;
-  if (state_->source != from.serial_ || of_source >= state_->origin_of_source.size()) enter_source(from);
-  uint32_t& origin = state_->origin_of_source[of_source];
-  if (origin == kNoValue) {
-    set_origin_here(from.location(node), from.scope(node));
-    if (from.origin(node).call != 0) set_call_here(from.call(node));
-    origin = state_->origin;
-  }
-  state_->origin = origin;
-}
-
 namespace {
 // The index of x in a list to which it may be added. Loops come back to the same few lines.
 template <class T>
@@ -308,10 +301,63 @@ uint32_t find_or_add(std::vector<T>& list, const T& x) {
 }
 }  // namespace
 
+void Builder::set_origin_of_here(const GraphData& from, Value node) {
+  uint32_t of_source = from.nodes_[node].origin;
+  if (state_->source != from.serial_ || of_source >= state_->origin_of_source.size()) enter_source(from);
+  uint32_t& origin = state_->origin_of_source[of_source];
+  if (origin == kNoValue) origin = origin_from(from, of_source);
+  state_->origin = origin;
+}
+
+// An origin of another graph, here. Of those that it leads to, all.
+uint32_t Builder::origin_from(const GraphData& from, uint32_t of_source) {
+  std::vector<uint32_t> chain;
+  for (uint32_t i = of_source; chain.empty() || i != 0; i = from.origins_[i].also) chain.push_back(i);
+  uint32_t also = 0;
+  for (size_t k = chain.size(); k-- > 0;) {
+    const Origin& o = from.origins_[chain[k]];
+    set_origin_here(o.location, from.scopes_[o.scope]);
+    if (o.call != 0) set_call_here(from.calls_[o.call]);
+    if (also != 0) {
+      Origin wanted = graph_->origins_[state_->origin];
+      wanted.also = also;
+      state_->origin = find_or_add(graph_->origins_, wanted);
+    }
+    also = state_->origin;
+  }
+  return state_->origin;
+}
+
+// The node stands for one of the present origin, too: for the lines of both.
+void Builder::add_lines(Value node) {
+  GraphData& g = *graph_;
+  const uint32_t first = g.nodes_[node].origin;
+  if (first == state_->origin) return;
+  for (uint32_t extra = state_->origin;; extra = g.origins_[extra].also) {
+    const Origin added = g.origins_[extra];
+    bool known = *added.location.file == '\0';
+    for (uint32_t i = g.nodes_[node].origin; !known; i = g.origins_[i].also) {
+      known = g.origins_[i].location == added.location;
+      if (g.origins_[i].also == 0) break;
+    }
+    if (!known) {
+      Origin whole = g.origins_[g.nodes_[node].origin];
+      if (*whole.location.file == '\0') {  // the first that has a line
+        whole.location = added.location;
+        whole.scope = added.scope;
+      } else {
+        whole.also = find_or_add(g.origins_, Origin{added.location, added.scope, 0, whole.also});
+      }
+      g.nodes_[node].origin = find_or_add(g.origins_, whole);
+    }
+    if (added.also == 0) return;
+  }
+}
+
 void Builder::set_origin_here(Location location, std::string_view scope) {
   GraphData& g = *graph_;
   const Origin& now = g.origins_[state_->origin];
-  if (now.location == location && now.call == 0 && g.scopes_[now.scope] == scope) return;
+  if (now.location == location && now.call == 0 && now.also == 0 && g.scopes_[now.scope] == scope) return;
   uint32_t scope_id = state_->scopes.find(scope, g.scopes_.size(), [&](size_t i) -> auto& { return g.scopes_[i]; });
   if (scope_id == g.scopes_.size()) g.scopes_.emplace_back(scope);
   state_->origin = find_or_add(g.origins_, Origin{location, scope_id});
@@ -320,6 +366,15 @@ void Builder::set_call_here(const Call& call) {
   GraphData& g = *graph_;
   Origin wanted = g.origins_[state_->origin];
   wanted.call = call == Call{} ? 0 : find_or_add(g.calls_, call);
+  state_->origin = find_or_add(g.origins_, wanted);
+}
+
+void Builder::set_further_lines(std::span<const Location> lines) {
+  GraphData& g = *graph_;
+  uint32_t also = 0;
+  for (size_t i = lines.size(); i-- > 0;) also = find_or_add(g.origins_, Origin{lines[i], 0, 0, also});
+  Origin wanted = g.origins_[state_->origin];
+  wanted.also = also;
   state_->origin = find_or_add(g.origins_, wanted);
 }
 

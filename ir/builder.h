@@ -42,6 +42,8 @@ class Builder {
   // The call, where the line and scope stay.
   void set_call(const Call& call);
   void set_origin_of(const GraphData& from, Value node);
+  // The lines of equal nodes, beside the present one; of a builder that follows nothing.
+  void set_further_lines(std::span<const Location> lines);
   Location location() const;
   // Both of them and the call, of a builder that follows nothing: to be set again.
   uint32_t origin() const;
@@ -105,6 +107,8 @@ class Builder {
   void set_origin_here(Location location, std::string_view scope);
   void set_call_here(const Call& call);
   void set_origin_of_here(const GraphData& from, Value node);
+  uint32_t origin_from(const GraphData& from, uint32_t origin);
+  void add_lines(Value node);
   // ir/follow.cpp
   Value followed(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place);
   Value followed_param(const Type& type, std::string_view name);

@@ -122,6 +122,7 @@ class Positions {
 
 struct Builder::State {
   Sharing sharing;
+  bool keeps_lines;  // of equal nodes
   NodeSet nodes;
   Positions<Type, TypeHash> types;
   Positions<std::string, std::hash<std::string>> scopes;

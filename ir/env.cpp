@@ -69,6 +69,10 @@ int64_t size(const char* name, const std::optional<std::string>& value, int64_t 
 Env read_env(const std::function<std::optional<std::string>(const char*)>& get) {
   Env e;
   e.dump = get("JOT_DUMP").value_or("");
+  e.trace_dir = get("JOT_TRACE_DIR").value_or("");
+  e.check_nan = choose<bool>("JOT_CHECK", get("JOT_CHECK"), false, {{"nan", true}});
+  e.perf = choose<bool>("JOT_PERF", get("JOT_PERF"), false, {{"0", false}, {"1", true}});
+  e.gdb = choose<bool>("JOT_GDB", get("JOT_GDB"), false, {{"0", false}, {"1", true}});
   e.verify = choose<bool>("JOT_VERIFY", get("JOT_VERIFY"), false, {{"0", false}, {"1", true}});
   e.num_threads = positive("JOT_NUM_THREADS", get("JOT_NUM_THREADS"));
   using Cpu = Env::Cpu;

@@ -12,10 +12,14 @@ struct Env {
   // Which side of a buffer touches a guard page. Both sides have one within a page.
   enum class Guard : uint8_t { off, end, begin, alternate };
 
-  std::string dump;       // JOT_DUMP: folder for graphs, kernels and assembly; empty: none
-  bool verify = false;    // JOT_VERIFY=1: verify after every pass
-  int num_threads = 0;    // JOT_NUM_THREADS, at least 1; 0: not set
-  Cpu cpu = Cpu::detect;  // JOT_CPU=avx512|avx2|reference
+  std::string dump;        // JOT_DUMP: folder for graphs, kernels and assembly; empty: none
+  std::string trace_dir;   // JOT_TRACE_DIR: folder for the page of the run; empty: none
+  bool verify = false;     // JOT_VERIFY=1: verify after every pass
+  bool check_nan = false;  // JOT_CHECK=nan: what a kernel makes that is not finite is an error
+  bool perf = false;       // JOT_PERF=1: a jitdump of the kernels, for perf
+  bool gdb = false;        // JOT_GDB=1: kernels are told to gdb
+  int num_threads = 0;     // JOT_NUM_THREADS, at least 1; 0: not set
+  Cpu cpu = Cpu::detect;   // JOT_CPU=avx512|avx2|reference
   // JOT_LOG: a list with commas of what is told, a line an event
   bool log_compile = false;                  // passes: nodes and time
   bool log_cache = false;                    // what was found and what was not

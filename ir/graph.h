@@ -42,11 +42,13 @@ struct Call {
   friend bool operator==(const Call&, const Call&) = default;
 };
 
-// Where a node comes from: the user's line, the scope (module path, transform) around it, the call. Not hashed.
+// Where a node comes from: the user's line, the scope (module path, transform) around it, the call; and those of equal
+// nodes that it has replaced, where lines are kept (ir/seen.h). Not hashed.
 struct Origin {
   Location location{};
   uint32_t scope = 0;  // index of a string; 0: none
   uint32_t call = 0;   // index; 0: none
+  uint32_t also = 0;   // index of another origin: of an equal node that this one stands for, too; 0: none
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
@@ -93,6 +95,9 @@ class GraphData {
   Location location(Value v) const { return origin(v).location; }
   const std::string& scope(Value v) const { return scopes_[origin(v).scope]; }
   const Call& call(Value v) const { return calls_[origin(v).call]; }
+  // By its number: node(v).origin, Origin::also.
+  const Origin& origin_at(uint32_t i) const { return origins_[i]; }
+  const std::string& scope_at(uint32_t i) const { return scopes_[i]; }
 
   // Distinct graphs that attributes refer to.
   std::span<const Graph> regions() const { return regions_; }

@@ -363,24 +363,31 @@ class Parser {
       named_.emplace(key, v);
   }
 
-  // loc("file":1) scope("name"), each optional.
+  // loc("file":1) scope("name"), each optional; loc("file":1, "other":2) of equal nodes that became one.
   void set_origin() {
     builder_.set_origin(location_, scope_);
     if (call_ != Call{}) builder_.set_call(call_);
+    if (!further_lines_.empty()) builder_.set_further_lines(further_lines_);
+  }
+
+  Location line() {
+    std::string file = in_.quoted("a file name in quotes");
+    in_.expect(":", "after the file name");
+    size_t begin = in_.position();
+    int64_t line = in_.integer("a line number");
+    if (line < 0 || line > std::numeric_limits<int>::max()) in_.fail_at(begin, "expected a line number");
+    return {keep_file_name(file), static_cast<int>(line)};
   }
 
   void annotations() {
     location_ = Location();
+    further_lines_.clear();
     scope_.clear();
     if (in_.accept_word("loc")) {
       in_.expect("(", "after 'loc'");
-      std::string file = in_.quoted("a file name in quotes");
-      in_.expect(":", "after the file name");
-      size_t begin = in_.position();
-      int64_t line = in_.integer("a line number");
-      if (line < 0 || line > std::numeric_limits<int>::max()) in_.fail_at(begin, "expected a line number");
+      location_ = line();
+      while (in_.accept(",")) further_lines_.push_back(line());
       in_.expect(")", "after the line number");
-      location_ = {keep_file_name(file), static_cast<int>(line)};
     }
     if (in_.accept_word("scope")) {
       in_.expect("(", "after 'scope'");
@@ -448,6 +455,7 @@ class Parser {
   std::vector<Value> numbered_;
   std::unordered_map<std::string, Value> named_;
   Location location_;
+  std::vector<Location> further_lines_;
   std::string scope_;
   Call call_;
   std::vector<uint32_t> writebacks_;

@@ -238,9 +238,13 @@ class Printer {
     const Location& where = g_.location(v);
     if (where.file != nullptr && *where.file != '\0') {
       out_ += " loc(";
-      append_quoted(out_, where.file);
-      out_ += ':';
-      append_number(out_, where.line);
+      for (uint32_t i = g_.node(v).origin;; i = g_.origin_at(i).also) {
+        append_quoted(out_, g_.origin_at(i).location.file);
+        out_ += ':';
+        append_number(out_, g_.origin_at(i).location.line);
+        if (g_.origin_at(i).also == 0) break;
+        out_ += ", ";
+      }
       out_ += ')';
     }
     if (!g_.scope(v).empty()) {

@@ -9,6 +9,7 @@
 
 #include "ir/env.h"
 #include "ir/log.h"
+#include "ir/seen.h"
 
 namespace jot {
 
@@ -18,7 +19,7 @@ const pid_t first_process = getpid();
 
 bool dumping() { return !env().dump.empty(); }
 
-void dump(std::string_view name, const std::string& text) {
+void dump_text(std::string_view name, const std::string& text) {
   if (!dumping()) return;
   static std::atomic<int> counter{0};
   char number[32];
@@ -38,7 +39,7 @@ void dump(std::string_view name, const std::string& text) {
 namespace passes {
 
 void dump_graph(std::string_view name, const ir::Graph& g) {
-  if (dumping()) dump(std::string(name) + ".jot", to_text(g));
+  if (dumping()) dump_text(std::string(name) + ".jot", to_text(g));
 }
 
 bool verifying() { return env().verify; }
@@ -60,6 +61,8 @@ PassTimer::PassTimer(std::string_view name, const ir::Graph& before)
 }
 
 void PassTimer::done(const ir::Graph& after) {
+  if (seen::Stages* stages = seen::Stages::innermost())
+    stages->add({std::string(name_), after, start_, std::chrono::steady_clock::now() - start_});
   if (env().log_compile) {
     std::chrono::duration<double, std::micro> us = std::chrono::steady_clock::now() - start_;
     char text[96];

@@ -1,4 +1,5 @@
-// Hooks of passes: verification (JOT_VERIFY=1), dumps (JOT_DUMP=DIR), timing (JOT_LOG=compile).
+// Hooks of passes: verification (JOT_VERIFY=1), dumps (JOT_DUMP=DIR), timing (JOT_LOG=compile), the page of the run
+// (JOT_TRACE_DIR=DIR).
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -10,7 +11,7 @@
 namespace jot {
 
 // Writes text to DIR/<number>-<name>; the numbers of a process ascend. Does nothing without JOT_DUMP.
-void dump(std::string_view name, const std::string& text);
+void dump_text(std::string_view name, const std::string& text);
 bool dumping();
 
 namespace passes {

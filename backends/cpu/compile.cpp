@@ -15,6 +15,7 @@
 #include "backends/cpu/loops/loop_kernel.h"
 #include "backends/cpu/lower/lower.h"
 #include "backends/cpu/ops/cpu_ops.h"
+#include "backends/cpu/runtime/debug_info.h"
 #include "backends/cpu/runtime/plan.h"
 #include "backends/cpu/runtime/pool.h"
 #include "backends/cpu/ship/self_contained.h"
@@ -22,6 +23,7 @@
 #include "ir/env.h"
 #include "ir/evaluate.h"
 #include "ir/log.h"
+#include "ir/seen.h"
 #include "passes/inline_bodies.h"
 
 namespace jot::cpu {
@@ -58,7 +60,7 @@ class ProgramBuilder {
 
   Compiled build() {
     Timer timer(result_.stats);
-    if (!clustering_) clustering_ = std::make_unique<Clustering>(cluster(g_));
+    if (!clustering_) clustering_ = std::make_shared<Clustering>(cluster(g_));
     timer.phase("cluster");
     lower_units();
     timer.phase("lower");
@@ -67,10 +69,12 @@ class ProgramBuilder {
     copy_outputs();
     place_values();
     fill_places();
+    if (env().check_nan) check_steps();
     if (with_listing_) list();
     timer.phase("plan");
     result_.program.graph = graph_;
     count();
+    if (seen::on()) result_.seen = take_seen();
     return std::move(result_);
   }
 
@@ -98,7 +102,7 @@ class ProgramBuilder {
   }
 
   void lower_units() {
-    Lowering lowering(*clustering_, options_.vector_bytes, options_.origins);
+    Lowering lowering(*clustering_, options_.vector_bytes, options_.origins || seen::lines());
     for (const Unit& u : clustering_->units) {
       if (nothing_to_do(u)) continue;
       unit_of_step_.push_back(u);
@@ -115,6 +119,7 @@ class ProgramBuilder {
 
   void add_kernel(LoweredKernel lowered) {
     if (env().verify) verify(lowered.kernel);
+    flops_.push_back(lowered.flops * static_cast<double>(lowered.extent));
     KernelStep k;
     int lanes = lowered.kernel.lanes;
     bool vector = std::ranges::any_of(lowered.kernel.instrs, [](const KInstr& i) { return i.op == KOp::vrange; });
@@ -217,6 +222,7 @@ class ProgramBuilder {
         bool compiled = false;
         k->code = options_.code(*k->kernel, &compiled);
         result_.stats.kernels_compiled += compiled;
+        if (compiled && debugging()) tell_debuggers(*k->kernel, k->code, g_);
         if (env().log_cache)
           log("cache", std::string(compiled ? "kernels: miss, " : "kernels: hit, ") +
                            std::to_string(k->kernel->instrs.size()) + " instructions");
@@ -358,6 +364,7 @@ class ProgramBuilder {
     for (auto [step, before] : checked_before_) checks.emplace(before, step);
     std::vector<Step> all;
     std::vector<std::vector<KernelArg>> arguments;
+    std::vector<uint32_t> now;  // of the steps there are
     for (size_t s = 0; s < steps().size(); ++s) {
       auto [first, last] = checks.equal_range(s);
       for (auto it = first; it != last; ++it)
@@ -366,9 +373,12 @@ class ProgramBuilder {
           all.push_back(routine_step(f.node, cpu_op(g_.op(f.node)).check({g_, f.node}), {}, true));
           arguments.emplace_back();
         }
+      now.push_back(static_cast<uint32_t>(all.size()));
       all.push_back(std::move(steps()[s]));
       arguments.push_back(std::move(arguments_[s]));
     }
+    for (Value v = 0; v < g_.size(); ++v)
+      if (first_[v] != kNowhere) first_[v] = now[first_[v]], last_[v] = now[last_[v]];
     steps() = std::move(all);
     arguments_ = std::move(arguments);
   }
@@ -605,6 +615,48 @@ class ProgramBuilder {
 
   // ---- for people
 
+  void check_steps() {
+    for (Step& s : steps()) {
+      const auto add = [&](Value v) {
+        if (is_floating(g_.dtype(v)) && place_[v].space != Space::slice) s.checked.emplace_back(v, place_[v]);
+      };
+      if (auto* k = std::get_if<KernelStep>(&s.what)) std::ranges::for_each(k->writes, add);
+      auto* r = std::get_if<RoutineStep>(&s.what);
+      if (r && !r->checks)
+        for (Value v = r->node; v < r->node + g_.results(r->node); ++v)
+          if (first_[v] != kNowhere) add(v);
+    }
+  }
+
+  // Of a product: a multiplication and an addition for each term.
+  double flops_of(Value v) const {
+    if (g_.op(v) != Op::dot_op) return 0;
+    double terms = 1;
+    for (int64_t d : g_.attrs(v).first(Key::contract))
+      terms *= static_cast<double>(g_.shape(g_.operand(v, 0))[static_cast<size_t>(d)]);
+    return 2 * terms * static_cast<double>(g_.shape(v).numel());
+  }
+
+  std::shared_ptr<ProgramSeen> take_seen() {
+    auto seen = std::make_shared<ProgramSeen>();
+    size_t kernel = 0;
+    for (size_t s = 0; s < steps().size(); ++s) {
+      ProgramSeen::Work work;
+      std::set<Value> values;
+      for_each_value(s, [&](Value v) {
+        if (!clustering_->points[v] && values.insert(v).second) work.bytes += bytes_of(g_.type(v));
+      });
+      if (std::holds_alternative<KernelStep>(steps()[s].what)) work.flops = flops_[kernel++];
+      if (auto* r = std::get_if<RoutineStep>(&steps()[s].what)) work.flops = flops_of(r->node);
+      seen->work.push_back(work);
+    }
+    seen->places = std::move(place_);
+    seen->first = std::move(first_);
+    seen->last = std::move(last_);
+    seen->clustering = clustering_;
+    return seen;
+  }
+
   void count() {
     ExecutableStats& s = result_.stats;
     s.arena_bytes = result_.program.arena_bytes;
@@ -642,11 +694,12 @@ class ProgramBuilder {
   const CompileOptions& options_;
   bool with_listing_;
   Compiled result_;
-  std::unique_ptr<Clustering> clustering_;
+  std::shared_ptr<const Clustering> clustering_;
   std::map<Value, KernelLoop> loops_;  // where there are no routines
   std::vector<Unit> unit_of_step_;
   std::vector<std::vector<KernelArg>> arguments_;  // of each step
   std::vector<Value> partial_values_;
+  std::vector<double> flops_;                // of a call of each kernel
   std::vector<uint32_t> output_of_;          // of each value: the output that is its memory
   std::vector<uint32_t> first_, last_;       // steps
   std::vector<Value> same_as_;               // the value whose memory it shares

@@ -19,15 +19,23 @@ std::string engine_stamp() {
 
 namespace cpu {
 
-std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces) {
+namespace {
+CompileOptions options_of(std::span<const int32_t> replaces) {
   CompileOptions options;
   options.vector_bytes = target() == Target::avx512 ? 64 : 32;
   options.code = kernel_code;
   options.replaces = replaces;
-  Compiled compiled = compile(optimised, options, dumping());
-  if (dumping()) dump("program.txt", compiled.listing);
+  return options;
+}
+}  // namespace
+
+std::string program_listing(const ir::Graph& optimised) { return compile(optimised, options_of({}), true).listing; }
+
+std::shared_ptr<const Engine> make_engine(const ir::Graph& optimised, std::span<const int32_t> replaces) {
+  Compiled compiled = compile(optimised, options_of(replaces), dumping());
+  if (dumping()) dump_text("program.txt", compiled.listing);
   auto engine = make_executable(std::move(compiled));
-  if (dumping()) dump("assembly.s", engine->disassembly());
+  if (dumping()) dump_text("assembly.s", engine->disassembly());
   return engine;
 }
 

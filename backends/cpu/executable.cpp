@@ -1,6 +1,7 @@
 #include "backends/cpu/executable.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <vector>
@@ -8,9 +9,12 @@
 #include "backends/cpu/loops/loop_kernel.h"
 #include "backends/cpu/runtime/pool.h"
 #include "backends/cpu/store.h"
+#include "backends/reference/interpret.h"
+#include "ir/env.h"
 #include "ir/fork.h"
 #include "ir/ops/total.h"
 #include "ir/rules.h"
+#include "ir/seen.h"
 
 namespace jot::cpu {
 namespace {
@@ -97,6 +101,7 @@ std::string disassembly_of(const Routine& r) {
 class Executable : public Engine {
  public:
   explicit Executable(Compiled compiled) : compiled_(std::move(compiled)) {
+    if (seen::on()) see();
     for (const Address& a : program().addresses)
       if (a.place.space != Space::pointer)
         (a.place.space == Space::input || a.place.space == Space::output ? per_call_ : fixed_).push_back(a);
@@ -117,12 +122,18 @@ class Executable : public Engine {
     while (steps.next(inputs, outputs)) run_once(inputs, outputs, *context);
   }
 
-  std::span<const int32_t> in_place() const override { return program().in_place; }
+  // None where inputs are looked at again.
+  std::span<const int32_t> in_place() const override {
+    return env().check_nan ? std::span<const int32_t>() : program().in_place;
+  }
 
   const ir::Graph& graph() const override { return program().graph.get(); }
   void store(ByteWriter& out) const override { cpu::store(compiled_, out); }
 
   ExecutableStats stats() const override { return compiled_.stats; }
+  std::string page_json(PageGraphs& graphs) const override {
+    return compiled_.seen ? cpu::page_json(program(), *compiled_.seen, graphs) : "null";
+  }
 
   std::string disassembly() const override {
     NoFork section;
@@ -138,19 +149,45 @@ class Executable : public Engine {
  private:
   const Program& program() const { return compiled_.program; }
 
+  void see() {
+    if (!compiled_.seen) compiled_.seen = std::make_shared<ProgramSeen>();
+    compiled_.seen->times = time_steps(program());
+    page_limits();
+  }
+
   void run_once(std::span<const void* const> inputs, std::span<void* const> outputs, Context& context) const {
     Call call{inputs, outputs, static_cast<std::byte*>(context.arena.data()), constants(), context.pointers};
     for (const Address& a : per_call_) context.args[a.arg] = reinterpret_cast<int64_t>(call.at(a.place));
+    compiled_.seen ? run_all<true>(call, context) : run_all<false>(call, context);
+  }
+
+  template <bool timed>
+  void run_all(const Call& call, Context& context) const {
     auto group = program().groups.begin();
     for (size_t i = 0; i < program().steps.size(); ++i) {
+      const size_t first = i;
+      std::chrono::steady_clock::time_point begin;
+      if constexpr (timed) begin = std::chrono::steady_clock::now();
       if (group == program().groups.end() || group->first != i) {
         run_step(program().steps[i], *context.errors[i], call, context);
-        continue;
+        if (!program().steps[i].checked.empty()) check(program().steps[i], call);
+      } else {
+        run_group(*group, call, context);
+        for (size_t s = i; s < i + group->count; ++s)
+          if (!program().steps[s].checked.empty()) check(program().steps[s], call);
+        i += group->count - 1;
+        ++group;
       }
-      run_group(*group, call, context);
-      i += group->count - 1;
-      ++group;
+      if constexpr (timed) compiled_.seen->times->add(compiled_.seen->times, first, begin);
     }
+  }
+
+  // What it has made is finite, or inputs are not.
+  void check(const Step& step, const Call& call) const {
+    const ir::Graph& graph = program().graph.get();
+    for (const auto& [v, place] : step.checked)
+      if (reference::first_not_finite(graph.data().type(v), call.at(place)) >= 0)
+        reference::check_finite(graph, call.inputs, v);
   }
 
   void run_group(const Group& g, const Call& call, Context& context) const {

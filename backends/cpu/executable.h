@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "backends/cpu/program.h"
+#include "backends/cpu/program_page.h"
 #include "backends/engine.h"
 
 namespace jot::cpu {
@@ -25,8 +26,9 @@ struct CompileOptions {
 struct Compiled {
   Program program;
   ExecutableStats stats;
-  std::string listing;           // steps, clusters, kernels: filled if asked for
-  int64_t largest_live_set = 0;  // of intermediate values, in bytes
+  std::string listing;                // steps, clusters, kernels: filled if asked for
+  int64_t largest_live_set = 0;       // of intermediate values, in bytes
+  std::shared_ptr<ProgramSeen> seen;  // where there is a page of the run
 };
 Compiled compile(const ir::Graph& optimised, const CompileOptions& options, bool with_listing = false);
 

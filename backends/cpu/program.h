@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -101,6 +102,8 @@ struct Step {
   std::variant<KernelStep, RoutineStep, PointerStep, CopyStep> what;
   std::vector<Fault> faults;
   bool may_fail = false;  // by one of them, or by an error of a region
+  // JOT_CHECK=nan: what it makes, and where that is.
+  std::vector<std::pair<ir::Value, Place>> checked = {};
 };
 
 // Steps that run slice by slice, so that what one makes of a slice is in a cache when the next reads it. A worker has

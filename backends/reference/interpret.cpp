@@ -1,6 +1,8 @@
 #include "backends/reference/interpret.h"
 
+#include <cmath>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "backends/buffer.h"
@@ -21,6 +23,14 @@ class Interpreter {
       for (Value o : g.operands(v)) last_user_[o] = v;
   }
 
+  // Keeps all values.
+  void run_to(Value last) {
+    place_outputs();
+    for (Value v = 0; v <= last; ++v)
+      if (g_.op(v) != Op::param_op && g_.op(v) != Op::result_op) evaluate(v);
+  }
+  const std::byte* contents(Value v) const { return contents_[v]; }
+
   void run() {
     place_outputs();
     for (Value v = 0; v < g_.size(); ++v) {
@@ -37,7 +47,7 @@ class Interpreter {
   // A computed output is written where it belongs; one that is a parameter, or stands twice, is copied at the end.
   void place_outputs() {
     std::span<const Value> values = g_.outputs();
-    for (size_t i = 0; i < values.size(); ++i)
+    for (size_t i = 0; i < outputs_.size(); ++i)
       if (contents_[values[i]] == nullptr && g_.op(values[i]) != Op::param_op)
         contents_[values[i]] = static_cast<const std::byte*>(outputs_[i]);
   }
@@ -79,6 +89,80 @@ class Interpreter {
 };
 
 }  // namespace
+
+int64_t first_not_finite(const Type& type, const void* data) {
+  if (type.token || !is_floating(type.dtype)) return -1;
+  return visit_dtype(type.dtype, [&](auto zero) -> int64_t {
+    using T = decltype(zero);
+    if constexpr (is_floating_element<T>) {
+      const T* x = static_cast<const T*>(data);
+      for (int64_t i = 0, n = type.shape.numel(); i < n; ++i)
+        if (!std::isfinite(static_cast<double>(x[i]))) return i;
+    }
+    return -1;
+  });
+}
+
+namespace {
+
+// "element [1,2] of f32[3,4]"
+std::string element_text(const Type& type, int64_t element) {
+  Shape index = type.shape;
+  for (size_t d = index.size(); d-- > 0;) {
+    index[d] = element % type.shape[d];
+    element /= type.shape[d];
+  }
+  return "element " + to_string(index) + " of " + to_string(type);
+}
+
+std::string number_text(const Type& type, const std::byte* data, int64_t element) {
+  return visit_dtype(type.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    if constexpr (!is_floating_element<T>) return std::string();
+    T x;
+    std::memcpy(&x, data + element * static_cast<int64_t>(sizeof x), sizeof x);
+    const auto number = static_cast<double>(x);
+    return std::string(std::isnan(number) ? "NaN" : number > 0 ? "infinity" : "-infinity");
+  });
+}
+
+}  // namespace
+
+void check_finite(const Graph& graph, std::span<const void* const> inputs, Value v) {
+  const GraphData& g = graph.data();
+  Interpreter values(g, inputs, {});
+  values.run_to(v);
+  const auto bad = [&](Value x) { return first_not_finite(g.type(x), values.contents(x)); };
+  if (bad(v) < 0)
+    throw Error("[" + std::string(name_of(g.op(v))) + "] JOT_CHECK=nan: made a NaN or an infinity in " +
+                to_string(g.type(v)) + " where the interpreter makes none" + at(g.location(v)));
+  for (bool deeper = true; deeper;) {
+    deeper = false;
+    for (Value o : g.operands(v))
+      if (bad(o) >= 0) {
+        v = o;
+        deeper = true;
+        break;
+      }
+  }
+  const Value op = g.op(v) == Op::result_op ? g.operand(v, 0) : v;
+  if (g.op(op) == Op::param_op || g.operands(op).empty()) return;
+  const int64_t element = bad(v);
+  std::string operands;
+  for (Value o : g.operands(op))
+    if (g.shape(o) == g.shape(v) && is_floating(g.dtype(o)))
+      visit_dtype(g.dtype(o), [&](auto zero) {
+        using T = decltype(zero);
+        if constexpr (is_floating_element<T>) {
+          T x;
+          std::memcpy(&x, values.contents(o) + element * static_cast<int64_t>(sizeof x), sizeof x);
+          operands += (operands.empty() ? " of " : ", ") + std::to_string(static_cast<double>(x));
+        }
+      });
+  throw Error("[" + std::string(name_of(g.op(op))) + "] JOT_CHECK=nan: made " +
+              number_text(g.type(v), values.contents(v), element) + operands + ", " + element_text(g.type(v), element) +
+              at(g.location(op)));
+}
 
 void interpret(const Graph& graph, std::span<const void* const> inputs, std::span<void* const> outputs) {
   const GraphData& g = graph.data();

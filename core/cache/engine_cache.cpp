@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 
 #include "backends/reference/interpret.h"
 #include "core/cache/disk_cache.h"
 #include "core/cache/events.h"
 #include "core/cache/lru.h"
+#include "core/cache/seen.h"
 #include "ir/bytes.h"
 #include "ir/digest.h"
 #include "ir/fork.h"
@@ -79,12 +81,16 @@ Optimised optimised(const CompileKey& key) {
 std::shared_ptr<const CompiledGraph> compile(const CompileKey& key) {
   auto made = std::make_shared<CompiledGraph>();
   made->recorded = key.recorded;
+  std::optional<seen::Stages> stages;
+  if (seen::on()) stages.emplace();
   auto start = std::chrono::steady_clock::now();
   passes::dump_graph("recorded", key.recorded);
   const Optimised o = optimised(key);
   made->interface = interface_of(o.graph.data());
   made->pass_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   made->engine = make_engine(o.graph, o.replaces);
+  if (stages)
+    made->seen = detail::see_compilation(key.recorded, made->engine, stages->take(), made->pass_seconds, false, start);
   return made;
 }
 
@@ -96,8 +102,10 @@ std::shared_ptr<const CompiledGraph> load_or_compile(const DiskCache& disk, cons
   const Digest name = key.digest();
   // Its passes are run again where a routine or an error asks for the graph.
   const LazyGraph graph([key] { return graph_of_engine(optimised(key).graph); });
+  const auto start = std::chrono::steady_clock::now();
   if (std::shared_ptr<const CompiledGraph> found = disk.find(name, graph)) {
     ++loaded_from_disk;
+    if (seen::on()) detail::see_compilation(key.recorded, found->engine, {}, 0, true, start);
     return found;
   }
   std::shared_ptr<const CompiledGraph> made = compile(key);
@@ -143,7 +151,7 @@ std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, b
   const auto start = std::chrono::steady_clock::now();
   const DiskCache* disk = disk_cache();
   std::shared_ptr<const CompiledGraph> made =
-      disk && !calls_host(recorded) ? load_or_compile(*disk, key) : compile(key);
+      disk && !env().check_nan && !calls_host(recorded) ? load_or_compile(*disk, key) : compile(key);
   miss_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   table().insert(std::move(key), made, 2 * recorded.num_nodes());
   return made;

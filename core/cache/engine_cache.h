@@ -24,6 +24,7 @@ struct CompiledGraph {
   std::shared_ptr<const Engine> engine;
   Interface interface;
   double pass_seconds = 0;  // spent in the passes
+  uint64_t seen = 0;        // the number of its block on the page of the run; 0: none
 };
 CompiledGraph::Interface interface_of(const ir::GraphData& pure);
 std::shared_ptr<const CompiledGraph> compile_cached(const ir::Graph& recorded, bool writebacks);

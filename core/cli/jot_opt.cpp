@@ -1,24 +1,21 @@
-// jot-opt: reads a graph in text form, runs passes on it, prints or runs the result.
-#include <algorithm>
-#include <bit>
+// jot-opt: reads a graph in text form, runs passes on it, prints, runs or reduces the result (docs/jot-opt.1).
 #include <charconv>
-#include <cstring>
+#include <chrono>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <optional>
-#include <sstream>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "backends/buffer.h"
 #include "backends/cpu/ship/c_source.h"
 #include "backends/engine.h"
-#include "backends/reference/interpret.h"
-#include "backends/target.h"
-#include "ir/hash.h"
-#include "ir/print.h"
+#include "core/cli/made_up_run.h"
+#include "core/cli/reduce.h"
+#include "ir/graph.h"
 #include "passes/dump.h"
 #include "passes/functionalize.h"
 #include "passes/pipeline.h"
@@ -33,36 +30,43 @@ struct UsageError {
   std::string what;
 };
 
-enum class Emit { none, text, dot, json, html, assembly, c };
+enum class Emit { none, text, dot, json, html, assembly, kernels, c };
 enum class Run { no, engine, interpreter };
 
 struct Options {
-  std::string file;
-  std::vector<std::string> passes;
+  std::string file, passes, reduce;
   std::optional<Emit> emit;
   Run run = Run::no;
-  bool verify = false, help = false;
+  bool verify = false, time = false, help = false;
   int64_t seed = 0;
   passes::PassOptions pass_options;
 };
 
 void print_help() {
-  std::cout << "Usage: jot-opt FILE [OPTION...]\n"
-               "\n"
-               "Reads a graph (docs/ir.md) from FILE, or from the standard input if FILE is -, and verifies it.\n"
-               "\n"
-               "  --pass=NAME,...    passes to run, in this order\n"
-               "  --lanes=N          lanes of vmap (4)\n"
-               "  --verify           verify after every pass\n"
-               "  --emit=FORMAT      what to print: text (unless it runs), dot, json, html, asm or c (of the compiled "
-               "graph), none\n"
-               "  --run              optimise, compile and run it on made-up inputs; print inputs and results\n"
-               "  --interpret        the same by the interpreter, without optimising\n"
-               "  --seed=N           of the inputs (0)\n"
-               "\n"
-               "Exit code: 0, 1 if something is wrong with the graph, 2 with the command line. Passes:\n\n";
-  for (const passes::NamedPass& p : passes::all_passes())
-    std::cout << "  " << p.name << std::string(19 - p.name.size(), ' ') << p.summary << "\n";
+  std::cout
+      << "Usage: jot-opt FILE [OPTION...]\n"
+         "\n"
+         "Reads a graph (docs/ir.md) from FILE, or from the standard input if FILE is -, and verifies it.\n"
+         "\n"
+         "  --pass=NAME,...    passes to run, in this order, with arguments in brackets: vmap(lanes=8,in_dims=0:none)\n"
+         "  --lanes=N          lanes of vmap where it is not told (4)\n"
+         "  --verify-each      verify after every pass; --verify is the same\n"
+         "  --time-passes      print nodes and time of every pass to the standard error\n"
+         "  --emit=FORMAT      what to print: text (unless it runs), dot, json, html; of the compiled graph kernels,\n"
+         "                     asm and c; none\n"
+         "  --run              optimise, compile and run it on made-up inputs; print inputs and results\n"
+         "  --interpret        the same by the interpreter, without optimising\n"
+         "  --seed=N           of the inputs (0)\n"
+         "  --reduce=COMMAND   print a smallest graph on which `COMMAND FILE` ends as on this one: not with 0\n"
+         "  --help             this text\n"
+         "\n"
+         "Exit code: 0, 1 if something is wrong with the graph, 2 with the command line, 3 if the command of\n"
+         "--reduce does not fail. Passes and their arguments; lists have colons (inputs=0:2):\n\n";
+  for (const passes::NamedPass& p : passes::all_passes()) {
+    std::cout << "  " << p.name << std::string(19 - p.name.size(), ' ') << p.summary;
+    if (!p.arguments.empty()) std::cout << "  (" << p.arguments << ")";
+    std::cout << "\n";
+  }
 }
 
 int64_t number(std::string_view option, std::string_view value, int64_t least) {
@@ -75,14 +79,15 @@ int64_t number(std::string_view option, std::string_view value, int64_t least) {
 }
 
 Emit emit_format(std::string_view value) {
-  if (value == "text") return Emit::text;
-  if (value == "dot") return Emit::dot;
-  if (value == "json") return Emit::json;
-  if (value == "html") return Emit::html;
-  if (value == "asm") return Emit::assembly;
-  if (value == "c") return Emit::c;
-  if (value == "none") return Emit::none;
-  throw UsageError{"--emit=" + std::string(value) + ": expected text, dot, json, html, asm, c or none"};
+  constexpr std::pair<std::string_view, Emit> formats[] = {
+      {"text", Emit::text},    {"dot", Emit::dot},         {"json", Emit::json}, {"html", Emit::html},
+      {"asm", Emit::assembly}, {"kernels", Emit::kernels}, {"c", Emit::c},       {"none", Emit::none}};
+  std::string expected;
+  for (const auto& [name, format] : formats) {
+    if (value == name) return format;
+    expected += (expected.empty() ? "" : ", ") + std::string(name);
+  }
+  throw UsageError{"--emit=" + std::string(value) + ": expected one of " + expected};
 }
 
 Options read_options(std::span<char*> arguments) {
@@ -93,21 +98,25 @@ Options read_options(std::span<char*> arguments) {
     };
     if (a == "--help" || a == "-h") {
       o.help = true;
-    } else if (a == "--verify") {
+    } else if (a == "--verify" || a == "--verify-each") {
       o.verify = true;
+    } else if (a == "--time-passes") {
+      o.time = true;
     } else if (a == "--run") {
       o.run = Run::engine;
     } else if (a == "--interpret") {
       o.run = Run::interpreter;
     } else if (auto names = value("--pass=")) {
-      std::stringstream list{std::string(*names)};
-      for (std::string name; std::getline(list, name, ',');) o.passes.push_back(name);
+      o.passes += (o.passes.empty() ? "" : ",") + std::string(*names);
     } else if (auto lanes = value("--lanes=")) {
       o.pass_options.lanes = number("--lanes=", *lanes, 0);
     } else if (auto seed = value("--seed=")) {
       o.seed = number("--seed=", *seed, 0);
     } else if (auto format = value("--emit=")) {
       o.emit = emit_format(*format);
+    } else if (auto command = value("--reduce=")) {
+      o.reduce = *command;
+      if (o.reduce.empty()) throw UsageError{"--reduce= needs a command, which is given a file"};
     } else if (a.starts_with("-") && a != "-") {
       throw UsageError{"unknown option " + std::string(a)};
     } else if (o.file.empty()) {
@@ -128,97 +137,51 @@ std::string read_text(const std::string& file) {
   return contents(in);
 }
 
-// ---- running
-
-// Made-up elements: floats in [-1, 1) with few digits, small integers.
-template <class T>
-void fill(std::byte* out, int64_t n, uint64_t& state) {
-  for (int64_t i = 0; i < n; ++i) {
-    state = hash_mix(state, static_cast<uint64_t>(i));
-    T x;
-    if constexpr (is_floating_element<T>)
-      x = static_cast<T>(static_cast<double>(static_cast<int64_t>((state >> 33) % 2000) - 1000) / 1000);
-    else
-      x = static_cast<T>((state >> 33) % (sizeof(T) == 1 ? 2 : 8));
-    std::memcpy(out + i * static_cast<int64_t>(sizeof(T)), &x, sizeof(T));
+ir::Graph run_passes(ir::Graph graph, const Options& options) {
+  for (const passes::PassCall& call : passes::parse_passes(options.passes, options.pass_options)) {
+    const int64_t before = graph.num_nodes();
+    const auto start = std::chrono::steady_clock::now();
+    graph = call.pass->run(graph, call.options);
+    const std::chrono::duration<double, std::milli> ms = std::chrono::steady_clock::now() - start;
+    if (options.time)
+      std::fprintf(stderr, "%-19s %8lld -> %8lld nodes %10.3f ms\n", std::string(call.pass->name).c_str(),
+                   static_cast<long long>(before), static_cast<long long>(graph.num_nodes()), ms.count());
+    if (options.verify) passes::verify_after(call.pass->name, graph);
   }
+  return graph;
 }
 
-template <class T>
-void append_elements(std::string& out, DType dtype, const std::byte* data, int64_t n) {
-  constexpr int64_t kPrinted = 100;
-  for (int64_t i = 0; i < std::min(n, kPrinted); ++i) {
-    T x;
-    std::memcpy(&x, data + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
-    if (i) out += ',';
-    if constexpr (is_floating_element<T>)
-      ir::append_element(out, dtype, std::bit_cast<int64_t>(static_cast<double>(x)));
-    else
-      ir::append_element(out, dtype, static_cast<int64_t>(x));
+// The exit code.
+int reduce(const ir::Graph& graph, const Options& options) {
+  const int code = cli::run_command(options.reduce, graph);
+  if (code == 0) {
+    std::cerr << "jot-opt: --reduce: the command does not fail on this graph: expected an exit code that is not 0\n";
+    return 3;
   }
-  if (n > kPrinted) out += ",...";
+  std::cout << to_text(
+      cli::reduce(graph, [&](const ir::Graph& g) { return cli::run_command(options.reduce, g) == code; }));
+  return 0;
 }
 
-Buffer allocate(const ir::Type& t) { return Buffer::allocate(t.shape.numel() * size_of(t.dtype), size_of(t.dtype)); }
-
-void print_tensor(const std::string& name, const ir::Type& t, const Buffer& buffer) {
-  std::string text;
-  visit_dtype(t.dtype, [&](auto zero) {
-    append_elements<decltype(zero)>(text, t.dtype, static_cast<const std::byte*>(buffer.data()), t.shape.numel());
-  });
-  std::cout << name << ": " << to_string(t) << " = [" << text << "]\n";
-}
-
-void run(const ir::Graph& graph, const Options& options, const std::shared_ptr<const Engine>& engine) {
-  const ir::GraphData& g = graph.data();
-  std::vector<Buffer> buffers;
-  std::vector<const void*> inputs;
-  std::vector<void*> outputs;
-  uint64_t state = static_cast<uint64_t>(options.seed);
-  for (ir::Value v : g.inputs()) {
-    const ir::Type& t = g.type(v);
-    buffers.push_back(allocate(t));
-    visit_dtype(t.dtype, [&](auto zero) {
-      fill<decltype(zero)>(static_cast<std::byte*>(buffers.back().data()), t.shape.numel(), state);
-    });
-    inputs.push_back(buffers.back().data());
-    print_tensor(ir::value_name(g, v), t, buffers.back());
-  }
-  size_t first = buffers.size();
-  for (ir::Value v : g.outputs()) {
-    buffers.push_back(allocate(g.type(v)));
-    outputs.push_back(buffers.back().data());
-  }
-  engine ? engine->run(inputs, outputs) : reference::interpret(graph, inputs, outputs);
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    bool result = i < g.num_results();
-    std::string name = result ? "result " + std::to_string(i)
-                              : "writeback " + ir::value_name(g, g.inputs()[g.writebacks()[i - g.num_results()]]);
-    print_tensor(name, g.type(g.outputs()[i]), buffers[first + i]);
-  }
-}
-
-void process(const Options& options) {
-  ir::Graph graph = ir::parse(read_text(options.file));
-  for (const std::string& name : options.passes) {
-    const passes::NamedPass& pass = passes::pass_named(name);
-    graph = pass.run(graph, options.pass_options);
-    if (options.verify) ir::verify(graph);
-  }
+int process(const Options& options) {
+  const ir::Graph graph = run_passes(ir::parse(read_text(options.file)), options);
+  if (!options.reduce.empty()) return reduce(graph, options);
   Emit emit = options.emit.value_or(options.run == Run::no ? Emit::text : Emit::none);
   if (emit == Emit::text) std::cout << to_text(graph);
   if (emit == Emit::dot) std::cout << to_dot(graph);
   if (emit == Emit::json) std::cout << to_json(graph);
   if (emit == Emit::html) std::cout << to_html(graph);
-  if (options.run == Run::interpreter) run(passes::functionalize(graph), options, nullptr);
-  if (options.run != Run::engine && emit != Emit::assembly && emit != Emit::c) return;
+  if (options.run == Run::interpreter) cli::run_on_made_up_inputs(passes::functionalize(graph), options.seed, nullptr);
+  if (options.run != Run::engine && emit != Emit::assembly && emit != Emit::kernels && emit != Emit::c) return 0;
   passes::dump_graph("recorded", graph);
   ir::Graph optimised = passes::optimize(graph);
+  if (emit == Emit::kernels) std::cout << program_listing(optimised);
   if (emit == Emit::c) std::cout << cpu::c_source(optimised, {.num_arguments = optimised.data().inputs().size()});
-  if (options.run != Run::engine && emit != Emit::assembly) return;
+  if (emit != Emit::assembly && options.run != Run::engine) return 0;
   std::shared_ptr<const Engine> engine = make_engine(optimised);
   if (emit == Emit::assembly) std::cout << engine->disassembly();
-  if (options.run == Run::engine) run(optimised, options, engine);
+  if (options.run == Run::engine) cli::run_on_made_up_inputs(optimised, options.seed, engine.get());
+  return 0;
 }
 
 }  // namespace
@@ -226,11 +189,12 @@ void process(const Options& options) {
 int main(int count, char** arguments) {
   try {
     Options options = read_options({arguments + 1, static_cast<size_t>(count - 1)});
+    int code = 0;
     if (options.help)
       print_help();
     else
-      process(options);
-    if (std::cout.flush()) return 0;
+      code = process(options);
+    if (std::cout.flush()) return code;
     std::cerr << "jot-opt: cannot write to the standard output\n";
     return 1;
   } catch (const UsageError& e) {

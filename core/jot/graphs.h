@@ -30,6 +30,16 @@ ir::Graph trace(F&& f, const A&... a) {
       call.fn(), call.leaves, requires { std::remove_cvref_t<F>::is_functionalized; });
 }
 
+// Prints to stderr, for a debugger's prompt and for looking at something in passing: a graph's text, a tensor, the
+// graph of f on arguments like these.
+void dump(const ir::Graph& graph);
+void dump(const Tensor& t);
+template <class F, class... A>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Tensor> && !std::is_same_v<std::remove_cvref_t<F>, ir::Graph>)
+void dump(F&& f, const A&... a) {
+  dump(trace(f, a...));
+}
+
 // What the passes make of it: functionalized, simplified.
 ir::Graph optimize(const ir::Graph& graph);
 // The same; the observer sees the graph after every pass.

@@ -69,8 +69,9 @@ class JitCache {
   CacheInfo info() const;
   void clear();
 
- private:
   struct State;
+
+ private:
   std::unique_ptr<State> state_;
 };
 

@@ -1,6 +1,7 @@
 #include "jot/graphs.h"
 
 #include <algorithm>
+#include <iostream>
 #include <string>
 
 #include "backends/reference/interpret.h"
@@ -89,6 +90,7 @@ namespace detail {
 ir::Graph trace(Fn fn, std::span<const Tensor> args, bool functionalized) {
   for (size_t i = 0; i < args.size(); ++i)
     if (!args[i].defined()) throw TransformError("[trace] " + fn.name(Role::argument, i) + " is an undefined Tensor");
+  SeenRecording seen;
   Recording recording = record_function(fn, args, {.kind = TraceKind::jit, .scope = "trace"});
   auto captures = std::make_shared<std::vector<Tensor>>();
   for (const Binding& b : recording.bindings) {
@@ -98,6 +100,7 @@ ir::Graph trace(Fn fn, std::span<const Tensor> args, bool functionalized) {
       captures->push_back(generator_state(b.kind == Binding::Kind::rng_key));
   }
   ir::Graph graph = functionalized ? passes::functionalize(recording.graph) : recording.graph;
+  seen.done("trace", Location(), graph, {}, {}, {}, 0);
   return graph.with_captures(std::move(captures));
 }
 
@@ -123,6 +126,9 @@ const std::vector<Tensor>& ir::Graph::captures() const {
   static const auto* none = new std::vector<Tensor>;
   return captures_ ? *captures_ : *none;
 }
+
+void dump(const ir::Graph& graph) { std::cerr << to_text(graph); }
+void dump(const Tensor& t) { std::cerr << t << "\n"; }
 
 ir::Graph optimize(const ir::Graph& graph) { return with_captures_of(graph, passes::optimize(graph)); }
 ir::Graph optimize(const ir::Graph& graph, const std::function<void(std::string_view, const ir::Graph&)>& observer) {

@@ -11,9 +11,11 @@
 #include "core/record/flags.h"
 #include "core/record/thread.h"
 #include "core/run/program.h"
+#include "core/run/why.h"
 #include "ir/fork.h"
 #include "ir/hash.h"
 #include "ir/log.h"
+#include "ir/seen.h"
 #include "jot/creation.h"
 
 namespace jot::detail {
@@ -35,11 +37,6 @@ bool observe(const Flag& flag) {
 }
 
 // ---- keys
-
-namespace {
-// Words that start a node: no two nodes read alike.
-enum Tag : uint64_t { kTensor, kNumber, kText, kOther, kList, kMap, kAbsent, kPresent, kOverlap, kStrides, kHost };
-}  // namespace
 
 JitKey::JitKey(const void* signature) { put(reinterpret_cast<uint64_t>(signature)); }
 
@@ -182,6 +179,40 @@ struct JitCache::State {
   bool advised = false;
 };
 
+namespace {
+
+// What differs from the recording that is most like this one.
+std::vector<Change> why_again(JitCache::State& s, const JitKey& key, Fn fn) {
+  const auto name = [&](size_t leaf) { return fn.name(Role::argument, leaf); };
+  const std::vector<KeyPart> now = parts_of(key.words(), name);
+  std::vector<Change> least;
+  bool any = false;
+  ForkSafeLock lock(s.mutex);
+  constexpr size_t kMost = 32;  // the last ones
+  for (size_t k = s.entries.size() > kMost ? s.entries.size() - kMost : 0; k < s.entries.size(); ++k) {
+    const std::shared_ptr<JitEntry>& e = s.entries[k];
+    std::vector<Change> changes = changes_of(parts_of(e->words, name), now);
+    for (size_t i = 0; i < std::min(e->others.size(), key.others().size()); ++i)
+      if (e->others[i].type != key.others()[i].type ||
+          !e->others[i].type->equal(e->others[i].value.get(), key.others()[i].value))
+        changes.push_back({"argument that is neither tensor nor number, number " + std::to_string(i), "another value",
+                           "a new value",
+                           "its value is part of the key (== and std::hash): pass the same, or a tensor"});
+    for (const auto& [flag, value] : e->flags)
+      if (const bool present = flag->load(std::memory_order_relaxed); present != value)
+        changes.push_back({"a training flag that the function reads", value ? "on" : "off", present ? "on" : "off",
+                           "call train() or eval() once, before the loop"});
+    if (e->program->overlap_with_captures(key.tensors()) != e->overlap)
+      changes.push_back(
+          {"arguments that share memory with captured tensors", "others", "these", "pass a clone() of them"});
+    if (!any || changes.size() < least.size()) least = std::move(changes);
+    any = true;
+  }
+  return least;
+}
+
+}  // namespace
+
 JitCache::JitCache(Location at) : state_(std::make_unique<State>(at)) {}
 JitCache::~JitCache() = default;
 
@@ -209,8 +240,13 @@ std::shared_ptr<const JitEntry> JitCache::record(const JitKey& key, Fn fn, std::
   entry->hash = key.hash();
   entry->words.assign(key.words().begin(), key.words().end());
   for (const JitKey::Other& o : key.others()) entry->others.push_back({o.type->copy(o.value), o.type});
+  std::vector<Change> why;
+  if (seen::on() || env().log_record) why = why_again(s, key, fn);
+  if (env().log_record)
+    for (const Change& c : why)
+      log("record", "jit" + on_line(s.at) + " again: " + c.part + ": " + c.before + " -> " + c.now + "; " + c.remedy);
   FlagObserver flags;
-  entry->program = record_program(fn, args, Captures::shared, "jit", s.at);
+  entry->program = record_program(fn, args, Captures::shared, "jit", s.at, std::move(why));
   entry->prototype = prototype(fn.self);
   entry->flags = std::move(flags.seen);
   entry->overlap = entry->program->overlap_with_captures(key.tensors());

@@ -92,6 +92,17 @@ Program::Program(Recording recording, std::vector<MergedArguments::Source> sourc
     }
 }
 
+void Program::see(SeenRecording& recording, std::vector<Change> why) const {
+  std::vector<std::string> arguments, captures;
+  for (size_t i = 0; i < bindings_.size(); ++i) {
+    const Binding::Kind kind = bindings_[i].kind;
+    const std::string type = ir::to_string(compiled_->interface.inputs[i]);
+    if (kind == Binding::Kind::argument) arguments.push_back(type);
+    if (kind == Binding::Kind::capture) captures.push_back(type);
+  }
+  recording.done(api_, at_, recorded_, std::move(arguments), std::move(captures), std::move(why), compiled_->seen);
+}
+
 // Arguments first, one after the other; then captures with their contents, and the state of the generator.
 void Program::save(const std::string& path) const {
   if (copied_.size() != bindings_.size()) internal_error("only compiled functions are saved", api_);
@@ -319,8 +330,10 @@ void Program::run_into(std::span<const void* const> args, std::span<void* const>
   rng.offset += random_draws_;
 }
 
-std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> args, Captures captures,
-                                              std::string_view api, Location at) {
+namespace {
+
+std::shared_ptr<const Program> make_program(Fn fn, std::span<const Tensor> args, Captures captures,
+                                            std::string_view api, Location at) {
   for (size_t i = 0; i < args.size(); ++i)
     if (!args[i].defined())
       throw TransformError("[" + std::string(api) + "] " + fn.name(Role::argument, i) + " is an undefined Tensor" +
@@ -338,6 +351,21 @@ std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> arg
   for (size_t i = 0; i < args.size(); ++i) sources.push_back({i, false});
   Recording recording = record_function(fn, args, std::move(options));
   return std::make_shared<const Program>(std::move(recording), std::move(sources), captures, api, at);
+}
+
+}  // namespace
+
+std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> args, Captures captures,
+                                              std::string_view api, Location at) {
+  return record_program(fn, args, captures, api, at, {});
+}
+
+std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> args, Captures captures,
+                                              std::string_view api, Location at, std::vector<Change> why) {
+  SeenRecording seen;
+  std::shared_ptr<const Program> program = make_program(fn, args, captures, api, at);
+  if (seen::on()) program->see(seen, std::move(why));
+  return program;
 }
 
 size_t num_results(const Program& program) { return program.num_results(); }

@@ -9,6 +9,7 @@
 
 #include "backends/cpu/ship/export.h"
 #include "core/cache/engine_cache.h"
+#include "core/cache/seen.h"
 #include "core/record/function.h"
 #include "core/transforms/merged_arguments.h"
 #include "jot/detail.h"
@@ -37,6 +38,8 @@ class Program {
   // For a file of code. Throws Error where the function draws random numbers: `api` and `at` are who asks.
   cpu::ExportedFunction exported(std::string_view api, Location at, std::string name, std::vector<std::string> inputs,
                                  std::vector<std::string> outputs) const;
+  // Tells the page of the run.
+  void see(SeenRecording& recording, std::vector<Change> why) const;
   double pass_seconds() const { return compiled_->pass_seconds; }
 
   // Which arguments lie in the memory of captured tensors, and where; empty where nothing is written. A recording holds
@@ -70,5 +73,9 @@ class Program {
   size_t num_call_orders_ = 0;  // the last of the writebacks
   int64_t random_draws_ = 0;
 };
+
+// record_program of a function that was recorded before: and why it is again.
+std::shared_ptr<const Program> record_program(Fn fn, std::span<const Tensor> args, Captures captures,
+                                              std::string_view api, Location at, std::vector<Change> why);
 
 }  // namespace jot::detail

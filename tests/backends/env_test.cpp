@@ -34,6 +34,10 @@ TEST_CASE("env: values") {
                      {"JOT_NUM_THREADS", "3"},
                      {"JOT_CPU", "avx2"},
                      {"JOT_LOG", "compile"},
+                     {"JOT_TRACE_DIR", "page"},
+                     {"JOT_CHECK", "nan"},
+                     {"JOT_PERF", "1"},
+                     {"JOT_GDB", "1"},
                      {"JOT_GUARD", "2"}});
   CHECK(e.dump == "out");
   CHECK(e.verify);
@@ -41,6 +45,8 @@ TEST_CASE("env: values") {
   CHECK(e.cpu == jot::Env::Cpu::avx2);
   CHECK(e.log_compile);
   CHECK_FALSE(e.log_cache);
+  CHECK(e.trace_dir == "page");
+  CHECK((e.check_nan && e.perf && e.gdb));
   CHECK(e.guard == jot::Env::Guard::begin);
 }
 
@@ -60,6 +66,8 @@ TEST_CASE("env: values that are not understood") {
                        "[environment] JOT_CPU=sse is not understood: expected avx512, avx2, reference", jot::Error);
   for (const char* n : {"0", "-1", "2x", "x", "99999999999"})
     CHECK_THROWS_WITH_AS(read({{"JOT_NUM_THREADS", n}}), doctest::Contains("expected a positive number"), jot::Error);
+  CHECK_THROWS_WITH_AS(read({{"JOT_CHECK", "inf"}}), "[environment] JOT_CHECK=inf is not understood: expected nan",
+                       jot::Error);
   CHECK_THROWS_AS(read({{"JOT_VERIFY", "yes"}}), jot::Error);
   CHECK_THROWS_AS(read({{"JOT_GUARD", "4"}}), jot::Error);
 }

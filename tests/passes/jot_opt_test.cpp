@@ -3,12 +3,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -92,7 +94,7 @@ TEST_CASE("jot-opt prints what it read, from a file or the standard input") {
   CHECK(run("$f --emit=none", kLayer).output == "");
   CHECK(has(run("$f --emit=dot", kLayer), "digraph \"layer\" {"));
   CHECK(has(run("$f --emit=json", kLayer), "{\"name\": \"layer\","));
-  CHECK(has(run("$f --emit=html", kLayer), "<h1>@layer</h1>"));
+  CHECK(has(run("$f --emit=html", kLayer), "<title>@layer</title>"));
 }
 
 TEST_CASE("jot-opt runs passes in order, and what it prints is read again") {
@@ -108,6 +110,90 @@ TEST_CASE("jot-opt runs passes in order, and what it prints is read again") {
   }
   CHECK(has(run("$f --pass=transpose", "func @f(%x: f32[2]) -> (f32[2]) {\n  %0: f32[2] = neg(%x)\n  return %0\n}\n"),
             "%0: f32[2] = neg(%ct0)"));
+}
+
+TEST_CASE("jot-opt: arguments of passes") {
+  CHECK(has(run("$f --pass='vmap(lanes=2,in_dims=none:1,out_dims=1)'", kLayer),
+            "func @layer(%w: f64[3,3], %x: f64[3,2]) -> (f64[3,2])"));
+  CHECK(has(run("$f --pass='jacrev(inputs=1),vmap(lanes=5)'", kLayer), "-> (f64[5,3], f64[5,3,3])"));
+  CHECK(has(run("$f --pass='hessian(inputs=1)'", kLayer), "f64[3,3,3]"));
+  CHECK(has(run("$f --pass='jvp_map(inputs=1)'", kLayer), "-> (f64[3])"));
+  CHECK(run("$f --pass='jacfwd(chunk=2),part(outputs=1),optimize' --verify-each", kLayer).code == 0);
+  for (const auto& [pass, told] : std::map<std::string, std::string>{
+           {"vmap(lane=2)", "[pass] vmap(lane=2): expected KEY=VALUE with a key of lanes in_dims out_dims randomness"},
+           {"dce(x=1)", "[pass] dce(x=1): expected no arguments"},
+           {"vjp(inputs=x)", "[pass] vjp(inputs=x): expected a number that is not negative"},
+           {"vjp(inputs=7)", "[pass] there is no input 7: expected one of 2"},
+           {"vmap(in_dims=0)", "[pass] in_dims: expected 2 dims, got 1"},
+           {"vmap(randomness=no)", "[pass] vmap(randomness=no): expected error, different or same"},
+           {"vmap(lanes=2", "expected a closing bracket"}}) {
+    Result r = run("$f --pass='" + pass + "'", kLayer);
+    CAPTURE(r.output);
+    CHECK(r.code == 1);
+    CHECK(has(r, told));
+  }
+}
+
+TEST_CASE("jot-opt: every pass of --help runs or says why not; the man page has every option") {
+  Result help = run("--help", "");
+  std::ifstream man(JOT_MAN);
+  std::string page(std::istreambuf_iterator<char>(man), {});
+  page.erase(std::remove(page.begin(), page.end(), '\\'), page.end());
+  REQUIRE(!page.empty());
+  std::istringstream lines(help.output);
+  bool passes = false;
+  int options = 0;
+  for (std::string line; std::getline(lines, line);) {
+    passes |= line.find("Passes and their arguments") != std::string::npos;
+    std::istringstream words(line);
+    std::string name;
+    if (!(words >> name) || line.compare(0, 2, "  ") != 0) continue;
+    CAPTURE(name);
+    if (passes) {
+      Result r = run("$f --verify-each --pass=" + name, kLayer);
+      CHECK((r.code == 0 || has(r, "jot-opt: [")));
+    } else if (name.compare(0, 2, "--") == 0) {
+      ++options;
+      CHECK(page.find(name.substr(0, name.find('='))) != std::string::npos);
+    }
+  }
+  CHECK(options >= 10);
+}
+
+TEST_CASE("jot-opt: times of passes, kernels") {
+  Result timed = run("$f --pass=jacrev,optimize --time-passes --emit=none", kLayer);
+  CHECK(timed.code == 0);
+  CHECK(has(timed, "jacrev "));
+  CHECK(has(timed, "nodes"));
+  CHECK(has(timed, " ms\n"));
+  Result kernels = run("$f --emit=kernels", kLayer);
+  CHECK(kernels.code == 0);
+  if (target() != Target::reference) CHECK(has(kernels, "kernel lanes="));
+}
+
+TEST_CASE("jot-opt reduces a graph to what makes a command fail") {
+  std::string text = "func @f(%x: f64[3], %y: f64[3]) -> (f64[3], f64[3]) {\n  %0: f64[3] = add(%x, %y)\n";
+  for (int i = 1; i < 60; ++i)
+    text += "  %" + std::to_string(i) + ": f64[3] = " +
+            (i == 37 ? "tanh"
+             : i % 2 ? "sin"
+                     : "exp") +
+            "(%" + std::to_string(i - 1) + ")\n";
+  text += "  return %59, %20\n}\n";
+  // Fails where there is a tanh.
+  Result r = run("$f --reduce='sh -c \"! grep -q tanh \\$0\"'", text);
+  CAPTURE(r.output);
+  CHECK(r.code == 0);
+  ir::Graph g = ir::parse(r.output);
+  CHECK(g.num_nodes() == 2);
+  CHECK(has(r, "tanh"));
+  r = run("$f --reduce=true", text);
+  CHECK(r.code == 3);
+  CHECK(has(r, "jot-opt: --reduce: the command does not fail on this graph: expected an exit code that is not 0"));
+  // What a pass does not take fails with a code that is kept.
+  r = run("$f --reduce='" JOT_OPT " --pass=transpose'", text);
+  CHECK(r.code == 0);
+  CHECK(ir::parse(r.output).num_nodes() <= 3);
 }
 
 TEST_CASE("jot-opt gives writes their meaning") {
@@ -226,8 +312,8 @@ TEST_CASE("jot-opt: exit codes and messages") {
   CHECK(r.code == 1);
   CHECK(has(r, "[sin] cannot be transposed: "));
   CHECK(has(r, "at a.cpp:4"));
-  for (std::string arguments :
-       {"", "$f --emit=png", "$f --lanes=-1", "$f --seed=x", "$f --frobnicate", "$f other", "/nonexistent.jot"}) {
+  for (std::string arguments : {"", "$f --reduce=", "$f --emit=png", "$f --lanes=-1", "$f --seed=x", "$f --frobnicate",
+                                "$f other", "/nonexistent.jot"}) {
     CAPTURE(arguments);
     r = run(arguments, kLayer);
     CHECK(r.code == 2);

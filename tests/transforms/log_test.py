@@ -45,6 +45,8 @@ check('a recording and its captures', len(mine) == 4 and re.fullmatch(
     rf'\[jot\] record: jit at {jit}: \d+ nodes, 1 argument, 3 captures', mine[0]), mine)
 check('a capture by address and line',
       mine[1:].count(f'[jot] record: jit at {jit} captures f64[3] with elements at 0x, used at {use}') == 2, mine)
+again = f'jit at log_program.cpp:{line("auto advised")} again: number 1: 0.25 -> 1.25; a number is part of the key: pass tensor(v, f64) instead'
+check('why it is recorded again', f'[jot] record: {again}' in record, record)
 zero = f'grad at log_program.cpp:{line("sum(x > 0)")}: output 0 is i64[], which has no derivative: it is taken to be zero'
 check('an integer output', f'[jot] record: {zero}' in record, record)
 

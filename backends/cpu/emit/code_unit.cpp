@@ -71,7 +71,7 @@ x86::Mem CodeUnit::data(std::string_view bytes, int alignment) {
 // ---- cold paths
 
 void CodeUnit::branch_to_cold(Isa jump, const ColdSite& site) {
-  Cold cold{as.label(), as.label(), site};
+  Cold cold{as.label(), as.label(), site, marks.empty() ? kNone : marks.back().instruction};
   as.emit(jump, cold.label);
   as.bind(cold.back);
   cold_.push_back(cold);
@@ -111,8 +111,14 @@ void CodeUnit::emit_thunk() {
   as.emit(Isa::ret);
 }
 
+void CodeUnit::add_mark(uint32_t instruction, std::string_view what) {
+  as.comment("; " + (instruction == kNone ? "" : "%" + std::to_string(instruction) + " ") + std::string(what));
+  marks.push_back({static_cast<uint32_t>(as.size()), instruction, what});
+}
+
 void CodeUnit::finish() {
   for (const Cold& cold : cold_) {
+    mark(cold.instruction, "cold");
     as.bind(cold.label);
     as.emit(Isa::push, x86::rax);
     std::string_view site(reinterpret_cast<const char*>(&cold.site), sizeof(ColdSite));
@@ -121,7 +127,11 @@ void CodeUnit::finish() {
     as.emit(Isa::pop, x86::rax);
     as.emit(Isa::jmp, cold.back);
   }
-  if (!cold_.empty()) emit_thunk();
+  if (!cold_.empty()) {
+    mark(kNone, "cold paths of all");
+    emit_thunk();
+  }
+  mark(kNone, "constants");
   as.align(64, true);
   as.bind(pool_label_);
   as.data(std::as_bytes(std::span(pool_)));

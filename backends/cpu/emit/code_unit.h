@@ -50,16 +50,25 @@ class CodeUnit {
   int32_t tail_slot = -1, narrow_tail_slot = -1;  // avx2: the tail mask, and for 4-byte lanes next to 8-byte ones
   int32_t scratch(int i);                         // one of two areas of 64 bytes for use within an instruction
 
+  // Where the text is kept: what comes is of an instruction of the kernel, or of none.
+  void mark(uint32_t instruction, std::string_view what) {
+    if (as.logging()) add_mark(instruction, what);
+  }
+  std::vector<uint32_t> numbers;  // of the kernel's instructions as they were given; empty: as they are
+  std::vector<CodeMark> marks;
+
   // Cold paths, thunk, constants.
   void finish();
 
  private:
+  void add_mark(uint32_t instruction, std::string_view what);
   int32_t reserve(size_t bytes, int alignment);
   void emit_thunk();
 
   struct Cold {
     asmjit::Label label, back;
     ColdSite site;
+    uint32_t instruction;
   };
   std::vector<Cold> cold_;
   asmjit::Label pool_label_, thunk_;

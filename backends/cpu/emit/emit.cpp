@@ -43,6 +43,7 @@ void emit_routines(CodeUnit& unit, const Kernel& kernel) {
     if (std::ranges::any_of(unit.routines, [&](const auto& r) { return r.fn == fn && r.type == in.type; })) continue;
     CodeUnit::Routine routine{fn, in.type, unit.as.label(), {}};
     unit.as.align(16, false);
+    unit.mark(kNone, name(fn));
     unit.as.bind(routine.label);
     Emitter emitter(unit, routine_body(fn, in.type), true);
     emitter.run();
@@ -54,12 +55,14 @@ void emit_routines(CodeUnit& unit, const Kernel& kernel) {
 }  // namespace
 
 EmittedCode emit(const Kernel& given, Target target, bool log, PlantedBug bug) {
-  const std::optional<Kernel> combined = combine_gathers(given);
+  std::vector<uint32_t> numbers;
+  const std::optional<Kernel> combined = combine_gathers(given, numbers);
   const Kernel& kernel = combined ? *combined : given;
   const int widest = target == Target::avx512 ? 16 : 8;
   if (kernel.lanes != 1 && kernel.lanes != widest && kernel.lanes != widest / 2)
     internal_error("a kernel has as many lanes as the target", std::to_string(kernel.lanes));
   CodeUnit unit(target, log, log || env().verify, bug);
+  if (combined) unit.numbers = std::move(numbers);
   emit_routines(unit, kernel);
   unit.frame.keep();
   unit.as.align(16, false);
@@ -71,6 +74,7 @@ EmittedCode emit(const Kernel& given, Target target, bool log, PlantedBug bug) {
   out.bytes.assign(code.begin(), code.end());
   out.spill_bytes = unit.frame.size();
   if (log) out.log = unit.as.log();
+  out.marks = std::move(unit.marks);
   return out;
 }
 
@@ -86,6 +90,7 @@ Emitter::Emitter(CodeUnit& unit, const Kernel& kernel, bool routine)
 
 void Emitter::run() {
   if (!routine_) {
+    unit_.mark(kNone, "entry");
     for (uint32_t r : kCalleeSaved) as_.emit(Isa::push, x86::gpq(r));
     as_.emit(Isa::mov, kArgs, x86::rdi);
     as_.emit(Isa::mov, kSpill, x86::rcx);
@@ -94,7 +99,7 @@ void Emitter::run() {
   }
   const auto n = static_cast<uint32_t>(k_.instrs.size());
   for (uint32_t i = 0; i < n;) {
-    if (as_.logging()) as_.comment("; %" + std::to_string(i) + " " + std::string(info(in(i).op).name));
+    if (!routine_) unit_.mark(unit_.numbers.empty() ? i : unit_.numbers[i], info(in(i).op).name);
     if (is_loop(in(i).op)) {
       open_loop(i++);
     } else if (in(i).op == KOp::endloop) {
@@ -104,6 +109,7 @@ void Emitter::run() {
     }
   }
   if (!routine_) {
+    unit_.mark(kNone, "exit");
     as_.emit(Isa::vzeroupper);
     for (auto r = std::rbegin(kCalleeSaved); r != std::rend(kCalleeSaved); ++r) as_.emit(Isa::pop, x86::gpq(*r));
   }

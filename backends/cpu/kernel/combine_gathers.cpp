@@ -72,11 +72,12 @@ class Combine {
     }
   }
 
-  std::optional<Kernel> result() const {
+  std::optional<Kernel> result(std::vector<uint32_t>& from) const {
     if (rows_.empty()) return std::nullopt;
     Kernel out{.lanes = k_.lanes, .num_args = k_.num_args, .instrs = {}, .lists = k_.lists, .origins = {}};
     out.instrs.reserve(k_.instrs.size() + 16);
     std::vector<uint32_t> map(k_.instrs.size(), kNone), first(rows_.size(), kNone);
+    from.clear();
     for (uint32_t i = 0; i < k_.instrs.size(); ++i) {
       KInstr in = k_.instrs[i];
       rename(in, map);
@@ -84,6 +85,7 @@ class Combine {
       if (r == kNone) {
         map[i] = static_cast<uint32_t>(out.instrs.size());
         out.instrs.push_back(in);
+        from.push_back(i);
         continue;
       }
       const Row& row = rows_[r];
@@ -93,6 +95,7 @@ class Combine {
             {.op = KOp::load_rows, .type = in.type, .aux = row.count, .a = in.a, .c = in.c, .imm = row.offset});
         for (uint16_t j = 1; j < row.count; ++j)
           out.instrs.push_back({.op = KOp::row, .type = in.type, .a = first[r], .imm = j});
+        from.resize(out.instrs.size(), i);
       }
       map[i] = first[r] + static_cast<uint32_t>((in.imm - row.offset) / bytes_of(in.type));
     }
@@ -132,6 +135,8 @@ class Combine {
 
 }  // namespace
 
-std::optional<Kernel> combine_gathers(const Kernel& kernel) { return Combine(kernel).result(); }
+std::optional<Kernel> combine_gathers(const Kernel& kernel, std::vector<uint32_t>& from) {
+  return Combine(kernel).result(from);
+}
 
 }  // namespace jot::cpu

@@ -90,6 +90,7 @@ class Hoist {
       if (place_[i].before == kNone) append(i);
     }
     for (uint32_t& v : out.lists) v = map[v];
+    for (const auto& [instruction, node] : k_.further_origins) out.further_origins.emplace_back(map[instruction], node);
     return out;
   }
 

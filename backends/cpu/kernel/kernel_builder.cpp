@@ -78,13 +78,25 @@ KernelBuilder::Value KernelBuilder::append(KInstr in) {
     }
     if (entry.tag == tag && kernel_.instrs[entry.value] == in) {
       // If it belongs to a loop that is closed, for good, the new one takes its place.
-      if (!valid(entry.value)) entry.value = push(in);
+      if (!valid(entry.value))
+        entry.value = push(in);
+      else if (keeps_origins_)
+        serve(entry.value);
       return entry.value;
     }
     if (entry.value < oldest->value) oldest = &entry;
   }
   *oldest = {push(in), tag};  // what is far back in a long program is forgotten
   return oldest->value;
+}
+
+// An instruction serves another node, too.
+void KernelBuilder::serve(Value v) {
+  const KOp op = kernel_.instrs[v].op;
+  if (op == KOp::arg || op == KOp::iconst || op == KOp::constant || op == KOp::mask_const) return;
+  auto& further = kernel_.further_origins;
+  const std::pair<uint32_t, uint32_t> pair(v, origin_);
+  if (kernel_.origins[v] != origin_ && (further.empty() || further.back() != pair)) further.push_back(pair);
 }
 
 void KernelBuilder::grow() {
@@ -134,6 +146,7 @@ Kernel KernelBuilder::finish() && {
       for (size_t j = 1; j < in.aux; ++j) live[i + j] = 1;
     for_each_operand(kernel_, in, [&](Value v) { live[v] = 1; });
   }
+  std::erase_if(kernel_.further_origins, [&](const auto& also) { return !live[also.first]; });
   uint32_t next = 0;
   auto renumber = [&](uint32_t& v) {
     if (v != kNone) v = live[v];
@@ -150,6 +163,7 @@ Kernel KernelBuilder::finish() && {
   for (uint32_t& v : kernel_.lists) v = live[v];
   code.resize(next);
   if (keeps_origins_) kernel_.origins.resize(next);
+  for (auto& also : kernel_.further_origins) also.first = live[also.first];
   return std::move(kernel_);
 }
 

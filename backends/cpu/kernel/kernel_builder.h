@@ -161,6 +161,8 @@ class KernelBuilder {
   Value root(Value pointer) const;
   bool valid(Value earlier) const { return open_[scope_of_[earlier]]; }
 
+  void serve(Value v);
+
   enum : uint8_t { kLoaded = 1, kStored = 2, kReadWrite = 4 };
 
   Kernel kernel_;

@@ -27,6 +27,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ir/op.h"
@@ -97,6 +98,8 @@ struct Kernel {
   std::vector<uint32_t> lists;  // operands of store_rows: operand d is the offset, aux the count
   // Of each instruction the node that it was made for, kNone for none; empty unless they were asked for.
   std::vector<uint32_t> origins;
+  // And of instructions that serve equal ones of other nodes: instruction, node.
+  std::vector<std::pair<uint32_t, uint32_t>> further_origins;
   friend bool operator==(const Kernel& a, const Kernel& b) {
     return a.lanes == b.lanes && a.num_args == b.num_args && a.instrs == b.instrs && a.lists == b.lists;
   }

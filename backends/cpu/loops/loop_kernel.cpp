@@ -2,10 +2,12 @@
 
 #include "backends/cpu/cluster/prepare.h"
 #include "backends/cpu/cluster/widen.h"
+#include "backends/cpu/runtime/debug_info.h"
 #include "backends/cpu/runtime/pool.h"
 #include "backends/target.h"
 #include "ir/env.h"
 #include "ir/rules.h"
+#include "ir/seen.h"
 #include "passes/inline_bodies.h"
 
 namespace jot::cpu {
@@ -17,7 +19,7 @@ std::shared_ptr<const LoopKernel> LoopKernel::make(const ir::Graph& step, const 
   loop->step_ = prepare(widen(passes::inline_bodies(step)));
   const ir::GraphData& g = loop->step_.data();
   const bool avx512 = target() == Target::avx512;
-  std::optional<LoweredLoop> lowered = lower_loop(g, plan, steps, avx512 ? 64 : 32);
+  std::optional<LoweredLoop> lowered = lower_loop(g, plan, steps, avx512 ? 64 : 32, Ways::all, seen::lines());
   if (!lowered) return nullptr;
   LoweredKernel& all = lowered->kernel;
   loop->args_ = std::move(all.args);
@@ -28,13 +30,14 @@ std::shared_ptr<const LoopKernel> LoopKernel::make(const ir::Graph& step, const 
   loop->exceeded_ = lowered->exceeded;
   loop->steps_arg_ = lowered->steps_arg;
   const int64_t groups = lowered->groups ? lowered->groups->extent : 0;
-  if (groups > 0) loop->parts_.push_back(make_part(*lowered->groups, 0, groups, 1));
+  if (groups > 0) loop->parts_.push_back(make_part(loop->step_, *lowered->groups, 0, groups, 1));
   if (int64_t begin = groups * lowered->lanes; begin < all.extent)
-    loop->parts_.push_back(make_part(all, begin, all.extent, all.kernel.lanes));
+    loop->parts_.push_back(make_part(loop->step_, all, begin, all.extent, all.kernel.lanes));
   return loop;
 }
 
-LoopKernel::Part LoopKernel::make_part(LoweredKernel& lowered, int64_t begin, int64_t end, int64_t unit) {
+LoopKernel::Part LoopKernel::make_part(const ir::Graph& step, LoweredKernel& lowered, int64_t begin, int64_t end,
+                                       int64_t unit) {
   if (env().verify) verify(lowered.kernel);
   Part part;
   part.begin = begin;
@@ -43,6 +46,7 @@ LoopKernel::Part LoopKernel::make_part(LoweredKernel& lowered, int64_t begin, in
   if (lowered.parallel) std::tie(part.chunks, part.chunk) = chunks_of(end - begin, lowered.nanoseconds, unit);
   part.kernel = std::make_shared<const Kernel>(std::move(lowered.kernel));
   part.code = kernel_code(*part.kernel, &part.compiled);
+  if (part.compiled && debugging()) tell_debuggers(*part.kernel, part.code, step.data());
   return part;
 }
 

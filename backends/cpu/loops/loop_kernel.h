@@ -8,6 +8,7 @@
 #include "backends/cpu/routines/routines.h"
 #include "backends/cpu/runtime/kernel_code.h"
 #include "backends/cpu/runtime/plan.h"
+#include "ir/page.h"
 
 namespace jot::cpu {
 
@@ -26,6 +27,7 @@ class LoopKernel {
   void add_to(ExecutableStats& stats) const;
   std::string disassembly() const;
   std::string text() const;
+  std::string page_json(PageGraphs& graphs) const;
 
  private:
   LoopKernel() = default;
@@ -38,7 +40,7 @@ class LoopKernel {
     int64_t begin = 0, end = 1, chunks = 1, chunk = 1;
     bool compiled = false;
   };
-  static Part make_part(LoweredKernel& lowered, int64_t begin, int64_t end, int64_t unit);
+  static Part make_part(const ir::Graph& step, LoweredKernel& lowered, int64_t begin, int64_t end, int64_t unit);
   static int64_t spill_bytes(const Part& part) { return aligned(part.code->spill_bytes); }
   static void run_part(const Part& part, const int64_t* table, std::byte* spill);
 

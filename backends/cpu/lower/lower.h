@@ -36,6 +36,7 @@ struct LoweredKernel {
   int64_t extent = 1;
   bool strips = false;                                    // an iteration is a strip of a loop's
   double nanoseconds = 0;                                 // of one iteration, about
+  double flops = 0;                                       // of one iteration
   int64_t longest = std::numeric_limits<int64_t>::max();  // most iterations of a chunk
   bool empty() const { return kernel.instrs.empty(); }
 };

@@ -15,6 +15,26 @@ namespace {
 
 constexpr double kNanosecondsPerInstruction = 0.4;  // of a full vector, about
 
+// Of one lane.
+int flops_of(KOp op) {
+  switch (op) {
+    case KOp::add:
+    case KOp::sub:
+    case KOp::mul:
+    case KOp::div:
+    case KOp::sqrt:
+    case KOp::min:
+    case KOp::max:
+      return 1;
+    case KOp::fma:
+    case KOp::fnma:
+    case KOp::fms:
+      return 2;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 LoweringTables::LoweringTables(const Clustering& clustering, int bytes, bool origins)
@@ -53,6 +73,7 @@ void ClusterLowering::make_loops() {
   b_->reserve(slots_.size());
   if (t_.keep_origins) b_->keep_origins();
   args_ = std::make_unique<Arguments>(c_.axes, *b_);
+  if (!cluster_.members.empty()) b_->origin(cluster_.members.back());  // what belongs to no other
   std::vector<std::vector<Stride>> strides;
   for (const Found& f : found_) strides.push_back(f.by_axis);
   size_t split = cluster_.splits ? cluster_.outer : cluster_.loops.size();
@@ -114,7 +135,7 @@ LoweredKernel ClusterLowering::run() {
 }
 
 LoweredKernel ClusterLowering::finish() {
-  result_.nanoseconds = nanoseconds();
+  count_work();
   if (result_.parallel)
     for (Axis a : loops_[0].axes) result_.extent *= c_.axes.extent(a);
   result_.strips = result_.parallel && strip_loop_ == 0;
@@ -157,14 +178,15 @@ void ClusterLowering::limit_columns() {
 }
 
 // Of one iteration of the range, or of all where there is none: each instruction as often as its loops run.
-double ClusterLowering::nanoseconds() const {
+void ClusterLowering::count_work() {
   auto scattered = [](KOp op) {  // element by element
     return op == KOp::load_strided || op == KOp::gather || op == KOp::store_strided || op == KOp::scatter;
   };
   std::vector<double> runs = {result_.parallel ? 0.0 : 1.0};
-  double total = 0;
+  double total = 0, flops = 0;
   for (uint32_t i = 0; i < b_->size(); ++i) {
     const KOp op = b_->instr(i).op;
+    if (const KType t = b_->instr(i).type; t == KType::f32 || t == KType::f64) flops += runs.back() * flops_of(op);
     if (is_loop(op))
       runs.push_back(op == KOp::range || op == KOp::vrange ? iterations_.at(i) : runs.back() * iterations_.at(i));
     else if (op == KOp::endloop)
@@ -172,7 +194,8 @@ double ClusterLowering::nanoseconds() const {
     else
       total += runs.back() * (scattered(op) ? b_->lanes() : 1);
   }
-  return kNanosecondsPerInstruction * total;
+  result_.nanoseconds = kNanosecondsPerInstruction * total;
+  result_.flops = flops * b_->lanes();
 }
 
 void ClusterLowering::emit_plain() {

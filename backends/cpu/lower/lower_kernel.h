@@ -277,7 +277,7 @@ class ClusterLowering : protected ClusterReductions {
   void forget_inner();
   void find_strips();
   void close_inner();
-  double nanoseconds() const;
+  void count_work();
 };
 
 }  // namespace jot::cpu

@@ -241,6 +241,7 @@ class LoopLowering : ClusterLowering {
     for (size_t k = 0; k < starts_of_.size(); ++k) {
       Value out = g_.outputs()[k < plan_.carries ? k : g_.outputs().size() - 1];
       auto n = static_cast<uint32_t>(c_.axes.elements(out));
+      b_->origin(out);
       for (uint32_t j = 0; j < n; ++j) variables_.push_back(b_->var(load(accesses_[starts_of_[k]], g_.dtype(out), j)));
       first_variable_.push_back(variables_.size());
       if (k >= plan_.carries) continue;

@@ -9,6 +9,7 @@ namespace jot::cpu {
 using namespace ir;
 
 void ClusterReductions::start_reduction(Value v) {
+  b_->origin(v);
   auto n = static_cast<uint32_t>(c_.axes.elements(v));
   DType dtype = g_.dtype(v);
   KType t = kernel_type(dtype);
@@ -67,12 +68,14 @@ uint32_t ClusterReductions::result_of(Value v, uint32_t element) {
 }
 
 void ClusterReductions::finish_rows(Value v) {
+  b_->origin(v);
   auto n = static_cast<uint32_t>(c_.axes.elements(v));
   for (uint32_t j = 0; j < n; ++j) slots_[t_.slot[v] + j] = result_of(v, j);
   if (c_.stored[v]) emit_store(v);
 }
 
 void ClusterReductions::finish_full(Value v) {
+  b_->origin(v);
   auto n = static_cast<uint32_t>(c_.axes.elements(v));
   for (uint32_t j = 0; j < n; ++j)
     b_->store_one(result_of(v, j), partials_.at(v), kNone, int64_t{j} * size_of(g_.dtype(v)));

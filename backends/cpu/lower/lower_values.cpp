@@ -300,11 +300,13 @@ void ClusterElements::store(const Access& a, Value v, std::span<const uint32_t> 
   bool rows = vector && n > 1 && a.dense() && whole;
   auto block = rows ? static_cast<uint32_t>(b_->lanes()) : 1;
   std::vector<uint32_t> values;
-  b_->origin(v);
   for (uint32_t j = 0; j < n; j += block) {
     values.clear();
-    for (uint32_t k = j; k < std::min(j + block, n); ++k)
-      values.push_back(narrowed(*b_, dtype, made.empty() ? make(v, k) : made[k]));
+    for (uint32_t k = j; k < std::min(j + block, n); ++k) {
+      const uint32_t x = made.empty() ? make(v, k) : made[k];
+      b_->origin(v);
+      values.push_back(narrowed(*b_, dtype, x));
+    }
     Access::Address at = a.at(*b_, loops_, j);
     if (!vector)
       b_->store_one(values[0], a.pointer(), at.index, at.bytes, t.memory);

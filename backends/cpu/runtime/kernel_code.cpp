@@ -116,8 +116,8 @@ std::shared_ptr<const KernelCode> kernel_code(const Kernel& kernel, bool* compil
   if (made) code = cache().insert(hash, std::make_shared<Kernel>(kernel), compile(kernel, target()));
   if (innermost_log) innermost_log->add(kernel, code);
   if (made && dumping()) {
-    dump("kernel.txt", to_text(kernel));
-    dump("kernel.s", disassembly(kernel));
+    dump_text("kernel.txt", to_text(kernel));
+    dump_text("kernel.s", disassembly(kernel));
   }
   return code;
 }

@@ -607,8 +607,9 @@ class Translation {
     std::string text;
     if (!c_.g) return text;
     std::vector<uint8_t> seen(static_cast<size_t>(ir::num_ops()), 0);
-    for (uint32_t origin : k_.origins) {
-      if (origin == kNone) continue;
+    for (size_t i = 0; i < k_.origins.size(); ++i) {
+      const uint32_t origin = k_.origins[i];
+      if (origin == kNone || k_.instrs[i].type <= KType::scalar) continue;
       const ir::Op op = c_.g->op(origin);
       if (seen[static_cast<size_t>(op)]++) continue;
       text += (text.empty() ? "" : ", ") + std::string(ir::name_of(op));
