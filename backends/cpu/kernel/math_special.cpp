@@ -153,7 +153,13 @@ Tail ndtr_tail(E make, Value x, double limit) {
   auto& b = make.b;
   Value a = b.min(make.number(limit), b.abs(x)), square = b.mul(a, a), minus_half = make.number(-0.5);
   auto [scale, rest, t] = make.growth(b.mul(square, minus_half), b.mul(b.fms(a, a, square), minus_half));
-  auto [high, low] = make.piecewise_parts(kErfcxRows, make.octave_piece(b.mul(a, make.number(0.7071067811865476))));
+  // |x| / sqrt(2) and what rounding takes from it, which moves the point within its piece.
+  const double root = make.is_wide() ? 0.7071067811865476 : 0.7071067690849304;
+  const double root_lost = make.is_wide() ? -4.833646656726457e-17 : 1.210161710447897e-08;
+  Value m = b.mul(a, make.number(root));
+  Expansion::Piece piece = make.octave_piece(m);
+  piece.t = b.add(piece.t, b.fma(a, make.number(root_lost), b.fms(a, make.number(root), m)));
+  auto [high, low] = make.piecewise_parts(kErfcxRows, piece);
   Value y = b.add(high, b.fma(b.add(high, low), rest, low));
   return {b.mul(y, make.number(0.5)), scale, t};
 }
