@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <condition_variable>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -229,7 +228,8 @@ namespace {
 constinit std::mutex making;
 constinit std::atomic<Writer*> writer = nullptr;
 
-void finish_at_exit() {
+// At the end of the process, after the destructors of static objects, which may still post.
+[[gnu::destructor]] void finish_at_exit() {
   if (Writer* w = writer.load()) w->finish();
 }
 // In a child of a fork the writer's thread is gone: it gets another, which is never mixed with the parent's.
@@ -239,9 +239,6 @@ Writer& get_writer() {
   if (Writer* w = writer.load(std::memory_order_acquire)) return *w;
   ForkSafeLock lock(making);
   if (Writer* w = writer.load(std::memory_order_acquire)) return *w;
-  static bool registered = false;
-  if (!registered) std::atexit(finish_at_exit);
-  registered = true;
   auto* made = new Writer;  // outlives static objects
   writer.store(made, std::memory_order_release);
   return *made;

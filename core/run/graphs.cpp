@@ -1,7 +1,7 @@
 #include "jot/graphs.h"
 
 #include <algorithm>
-#include <iostream>
+#include <cstdio>
 #include <string>
 
 #include "backends/reference/interpret.h"
@@ -127,8 +127,8 @@ const std::vector<Tensor>& ir::Graph::captures() const {
   return captures_ ? *captures_ : *none;
 }
 
-void dump(const ir::Graph& graph) { std::cerr << to_text(graph); }
-void dump(const Tensor& t) { std::cerr << t << "\n"; }
+void dump(const ir::Graph& graph) { std::fputs(to_text(graph).c_str(), stderr); }
+void dump(const Tensor& t) { std::fputs((to_string(t) + "\n").c_str(), stderr); }
 
 ir::Graph optimize(const ir::Graph& graph) { return with_captures_of(graph, passes::optimize(graph)); }
 ir::Graph optimize(const ir::Graph& graph, const std::function<void(std::string_view, const ir::Graph&)>& observer) {
