@@ -64,3 +64,15 @@ TEST_CASE("what was not finite before, or is chosen away, is no fault") {
       jit([](const Tensor& t) { return maximum(t, full_like(t, -std::numeric_limits<double>::infinity())); });
   CHECK(error_of([&] { infinite(full({3}, 1.0, f64)).eval(); }) == "");
 }
+
+TEST_CASE("JOT_CHECK=nan within vmap and derivatives names the lane") {
+  auto slope = jit(vmap(grad([](const Tensor& x) { return sum(pow(x, 1.5)); })));
+  Tensor x = full({3, 2}, 4.0, f64);
+  CHECK(slope(x).to_vector<double>() == std::vector<double>(6, 3.0));
+  x[1][0] = -1.0;
+  const std::string text = error_of([&] { slope(x).eval(); });
+  CAPTURE(text);
+  CHECK(has(text, "made NaN of -1"));
+  CHECK(has(text, "element [1,0] of f64[3,2]"));
+  CHECK(has(text, "check_test.cpp:"));
+}
