@@ -10,6 +10,7 @@
 
 #include "core/functions/operands.h"
 #include "core/record/thread.h"
+#include "core/storage/borrowed.h"
 
 namespace jot {
 
@@ -142,17 +143,25 @@ Tensor from_blob(const void* p, const Shape& shape, DType dtype, Location at) {
   return copy_of(p, shape, dtype, shape.numel(), "from_blob", at);
 }
 
-Tensor borrow(void* p, const Shape& shape, DType dtype, Location at) {
+namespace {
+Tensor lent(void* p, const Shape& shape, const Shape* strides, DType dtype, bool writable, Location at) {
   check_pointer("borrow", p, dtype, shape, at);
-  Tensor t = from_buffer(dtype, shape, Buffer::borrow(p, shape.numel() * size_of(dtype)));
-  t.impl()->storage->made = at;
-  t.impl()->storage->writes_through = true;
-  return t;
+  return borrowed({p, dtype, shape, strides ? *strides : row_major(shape), writable}, "borrow", at);
+}
+void* writable_never(const void* p) { return const_cast<void*>(p); }  // NOLINT
+}  // namespace
+
+Tensor borrow(void* p, const Shape& shape, DType dtype, Location at) {
+  return lent(p, shape, nullptr, dtype, true, at);
 }
 Tensor borrow(const void* p, const Shape& shape, DType dtype, Location at) {
-  Tensor t = borrow(const_cast<void*>(p), shape, dtype, at);  // NOLINT: never written, as writes_through is off
-  t.impl()->storage->writes_through = false;
-  return t;
+  return lent(writable_never(p), shape, nullptr, dtype, false, at);
+}
+Tensor borrow(void* p, const Shape& shape, const Shape& strides, DType dtype, Location at) {
+  return lent(p, shape, &strides, dtype, true, at);
+}
+Tensor borrow(const void* p, const Shape& shape, const Shape& strides, DType dtype, Location at) {
+  return lent(writable_never(p), shape, &strides, dtype, false, at);
 }
 
 Tensor spec(const Shape& shape, DType dtype, Location at) {

@@ -4,6 +4,7 @@
 
 #include "core/functions/operands.h"
 #include "ir/fork.h"
+#include "jot/accessor.h"
 
 namespace jot {
 
@@ -47,6 +48,17 @@ void check_element_type(const TensorImpl& x, std::string_view what, std::optiona
       at);
 }
 
+// Before elements are written where they lie: snapshots of pending operations keep what they saw.
+void make_own(const Tensor& t, std::string_view what, Location at) {
+  if (evaluate(t, what, at))
+    fail<TraceError>(what, "a tensor of a running transform has no memory: use copy_ or index_put_", at);
+  Storage& s = *t.impl()->storage;
+  if (s.writes_through || (s.buffer.unique() && s.buffer.owned())) return;
+  Buffer own = Buffer::allocate(s.buffer.size(), size_of(t.impl()->dtype()));
+  if (own.size()) std::memcpy(own.data(), s.buffer.data(), static_cast<size_t>(own.size()));
+  s.buffer = std::move(own);
+}
+
 }  // namespace
 
 const void* Tensor::raw(std::optional<DType> expected, Location at) const {
@@ -60,18 +72,37 @@ const void* Tensor::raw(std::optional<DType> expected, Location at) const {
 void* Tensor::mutable_raw(std::optional<DType> expected, Location at) const {
   constexpr std::string_view what = "mutable_data";
   check_element_type(impl_of(*this, what, at), what, expected, at);
-  if (evaluate(*this, what, at))
-    fail<TraceError>(what, "a tensor of a running transform has no memory: use copy_ or index_put_", at);
+  make_own(*this, what, at);
   if (!impl_->contiguous()) fail<ShapeError>(what, "the elements of this view are not contiguous: clone() it", at);
-  Storage& s = *impl_->storage;
-  // Snapshots of pending operations keep what they saw.
-  if (!s.writes_through && !(s.buffer.unique() && s.buffer.owned())) {
-    Buffer own = Buffer::allocate(s.buffer.size(), size_of(impl_->dtype()));
-    if (own.size()) std::memcpy(own.data(), s.buffer.data(), static_cast<size_t>(own.size()));
-    s.buffer = std::move(own);
-  }
   return first_element(*impl_);
 }
+
+namespace detail {
+
+Layout layout_of(const Tensor& t, std::optional<DType> expected, std::optional<size_t> rank, bool write,
+                 const char* what, Location at) {
+  TensorImpl& x = const_cast<TensorImpl&>(impl_of(t, what, at));  // NOLINT: a copy may be kept in it
+  check_element_type(x, what, expected, at);
+  if (rank && x.shape.size() != *rank)
+    fail<ShapeError>(what,
+                     "the tensor has " + std::to_string(x.shape.size()) + " dims, " + to_string(x.shape) +
+                         ", asked for " + std::to_string(*rank) + ": view, reshape or unsqueeze it",
+                     at);
+  if (write) {
+    if (x.overlapping()) fail<ShapeError>(what, "some elements of this view are one in memory: clone() it", at);
+    make_own(t, what, at);
+  } else if (Buffer forced = evaluate(t, what, at)) {
+    return {const_cast<void*>(kept_copy(x, std::move(forced))), x.shape, row_major(x.shape)};  // NOLINT: not written
+  }
+  return {first_element(x), x.shape, x.layout()};
+}
+
+void outside(std::span<const int64_t> indices, std::span<const int64_t> extents, Location at) {
+  fail<IndexError>("Accessor::at", "index " + to_string(Shape(indices)) + " of extents " + to_string(Shape(extents)),
+                   at);
+}
+
+}  // namespace detail
 
 const Tensor& Tensor::eval(Location at) const {
   impl_of(*this, "eval", at);

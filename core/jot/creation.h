@@ -94,6 +94,10 @@ Tensor from_blob(const T* p, const Shape& shape, Location at = JOT_HERE) {
 // const, it does not.
 Tensor borrow(void* p, const Shape& shape, DType dtype, Location at = JOT_HERE);
 Tensor borrow(const void* p, const Shape& shape, DType dtype, Location at = JOT_HERE);
+// The same of elements that lie by strides, in elements, from 0 on: a column-major matrix of n rows has {1, n}. Where
+// they are not dense, a write to the tensor stores what lies between them again, as it was.
+Tensor borrow(void* p, const Shape& shape, const Shape& strides, DType dtype, Location at = JOT_HERE);
+Tensor borrow(const void* p, const Shape& shape, const Shape& strides, DType dtype, Location at = JOT_HERE);
 
 Tensor zeros(const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);
 Tensor ones(const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);

@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-#include "jot/call.h"
+#include "jot/lent.h"
 #include "jot/small_array.h"
 
 namespace jot {
@@ -81,19 +81,34 @@ class Jit {
   Jit(F f, Location at) : f_(std::move(f)), cache_(std::make_shared<JitCache>(at)), at_(at) {}
 
   template <class... A>
-  typename CallResult<false, F, A...>::type operator()(const A&... a) const {
-    check_keys<A...>(std::index_sequence_for<A...>());
-    using C = Call<false, F, A...>;
+  typename CallResult<false, F, shown_t<A>...>::type operator()(const A&... a) const {
+    check_keys<shown_t<A>...>(std::index_sequence_for<A...>());
+    if constexpr ((Lent<A> || ...)) {
+      OfLent<F, A...> f{f_};
+      return run(f, lent(a)...);
+    } else {
+      return run(f_, a...);
+    }
+  }
+
+  // Of all calls of this function and its copies.
+  CacheInfo cache_info() const { return cache_->info(); }
+  void clear_cache() const { cache_->clear(); }
+
+ private:
+  template <class G, class... A>
+  typename CallResult<false, G, A...>::type run(G& f, const A&... a) const {
+    using C = Call<false, G, A...>;
     using Result = typename C::Result;
-    if constexpr (CallResult<false, F, A...>::right)
-      if (tracing()) return call_with_lvalues(f_, static_cast<const argument_t<A>&>(a)...);
+    if constexpr (CallResult<false, G, A...>::right)
+      if (tracing()) return call_with_lvalues(f, static_cast<const argument_t<A>&>(a)...);
     static constexpr char signature = 0;
     JitKey key(&signature);
     (walk(a, key), ...);
     key.finish();
     std::shared_ptr<const JitEntry> entry = cache_->find(key);
     if (!entry) {
-      C call(f_, a...);
+      C call(f, a...);
       entry = cache_->record(key, call.fn(), call.leaves, &prototype<C>);
     }
     if constexpr (std::is_same_v<Result, Tensor>) {
@@ -109,12 +124,6 @@ class Jit {
       return result;
     }
   }
-
-  // Of all calls of this function and its copies.
-  CacheInfo cache_info() const { return cache_->info(); }
-  void clear_cache() const { cache_->clear(); }
-
- private:
   template <class C>
   static std::shared_ptr<const void> prototype(void* self) {
     using Result = typename C::Result;

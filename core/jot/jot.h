@@ -1,5 +1,6 @@
 // The whole interface.
 #pragma once
+#include "jot/accessor.h"
 #include "jot/control.h"
 #include "jot/creation.h"
 #include "jot/custom.h"

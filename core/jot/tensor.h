@@ -22,6 +22,8 @@ namespace jot {
 
 class Index;
 class Indices;
+template <class T, size_t N>
+class Accessor;
 namespace detail {
 struct TensorImpl;
 using Sink = void (*)(const void* elements, DType dtype, int64_t n, void* out);
@@ -70,6 +72,14 @@ class Tensor {
   T* mutable_data(Location at = JOT_HERE) const {
     return static_cast<T*>(mutable_raw(detail::element_dtype<T>(), at));
   }
+  // Elements by N indices, of views where they lie; dtype and rank are checked here, once. Valid as data and
+  // mutable_data are. DTypeError, ShapeError. Defined in jot/accessor.h.
+  template <class T, size_t N>
+    requires Element<T> || std::is_same_v<T, uint16_t>
+  Accessor<const T, N> accessor(Location at = JOT_HERE) const;
+  template <class T, size_t N>
+    requires Element<T> || std::is_same_v<T, uint16_t>
+  Accessor<T, N> mutable_accessor(Location at = JOT_HERE) const;
   const Tensor& eval(Location at = JOT_HERE) const;
   explicit operator bool() const;  // of one element
 

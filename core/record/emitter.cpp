@@ -27,11 +27,11 @@ Emitter::Emitter(std::string_view op, Location at, std::span<const Tensor> opera
   ThreadState& s = thread_state();
   if (!s.composite.empty()) op_ = s.composite, at = s.composite_line;
   if (trace.lazy()) lock_ = std::unique_lock(trace.mutex());
-  nested_ = trace.set_emitting(true);
   if (s.scope_location.line) at = s.scope_location;
   if (lock_ && !trace.follows() && b.size() == 0) trace.follow(s.lazy_precedents, key_of(op, at));
   b.set_origin(at, s.scope);
   for (const Tensor& t : operands) hand_over(t);
+  nested_ = trace.set_emitting(true);  // last: what fails before it leaves no emitter
 }
 
 void Emitter::hand_over(const Tensor& t) {

@@ -30,7 +30,7 @@ MAX_LINES = 900
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 DEFINE = re.compile(r'^\s*#\s*define\s+(\w+)', re.M)
 # Third-party headers that a public header may include, and the only one that may.
-OPTIONAL_HEADERS = {'jot/fmt.h': r'fmt/\w+\.h'}
+OPTIONAL_HEADERS = {'jot/fmt.h': r'fmt/\w+\.h', 'jot/eigen.h': r'(eigen3/)?Eigen/Core'}
 
 
 def tree(*patterns):

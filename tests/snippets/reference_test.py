@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Every public name of the headers stands on docs/reference.md, docs/modules.md or docs/ops.md, in code: reference_test.py SOURCE."""
+"""Every public name of the headers stands on docs/reference.md, interop.md, modules.md or ops.md, in code: reference_test.py SOURCE."""
 import pathlib
 import re
 import sys
 
 source = pathlib.Path(sys.argv[1])
-page = ''.join((source / f'docs/{name}.md').read_text() for name in ('reference', 'modules', 'ops'))
+page = ''.join((source / f'docs/{name}.md').read_text() for name in ('reference', 'interop', 'modules', 'ops'))
 shown = set(re.findall(r'\w+', ' '.join(re.findall(r'`([^`\n]+)`', page) + re.findall(r'^```cpp.*?^```', page, re.M | re.S))))
 
 NAMESPACE = re.compile(r'^namespace (?:jot::)?detail \{.*?^\}  // namespace (?:jot::)?detail$', re.M | re.S)

@@ -22,6 +22,11 @@ void program(Tensor x, std::pair<Tensor, int> mixed) {
 
 # what is wrong: (statement, part of the message)
 CASES = {
+    'a temporary matrix is borrowed': ('borrow_eigen(Eigen::MatrixXd(2, 2));', 'a temporary matrix ends with this statement'),
+    'an expression is borrowed': ('Eigen::VectorXd v(2); borrow_eigen(2 * v);', 'from_eigen() copies what it gives'),
+    'a matrix of complex numbers': ('from_eigen(Eigen::MatrixXcd(2, 2));', 'no dtype has elements of this scalar type'),
+    'a map of a temporary tensor': ('map_eigen<Eigen::MatrixXd>(one(x));', 'deleted function'),
+    'a map as a type of Eigen': ('map_eigen<Eigen::Map<Eigen::MatrixXd>>(x);', 'name a type of Eigen that owns its elements'),
     'D04 argnums () is empty': ('grad<argnums()>(two)(x, x);', 'argnums must be non-empty'),
     'D04 argnums (0, -2) of 2': ('grad<argnums(0, -2)>(two)(x, x);', 'argnums elements must be unique'),
     'D04 argnums out of range': ('grad<argnums(2)>(two)(x, x);', 'Got argnum out of range'),
@@ -165,7 +170,8 @@ def check_mistake(case):
 
 def check(case):
     name, (statement, expected) = case
-    compiler = subprocess.run([*sys.argv[1:], '-fsyntax-only', '-x', 'c++', '-'], input=PROLOGUE % statement,
+    include = '#include <jot/eigen.h>\n' if 'Eigen::' in statement else ''
+    compiler = subprocess.run([*sys.argv[1:], '-fsyntax-only', '-x', 'c++', '-'], input=include + PROLOGUE % statement,
                               capture_output=True, text=True)
     message = ' '.join(compiler.stderr.split()).replace('> >', '>>')
     if expected is None:

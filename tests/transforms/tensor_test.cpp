@@ -96,6 +96,7 @@ TEST_CASE("what reads or writes borrowed memory is evaluated at once") {
   const std::vector<double> constant = {5, 6};
   Tensor b = borrow(memory.data(), {2, 2}, f64), c = borrow(constant.data(), {2}, f64);
   auto square = [](const Tensor& x) { return sum(x * x); };
+  CHECK_THROWS_AS(b * Tensor(), TraceError);  // what fails changes nothing of that
   Tensor twice = b * 2, row = b[1] + c, gradient = grad(square)(b), kept = b.clone(), joined = stack({b[0], c});
   auto [value, pullback] = vjp(square, b);
   auto jitted = jit([&](const Tensor& x) { return x + b; });
