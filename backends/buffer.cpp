@@ -12,6 +12,7 @@
 #include <new>
 #include <span>
 #include <string>
+#include <type_traits>
 
 #include "ir/env.h"
 #include "ir/fork.h"
@@ -242,12 +243,9 @@ struct Shared {
 };
 
 // Never destroyed: buffers of static storage duration are dropped at exit.
-Shared& shared() {
-  alignas(Shared) static std::byte storage[sizeof(Shared)];
-  static auto* kept = new (storage) Shared;
-  return *kept;
-}
-[[maybe_unused]] const Shared& made_before_threads = shared();
+constinit Shared kept;
+static_assert(std::is_trivially_destructible_v<Shared>);
+Shared& shared() { return kept; }
 
 // ---- a thread's own lists
 

@@ -271,8 +271,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--build', type=pathlib.Path, help='the build folder')
     parser.add_argument('--sources', action='store_true', help='also compile every source of the build with clang')
+    parser.add_argument('--clang', help='the clang that compiles headers and sources, such as clang++-19')
     parser.add_argument('--report', action='store_true', help='also measure what the headers cost a compiler')
     options = parser.parse_args()
+    global CLANG
+    if options.clang:
+        CLANG = COMPILERS[1] = options.clang
     for compiler in COMPILERS:
         if not shutil.which(compiler):
             print(f'no {compiler} here: the headers are not compiled with it')

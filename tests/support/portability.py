@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the two commands of README.md on a fresh clone of HEAD in fresh systems of Debian, made by debootstrap with nothing
+"""Runs the two commands of README.md, and the lint of the newest compilers, on a fresh clone of HEAD in fresh systems of Debian, made by debootstrap with nothing
 but git. What this machine needs to reach its mirrors and registries (proxies, certificates, pip's configuration and the
 folders it names, apt's mirror and settings) holds inside, too. As root; ends with 1 if a command fails."""
 import argparse
@@ -15,7 +15,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / '.portability'
 SYSTEMS = {'12': 'bookworm', '13': 'trixie'}
-COMMANDS = ['demo', 'test']
+# Debian 12 has g++ 12 and clang 16, 13 has g++ 14 and clang 19.
+COMMANDS = {'12': ['demo', 'test'], '13': ['demo', 'test', 'lint 19']}
 FRESH = {'HOME': '/root', 'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8'}
 CARRIED = re.compile(r'(https?|ftp|all|no)_proxy|PIP_\w+|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE', re.I)
 PIP_FILES = ['/etc/pip.conf', '/etc/xdg/pip', '/root/.pip', '/root/.config/pip']
@@ -105,15 +106,15 @@ def run_system(version, cache):
                               env={**os.environ, **environment()}, stdout=out, stderr=subprocess.STDOUT)
     if done.returncode:
         print(f'  failed; see {out.name}')
-        return len(COMMANDS)
+        return len(COMMANDS[version])
     folders = {folder: folder for folder in carry(system)}
     if cache:
         (cache / name).mkdir(parents=True, exist_ok=True)
         folders[cache / name] = pathlib.Path('/root/.cache/ccache')
     output('git', 'clone', '--quiet', '--no-local', ROOT, system / 'root/jot')
     failed = 0
-    for command in COMMANDS:
-        log = logs / f'{name}-{command}.log'
+    for command in COMMANDS[version]:
+        log = logs / f'{name}-{command.replace(" ", "-")}.log'
         start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         code, lines = run_inside(system, folders, log, f'cd /root/jot && ./dev {command}')
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -137,8 +138,9 @@ def main():
     if output('git', '-C', str(ROOT), 'status', '--porcelain'):
         print('what is not committed is left out')
     FOLDER.mkdir(exist_ok=True)
-    failed = sum(run_system(version, options.cache) for version in options.versions or SYSTEMS)
-    print(f'{failed} of {len(COMMANDS) * len(options.versions or SYSTEMS)} commands failed')
+    versions = options.versions or list(SYSTEMS)
+    failed = sum(run_system(version, options.cache) for version in versions)
+    print(f'{failed} of {sum(len(COMMANDS[version]) for version in versions)} commands failed')
     return failed != 0
 
 

@@ -116,7 +116,8 @@ class Results:
     def run(self, run):
         # Newer kernels place mappings where ThreadSanitizer of g++ 12 does not expect them.
         wrapper = ['setarch', '-R'] if self.options.sanitizer == 'thread' else []
-        run, good, bad, seconds, output = execute(run, wrapper, self.options.sanitizer, self.options.timeout)
+        run, good, bad, seconds, output = execute(run, wrapper, self.options.sanitizer,
+                                                   max(self.options.timeout, run.test['timeout']))
         with self.lock:
             self.passed, self.failed = self.passed + good, self.failed + bad
             clear = '\r\x1b[K' if sys.stdout.isatty() else ''
@@ -148,7 +149,7 @@ def main():
     parser.add_argument('--show', action='store_true', help='one at a time, their output shown')
     parser.add_argument('--sanitizer', choices=SANITIZERS)
     parser.add_argument('--build-only', action='store_true')
-    parser.add_argument('--timeout', type=float, default=900, help='seconds for one run')
+    parser.add_argument('--timeout', type=float, default=900, help='seconds for one run, unless its test asks for more')
     options = parser.parse_intermixed_args()
     directory = options.build.resolve()
 

@@ -70,7 +70,7 @@ void* open_library() {
 
 [[noreturn]] void fail(const std::string& reason) {
   throw Error("[openblas] products and factors of matrices need " JOT_OPENBLAS_LIBRARY ": " + reason +
-              "; `meson install` puts it beside libjot.so, or name its folder in LD_LIBRARY_PATH");
+              "; `meson install` puts it into the folder jot beside libjot.so, or name its folder in LD_LIBRARY_PATH");
 }
 
 template <class Function>
