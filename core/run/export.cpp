@@ -19,11 +19,12 @@ using detail::Program;
 
 namespace {
 
-constexpr std::array kKeywords = {"auto",  "break",    "case",   "char",     "const",  "continue", "default",
-                                  "do",    "double",   "else",   "enum",     "extern", "float",    "for",
-                                  "goto",  "if",       "int",    "long",     "main",   "register", "return",
-                                  "short", "signed",   "sizeof", "static",   "struct", "switch",   "typedef",
-                                  "union", "unsigned", "void",   "volatile", "while"};
+// Those of C99, and main.
+constexpr std::array kKeywords = {
+    "_Bool",  "_Complex", "_Imaginary", "auto",     "break",    "case",   "char",     "const",  "continue", "default",
+    "do",     "double",   "else",       "enum",     "extern",   "float",  "for",      "goto",   "if",       "inline",
+    "int",    "long",     "main",       "register", "restrict", "return", "short",    "signed", "sizeof",   "static",
+    "struct", "switch",   "typedef",    "union",    "unsigned", "void",   "volatile", "while"};
 
 struct Caller {
   std::string_view api;

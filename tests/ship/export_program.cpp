@@ -129,6 +129,12 @@ int main(int, char** argv) {
   ship(
       "nothing", [](const Tensor& x) { return std::tuple(x, x, x.unsqueeze(0)); }, arguments(f32, 7));
   ship(
+      "empty",
+      [](const Tensor& x) {
+        return std::tuple(zeros({0}, f64), x * 2, concat({x, zeros({0}, f64)}));
+      },
+      x2.slice(0, 0, 0));
+  ship(
       "mixed",
       [](const Tensor& x, const Tensor& n, const Tensor& on) {
         return std::tuple(where(on, x, 0), n * 3, x.to(i32), x.to(f16), n > 2);

@@ -52,7 +52,7 @@ TEST_CASE("export: files that cannot be written") {
 TEST_CASE("export: names") {
   const Folder folder;
   const auto exe = simple();
-  for (const char* bad : {"a b", "3x", "int", "x-y", "", "ü"}) {
+  for (const char* bad : {"a b", "3x", "int", "inline", "restrict", "x-y", "", "ü"}) {
     CAPTURE(bad);
     const std::string where = folder.file(*bad ? "f" : "9");
     check_has(error_of([&] { exe.export_object(where, {.name = bad}); }),

@@ -441,6 +441,7 @@ class ShippedCode::Entry {
         as_.emit(Isa::mov, to, work(pointers_ + 8 * int64_t{p.index}));
         break;
       case Space::constant:
+        if (!constants_.isValid()) return as_.emit(Isa::mov, to, kWork);  // constants without elements alone
         as_.emit(Isa::lea, to, x86::ptr(constants_));
         break;
       case Space::slice:
