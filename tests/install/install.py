@@ -2,7 +2,6 @@
 """Installs into a temporary prefix, moves it, and looks at what is there: files, libraries, symbols: install.py SOURCE BUILD."""
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 
@@ -28,7 +27,7 @@ int main() try {
 OURS = re.compile(r'_Z(TV|TT|TI|TS|GV|T[hv]n?[\d_n]+_|Z|GVZ)?N[KRO]*3jot')
 # Sources with code that runs when the library is loaded. Each puts itself into a list of what a fork calls, or asks the
 # kernel one question; none takes memory, starts a thread, or reads a file or the environment.
-AT_LOAD = {'code_memory.cpp', 'dump.cpp', 'fence.cpp', 'fork.cpp', 'pool.cpp', 'thread.cpp', 'buffer.cpp'}
+AT_LOAD = {'code_memory.cpp', 'dump.cpp', 'fence.cpp', 'fork.cpp', 'pool.cpp', 'seen.cpp', 'thread.cpp', 'buffer.cpp'}
 
 
 def files(prefix):
@@ -92,7 +91,10 @@ def product(prefix, work):
     if not bundled.exists():
         return
     bundled.rename(work / 'gone')
-    text = subprocess.run([work / 'product'], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+    try:
+        text = command(work / 'product')
+    except RuntimeError as error:
+        text = str(error)
     (work / 'gone').rename(bundled)
     assert 'factors of matrices need libscipy_openblas.so' in text and 'LD_LIBRARY_PATH' in text, text
 
