@@ -31,7 +31,7 @@ namespace {
 
 constexpr uint32_t kNothing = 0xffffffff;
 constexpr int64_t kSequential = 4096;  // iterations up to which a full reduction stays within its cluster
-constexpr int64_t kApart = 8;          // results that threads share, of a reduction of loops around and below theirs
+constexpr int64_t kShared = 4;         // results that threads share, of a reduction of loops around and below theirs
 constexpr int64_t kColumns = 16;       // least extents of a reduction of outer loops, in a kernel
 constexpr int64_t kColumnTerms = 32;
 constexpr int64_t kAcross = 16;         // least extent of rows side by side, each a reduction across memory
@@ -198,7 +198,7 @@ class Clusterer {
     }
     if (!is_made(o) && kept > 1 && iterations > kSequential && lies_across(o, dims)) return false;  // a routine
     const bool across = !along && kept > 1 && is_made(o) && c_.axes.extent(c_.axes.of(o)[last]) >= kAcross;
-    if (c_.axes.elements(v) > kAccumulators || (kept > 1 && !trailing && !across && !(along && kept >= kApart)))
+    if (c_.axes.elements(v) > kAccumulators || (kept > 1 && !trailing && !across && !(along && kept >= kShared)))
       return false;
     c_.reduction[v] = kept > 1 || iterations <= kSequential ? Reduction::rows : Reduction::full;
     return true;

@@ -99,7 +99,7 @@ struct Fold {
         if constexpr (kSum)
           total[k] += v;
         else
-          total[k] = (v > total[k]) | (v != v) ? v : total[k];
+          total[k] = ((v > total[k]) | (v != v)) ? v : total[k];
       }
     for (int k = 0; k < kVectors; ++k) store(total[k], y + i + k * kLanes);
   }
@@ -203,7 +203,7 @@ JOT_INLINE void keep_taps(const T* x, T* y, T* room, std::span<const Tap> taps, 
     auto keep = [&](int64_t from, int64_t to, int64_t n) __attribute__((always_inline)) {
       auto one = [ =, y = y + to ](const T* x, int64_t i, int64_t j) __attribute__((always_inline)) {
         const T v = x[i], best = y[j];
-        y[j] = (v > best) | (v != v) ? v : best;
+        y[j] = ((v > best) | (v != v)) ? v : best;
       };
       auto near = [=](int64_t i, int64_t j) __attribute__((always_inline)) { one(x + from, i, j); };
       if (t.by == 1) return steps<1, 1>(t, n, near);
