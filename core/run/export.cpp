@@ -1,10 +1,9 @@
 // Compiled functions as object files and shared libraries.
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <filesystem>
 #include <set>
 
+#include "backends/cpu/ship/c_names.h"
 #include "backends/cpu/ship/casadi.h"
 #include "backends/cpu/ship/export.h"
 #include "core/io/file.h"
@@ -19,13 +18,6 @@ using detail::Program;
 
 namespace {
 
-// Those of C99, and main.
-constexpr std::array kKeywords = {
-    "_Bool",  "_Complex", "_Imaginary", "auto",     "break",    "case",   "char",     "const",  "continue", "default",
-    "do",     "double",   "else",       "enum",     "extern",   "float",  "for",      "goto",   "if",       "inline",
-    "int",    "long",     "main",       "register", "restrict", "return", "short",    "signed", "sizeof",   "static",
-    "struct", "switch",   "typedef",    "union",    "unsigned", "void",   "volatile", "while"};
-
 struct Caller {
   std::string_view api;
   Location at;
@@ -34,11 +26,8 @@ struct Caller {
   }
 };
 
-void check_identifier(const Caller& caller, const std::string& name, const std::string& what) {
-  auto letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_'; };
-  auto fits = [&](char c) { return letter(c) || std::isdigit(static_cast<unsigned char>(c)); };
-  if (name.empty() || !letter(name[0]) || !std::ranges::all_of(name, fits) || std::ranges::count(kKeywords, name) > 0)
-    caller.fail("\"" + name + "\" as " + what + ": expected an identifier of C");
+void check_name(const Caller& caller, bool right, const std::string& name, const std::string& what) {
+  if (!right) caller.fail("\"" + name + "\" as " + what);
 }
 
 std::vector<std::string> names(const Caller& caller, const std::vector<std::string>& given, size_t count,
@@ -49,7 +38,9 @@ std::vector<std::string> names(const Caller& caller, const std::vector<std::stri
   if (all.size() != count)
     caller.fail(std::to_string(all.size()) + " names of " + what + "puts: expected " + std::to_string(count) +
                 ", or none");
-  for (const std::string& n : all) check_identifier(caller, n, "the name of an " + std::string(what) + "put");
+  for (const std::string& n : all)
+    check_name(caller, cpu::is_c_identifier(n), n,
+               "the name of an " + std::string(what) + "put: expected an identifier of C");
   if (std::set<std::string>(all.begin(), all.end()).size() != all.size())
     caller.fail("two " + std::string(what) + "puts of one name");
   return all;
@@ -57,7 +48,10 @@ std::vector<std::string> names(const Caller& caller, const std::vector<std::stri
 
 cpu::ExportedCode exported(const Caller& caller, const Program& program, const ExportOptions& options,
                            std::string name) {
-  check_identifier(caller, name, "the name of the function; ExportOptions::name gives another");
+  check_name(
+      caller, cpu::is_free_c_name(name), name,
+      "the name of the function; ExportOptions::name gives another: expected an identifier of C that is free beside "
+      "its headers");
   const cpu::ExportedFunction f = program.exported(caller.api, caller.at, std::move(name),
                                                    names(caller, options.inputs, program.num_arguments(), "in"),
                                                    names(caller, options.outputs, program.num_outputs(), "out"));

@@ -184,7 +184,15 @@ TEST_CASE("C: the same text each time, of large kernels in parts, none of which 
 TEST_CASE("C: a name is an identifier") {
   ir::Builder b;
   const ir::Graph graph = b.finish({ir::build::neg(b, b.param({f64, false, {}}))});
-  for (const char* name : {"", "2f", "a b", "int", "f-1", "f;"})
-    CHECK_THROWS_WITH_AS(cpu::c_source(graph, {.name = name, .num_arguments = 1}),
-                         doctest::Contains("expected a name that C knows as an identifier"), Error);
+  for (const char* name : {"", "2f", "a b", "int", "f-1", "f;", "sin", "fmaf", "NULL", "NAN", "size_t", "int64_t"})
+    CHECK_THROWS_WITH_AS(
+        cpu::c_source(graph, {.name = name, .num_arguments = 1}),
+        doctest::Contains("expected a name that is an identifier of C that is free beside its headers"), Error);
+  // What the file itself defines.
+  ir::Builder e;
+  const ir::Graph exp = e.finish({ir::build::unary(e, ir::Op::exp_op, e.param({f64, false, {}}))});
+  const std::string text = cpu::c_source(exp, {.name = "f", .num_arguments = 1});
+  REQUIRE(text.find("static double f64_of(") != std::string::npos);
+  CHECK_THROWS_WITH_AS(cpu::c_source(exp, {.name = "f64_of", .num_arguments = 1}),
+                       doctest::Contains("expected a name that is none of the file's own helper functions"), Error);
 }

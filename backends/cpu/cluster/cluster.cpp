@@ -1,8 +1,7 @@
 // Why the units of a clustering have no cycle. Members and routines have levels, and a unit has one: it is a routine,
-// or all members of one nest (`home_`) and level. From an operand to its user
+// or members of one nest (`home_`) and level, all that have to do with each other. From an operand to its user
 //   - the level rises, where a cluster cannot hold the edge: what comes from a routine or goes to one, from another
-//   nest,
-//     from other loop indices, from a reduction over all loops;
+//     nest, from other loop indices, from a reduction over all loops;
 //   - else it does not fall, and where it stays both are of one cluster;
 //   - it rises from what an `after` waits for to who reads through it;
 //   - there is no edge from a value without loops that the user computes for itself. What that needs from memory lies
@@ -258,19 +257,10 @@ class Clusterer {
     // What is written to a part of memory must not be another part of it.
     bool updates = cpu_op(op).updates;
     for (size_t i = 0; i < operands.size(); ++i) {
-      bool strided = reads_strided(op, i) && !(c_.points[v] && (need[v] & kMemory)) && !holds_much(v, operands[i]);
+      bool strided = reads_strided(op, i) && !(c_.points[v] && (need[v] & kMemory));
       need[operands[i]] |= strided ? kAffine : updates && i > 0 ? kMemory | kApart : kMemory;
     }
   }
-  // Whether a part of many that are joined would keep far more memory than it shows until they are: that of its chunk.
-  bool holds_much(Value v, Value part) const {
-    constexpr size_t kFew = 2;
-    constexpr int64_t kMuch = 4;
-    const Value root = c_.root(part);
-    return g_.op(v) == Op::concat_op && g_.operands(v).size() > kFew && root != part && c_.role[root] != Role::input &&
-           g_.shape(root).numel() >= kMuch * g_.shape(part).numel();
-  }
-
   // Whether a slice of contiguous memory may stay there: before an axis that it cuts it shows one element of each.
   bool is_block(Value v, const std::vector<uint8_t>& need) const {
     if (need[v] & kApart) return false;
@@ -618,16 +608,15 @@ class Clusterer {
   // units of a level.
   void take_apart(uint32_t number) {
     constexpr int64_t kLong = 1 << 14;
-    const std::vector<Value> members = std::move(c_.clusters[number].members);
     int64_t iterations = 1, longest = 0;
     for (Axis a : c_.clusters[number].loops) iterations *= c_.axes.extent(a);
     auto is_own = [&](Edge e, Value v) { return e.in_kernel() && same_cluster(e.root, v); };
-    for (Value v : members) {
+    for (Value v : c_.clusters[number].members) {
       longest = std::max(longest, g_.shape(v).numel());
       for (Edge e : edges(v))
         if (e.is_memory() || (e.in_kernel() && !is_own(e, v))) longest = std::max(longest, g_.shape(e.root).numel());
     }
-    const bool apart = longest >= kLong;
+    if (longest < kLong) return;
     // Parts: members that one is made of, or that read the same array; of an input the same part of it.
     std::unordered_map<Value, Value> parent;
     auto part_of = [&](Value v) {
@@ -643,17 +632,16 @@ class Clusterer {
       const int64_t read = g_.shape(g_.operand(v, i)).numel();  // more than there is where it is repeated
       if (is_own(e, v) || (read >= iterations && g_.shape(e.root).numel() >= read)) parent[part_of(array)] = part_of(v);
     };
-    if (apart)
-      for (Value v : members)
-        for (size_t i = 0; i < g_.operands(v).size(); ++i) join(v, i);
+    const std::vector<Value> members = std::move(c_.clusters[number].members);
+    const std::vector<Axis> loops = c_.clusters[number].loops;
+    for (Value v : members)
+      for (size_t i = 0; i < g_.operands(v).size(); ++i) join(v, i);
     std::unordered_map<Value, uint32_t> cluster_of;
     for (Value v : members) {
-      const Value part = apart ? part_of(v) : 0;
-      auto [it, fresh] = cluster_of.try_emplace(part, number);
+      auto [it, fresh] = cluster_of.try_emplace(part_of(v), number);
       if (fresh && cluster_of.size() > 1) {
         it->second = static_cast<uint32_t>(c_.clusters.size());
-        std::vector<Axis> loops = c_.clusters[number].loops;
-        c_.clusters.emplace_back().loops = std::move(loops);
+        c_.clusters.emplace_back().loops = loops;
       }
       c_.cluster[v] = it->second;
       c_.clusters[it->second].members.push_back(v);

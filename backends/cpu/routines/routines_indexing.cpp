@@ -194,6 +194,7 @@ class Indexing final : public Routine {
    public:
     explicit Counters(size_t n) : many_(n > std::size(few_) ? n : 0) {}
     int64_t& operator[](size_t i) { return many_.empty() ? few_[i] : many_[i]; }
+    int64_t operator[](size_t i) const { return many_.empty() ? few_[i] : many_[i]; }
 
    private:
     int64_t few_[16] = {};
@@ -271,23 +272,30 @@ class Indexing final : public Routine {
   template <class Index, class F>
   void runs_of(const Index* indices, const Part& part, F f) const {
     if (part.first >= part.last) return;
-    const Entry& e = entries[0];
-    const BatchAxis axis = batch.empty() ? BatchAxis{1, 0, 0, 0} : batch.back();
     Cursor c = seek(part);
     for (int64_t left = part.last - part.first; left > 0;) {
-      const int64_t count = batch.empty() ? 1 : std::min(left, extent(part, batch.size() - 1) - c.at[batch.size() - 1]);
-      f(Run<Index>{
-          indices + c.index,
-          count,
-          axis.index_step,
-          c.result,
-          axis.result_step,
-          c.number,
-          axis.number_step,
-          {c.operand, axis.operand_step, e.step, mode == IndexMode::check ? e.extent : 0, e.extent - e.window}});
+      const int64_t count = neighbours(part, c, left);
+      f(run_at(indices, c, count));
       left -= count;
       if (left > 0) advance(c, part, count);
     }
+  }
+  // How many elements follow along the last axis, at most `left`.
+  int64_t neighbours(const Part& part, const Cursor& c, int64_t left) const {
+    return batch.empty() ? 1 : std::min(left, extent(part, batch.size() - 1) - c.at[batch.size() - 1]);
+  }
+  template <class Index>
+  Run<Index> run_at(const Index* indices, const Cursor& c, int64_t count) const {
+    const Entry& e = entries[0];
+    const BatchAxis axis = batch.empty() ? BatchAxis{1, 0, 0, 0} : batch.back();
+    return {indices + c.index,
+            count,
+            axis.index_step,
+            c.result,
+            axis.result_step,
+            c.number,
+            axis.number_step,
+            {c.operand, axis.operand_step, e.step, mode == IndexMode::check ? e.extent : 0, e.extent - e.window}};
   }
   // Of an index that is outside: where its window is all the same, or kOutside.
   template <class Index>
@@ -369,35 +377,25 @@ class Indexing final : public Routine {
     const BatchAxis& axis = batch.empty() ? none : batch.back();
     for (size_t done = 0; done < places.size();) {
       const auto left = static_cast<int64_t>(places.size() - done);
-      int64_t run = 1;
-      if (!batch.empty() && mode != IndexMode::wrap)
-        run = std::min(left, extent(part, batch.size() - 1) - c.at[batch.size() - 1]);
+      const int64_t count = mode == IndexMode::wrap ? 1 : neighbours(part, c, left);
       Place* to = places.data() + done;
-      const Index* from = indices + c.index;
-      if (entries.size() == 1 && mode != IndexMode::wrap) {  // the common case, apart from places that are outside
-        const Entry e = entries[0];
-        const BatchAxis a = axis;
-        const int64_t wrapped = mode == IndexMode::check ? e.extent : 0, last = e.extent - e.window;
-        const int64_t operand = c.operand, result = c.result, number = c.number;
-        for (int64_t r = 0; r < run; ++r) {
-          int64_t i = from[r * a.index_step];
-          i += i < 0 ? wrapped : 0;
-          const int64_t at = operand + r * a.operand_step;
-          const bool inside = static_cast<uint64_t>(i) <= static_cast<uint64_t>(last);
-          to[r].result = result + r * a.result_step;
-          if (inside) [[likely]]
-            to[r].operand = at + i * e.step;
-          else
-            to[r].operand = place(from + r * a.index_step, at, c, number + r * a.number_step, error);
+      if (single()) {  // the common case
+        const Run<Index> run = run_at(indices, c, count);
+        for (int64_t r = 0; r < count; ++r) {
+          int64_t place;
+          if (!run.find(r, place)) [[unlikely]]
+            place = outside(run, r, error);
+          to[r] = {place, run.result + r * run.result_step};
         }
       } else {
-        for (int64_t r = 0; r < run; ++r)
+        const Index* from = indices + c.index;
+        for (int64_t r = 0; r < count; ++r)
           to[r] = {place(from + r * axis.index_step, c.operand + r * axis.operand_step, c,
                          c.number + r * axis.number_step, error),
                    c.result + r * axis.result_step};
       }
-      done += static_cast<size_t>(run);
-      advance(c, part, run);
+      done += static_cast<size_t>(count);
+      advance(c, part, count);
     }
   }
   template <class Index>

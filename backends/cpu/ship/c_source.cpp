@@ -1,7 +1,6 @@
 #include "backends/cpu/ship/c_source.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <map>
 #include <set>
@@ -10,6 +9,7 @@
 #include "backends/cpu/executable.h"
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/ship/c_kernel.h"
+#include "backends/cpu/ship/c_names.h"
 #include "ir/graph.h"
 #include "ir/print.h"
 #include "jot/error.h"
@@ -32,16 +32,8 @@ constexpr std::string_view kPreamble =
     "#pragma GCC optimize(\"fp-contract=off\")\n"
     "#endif\n";
 
-bool is_identifier(std::string_view name) {
-  constexpr std::array<std::string_view, 37> kKeywords = {
-      "auto",     "break",  "case",     "char",   "const",  "continue", "default",   "do",     "double",  "else",
-      "enum",     "extern", "float",    "for",    "goto",   "if",       "inline",    "int",    "long",    "register",
-      "restrict", "return", "short",    "signed", "sizeof", "static",   "struct",    "switch", "typedef", "union",
-      "unsigned", "void",   "volatile", "while",  "_Bool",  "_Complex", "_Imaginary"};
-  auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  return !name.empty() && letter(name[0]) && std::ranges::all_of(name, [&](char c) { return letter(c) || digit(c); }) &&
-         std::ranges::find(kKeywords, name) == kKeywords.end();
+[[noreturn]] void fail_name(const CSource& options, const char* expected) {
+  throw Error("[c_source] expected a name that is " + std::string(expected) + ", got \"" + options.name + "\"");
 }
 
 std::string_view element_type(DType d) {
@@ -91,6 +83,7 @@ class File {
       else
         add_copy(std::get<CopyStep>(s.what));
     }
+    if (!parts_.is_new(options_.name)) fail_name(options_, "none of the file's own helper functions");
     const std::string graph = jot::to_text(graph_);
     std::string text = head(graph);
     text += kPreamble;
@@ -352,8 +345,7 @@ class File {
 }  // namespace
 
 std::string c_source(const Graph& optimised, const CSource& options) {
-  if (!is_identifier(options.name))
-    throw Error("[c_source] expected a name that C knows as an identifier, got \"" + options.name + "\"");
+  if (!is_free_c_name(options.name)) fail_name(options, "an identifier of C that is free beside its headers");
   return File(optimised, options).run();
 }
 

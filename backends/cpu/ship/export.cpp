@@ -5,6 +5,7 @@
 
 #include "backends/cpu/executable.h"
 #include "backends/cpu/kernel/math.h"
+#include "backends/cpu/ship/c_parts.h"
 #include "ir/graph.h"
 #include "jot/error.h"
 
@@ -27,7 +28,7 @@ std::string fault_text(const Program& program, const Step& step, size_t i) {
   const std::string at = where(g, v);
   const bool endless = k && k->loop && !of_loop;
   return (endless ? "more steps than max_steps in " : "the data is at fault in ") + std::string(name_of(g.op(v))) +
-         (at.empty() ? "" : " (" + at + ")");
+         (at.empty() ? "" : " (" + c_comment(at) + ")");
 }
 
 // Whether all of it are kernels with instructions of their own.
