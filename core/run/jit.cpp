@@ -1,7 +1,7 @@
 #include "jot/jit.h"
 
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <cstring>
 #include <mutex>
 #include <unordered_map>
@@ -101,23 +101,25 @@ void JitKey::overlap() {
   }
 }
 
-// Whether two tensors have one storage: by a table of storages where there are many.
+// Whether two tensors have one storage: by a table of storages where there are many, at most half full.
 bool JitKey::share_memory() const {
-  constexpr size_t kFew = 8, kMany = 256;
+  constexpr size_t kFew = 8;
   std::span<const Tensor* const> all = tensors_.span();
-  if (all.size() > kMany) return true;  // overlap() finds out
   if (all.size() <= kFew) {
     for (size_t i = 0; i < all.size(); ++i)
       for (size_t j = 0; j < i; ++j)
         if (all[i]->defined() && all[j]->defined() && all[i]->impl()->storage == all[j]->impl()->storage) return true;
     return false;
   }
-  std::array<const Storage*, 2 * kMany> table{};
+  const size_t slots = std::bit_ceil(2 * all.size());
+  SmallArray<const Storage*, 512> memory;
+  const std::span<const Storage*> table(memory.extend(slots), slots);
+  std::ranges::fill(table, nullptr);
   for (const Tensor* t : all) {
     if (!t->defined()) continue;
     const Storage* storage = t->impl()->storage;
-    size_t at = hash_word(0, reinterpret_cast<uintptr_t>(storage)) >> 55;  // of 512
-    for (; table[at]; at = (at + 1) % table.size())
+    size_t at = hash_word(0, reinterpret_cast<uintptr_t>(storage)) >> (64 - std::countr_zero(slots));
+    for (; table[at]; at = (at + 1) & (slots - 1))
       if (table[at] == storage) return true;
     table[at] = storage;
   }

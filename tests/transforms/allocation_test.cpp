@@ -57,6 +57,19 @@ TEST_CASE("a cached call of jit allocates its results and nothing else") {
   CHECK_SAME(std::get<1>(results), x * 2);
 }
 
+TEST_CASE("a cached call with many tensors allocates a few lists, not an entry a tensor") {
+  std::vector<Tensor> many;
+  for (int i = 0; i < 600; ++i) many.push_back(floats({1, 2, 3}));
+  auto f = jit([](const std::vector<Tensor>& all) { return all.front() + all.back(); });
+  Tensor result;
+  int64_t allocated = allocations_of([&] { result = f(many); });
+  if (compiled) CHECK(allocated <= 32);
+  CHECK_SAME(result, floats({2, 4, 6}));
+  many.back() = many.front();  // one memory is another key
+  CHECK_SAME(f(many), floats({2, 4, 6}));
+  CHECK_EQ(f.cache_info().entries, 2);
+}
+
 TEST_CASE("run_into allocates nothing") {
   Tensor x = randn({64, 32}), w = randn({32, 16});
   auto exe = compile([&](const Tensor& x) { return std::pair{tanh(matmul(x, w)), sum(x)}; }, x);
