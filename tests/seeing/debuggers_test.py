@@ -8,17 +8,12 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'support'))
+from checks import check, finish, skipped
+
 program, source = sys.argv[1:]
 lines = pathlib.Path(source).read_text().split('\n')
 folder = tempfile.mkdtemp(prefix='jot-debug-')
-checks, failures = 0, []
-
-
-def check(what, condition, shown):
-    global checks
-    checks += 1
-    if not condition:
-        failures.append(f'{what}: got\n{shown}')
 
 
 def run(*command, **environment):
@@ -30,14 +25,8 @@ def run(*command, **environment):
 of_kernel = {i for i, l in enumerate(lines, 1) if 'Tensor y = x * 2' in l or 'return sqrt' in l}
 name = r'jot_kernel_\d+_\w+'
 
-
-def skipped(what, why):
-    print(f'skipped: {what}: {why}')
-
-
 if os.environ.get('JOT_CPU') == 'reference' or 'avx2' not in pathlib.Path('/proc/cpuinfo').read_text():
     skipped('all', 'no kernels on this machine')
-    checks += 1
 else:
     if shutil.which('gdb'):
         out, _ = run('gdb', '-q', '-nx', '-batch', '-ex', 'run', '-ex', 'backtrace', '--args', program, 'crash', JOT_GDB='1')
@@ -71,6 +60,4 @@ else:
     else:
         skipped('perf', 'not installed')
 shutil.rmtree(folder)
-print('\n'.join(failures))
-print(f'{checks - len(failures)} passed, {len(failures)} failed')
-sys.exit(bool(failures))
+finish()

@@ -13,26 +13,15 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'support'))
+from checks import check, finish, skipped
+
 parser = argparse.ArgumentParser()
 parser.add_argument('program')
 parser.add_argument('source', type=pathlib.Path)
 parser.add_argument('--pictures', type=pathlib.Path, help='write the pictures of docs/seeing.md')
 parser.add_argument('--report', action='store_true', help='print sizes and times of large pages')
 options = parser.parse_args()
-checks, failures = 0, []
-
-
-def check(what, condition, shown=''):
-    global checks
-    checks += 1
-    if not condition:
-        failures.append(f'{what}: got {shown}')
-
-
-def finish():
-    print('\n'.join(failures))
-    print(f'{checks - len(failures)} passed, {len(failures)} failed')
-    sys.exit(bool(failures))
 
 
 def line(text):
@@ -98,7 +87,7 @@ except ImportError:
     sync_playwright = None
 browser_path = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
 if not sync_playwright or not browser_path:
-    print('skipped: the page in a browser; it needs chromium and the Python package playwright (./dev test installs both)')
+    skipped('the page in a browser', 'it needs chromium and the Python package playwright (./dev test installs both)')
     finish()
 
 

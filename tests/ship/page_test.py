@@ -8,17 +8,16 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'support'))
+from checks import check, finish, skipped
+
 program, page, cc, python = sys.argv[1:]
 BLOCK = re.compile(r'^```(c|python)\n(.*?)^```$', re.M | re.S)
-passed = failed = 0
 
 
 def run(what, *command, **options):
-    global passed, failed
     done = subprocess.run([str(c) for c in command], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
-    passed, failed = passed + (done.returncode == 0), failed + (done.returncode != 0)
-    if done.returncode != 0:
-        print(f'{what}:\n{done.stdout}')
+    check(what, done.returncode == 0, done.stdout)
     return done.returncode == 0
 
 
@@ -33,4 +32,6 @@ with tempfile.TemporaryDirectory() as top:
                     run('run', folder / 'main')
             elif subprocess.run([python, '-c', 'import casadi'], stderr=subprocess.DEVNULL).returncode == 0:
                 run('python', python, '-c', code, cwd=folder)
-print(f'{passed} passed, {failed} failed')
+            else:
+                skipped('the Python of the page', 'casadi is not installed (./dev test installs it)')
+finish()

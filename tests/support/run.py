@@ -14,6 +14,7 @@ import time
 SUPPORT = pathlib.Path(__file__).resolve().parent
 DOCTEST = re.compile(r'^\[doctest\] test cases:\s+\d+ \|\s+(\d+) passed \|\s+(\d+) failed', re.M)
 COUNTS = re.compile(r'^(\d+) passed, (\d+) failed\s*\Z', re.M)
+SKIPPED = re.compile(r'^skipped: .*', re.M)
 TARGETS = {'avx512': {'avx512f', 'avx512dq', 'avx512bw', 'avx512vl'}, 'avx2': {'avx2', 'fma', 'f16c', 'bmi2'}}
 FROM_BELOW = {'executable', 'routines', 'transforms_tensor'}  # with guard pages in front of buffers, too
 SANITIZERS = {
@@ -64,7 +65,8 @@ def counts(output, code):
     """(passed, failed) of a finished test: its own summary if it printed one, else its exit code."""
     found = COUNTS.search(output) or DOCTEST.search(output)
     passed, failed = map(int, found.groups()) if found else (int(code == 0), int(code != 0))
-    if (code != 0 and failed == 0) or passed + failed == 0:  # crashed after its summary, or ran nothing
+    ran = passed + failed > 0 or SKIPPED.search(output)
+    if (code != 0 and failed == 0) or not ran:  # crashed after its summary, or ran nothing and does not say why
         failed += 1
     return passed, failed
 
@@ -122,8 +124,7 @@ class Results:
             self.passed, self.failed = self.passed + good, self.failed + bad
             clear = '\r\x1b[K' if sys.stdout.isatty() else ''
             print(f'{clear}{"FAIL" if bad else "ok  "} {run.title}: {good} passed, {bad} failed, {seconds:.1f} s', flush=True)
-            if bad:
-                print(output, flush=True)
+            print(output if bad else ''.join(f'     {line}\n' for line in SKIPPED.findall(output)), end='\n' if bad else '', flush=True)
 
 
 def show(directory, runs):

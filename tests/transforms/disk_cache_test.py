@@ -10,17 +10,12 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'support'))
+from checks import check, finish
+
 program, source = sys.argv[1:]
 line = next(i for i, text in enumerate(pathlib.Path(source).read_text().split('\n'), 1) if '"fault"' in text)
 reference = os.environ.get('JOT_CPU') == 'reference'
-failures, checks = [], 0
-
-
-def check(what, condition, shown=''):
-    global checks
-    checks += 1
-    if not condition:
-        failures.append(f'{what}: got\n{shown}')
 
 
 def run(folder, limit=None, **environment):
@@ -71,8 +66,6 @@ with tempfile.TemporaryDirectory() as top:
 
     if os.geteuid() != 0:
         os.chmod(cache, 0o500)
-        for f in files[:3]:
-            pass
         check('a folder that cannot be written is read', run(cache)[0] == expected)
         os.chmod(cache, 0o700)
     for f in cache.iterdir():
@@ -101,7 +94,4 @@ with tempfile.TemporaryDirectory() as top:
     small = run(cache, JOT_CACHE_LIMIT='40K')
     check('a small limit', small[0] == expected, small)
 
-for failure in failures:
-    print(failure)
-print(f'{checks - len(failures)} passed, {len(failures)} failed')
-sys.exit(bool(failures))
+finish()

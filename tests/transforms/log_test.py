@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """What JOT_LOG tells of log_program.cpp, and what is told without it: log_test.py PROGRAM SOURCE."""
 import os
+import pathlib
 import re
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'support'))
+from checks import check, finish
+
 program, source = sys.argv[1:]
-failures = []
-checks = 0
 with open(source) as file:
     lines = file.read().split('\n')
 
@@ -20,13 +22,6 @@ def run(log):
     """Lines without addresses."""
     done = subprocess.run([program], env={**os.environ, 'JOT_LOG': log}, capture_output=True, text=True, check=True)
     return [re.sub(r'/?\S*log_program.cpp', 'log_program.cpp', re.sub(r'0x[0-9a-f]+', '0x', l)) for l in done.stderr.split('\n') if l]
-
-
-def check(what, condition, shown):
-    global checks
-    checks += 1
-    if not condition:
-        failures.append(f'{what}: got\n' + '\n'.join(shown))
 
 
 jit, use = f'log_program.cpp:{line("auto f = jit")}', f'log_program.cpp:{line("return x * w")}'
@@ -65,6 +60,4 @@ gradient = both[next(i for i, l in enumerate(both) if f'jit at log_program.cpp:{
 runs = [match[1] for l in gradient if (match := re.match(r'\[jot\] compile: (simplify|grad): ', l))]
 check('passes of a jitted gradient', runs == ['simplify', 'grad', 'simplify'], gradient)
 
-print('\n'.join(failures))
-print(f'{checks - len(failures)} passed, {len(failures)} failed')
-sys.exit(bool(failures))
+finish()

@@ -1,6 +1,5 @@
 #include "backends/cpu/runtime/debug_info.h"
 
-#include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -14,6 +13,7 @@
 #include <string_view>
 
 #include "backends/cpu/emit/emit.h"
+#include "backends/cpu/runtime/elf_header.h"
 #include "ir/fork.h"
 
 // The interface of gdb ("JIT Compilation Interface" in its manual): it stops in the function, and reads the list.
@@ -351,78 +351,54 @@ std::string frames(const Described& d) {
   return b.get();
 }
 
-std::string object_file(const Described& d) {
-  enum { kNull, kText, kFrames, kInfo, kAbbreviations, kLines, kSymbols, kStrings, kNames, kSections };
-  std::string strings("\0", 1), names("\0", 1), symbols;
-  const auto symbol = [&](std::string_view name, unsigned char info, uint16_t section, uint64_t size) {
-    Elf64_Sym s{};
-    s.st_name = name.empty() ? 0 : static_cast<uint32_t>(strings.size());
-    s.st_info = info;
-    s.st_shndx = section;
-    s.st_value = section == kText ? d.entry : 0;
-    s.st_size = size;
-    if (!name.empty()) strings.append(name).push_back('\0');
-    symbols.append(reinterpret_cast<const char*>(&s), sizeof s);
+// .text has no bytes: the code is where it is.
+std::vector<std::byte> object_file(const Described& d) {
+  Elf64_Ehdr h = elf::header(ET_REL);
+  elf::File file;
+  elf::Sections sections;
+  file.add(&h, sizeof h);
+  const uint16_t text = sections.add(".text", {.sh_type = SHT_NOBITS,
+                                               .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
+                                               .sh_addr = d.begin,
+                                               .sh_offset = file.size(),
+                                               .sh_size = d.size,
+                                               .sh_addralign = 16});
+  const auto section = [&](const char* name, uint64_t flags, const std::string& contents) {
+    file.align(8);
+    sections.add(name, {.sh_type = SHT_PROGBITS,
+                        .sh_flags = flags,
+                        .sh_offset = file.add(contents),
+                        .sh_size = contents.size(),
+                        .sh_addralign = 8});
   };
-  symbol("", 0, 0, 0);
-  symbol(d.name, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), kText, d.size - d.entry);
-
-  std::string out(sizeof(Elf64_Ehdr), '\0');
-  std::vector<Elf64_Shdr> sections(kSections);
-  const auto section = [&](int i, std::string_view name, uint32_t type, uint64_t flags, const std::string& contents) {
-    Elf64_Shdr& s = sections[static_cast<size_t>(i)];
-    s.sh_name = static_cast<uint32_t>(names.size());
-    names.append(name).push_back('\0');
-    s.sh_type = type;
-    s.sh_flags = flags;
-    s.sh_addralign = 8;
-    while (out.size() % 8) out += '\0';
-    s.sh_offset = out.size();
-    s.sh_size = contents.size();
-    out += contents;
-  };
-  section(kText, ".text", SHT_NOBITS, SHF_ALLOC | SHF_EXECINSTR, "");
-  sections[kText].sh_addr = d.begin;
-  sections[kText].sh_size = d.size;
-  sections[kText].sh_addralign = 16;
-  section(kFrames, ".eh_frame", SHT_PROGBITS, SHF_ALLOC, frames(d));
-  section(kInfo, ".debug_info", SHT_PROGBITS, 0, unit(d));
-  section(kAbbreviations, ".debug_abbrev", SHT_PROGBITS, 0, abbreviations());
-  section(kLines, ".debug_line", SHT_PROGBITS, 0, line_program(d));
-  section(kSymbols, ".symtab", SHT_SYMTAB, 0, symbols);
-  sections[kSymbols].sh_link = kStrings;
-  sections[kSymbols].sh_info = 1;
-  sections[kSymbols].sh_entsize = sizeof(Elf64_Sym);
-  section(kStrings, ".strtab", SHT_STRTAB, 0, strings);
-  names += std::string_view(".shstrtab\0", 10);
-  const auto name_of_names = static_cast<uint32_t>(names.size() - 10);
-  const std::string all_names = names;
-  section(kNames, "", SHT_STRTAB, 0, all_names);
-  sections[kNames].sh_name = name_of_names;
-
-  while (out.size() % 8) out += '\0';
-  Elf64_Ehdr h{};
-  std::memcpy(h.e_ident, ELFMAG, SELFMAG);
-  h.e_ident[EI_CLASS] = ELFCLASS64;
-  h.e_ident[EI_DATA] = ELFDATA2LSB;
-  h.e_ident[EI_VERSION] = EV_CURRENT;
-  h.e_type = ET_REL;
-  h.e_machine = EM_X86_64;
-  h.e_version = EV_CURRENT;
-  h.e_shoff = out.size();
-  h.e_ehsize = sizeof(Elf64_Ehdr);
-  h.e_shentsize = sizeof(Elf64_Shdr);
-  h.e_shnum = kSections;
-  h.e_shstrndx = kNames;
-  std::memcpy(out.data(), &h, sizeof h);
-  out.append(reinterpret_cast<const char*>(sections.data()), kSections * sizeof(Elf64_Shdr));
-  return out;
+  section(".eh_frame", SHF_ALLOC, frames(d));
+  section(".debug_info", 0, unit(d));
+  section(".debug_abbrev", 0, abbreviations());
+  section(".debug_line", 0, line_program(d));
+  elf::Strings strings;
+  const std::vector<Elf64_Sym> symbols = {{}, elf::function(strings.add(d.name), text, d.entry, d.size - d.entry)};
+  const uint64_t strings_at = file.add(strings.bytes());
+  const uint16_t names = sections.add(
+      ".strtab",
+      {.sh_type = SHT_STRTAB, .sh_offset = strings_at, .sh_size = strings.bytes().size(), .sh_addralign = 1});
+  file.align(8);
+  sections.add(".symtab", {.sh_type = SHT_SYMTAB,
+                           .sh_offset = file.add(symbols),
+                           .sh_size = symbols.size() * sizeof(Elf64_Sym),
+                           .sh_link = names,
+                           .sh_info = 1,
+                           .sh_addralign = 8,
+                           .sh_entsize = sizeof(Elf64_Sym)});
+  sections.finish(file, h);
+  file.put(0, &h, sizeof h);
+  return file.finish();
 }
 
 constinit std::mutex telling;
 
-void tell_gdb(const std::string* file) {
-  auto* entry = new jit_code_entry{__jit_debug_descriptor.first_entry, nullptr, file->data(), file->size()};
+void tell_gdb(const std::vector<std::byte>* file) {
+  auto* entry = new jit_code_entry{__jit_debug_descriptor.first_entry, nullptr,
+                                   reinterpret_cast<const char*>(file->data()), file->size()};
   if (entry->next_entry) entry->next_entry->prev_entry = entry;
   __jit_debug_descriptor.first_entry = __jit_debug_descriptor.relevant_entry = entry;
   __jit_debug_descriptor.action_flag = 1;  // JIT_REGISTER_FN
@@ -436,7 +412,7 @@ void tell_debuggers(const Kernel& kernel, const std::shared_ptr<const KernelCode
   ForkSafeLock lock(telling);
   static auto* kept = new std::vector<std::shared_ptr<const KernelCode>>;
   kept->push_back(code);
-  if (env().gdb) tell_gdb(new std::string(object_file(d)));
+  if (env().gdb) tell_gdb(new std::vector<std::byte>(object_file(d)));
   if (!env().perf) return;
   static auto* dump = new Jitdump;
   dump->add(d, reinterpret_cast<const std::byte*>(d.begin));

@@ -1,102 +1,18 @@
 #include "backends/cpu/ship/elf.h"
 
-#include <elf.h>
-
 #include <algorithm>
-#include <cstring>
-#include <numeric>
+
+#include "backends/cpu/runtime/elf_header.h"
 
 namespace jot::cpu {
 namespace {
 
+using elf::File;
+using elf::Sections;
+using elf::Strings;
+
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t round_up(uint64_t x, uint64_t unit) { return (x + unit - 1) / unit * unit; }
-
-// Strings one after the other; the first is empty.
-class Strings {
- public:
-  uint32_t add(const std::string& text) {
-    const auto at = static_cast<uint32_t>(bytes_.size());
-    bytes_.append(text).push_back('\0');
-    return at;
-  }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  std::string bytes_ = std::string(1, '\0');
-};
-
-class File {
- public:
-  uint64_t size() const { return bytes_.size(); }
-  void align(uint64_t unit) { bytes_.resize(round_up(bytes_.size(), unit)); }
-  // Returns where it begins.
-  uint64_t add(const void* data, uint64_t bytes) {
-    const uint64_t at = size();
-    bytes_.resize(at + bytes);
-    if (bytes > 0) std::memcpy(bytes_.data() + at, data, bytes);
-    return at;
-  }
-  template <class T>
-  uint64_t add(const std::vector<T>& items) {
-    return add(items.data(), items.size() * sizeof(T));
-  }
-  uint64_t add(const std::string& text) { return add(text.data(), text.size()); }
-  void put(uint64_t at, const void* data, uint64_t bytes) { std::memcpy(bytes_.data() + at, data, bytes); }
-  std::vector<std::byte> finish() { return std::move(bytes_); }
-
- private:
-  std::vector<std::byte> bytes_;
-};
-
-Elf64_Ehdr header(uint16_t type) {
-  Elf64_Ehdr h{};
-  std::memcpy(h.e_ident, ELFMAG, SELFMAG);
-  h.e_ident[EI_CLASS] = ELFCLASS64;
-  h.e_ident[EI_DATA] = ELFDATA2LSB;
-  h.e_ident[EI_VERSION] = EV_CURRENT;
-  h.e_type = type;
-  h.e_machine = EM_X86_64;
-  h.e_version = EV_CURRENT;
-  h.e_ehsize = sizeof h;
-  h.e_shentsize = sizeof(Elf64_Shdr);
-  h.e_phentsize = sizeof(Elf64_Phdr);
-  return h;
-}
-
-// Sections in the order of their numbers. The table, with its names, ends the file.
-class Sections {
- public:
-  Sections() : all_(1) {}
-  // Returns its number.
-  uint16_t add(const char* name, Elf64_Shdr section) {
-    section.sh_name = names_.add(name);
-    all_.push_back(section);
-    return static_cast<uint16_t>(all_.size() - 1);
-  }
-  void finish(File& file, Elf64_Ehdr& h) {
-    Elf64_Shdr names{.sh_type = SHT_STRTAB, .sh_addralign = 1};
-    h.e_shstrndx = add(".shstrtab", names);
-    all_.back().sh_offset = file.add(names_.bytes());
-    all_.back().sh_size = names_.bytes().size();
-    h.e_shnum = static_cast<uint16_t>(all_.size());
-    file.align(8);
-    h.e_shoff = file.add(all_);
-  }
-
- private:
-  Strings names_;
-  std::vector<Elf64_Shdr> all_;
-};
-
-Elf64_Sym function(const Image::Symbol& s, uint32_t name, uint16_t section, uint64_t base) {
-  return {.st_name = name,
-          .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
-          .st_other = STV_DEFAULT,
-          .st_shndx = section,
-          .st_value = base + s.offset,
-          .st_size = s.bytes};
-}
 
 uint32_t hash_of(const std::string& name) {
   uint32_t h = 0;
@@ -125,8 +41,7 @@ std::vector<uint32_t> hash_table(const std::vector<Image::Symbol>& symbols) {
 }  // namespace
 
 std::vector<std::byte> object_file(const Image& image) {
-  Elf64_Ehdr h = header(ET_REL);
-  h.e_phentsize = 0;
+  Elf64_Ehdr h = elf::header(ET_REL);
   File file;
   Sections sections;
   file.add(&h, sizeof h);
@@ -146,7 +61,8 @@ std::vector<std::byte> object_file(const Image& image) {
   constexpr uint32_t kState = 1;  // symbol
   std::vector<Elf64_Sym> symbols = {{}, {.st_info = ELF64_ST_INFO(STB_LOCAL, STT_SECTION), .st_shndx = state}};
   const auto first_global = static_cast<uint32_t>(symbols.size());
-  for (const Image::Symbol& s : image.symbols) symbols.push_back(function(s, strings.add(s.name), text, 0));
+  for (const Image::Symbol& s : image.symbols)
+    symbols.push_back(elf::function(strings.add(s.name), text, s.offset, s.bytes));
   std::vector<Elf64_Rela> moves;
   for (const auto& [at, byte] : image.references)
     moves.push_back({.r_offset = at, .r_info = ELF64_R_INFO(uint64_t{kState}, R_X86_64_PC32), .r_addend = byte - 4});
@@ -178,7 +94,7 @@ std::vector<std::byte> object_file(const Image& image) {
 
 std::vector<std::byte> shared_object(const Image& image, const std::string& soname) {
   // Three segments: tables, code, what is written. Addresses are offsets in the file.
-  Elf64_Ehdr h = header(ET_DYN);
+  Elf64_Ehdr h = elf::header(ET_DYN);
   constexpr uint16_t kSegments = 5;
   h.e_phoff = sizeof h;
   h.e_phnum = kSegments;
@@ -186,7 +102,8 @@ std::vector<std::byte> shared_object(const Image& image, const std::string& sona
   const uint32_t name = strings.add(soname);
   constexpr uint16_t kText = 4;  // section, as added below
   std::vector<Elf64_Sym> symbols(1);
-  for (const Image::Symbol& s : image.symbols) symbols.push_back(function(s, strings.add(s.name), kText, 0));
+  for (const Image::Symbol& s : image.symbols)
+    symbols.push_back(elf::function(strings.add(s.name), kText, s.offset, s.bytes));
   const std::vector<uint32_t> hash = hash_table(image.symbols);
 
   File file;
