@@ -12,6 +12,7 @@
 #include "backends/cpu/cluster/widen.h"
 #include "backends/cpu/executable.h"
 #include "backends/cpu/kernel/lower_ops.h"
+#include "backends/cpu/library/flops.h"
 #include "backends/cpu/loops/loop_kernel.h"
 #include "backends/cpu/lower/lower.h"
 #include "backends/cpu/ops/cpu_ops.h"
@@ -628,15 +629,6 @@ class ProgramBuilder {
     }
   }
 
-  // Of a product: a multiplication and an addition for each term.
-  double flops_of(Value v) const {
-    if (g_.op(v) != Op::dot_op) return 0;
-    double terms = 1;
-    for (int64_t d : g_.attrs(v).first(Key::contract))
-      terms *= static_cast<double>(g_.shape(g_.operand(v, 0))[static_cast<size_t>(d)]);
-    return 2 * terms * static_cast<double>(g_.shape(v).numel());
-  }
-
   std::shared_ptr<ProgramSeen> take_seen() {
     auto seen = std::make_shared<ProgramSeen>();
     size_t kernel = 0;
@@ -647,7 +639,7 @@ class ProgramBuilder {
         if (!clustering_->points[v] && values.insert(v).second) work.bytes += bytes_of(g_.type(v));
       });
       if (std::holds_alternative<KernelStep>(steps()[s].what)) work.flops = flops_[kernel++];
-      if (auto* r = std::get_if<RoutineStep>(&steps()[s].what)) work.flops = flops_of(r->node);
+      if (auto* r = std::get_if<RoutineStep>(&steps()[s].what); r && !r->checks) work.flops = flops_of(g_, r->node);
       seen->work.push_back(work);
     }
     seen->places = std::move(place_);

@@ -9,6 +9,7 @@
 #include <limits>
 #include <thread>
 
+#include "backends/cpu/library/flops.h"
 #include "backends/cpu/runtime/pool.h"
 #include "ir/rules.h"
 #include "passes/regions.h"
@@ -342,6 +343,28 @@ TEST_CASE("routines: an index out of range is recorded") {
   CHECK(error.code == 40);
   CHECK(error.index == 1);
   CHECK(error.value == 5);
+}
+
+// LAPACK Working Note 41, leading terms.
+TEST_CASE("flops: products and factorizations by their extents") {
+  using A = ir::Attrs;
+  constexpr int64_t no = 0, yes = 1;
+  ir::Builder b;
+  const auto param = [&](Shape shape) { return b.param({DType::f64, false, std::move(shape)}); };
+  ir::Value square = param({5, 30, 30}), tall = param({5, 30, 12}), right = param({5, 30, 7});
+  const double n = 30, m = 12, r = 2 * n * m * m - 2 * m * m * m / 3;  // and as much for the first m columns of q
+  const std::vector<std::pair<ir::Value, double>> rows = {
+      {square, 0},
+      {b.emit(ir::Op::cholesky_op, {square}, A(yes)), n * n * n / 3},
+      {b.emit(ir::Op::lu_op, {square}, A(yes)), 2 * n * n * n / 3},
+      {b.emit(ir::Op::triangular_solve_op, {square, right}, A(yes, yes, no, no)), n * n * 7},
+      {b.emit(ir::Op::qr_op, {tall}, A(no)), 2 * r},
+      {b.emit(ir::Op::qr_op, {tall}, A(yes)), r + 4 * n * n * m - 4 * n * m * m + 4 * m * m * m / 3},
+      {ir::build::dot(b, square, tall, {{2}}, {{1}}, {{0}}, {{0}}), 2 * n * n * m}};
+  std::vector<ir::Value> outputs;
+  for (const auto& [v, flops] : rows) outputs.push_back(v);
+  const ir::Graph graph = b.finish(outputs);
+  for (const auto& [v, flops] : rows) CHECK(cpu::flops_of(graph.data(), v) == doctest::Approx(5 * flops));
 }
 
 TEST_CASE("pool: every chunk runs once, also for two callers at a time") {
