@@ -42,8 +42,8 @@ std::vector<HostTensor> run_cpu(const ir::Graph& graph, const std::vector<HostTe
   return run_on(*cpu::make_executable(cpu::compile(graph, options)), graph, inputs);
 }
 
-std::string disagreement(const ir::Graph& graph, const std::vector<HostTensor>& wanted,
-                         const std::vector<HostTensor>& got, double tolerance) {
+std::string difference_of(const ir::Graph& graph, const std::vector<HostTensor>& wanted,
+                          const std::vector<HostTensor>& got, double tolerance) {
   double rounding = 0;  // of half floats on the way
   const ir::GraphData& g = graph.data();
   for (ir::Value v = 0; v < g.size(); ++v)
@@ -82,7 +82,7 @@ std::string disagreement(const ir::Graph& graph, const std::vector<HostTensor>& 
   }
   if (!wanted_error.empty() || !got_error.empty())
     return wanted_error == got_error ? "" : "expected error \"" + wanted_error + "\", got \"" + got_error + "\"";
-  return disagreement(graph, wanted, got, tolerance);
+  return difference_of(graph, wanted, got, tolerance);
 }
 
 Rounding rounding_of(const ir::Graph& graph) {

@@ -16,8 +16,8 @@ std::vector<HostTensor> run_cpu(const ir::Graph& graph, const std::vector<HostTe
 
 // Empty if the results agree with the interpreter's: integers exactly, floats within `tolerance` relative to 1 + |x|,
 // with a few units of their own precision, and of that of half floats in the graph; else what differs.
-std::string disagreement(const ir::Graph& graph, const std::vector<HostTensor>& wanted,
-                         const std::vector<HostTensor>& got, double tolerance);
+std::string difference_of(const ir::Graph& graph, const std::vector<HostTensor>& wanted,
+                          const std::vector<HostTensor>& got, double tolerance);
 // Of the CPU backend.
 std::string disagreement(const ir::Graph& graph, const std::vector<HostTensor>& inputs,
                          const cpu::CompileOptions& options, double tolerance = 1e-12);

@@ -167,7 +167,7 @@ std::string complaint(const Program& p, const cpu::ExportedCode& code, bool at_e
     return result >= cpu::kFirstFault && known ? "" : "expected \"" + error + "\", got " + std::to_string(result);
   if (result != 0) return "expected no error, got " + std::to_string(result);
   for (size_t i = 0; i < got.size(); ++i) out[i].get(got[i].bytes);
-  return disagreement(p.graph, wanted, got, tolerance_of(p.graph));
+  return difference_of(p.graph, wanted, got, tolerance_of(p.graph));
 }
 
 }  // namespace
