@@ -271,3 +271,32 @@ TEST_CASE("cluster: cheap values of one parameter are not written for a kernel b
   CHECK(differences("10,20", "20", "sub", false) == 1);        // not large
   CHECK(differences("8,1024", "1024", "sub", false) == 1);     // what is broadcast is large, too
 }
+
+// The squares of an outer product for each lane, then the sum over the lanes of its products with these: rows across
+// memory, around which the loop of lanes is the outermost. `twice`: both factors are one value, so that one loop would
+// run along two dims and a library makes the product.
+TEST_CASE("cluster: outer products are not written for a kernel behind a reduction of them") {
+  auto kernels = [](const std::string& columns, const std::string& sum, bool twice) {
+    const std::string n = twice ? columns : "256", lane = "f32[64]", second = twice ? "%a" : "%b",
+                      shape = "[64," + n + "," + columns + "]", all = "f32" + shape;
+    return ir::parse("func @main(%a: f32[64," + n + "], %b: f32[64," + columns + "]) -> (f32[" + n + "," + columns +
+                     "]) {\n  %0: " + all + " = dot(%a, " + second + ") {contract=[[],[]], batch=[[0],[0]]}\n  %1: " +
+                     all + " = mul(%0, %0)\n  %2: " + lane + " = reduce_sum(%1) {dims=[1,2]}\n  %3: " + all +
+                     " = broadcast(%2) {shape=" + shape + ", dims=[0]}\n  %4: " + all + " = mul(%0, %3)\n  %5: f32[" +
+                     n + "," + columns + "] = " + sum + "(%4) {dims=[0]}\n  return %5\n}\n");
+  };
+  auto clusters = [](const ir::Graph& g) { return to_text(cpu::cluster(cpu::made_anew(g).data())); };
+  CHECK(clusters(kernels("512", "reduce_sum", false)) ==
+        "kernel loop 64 | loop 256 loop 512\n"
+        "  %2 dot[64,256,512]\n"
+        "  %3 mul[64,256,512]\n"
+        "  %4 reduce_sum[64] stored\n"
+        "kernel loop 512 loop 256 | loop 64\n"
+        "  %6 dot[64,256,512]\n"
+        "  %7 mul[64,256,512]\n"
+        "  %8 reduce_sum[256,512] stored\n");
+  for (const bool twice : {false, true}) {
+    const std::string text = to_text(cpu::made_anew(kernels("512", "reduce_max", twice)));
+    CHECK((text.find("dot", text.find("dot") + 1) == std::string::npos) == twice);
+  }
+}

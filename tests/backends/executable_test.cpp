@@ -80,6 +80,22 @@ HostTensor special_tensor(const ir::Type& type, double lo, double hi, Rounding r
 
 }  // namespace
 
+// Rows in lanes, of which four turns run side by side, and what is left of them.
+TEST_CASE("executable: sums over the first dim of what is repeated, as long as results are many") {
+  std::mt19937 random(5);
+  for (const std::string first : {"8", "9", "10", "11"})
+    for (const std::string sum : {"reduce_sum", "reduce_max"}) {
+      const std::string kept = "[" + first + ",1031]", shape = "[37," + first + ",1031]", all = "f32" + shape;
+      const ir::Graph graph =
+          ir::parse("func @main(%a: f32[37," + first + "], %b: f32[37,1031], %f: f32[37]) -> (f32" + kept + ", f32" +
+                    kept + ") {\n  %0: " + all + " = dot(%a, %b) {contract=[[],[]], batch=[[0],[0]]}\n  %1: " + all +
+                    " = broadcast(%f) {shape=" + shape + ", dims=[0]}\n  %2: " + all + " = mul(%0, %1)\n  %3: f32" +
+                    kept + " = " + sum + "(%2) {dims=[0]}\n  %4: f32" + kept + " = exp(%3)\n  return %3, %4\n}\n");
+      CAPTURE(first);
+      check_agrees(graph, random_inputs(graph, random, -1, 1), 1e-5);
+    }
+}
+
 TEST_CASE("executable: every op row") {
   std::mt19937 random(1);
   for (const Row& row : op_rows())

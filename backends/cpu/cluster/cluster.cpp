@@ -33,6 +33,10 @@ constexpr int64_t kSequential = 4096;  // iterations up to which a full reductio
 constexpr int64_t kShared = 4;         // results that threads share, of a reduction of loops around and below theirs
 constexpr int64_t kColumns = 16;       // least extents of a reduction of outer loops, in a kernel
 constexpr int64_t kColumnTerms = 32;
+constexpr int64_t kNearColumns = 8192;  // so many sums are in a near cache, from term to term
+constexpr int64_t kSmaller = 16;        // so many times: what is repeated
+constexpr int kGrowths = 4;             // ops between it and what is made
+constexpr int64_t kLanes = 512;         // least extent of an outermost loop of lanes, of which threads take parts
 constexpr int64_t kAcross = 16;         // least extent of rows side by side, each a reduction across memory
 constexpr int64_t kAccumulators = 128;  // most elements of a reduction over loops
 constexpr int64_t kInlineSize = 16;     // operations of a value that every user computes for itself
@@ -191,7 +195,8 @@ class Clusterer {
     }
     // A routine folds bytes; a kernel has as few lanes as its widest element.
     if (g_.dtype(v) == DType::boolean && !is_made(o)) return false;
-    if (kept > 1 && leading && reduced >= kColumnTerms && kept >= kColumns && c_.axes.elements(v) == 1 && is_made(o)) {
+    if (kept > 1 && leading && reduced >= kColumnTerms && kept >= kColumns && c_.axes.elements(v) == 1 && is_made(o) &&
+        !(kept > kNearColumns && is_grown(o, o, kGrowths))) {
       c_.reduction[v] = Reduction::columns;
       return true;
     }
@@ -221,6 +226,15 @@ class Clusterer {
   bool is_made(Value v) const {
     while (c_.role[v] == Role::view && c_.follows[v] && uses_[v] == 1) v = g_.operand(v, 0);
     return c_.role[v] == Role::kernel || uses_[v] > 1;
+  }
+
+  // Whether v is made, in few ops, of what is much smaller than `large`: terms of sums then come from caches in any
+  // order, and sums stay in registers.
+  bool is_grown(Value v, Value large, int ops) const {
+    if (c_.role[v] == Role::source || kSmaller * g_.shape(v).numel() <= g_.shape(large).numel()) return true;
+    const bool makes = is_elementwise(g_.op(v)) || g_.op(v) == Op::dot_op;
+    if (ops == 0 || !(c_.role[v] == Role::kernel ? makes : c_.role[v] == Role::view && c_.follows[v])) return false;
+    return std::ranges::all_of(g_.operands(v), [&](Value o) { return is_grown(o, large, ops - 1); });
   }
 
   // ---- memory
@@ -686,12 +700,27 @@ class Clusterer {
     bool rows = cluster.splits;
     for (Value v : cluster.members) rows &= c_.reduction[v] != Reduction::columns;
     for (Axis a : c_.axes.of(model))
-      if (c_.axes.looped(a)) cluster.across = rows && in_outer(a) && c_.axes.extent(a) >= kAcross;
+      if (c_.axes.looped(a)) cluster.lanes = rows && in_outer(a) && c_.axes.extent(a) >= kAcross ? a : kNoAxis;
     for (bool want_outer : {true, false})
       for (Axis a : c_.axes.of(model))
         if (c_.axes.looped(a) && in_outer(a) == want_outer) sorted.push_back(a);
     if (cluster.splits) cluster.outer = set_loops_[outer].size();
     cluster.loops = std::move(sorted);
+    if (repeats_along_rows(cluster)) {
+      const auto first = cluster.loops.begin(), lanes = first + static_cast<ptrdiff_t>(cluster.outer);
+      std::rotate(first, lanes - 1, lanes);
+    }
+  }
+
+  // Whether the terms of sums in lanes are of smaller values, of which one that lies along the lanes is larger than a
+  // near cache: a part of it then serves all turns of the loops around, which go on within that of the lanes.
+  bool repeats_along_rows(const Cluster& cluster) const {
+    if (!cluster.across() || cluster.outer < 2 || c_.axes.extent(cluster.lanes) < kLanes) return false;
+    int64_t row = c_.axes.extent(cluster.lanes);
+    for (size_t l = cluster.outer; l < cluster.loops.size(); ++l) row *= c_.axes.extent(cluster.loops[l]);
+    return row > kNearColumns && std::ranges::all_of(cluster.members, [&](Value v) {
+             return c_.reduction[v] == Reduction::none || is_grown(g_.operand(v, 0), g_.operand(v, 0), kGrowths);
+           });
   }
 
   // ---- order

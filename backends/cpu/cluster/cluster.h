@@ -36,7 +36,9 @@ struct Cluster {
   std::vector<Axis> loops;         // outermost first
   size_t outer = 0;                // the first so many loops surround the others; loops.size() if it does not split
   bool splits = false;             // has Reduction::rows or Reduction::columns
-  bool across = false;  // of rows: these lie across memory; neighbours are rows of their own, along the last outer loop
+  // Of rows that lie across memory: the loop whose neighbours are rows of their own, side by side in lanes.
+  Axis lanes = kNoAxis;
+  bool across() const { return lanes != kNoAxis; }
 };
 
 // A step of the program: a cluster or the node of a routine.

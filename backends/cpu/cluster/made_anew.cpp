@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "backends/cpu/cluster/axes.h"
@@ -30,7 +31,7 @@ class MadeAnew {
   // Whether there are such values.
   bool find() {
     for (Value v = 0; v < g_.size(); ++v) {
-      anew_[v] = is_cheap(v);
+      anew_[v] = is_outer(v) || is_cheap(v);
       for (Value o : g_.operands(v)) stage_[v] = std::max(stage_[v], stage_[o] + ends_kernel(o));
     }
     for (Value v : g_.outputs()) anew_[v] = 0;
@@ -63,21 +64,32 @@ class MadeAnew {
   // What is made of it is in another kernel.
   bool ends_kernel(Value v) const {
     const Op op = g_.op(v);
-    return op != Op::param_op && !is_elementwise(op) && !moves_one(op) && info(op).op_class != OpClass::source;
+    return op != Op::param_op && !is_elementwise(op) && !moves_one(op) && info(op).op_class != OpClass::source &&
+           !(op == Op::dot_op && anew_[v]);
+  }
+  bool repeats(Value o, Value v) const { return kSmaller * g_.shape(o).numel() <= g_.shape(v).numel(); }
+  // A product without terms to sum, of smaller values, that a kernel makes.
+  bool is_outer(Value v) {
+    if (g_.op(v) != Op::dot_op || !is_floating(g_.dtype(v)) || g_.shape(v).numel() < kLarge) return false;
+    for (int64_t d : g_.attrs(v).first(Key::contract))
+      if (g_.shape(g_.operand(v, 0))[static_cast<size_t>(d)] != 1) return false;
+    if (!repeats(g_.operand(v, 0), v) || !repeats(g_.operand(v, 1), v)) return false;
+    if (!axes_) axes_.emplace(g_);
+    return axes_->preserves(v, 0) && axes_->preserves(v, 1);
   }
   bool is_cheap(Value v) const {
-    const int64_t n = g_.shape(v).numel();
-    if (!is_elementwise(g_.op(v)) || info(g_.op(v)).is(Trait::dear) || !is_floating(g_.dtype(v)) || n < kLarge)
+    if (!is_elementwise(g_.op(v)) || info(g_.op(v)).is(Trait::dear) || !is_floating(g_.dtype(v)) ||
+        g_.shape(v).numel() < kLarge)
       return false;
     int large = 0;
     for (Value o : g_.operands(v)) {
-      const bool repeats = g_.op(o) == Op::broadcast_op && kSmaller * g_.shape(g_.operand(o, 0)).numel() <= n;
+      const bool small = g_.op(o) == Op::broadcast_op && repeats(g_.operand(o, 0), v);
       if (g_.op(o) == Op::param_op && g_.shape(o) == g_.shape(v))
         ++large;
-      else if (!repeats && !is_splat(g_, o))
+      else if (!small && !is_splat(g_, o))
         return false;
     }
-    return large == 1;
+    return large <= 1;
   }
   bool is_remade(Value v, Value user) const { return anew_[v] && stage_[user] > first_[v]; }
 
@@ -97,6 +109,7 @@ class MadeAnew {
   passes::Rewriter map_;
   std::vector<uint32_t> stage_, first_;  // reductions and the like on the way to a value; of its first user
   std::vector<uint8_t> anew_;
+  std::optional<Axes> axes_;  // where products ask for them
   std::map<std::pair<Value, uint32_t>, Value> remade_;
 };
 

@@ -143,7 +143,7 @@ LoweredKernel ClusterLowering::finish() {
   result_.args = args_->take();
   result_.faults = std::move(faults_);
   result_.kernel = std::move(*b_).finish();
-  if (cluster_.across) result_.kernel = hoist(result_.kernel, false);
+  if (cluster_.across()) result_.kernel = hoist(result_.kernel, false);
   result_.kernel.num_args = static_cast<int>(result_.args.size()) + 1;
   return std::move(result_);
 }
@@ -233,10 +233,10 @@ void ClusterLowering::emit_rows() {
   for (auto [v, phase] : phase_) members[static_cast<size_t>(phase + 1)].push_back(v);
   std::vector<std::vector<Value>> kept(members.size());
   for (auto& [v, k] : kept_) kept[static_cast<size_t>(k.phase + 1)].push_back(v);
-  for (size_t l = 0; l < outer_; ++l) open(l, l == 0, cluster_.across && l + 1 == outer_);
-  auto runs_in_loops = [&](Value v) { return c_.reduction[v] != Reduction::none || (in_all_loops(v) && c_.stored[v]); };
+  if (turns_side_by_side(members)) return emit_turns_side_by_side(members);
+  for (size_t l = 0; l < outer_; ++l) open(l, l == 0, loops_[l].axes.back() == cluster_.lanes);
   size_t last = members.size();
-  while (last > 0 && std::ranges::none_of(members[last - 1], runs_in_loops)) --last;
+  while (last > 0 && std::ranges::none_of(members[last - 1], [&](Value v) { return runs_in_loops(v); })) --last;
   for (size_t p = 0; p < members.size(); ++p) {
     current_phase_ = static_cast<int>(p) - 1;
     emit_phase(members[p], kept[p], p + 1 == last);
@@ -259,7 +259,7 @@ void ClusterLowering::emit_elements(std::span<const Value> in_loops) {
 void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const Value> kept, bool last) {
   std::vector<Value> in_loops;
   for (Value v : members)
-    if (c_.reduction[v] != Reduction::none || (in_all_loops(v) && c_.stored[v])) in_loops.push_back(v);
+    if (runs_in_loops(v)) in_loops.push_back(v);
   if (!in_loops.empty()) {
     for (Value v : in_loops)
       if (c_.reduction[v] == Reduction::rows) start_reduction(v);
@@ -267,7 +267,7 @@ void ClusterLowering::emit_phase(std::span<const Value> members, std::span<const
     if (kept.empty() && runs_side_by_side(in_loops)) {
       emit_side_by_side(in_loops);
     } else {
-      for (size_t l = outer_; l < loops_.size(); ++l) open(l, false, !cluster_.across && l + 1 == loops_.size());
+      for (size_t l = outer_; l < loops_.size(); ++l) open(l, false, !cluster_.across() && l + 1 == loops_.size());
       emit_elements(in_loops);
       for (Value v : kept) keep(v);
       if (last) check_unseen();
@@ -294,7 +294,7 @@ void ClusterLowering::find_strips() {
   if (!folded) return;
   int64_t below = 1;  // iterations of the loops inside
   for (size_t l = loops_.size(); l-- > (cluster_.splits ? outer_ : 0);) {
-    int64_t lanes = !cluster_.across && l + 1 == loops_.size() ? b_->lanes() : 1, extent = 1;
+    int64_t lanes = !cluster_.across() && l + 1 == loops_.size() ? b_->lanes() : 1, extent = 1;
     for (Axis a : loops_[l].axes) extent *= c_.axes.extent(a);
     int64_t iterations = below * ((extent + lanes - 1) / lanes);
     if (iterations > kMost) {
@@ -350,7 +350,7 @@ void ClusterLowering::close(size_t l) {
 }
 
 void ClusterLowering::close_inner() {
-  if (!cluster_.across) vector_loop_ = kNone;
+  if (!cluster_.across()) vector_loop_ = kNone;
   for (size_t l = loops_.size(); l-- > outer_;) close(l);
   if (strip_loop_ == SIZE_MAX) fold();  // of all rows
   forget_inner();

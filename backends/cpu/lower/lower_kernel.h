@@ -274,6 +274,10 @@ class ClusterLowering : protected ClusterReductions {
   // Of a phase of nothing but reductions of one loop (lower_side_by_side.cpp).
   bool runs_side_by_side(std::span<const Value> in_loops) const;
   void emit_side_by_side(std::span<const Value> in_loops);
+  // The same of rows in lanes: turns of the loop next to that of their terms.
+  bool turns_side_by_side(std::span<const std::vector<Value>> phases) const;
+  void emit_turns_side_by_side(std::span<const std::vector<Value>> phases);
+  bool runs_in_loops(Value v) const { return c_.reduction[v] != Reduction::none || (in_all_loops(v) && c_.stored[v]); }
   void forget_inner();
   void find_strips();
   void close_inner();

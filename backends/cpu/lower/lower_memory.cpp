@@ -135,7 +135,7 @@ void ClusterMemory::find_kept() {
   for (size_t l = outer_; l < loops_.size(); ++l)
     inner.insert(inner.end(), loops_[l].axes.begin(), loops_[l].axes.end());
   std::ranges::sort(inner);
-  int64_t row = cluster_.across ? b_->lanes() : 1;
+  int64_t row = cluster_.across() ? b_->lanes() : 1;
   const int64_t lanes = row;
   for (Axis a : inner) row *= c_.axes.extent(a);
   for (size_t i = cluster_.members.size(); i-- > 0;) {
@@ -170,7 +170,7 @@ uint32_t ClusterMemory::kept_index(uint32_t element) {
     std::ranges::sort(behind);
   }
   if (element > 0) index = b_->iadd(index, b_->imuli(args_->product(behind), element));
-  return cluster_.across ? b_->imuli(index, b_->lanes()) : index;
+  return cluster_.across() ? b_->imuli(index, b_->lanes()) : index;
 }
 
 uint32_t ClusterMemory::load_kept(Value v, uint32_t element) {

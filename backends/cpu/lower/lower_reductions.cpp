@@ -63,7 +63,7 @@ uint32_t ClusterReductions::result_of(Value v, uint32_t element) {
     folded_.erase(at);
   }
   const ReductionForm form = form_of(v);
-  const bool apart = cluster_.across && c_.reduction[v] == Reduction::rows;
+  const bool apart = cluster_.across() && c_.reduction[v] == Reduction::rows;
   return form.turned(*b_, apart ? x : reduction_of_lanes(*b_, form.op, x));
 }
 

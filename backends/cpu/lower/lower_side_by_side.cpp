@@ -5,6 +5,7 @@
 
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/lower/lower_kernel.h"
+#include "backends/cpu/ops/cpu_ops.h"
 
 namespace jot::cpu {
 
@@ -19,7 +20,7 @@ constexpr int64_t kMost = 32;  // terms of an accumulator until it is folded
 
 bool ClusterLowering::runs_side_by_side(std::span<const Value> in_loops) const {
   constexpr size_t kFew = 4;
-  if (cluster_.across || loops_.size() != outer_ + 1 || in_loops.size() > kFew) return false;
+  if (cluster_.across() || loops_.size() != outer_ + 1 || in_loops.size() > kFew) return false;
   int64_t extent = 1;
   for (Axis a : loops_.back().axes) extent *= c_.axes.extent(a);
   if (extent < static_cast<int64_t>(2 * kBeside) * b_->lanes()) return false;
@@ -86,6 +87,87 @@ void ClusterLowering::emit_side_by_side(std::span<const Value> in_loops) {
     run(args_->number(extent - left), args_->number(left), 1, (left + lanes - 1) / lanes);
   merge();
   use(0);
+}
+
+// Where the loop of the lanes is around another: what a term reads along the lanes serves four turns of that at once.
+bool ClusterLowering::turns_side_by_side(std::span<const std::vector<Value>> phases) const {
+  constexpr size_t kFew = 2;
+  if (!cluster_.across() || outer_ < 2 || loops_[outer_ - 1].axes.back() == cluster_.lanes || !kept_.empty())
+    return false;
+  int64_t extent = 1;
+  for (Axis a : loops_[outer_ - 1].axes) extent *= c_.axes.extent(a);
+  if (extent < static_cast<int64_t>(2 * kBeside)) return false;
+  size_t sums = 0, with_sums = 0;
+  for (const std::vector<Value>& members : phases) {
+    const size_t before = sums;
+    for (Value v : members) {
+      const InKernel way = cpu_op(g_.op(v)).kernel;
+      if (way == InKernel::gathered || way == InKernel::matrix) return false;
+      if (!runs_in_loops(v)) continue;
+      if (c_.reduction[v] != Reduction::rows || c_.axes.elements(v) != 1) return false;
+      ++sums;
+    }
+    with_sums += sums > before;
+  }
+  return with_sums == 1 && sums <= kFew;
+}
+
+void ClusterLowering::emit_turns_side_by_side(std::span<const std::vector<Value>> phases) {
+  Loop& turns = loops_[outer_ - 1];
+  int64_t extent = 1;
+  for (Axis a : turns.axes) extent *= c_.axes.extent(a);
+  const int64_t beside = kBeside, rest = extent % beside;
+  std::vector<Value> sums, results;  // results: of a row
+  for (const std::vector<Value>& members : phases)
+    for (Value v : members)
+      if (runs_in_loops(v))
+        sums.push_back(v);
+      else if (!in_all_loops(v))
+        results.push_back(v);
+  for (size_t p = 0; p < phases.size(); ++p)
+    if (std::ranges::find(phases[p], sums[0]) != phases[p].end()) current_phase_ = static_cast<int>(p) - 1;
+
+  auto run = [&](uint32_t first, int64_t count, size_t copies) {
+    const uint32_t turn = counted(b_->loop(args_->number(count)), static_cast<double>(count));
+    std::vector<uint32_t> index(copies), places;
+    auto use = [&](size_t k) {
+      turns.index = index[k];
+      for (size_t i = 0; i < sums.size(); ++i) variables_[sums[i]] = places[k * sums.size() + i];
+    };
+    for (size_t k = 0; k < copies; ++k) {
+      index[k] = b_->iadd(b_->imuli(turn, static_cast<int64_t>(copies)), b_->iconst(static_cast<int64_t>(k)));
+      if (first != kNone) index[k] = b_->iadd(first, index[k]);
+      for (Value v : sums) {
+        start_reduction(v);
+        places.push_back(variables_.at(v));
+      }
+    }
+    inner_ = true;  // what is made belongs to one turn
+    for (size_t l = outer_; l < loops_.size(); ++l) open(l, false, false);
+    for (size_t k = 0; k < copies; ++k) {
+      use(k);
+      emit_elements(sums);
+      forget_inner();
+    }
+    close_inner();
+    for (size_t k = 0; k < copies; ++k) {
+      use(k);
+      for (Value v : sums) finish_rows(v);
+      for (Value v : results) {
+        make_all(v);
+        if (c_.stored[v]) emit_store(v);
+      }
+      forget_inner();
+    }
+    inner_ = false;
+    turns.index = kNone;
+    b_->endloop();
+  };
+  for (size_t l = 0; l + 1 < outer_; ++l) open(l, l == 0, loops_[l].axes.back() == cluster_.lanes);
+  run(kNone, extent / beside, kBeside);
+  if (rest > 0) run(args_->number(extent - rest), rest, 1);
+  vector_loop_ = kNone;
+  for (size_t l = 0; l + 1 < outer_; ++l) b_->endloop();
 }
 
 }  // namespace jot::cpu
