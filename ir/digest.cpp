@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ir/host.h"
@@ -18,26 +20,15 @@ namespace {
 
 uint64_t word_of(std::string_view name) { return XXH3_64bits(name.data(), name.size()); }
 
-// By their numbers, the words of their names.
-template <class Name>
-std::vector<uint64_t> words_of(int count, Name name) {
-  std::vector<uint64_t> words;
-  for (int i = 0; i < count; ++i) words.push_back(word_of(name(i)));
-  return words;
-}
-uint64_t word_of(Op op) {
-  static const auto& words = *new auto(words_of(num_ops(), [](int i) { return name_of(static_cast<Op>(i)); }));
-  return words[static_cast<size_t>(op)];
-}
-uint64_t word_of(DType dtype) { return word_of(to_string(dtype)); }
-
 class Stream {
  public:
   Stream() { XXH3_128bits_reset(&state_); }
-  void put(uint64_t word) {
-    buffer_[used_++] = word;
-    if (used_ == buffer_.size()) flush();
+  // So many halves of words, for the caller to fill in.
+  uint32_t* take(size_t n) {
+    if (used_ + n > buffer_.size()) flush();
+    return &buffer_[std::exchange(used_, used_ + n)];
   }
+  void put(uint64_t word) { std::memcpy(take(2), &word, sizeof word); }
   void put(Ints list) {
     put(list.size());
     for (int64_t x : list) put(static_cast<uint64_t>(x));
@@ -50,12 +41,27 @@ class Stream {
 
  private:
   void flush() {
-    XXH3_128bits_update(&state_, buffer_.data(), used_ * sizeof(uint64_t));
+    XXH3_128bits_update(&state_, buffer_.data(), used_ * sizeof(uint32_t));
     used_ = 0;
   }
   XXH3_state_t state_;
-  std::array<uint64_t, 512> buffer_;
+  std::array<uint32_t, 2048> buffer_;
   size_t used_ = 0;
+};
+
+// Numbers in the order in which things come first: the same whatever their numbers are in this process.
+class Numbers {
+ public:
+  // *fresh: it has come for the first time.
+  uint32_t of(size_t i, bool* fresh) {
+    if (i >= numbers_.size()) numbers_.resize(2 * i + 64, 0);
+    if ((*fresh = numbers_[i] == 0)) numbers_[i] = ++last_;
+    return numbers_[i];
+  }
+
+ private:
+  std::vector<uint32_t> numbers_;
+  uint32_t last_ = 0;
 };
 
 void put_attributes(Stream& out, Op op, Ints words) {
@@ -80,7 +86,7 @@ void put_attributes(Stream& out, Op op, Ints words) {
         list();
         break;
       case AttrKind::dtype:
-        out.put(word_of(static_cast<DType>(words[at++])));
+        out.put(word_of(to_string(static_cast<DType>(words[at++]))));
         break;
       case AttrKind::mode:
         out.put(word_of(name_of(static_cast<IndexMode>(words[at++]))));
@@ -105,19 +111,29 @@ Digest digest_of(std::span<const std::byte> bytes) {
   return {h.high64, h.low64};
 }
 
+// A node is told by its op, its type and its operands, in 20 bytes where it has two; ops and types are spelled out
+// where they come first.
 Digest digest_of(const Graph& graph) {
   const GraphData& g = graph.data();
   Stream out;
+  Numbers ops, types;
   out.put(g.size());
   out.put(g.pure());
   for (Value v = 0; v < g.size(); ++v) {
-    out.put(word_of(g.op(v)) + g.in_place(v));
-    out.put(g.operands(v).size());
-    for (Value o : g.operands(v)) out.put(o);
-    const Type& t = g.type(v);
-    out.put(word_of(t.dtype) + t.token);
-    out.put(Ints(t.shape));
-    put_attributes(out, g.op(v), g.words(v));
+    const Node& n = g.node(v);
+    bool fresh_op, fresh_type;
+    uint32_t* head = out.take(3);
+    head[0] = ops.of(static_cast<size_t>(n.op), &fresh_op) | uint32_t{n.in_place} << 31;
+    head[1] = types.of(n.type, &fresh_type);
+    head[2] = n.num_operands;
+    for (Value o : g.operands(v)) *out.take(1) = o;
+    if (fresh_op) out.put(word_of(name_of(n.op)));
+    if (fresh_type) {
+      const Type& t = g.type(v);
+      out.put(word_of(to_string(t.dtype)) + t.token);
+      out.put(Ints(t.shape));
+    }
+    if (n.attrs != 0) put_attributes(out, n.op, g.words(v));
   }
   for (Value o : g.outputs()) out.put(o);
   out.put(g.writebacks().size());

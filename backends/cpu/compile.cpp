@@ -157,7 +157,8 @@ class ProgramBuilder {
         k.scratch.push_back({static_cast<uint32_t>(i + 1), {}, aligned(a.number)});
       args.push_back(a.kind == KernelArg::Kind::number ? a.number : 0);
     }
-    k.kernel = std::make_shared<Kernel>(std::move(lowered.kernel));
+    k.num_args = static_cast<uint32_t>(lowered.kernel.num_args);
+    k.kernel = LazyKernel(std::move(lowered.kernel));
     step.what = std::move(k);
     steps().push_back(std::move(step));
     arguments_.push_back(std::move(lowered.args));

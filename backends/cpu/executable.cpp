@@ -107,7 +107,7 @@ class Executable : public Engine {
         (a.place.space == Space::input || a.place.space == Space::output ? per_call_ : fixed_).push_back(a);
     for (const Step& s : program().steps)
       if (auto* k = std::get_if<KernelStep>(&s.what); k && (k->args_differ() || !program().groups.empty()))
-        scratch_args_ = std::max<int64_t>(scratch_args_, k->kernel->num_args);
+        scratch_args_ = std::max<int64_t>(scratch_args_, k->num_args);
   }
 
   void run(std::span<const void* const> inputs, std::span<void* const> outputs) const override {
@@ -209,7 +209,7 @@ class Executable : public Engine {
   void run_kernel_slice(const KernelStep& k, const Call& call, Context& context, int worker) const {
     const int64_t *args = &context.args[k.first_arg], each = k.extent / call.group->slices;
     int64_t* own = &context.scratch[static_cast<size_t>(worker * scratch_args_)];
-    std::copy(args, args + k.kernel->num_args, own);
+    std::copy(args, args + k.num_args, own);
     for (const WorkerMemory& m : k.scratch) own[m.arg] += worker * m.bytes;
     for (const Address& a : k.of_slice) own[a.arg - k.first_arg] = reinterpret_cast<int64_t>(call.at(a.place));
     const int64_t spill = k.code ? aligned(k.code->spill_bytes) : 0;
@@ -252,7 +252,7 @@ class Executable : public Engine {
     int64_t* args = &context.args[k.first_arg];
     std::byte* spill = call.at(k.spill);
     if (k.chunks == 1) return run_range(k, args, 0, k.extent, spill);
-    int64_t spill_bytes = k.code ? k.code->spill_bytes : 0, num_args = k.kernel->num_args;
+    int64_t spill_bytes = k.code ? k.code->spill_bytes : 0, num_args = k.num_args;
     auto chunk = [&](int64_t i, int worker) {
       int64_t begin = i * k.chunk, end = std::min(begin + k.chunk, k.extent);
       std::byte* own_spill = spill + worker * spill_bytes;

@@ -56,9 +56,9 @@ struct Address {
 };
 
 struct KernelStep {
-  std::shared_ptr<const Kernel> kernel;
+  LazyKernel kernel;
   std::shared_ptr<const KernelCode> code;     // null: interpreted
-  uint32_t first_arg = 0;                     // in Program::args
+  uint32_t first_arg = 0, num_args = 0;       // in Program::args
   int64_t extent = 1, chunks = 1, chunk = 1;  // of the range loop: all, pieces, length of a piece
   Place spill;                                // of every worker, one after the other
   std::vector<Partial> partials;

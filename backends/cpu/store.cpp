@@ -16,7 +16,7 @@ namespace {
 class Kernels {
  public:
   uint32_t number(const KernelCode* code) const { return numbers_.at(code); }
-  void add(std::shared_ptr<const Kernel> kernel, std::shared_ptr<const KernelCode> code) {
+  void add(LazyKernel kernel, std::shared_ptr<const KernelCode> code) {
     if (numbers_.emplace(code.get(), static_cast<uint32_t>(all_.size())).second)
       all_.push_back({std::move(kernel), std::move(code)});
   }
@@ -40,8 +40,6 @@ struct Writer : ByteWriter {
 
 // ---- one description of each struct, for both ways
 
-static_assert(Packed<KInstr>);
-static void fields(auto& io, Is<Kernel> auto& k) { io(k.lanes), io(k.num_args), io(k.instrs), io(k.lists); }
 static void fields(auto& io, Is<Place> auto& p) { io(p.space), io(p.index), io(p.offset); }
 static void fields(auto& io, Is<Address> auto& a) { io(a.arg), io(a.place); }
 static void fields(auto& io, Is<WorkerMemory> auto& m) { io(m.arg), io(m.place), io(m.bytes); }
@@ -67,7 +65,8 @@ static void fields(auto& io, Is<Partial> auto& p) {
 }
 // The kernel comes before: by number.
 static void fields(auto& io, Is<KernelStep> auto& s) {
-  io(s.first_arg), io(s.extent), io(s.chunks), io(s.chunk), io(s.spill), io(s.partials), io(s.scratch), io(s.of_slice);
+  io(s.first_arg), io(s.num_args), io(s.extent), io(s.chunks), io(s.chunk), io(s.spill), io(s.partials), io(s.scratch),
+      io(s.of_slice);
 }
 
 namespace {
@@ -86,7 +85,10 @@ void write_kernels(std::span<const KernelLog::Entry> kernels, ByteWriter& out) {
   const uint64_t n = kernels.size();
   out(n);
   for (const auto& [kernel, code] : kernels) {
-    out(*kernel);
+    const uint64_t hash = kernel->hash();
+    const std::vector<std::byte> packed = pack(*kernel);
+    out(hash);
+    out.sized(packed.data(), packed.size());
     const auto* begin = static_cast<const std::byte*>(code->memory.get());
     const uint64_t entry = reinterpret_cast<uintptr_t>(code->fn) - reinterpret_cast<uintptr_t>(begin);
     out(entry);
@@ -97,17 +99,18 @@ void write_kernels(std::span<const KernelLog::Entry> kernels, ByteWriter& out) {
 
 Kernels read_kernels(ByteReader& in) {
   Kernels kernels;
-  uint64_t n, entry;
+  uint64_t n, hash, entry;
   in(n);
   for (uint64_t i = 0; i < n; ++i) {
-    auto kernel = std::make_shared<Kernel>();
     int64_t spill_bytes;
-    in(*kernel);
+    in(hash);
+    const std::span<const std::byte> packed = in.sized();
     in(entry);
     in(spill_bytes);
     const std::span<const std::byte> code = in.sized();
     if (entry >= code.size() || spill_bytes < 0) ByteReader::fail();
-    auto kept = keep_code(kernel, code, entry, spill_bytes);
+    LazyKernel kernel(std::vector<std::byte>(packed.begin(), packed.end()));
+    auto kept = keep_code(kernel, hash, packed.size(), code, entry, spill_bytes);
     kernels.add(std::move(kernel), std::move(kept));
   }
   return kernels;

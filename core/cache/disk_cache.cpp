@@ -58,17 +58,18 @@ Contents read_file(const std::string& path, bool own) {
   if (!S_ISREG(s.st_mode)) fail("load", path, "expected a plain file");
   if (std::string_view why = own ? not_own(s) : ""; !why.empty()) fail("load", path, why);
   const auto size = static_cast<size_t>(s.st_size);
-  auto bytes = std::make_shared_for_overwrite<std::byte[]>(size);
+  const Buffer memory = Buffer::allocate(s.st_size);  // recycled, or its pages at once
+  auto* bytes = static_cast<std::byte*>(memory.data());
   size_t have = 0;
   while (have < size) {
-    const ssize_t n = ::read(file, &bytes[have], size - have);
+    const ssize_t n = ::read(file, bytes + have, size - have);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail("load", path, std::strerror(errno));
     if (n == 0) break;
     have += static_cast<size_t>(n);
   }
   if (own) futimens(file, nullptr);  // used now
-  return {std::move(bytes), have};
+  return {std::shared_ptr<const std::byte[]>(bytes, [memory](const std::byte*) {}), have};
 }
 
 void write_file(const std::string& path, std::span<const std::byte> contents) {

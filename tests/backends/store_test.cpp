@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "backends/cpu/executable.h"
 #include "backends/cpu/routines/routines.h"
 #include "backends/target.h"
 #include "ir/bytes.h"
@@ -63,6 +64,37 @@ TEST_CASE("store: bytes that end early are refused") {
     bytes.resize(random() % bytes.size());
     CHECK_THROWS_AS(load_engine(LazyGraph(made->graph()), bytes), CacheError);
   }
+}
+
+TEST_CASE("store: kernels are packed, and unpacked as they were") {
+  std::mt19937 random(3);
+  size_t kernels = 0, whole = 0, packed_bytes = 0;
+  for (const Row& row : op_rows()) {
+    CAPTURE(title(row));
+    const ir::Graph graph = passes::optimize(graph_of(row));
+    if (calls_host(graph)) continue;
+    for (const int vector_bytes : {64, 0})
+      for (const cpu::Step& s : cpu::compile(graph, {.vector_bytes = vector_bytes}).program.steps) {
+        auto* k = std::get_if<cpu::KernelStep>(&s.what);
+        if (!k) continue;
+        ++kernels;
+        cpu::Kernel kernel = *k->kernel;
+        const std::vector<std::byte> packed = cpu::pack(kernel);
+        kernel.origins.clear(), kernel.further_origins.clear();
+        REQUIRE(cpu::unpack(packed) == kernel);
+        REQUIRE(cpu::unpack(packed).hash() == kernel.hash());
+        whole += kernel.instrs.size() * sizeof(cpu::KInstr);
+        packed_bytes += packed.size();
+        const std::vector<std::byte> cut(packed.begin(),
+                                         packed.begin() + static_cast<int64_t>(random() % packed.size()));
+        REQUIRE_THROWS_AS(cpu::unpack(cut), CacheError);
+        std::vector<std::byte> longer = packed;
+        longer.push_back(std::byte{0});
+        REQUIRE_THROWS_AS(cpu::unpack(longer), CacheError);
+      }
+  }
+  CHECK(kernels > 500);
+  CHECK(packed_bytes * 3 < whole);
 }
 
 // As a library of another version might.

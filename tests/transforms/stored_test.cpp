@@ -227,6 +227,19 @@ TEST_CASE("digests of graphs: equal graphs have equal ones, others do not") {
   CHECK(digest_of(graph(4, f64, 2)) != digest_of(graph(5, f64, 2)));
   CHECK(digest_of(graph(4, f64, 2)) != digest_of(graph(4, f32, 2)));
   CHECK(digest_of(graph(4, f64, 2)) != digest_of(graph(4, f64, 3)));
+  // The same numbers of ops and types in the same places, of which one is another.
+  std::vector<Digest> others;
+  for (auto f : std::vector<Tensor (*)(const Tensor&, const Tensor&)>{
+           [](const Tensor& x, const Tensor& y) { return sin(x) + cos(y); },
+           [](const Tensor& x, const Tensor& y) { return cos(x) + sin(y); },
+           [](const Tensor& x, const Tensor& y) { return sin(y) + cos(x); },
+           [](const Tensor& x, const Tensor& y) { return sin(x) * cos(y); },
+           [](const Tensor& x, const Tensor& y) { return sin(x) + sin(y); },
+           [](const Tensor& x, const Tensor& y) { return sin(x) + cos(y).to(f32).to(f64); },
+           [](const Tensor& x, const Tensor& y) { return sin(x) + cos(y).to(i32).to(f64); }})
+    for (int64_t n : {3, 4}) others.push_back(digest_of(trace(f, spec({n}, f64), spec({n}, f64))));
+  for (size_t i = 0; i < others.size(); ++i)
+    for (size_t j = 0; j < i; ++j) CHECK(others[i] != others[j]);
 }
 
 TEST_CASE("spec: a type without values") {

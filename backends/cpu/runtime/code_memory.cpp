@@ -29,6 +29,16 @@ constexpr size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit 
               std::strerror(errno) + "; a policy of the system may forbid it, JOT_CPU=reference runs without");
 }
 
+// The pages of a large range at once: a third of what a fault for each costs. Systems before Linux 5.14 do not know
+// how.
+void populate(std::byte* begin, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+  if (bytes < 16 * kPage) return;
+  const size_t before = reinterpret_cast<uintptr_t>(begin) % kPage;
+  madvise(begin - before, bytes + before, MADV_POPULATE_WRITE);
+#endif
+}
+
 // One memory file, mapped twice.
 class DualMapping {
  public:
@@ -81,6 +91,7 @@ class Arena {
     auto [at, room] = *it;
     free_.erase(it);
     if (room > bytes) free_[at + bytes] = room - bytes;
+    populate(mapping_.writable() + at, code.size());
     std::memcpy(mapping_.writable() + at, code.data(), code.size());
     return mapping_.executable() + at;
   }

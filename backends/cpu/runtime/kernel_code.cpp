@@ -16,17 +16,19 @@ namespace {
 // Least recently used first out. Kernels are compared in full; the hash only finds candidates.
 class Cache {
  public:
-  std::shared_ptr<const KernelCode> find(uint64_t hash, const Kernel& kernel) {
+  // kernel: a pointer to it, as in locked_find.
+  std::shared_ptr<const KernelCode> find(uint64_t hash, const auto& kernel) {
     ForkSafeLock lock(mutex_);
     return locked_find(hash, kernel);
   }
   // What the cache holds afterwards: the code of another thread if that was first.
-  std::shared_ptr<const KernelCode> insert(uint64_t hash, const std::shared_ptr<const Kernel>& kernel,
+  std::shared_ptr<const KernelCode> insert(uint64_t hash, const LazyKernel& kernel, size_t kernel_bytes,
                                            std::shared_ptr<const KernelCode> code) {
     ForkSafeLock lock(mutex_);
-    if (auto other = locked_find(hash, *kernel)) return other;
-    entries_.push_front({hash, kernel, std::move(code)});
-    bytes_ += cost(entries_.front());
+    if (auto other = locked_find(hash, kernel)) return other;
+    const size_t bytes = kernel_bytes + static_cast<size_t>(code->code_bytes);
+    entries_.push_front({hash, kernel, std::move(code), bytes});
+    bytes_ += bytes;
     index_.emplace(hash, entries_.begin());
     while (entries_.size() > 1 && (entries_.size() > kEntries || bytes_ > kBytes)) evict();
     return entries_.front().code;
@@ -36,17 +38,15 @@ class Cache {
   static constexpr size_t kEntries = 4096, kBytes = size_t{256} << 20;
   struct Entry {
     uint64_t hash;
-    std::shared_ptr<const Kernel> kernel;
+    LazyKernel kernel;
     std::shared_ptr<const KernelCode> code;
+    size_t bytes;
   };
-  static size_t cost(const Entry& e) {
-    return e.kernel->instrs.size() * sizeof(KInstr) + e.kernel->lists.size() * sizeof(uint32_t) +
-           static_cast<size_t>(e.code->code_bytes);
-  }
-  std::shared_ptr<const KernelCode> locked_find(uint64_t hash, const Kernel& kernel) {
+  // Looks at kernels where there are two of that hash alone.
+  std::shared_ptr<const KernelCode> locked_find(uint64_t hash, const auto& kernel) {
     auto [first, last] = index_.equal_range(hash);
     for (auto it = first; it != last; ++it)
-      if (*it->second->kernel == kernel) {
+      if (*it->second->kernel == *kernel) {
         entries_.splice(entries_.begin(), entries_, it->second);
         return it->second->code;
       }
@@ -60,7 +60,7 @@ class Cache {
         index_.erase(it);
         break;
       }
-    bytes_ -= cost(*oldest);
+    bytes_ -= oldest->bytes;
     entries_.pop_back();
   }
   std::mutex mutex_;
@@ -91,7 +91,7 @@ std::shared_ptr<const KernelCode> runnable(std::span<const std::byte> bytes, siz
 KernelLog::KernelLog() : outer_(std::exchange(innermost_log, this)) {}
 KernelLog::~KernelLog() { innermost_log = outer_; }
 void KernelLog::add(const Kernel& kernel, const std::shared_ptr<const KernelCode>& code) {
-  entries_.push_back({std::make_shared<Kernel>(kernel), code});
+  entries_.push_back({LazyKernel(kernel), code});
 }
 
 std::shared_ptr<const KernelCode> compile(const Kernel& kernel, Target target) {
@@ -99,21 +99,23 @@ std::shared_ptr<const KernelCode> compile(const Kernel& kernel, Target target) {
   return runnable(emitted.bytes, emitted.entry, emitted.spill_bytes);
 }
 
-std::shared_ptr<const KernelCode> keep_code(const std::shared_ptr<const Kernel>& kernel,
+std::shared_ptr<const KernelCode> keep_code(const LazyKernel& kernel, uint64_t hash, size_t kernel_bytes,
                                             std::span<const std::byte> code, size_t entry, int64_t spill_bytes) {
   NoFork section;
-  const uint64_t hash = kernel->hash();
-  if (std::shared_ptr<const KernelCode> found = cache().find(hash, *kernel)) return found;
-  return cache().insert(hash, kernel, runnable(code, entry, spill_bytes));
+  if (std::shared_ptr<const KernelCode> found = cache().find(hash, kernel)) return found;
+  return cache().insert(hash, kernel, kernel_bytes, runnable(code, entry, spill_bytes));
 }
 
 std::shared_ptr<const KernelCode> kernel_code(const Kernel& kernel, bool* compiled) {
   NoFork section;
   uint64_t hash = kernel.hash();
-  std::shared_ptr<const KernelCode> code = cache().find(hash, kernel);
+  std::shared_ptr<const KernelCode> code = cache().find(hash, &kernel);
   if (compiled) *compiled = code == nullptr;
   const bool made = code == nullptr;
-  if (made) code = cache().insert(hash, std::make_shared<Kernel>(kernel), compile(kernel, target()));
+  if (made) {
+    const size_t bytes = kernel.instrs.size() * sizeof(KInstr) + kernel.lists.size() * sizeof(uint32_t);
+    code = cache().insert(hash, LazyKernel(kernel), bytes, compile(kernel, target()));
+  }
   if (innermost_log) innermost_log->add(kernel, code);
   if (made && dumping()) {
     dump_text("kernel.txt", to_text(kernel));

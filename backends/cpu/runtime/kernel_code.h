@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/cpu/kernel/kernel_ir.h"
+#include "backends/cpu/kernel/packed_kernel.h"
 #include "backends/target.h"
 
 namespace jot::cpu {
@@ -25,16 +25,16 @@ struct KernelCode {
 // which. Thread safe. The kernel must have passed `verify`.
 std::shared_ptr<const KernelCode> kernel_code(const Kernel& kernel, bool* compiled = nullptr);
 
-// Code that was made of the kernel before, by these sources for target(), into the cache: what it then holds. The
-// function begins at `entry`.
-std::shared_ptr<const KernelCode> keep_code(const std::shared_ptr<const Kernel>& kernel,
+// Code that was made of the kernel, whose hash that is, before, by these sources for target(), into the cache: what it
+// then holds. The function begins at `entry`.
+std::shared_ptr<const KernelCode> keep_code(const LazyKernel& kernel, uint64_t hash, size_t kernel_bytes,
                                             std::span<const std::byte> code, size_t entry, int64_t spill_bytes);
 
 // While one lives, it has all kernels that this thread asked for; the innermost alone.
 class KernelLog {
  public:
   struct Entry {
-    std::shared_ptr<const Kernel> kernel;
+    LazyKernel kernel;
     std::shared_ptr<const KernelCode> code;
   };
   KernelLog();

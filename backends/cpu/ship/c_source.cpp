@@ -256,13 +256,12 @@ class File {
   // ---- steps
 
   void add_kernel(const Step& step, const KernelStep& k) {
-    const auto num_args = static_cast<size_t>(k.kernel->num_args);
-    std::vector<CArgument> args(num_args);
-    std::vector<const Place*> places(num_args + 1, nullptr);
-    for (size_t i = 1; i < num_args; ++i) args[i - 1] = {true, p_.args[k.first_arg + i], {}};
+    std::vector<CArgument> args(k.num_args);
+    std::vector<const Place*> places(k.num_args + 1, nullptr);
+    for (size_t i = 1; i < k.num_args; ++i) args[i - 1] = {true, p_.args[k.first_arg + i], {}};
     auto first = std::ranges::lower_bound(p_.addresses, k.first_arg, {}, &Address::arg);
     std::set<std::string> names;
-    for (; first != p_.addresses.end() && first->arg < k.first_arg + num_args; ++first) {
+    for (; first != p_.addresses.end() && first->arg < k.first_arg + k.num_args; ++first) {
       const size_t arg = first->arg - k.first_arg;
       std::string name = parameter_name(first->place);
       while (!names.insert(name).second) name += "b";

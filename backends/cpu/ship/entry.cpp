@@ -460,9 +460,8 @@ class ShippedCode::Entry {
 
   void kernel(const KernelStep& k) {
     using namespace x86;
-    const auto n = static_cast<uint32_t>(k.kernel->num_args);
     as_.emit(Isa::mov, work(table(k.first_arg)), kWork);
-    for (uint32_t a = k.first_arg + 1; a < k.first_arg + n; ++a) {
+    for (uint32_t a = k.first_arg + 1; a < k.first_arg + k.num_args; ++a) {
       if (!address_of_[a]) {
         set_word(table(a), p_.args[a]);
         continue;
