@@ -147,6 +147,14 @@ def check_lengths():
             yield f'{path}: {lines} lines; split it (at most {MAX_LINES})'
 
 
+def check_ranges():
+    """g++ 14 takes what a temporary AttrView shows for a part of it: loops run over a name."""
+    for path in tree('*.h', '*.cpp'):
+        text = path.read_text()
+        for match in re.finditer(r'\b(for) \([^;()]* : [^;()]*\battrs\([^()]*\)\.(?:ints|first|second)\(', text):
+            yield f'{path}:{line_of(text, match)}: name the Ints before the loop (-Wdangling-reference of g++ 14)'
+
+
 def check_generated():
     done = subprocess.run([sys.executable, ROOT / 'core/functions.py', '--check'], stdout=subprocess.PIPE, text=True)
     if done.returncode:
@@ -193,6 +201,7 @@ def checks(options):
     yield 'lengths', check_lengths
     yield 'generated headers and pages', check_generated
     yield 'format', check_format
+    yield 'ranges', check_ranges
     for name, path in public_headers().items():
         yield f'public header {name}', functools.partial(check_public_header, name, path)
         for compiler in filter(shutil.which, COMPILERS):

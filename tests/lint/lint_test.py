@@ -25,6 +25,7 @@ CLEAN = {
 # One planted fault each: the file as changed, and what the complaint must say.
 PLANTED = [
     ('ir/graph.h', '#include "jot/tensor.h"\n', 'ir may not include "jot/tensor.h"'),
+    ('ir/graph.cpp', 'void f() {\n  for (int64_t d : g.attrs(v).ints(Key::dims)) use(d);\n}\n', 'name the Ints before the loop'),
     ('ir/graph.cpp', '#include "graph.h"\n', 'no file "graph.h" from the root'),
     ('ir/graph.h', '#include <jot/shape.h>\n', 'write "jot/shape.h"'),
     ('core/jot/tensor.h', '#pragma once\n#include <asmjit/asmjit.h>\n', 'a public header may not include asmjit/asmjit.h'),

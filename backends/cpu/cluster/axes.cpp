@@ -426,8 +426,10 @@ bool Axes::preserves(Value v, size_t i) {
         if (run.from.dim == kNoDim && run.to.also == kNoDim) tied_to[run.to.dim] = 1;
   }
   if (is_reduction(op)) return ok;
-  if (op == Op::gather_op && ways_ == Ways::kernels)  // along windows, which are behind the indices
-    for (int64_t d : g_.attrs(v).ints(Key::offset_dims)) tied_to[d] = 1;
+  if (op == Op::gather_op && ways_ == Ways::kernels) {  // along windows, which are behind the indices
+    const Ints offset = g_.attrs(v).ints(Key::offset_dims);
+    for (int64_t d : offset) tied_to[d] = 1;
+  }
   for (size_t d = 0; d < from.size(); ++d) ok &= tied_from[d] || unrolled(from[d]);
   bool grows =
       fills || op == Op::dot_op || (op == Op::triangular_solve_op && i == 0) || (op == Op::where_op && from.empty());

@@ -71,7 +71,8 @@ class MadeAnew {
   // A product without terms to sum, of smaller values, that a kernel makes.
   bool is_outer(Value v) {
     if (g_.op(v) != Op::dot_op || !is_floating(g_.dtype(v)) || g_.shape(v).numel() < kLarge) return false;
-    for (int64_t d : g_.attrs(v).first(Key::contract))
+    const Ints contract = g_.attrs(v).first(Key::contract);
+    for (int64_t d : contract)
       if (g_.shape(g_.operand(v, 0))[static_cast<size_t>(d)] != 1) return false;
     if (!repeats(g_.operand(v, 0), v) || !repeats(g_.operand(v, 1), v)) return false;
     if (!axes_) axes_.emplace(g_);

@@ -4,6 +4,7 @@
 
 namespace jot::cpu {
 
+using ir::Ints;
 using ir::Key;
 using ir::Op;
 
@@ -22,8 +23,8 @@ double flops_of(const ir::GraphData& g, ir::Value v) {
   switch (g.op(v)) {
     case Op::dot_op: {
       double terms = 1;
-      for (int64_t d : g.attrs(v).first(Key::contract))
-        terms *= static_cast<double>(g.shape(g.operand(v, 0))[static_cast<size_t>(d)]);
+      const Ints contract = g.attrs(v).first(Key::contract);
+      for (int64_t d : contract) terms *= static_cast<double>(g.shape(g.operand(v, 0))[static_cast<size_t>(d)]);
       return 2 * terms * static_cast<double>(g.shape(v).numel());
     }
     case Op::conv_op:

@@ -44,10 +44,10 @@ void ClusterSurvey::survey_operand(Value v, size_t i) {
   Value o = g_.operand(v, i);
   if (copies_memory(v)) return find_access(v, true);
   if (g_.op(v) == Op::gather_op && i == 0) {
-    Ints batch = g_.attrs(v).ints(Key::index_batch);
+    const Ints batch = g_.attrs(v).ints(Key::index_batch), offset = g_.attrs(v).ints(Key::offset_dims);
     for (int64_t d : batch)
       if (Axis a = c_.axes.of(g_.operand(v, 1))[static_cast<size_t>(d)]; c_.axes.looped(a)) alone_.push_back(a);
-    for (int64_t d : g_.attrs(v).ints(Key::offset_dims))
+    for (int64_t d : offset)
       if (Axis a = c_.axes.of(v)[static_cast<size_t>(d)]; c_.axes.looped(a)) alone_.push_back(a);
     int64_t reach = 0;
     Placement from = placement_of(c_, o);
