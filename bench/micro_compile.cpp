@@ -4,10 +4,12 @@
 
 #include "backends/cpu/emit/emit.h"
 #include "backends/cpu/executable.h"
+#include "backends/cpu/ship/export.h"
 #include "chain.h"
 #include "core/cache/engine_cache.h"
 #include "ir/graph.h"
 #include "passes/functionalize.h"
+#include "passes/pipeline.h"
 #include "passes/registry.h"
 
 using namespace jot;
@@ -71,6 +73,20 @@ void pass(benchmark::State& state, const std::string& name, const std::string& b
   items(state, g.num_nodes());
 }
 
+// Machine code for both instruction sets, as a file, of a chain of so many nodes or of its gradient.
+void export_chain(benchmark::State& state, bool gradient) {
+  const int64_t steps = state.range(0) / 4;
+  auto f = [steps](const Tensor& x) { return bench::chain_sum(x, steps); };
+  const ir::Graph made = gradient ? trace(grad(f), point()) : trace(f, point());
+  const ir::Graph graph = make_engine(passes::optimize(made))->graph();
+  const cpu::ExportedFunction function{"f", graph, {std::span<const std::byte>()}, {"x"}, {"y"}};
+  for (auto _ : state)
+    benchmark::DoNotOptimize(cpu::object_file(cpu::export_plain(function, true, "export_object").image));
+  items(state, state.range(0));
+}
+BENCHMARK_CAPTURE(export_chain, value, false)->Arg(1000)->Arg(10'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(export_chain, gradient, true)->Arg(1000)->Arg(10'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+
 void hash(benchmark::State& state) {
   for (auto _ : state) {
     state.PauseTiming();  // a graph keeps its hash
@@ -100,12 +116,12 @@ void cache_lookup(benchmark::State& state) {
 BENCHMARK(cache_lookup);
 
 // The largest kernel of a graph.
-std::shared_ptr<const cpu::Kernel> largest_kernel(const ir::Graph& graph) {
+cpu::LazyKernel largest_kernel(const ir::Graph& graph) {
   cpu::Compiled made = cpu::compile(optimize(graph), {.vector_bytes = target() == Target::avx512 ? 64 : 32});
-  std::shared_ptr<const cpu::Kernel> kernel;
+  cpu::LazyKernel kernel{cpu::Kernel()};
   for (const cpu::Step& step : made.program.steps)
     if (const auto* k = std::get_if<cpu::KernelStep>(&step.what))
-      if (!kernel || k->kernel->instrs.size() > kernel->instrs.size()) kernel = k->kernel;
+      if (k->kernel->instrs.size() > kernel->instrs.size()) kernel = k->kernel;
   return kernel;
 }
 
