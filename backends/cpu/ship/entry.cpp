@@ -352,7 +352,8 @@ class ShippedCode::Entry {
     int64_t spill = 0;
     for (const Step& s : p_.steps)  // their code comes before this one
       if (auto* k = std::get_if<KernelStep>(&s.what)) {
-        spill = std::max(spill, code_.kernel(*k->kernel, target).spill_bytes);
+        code_of_.push_back(&code_.kernel(*k->kernel, target));
+        spill = std::max(spill, code_of_.back()->spill_bytes);
         if (k->chunks > 1)
           for (const Partial& p : k->partials) spill = std::max(spill, combine_code(*k, p).spill_bytes);
       }
@@ -469,7 +470,7 @@ class ShippedCode::Entry {
       load_address(rax, address_of_[a]->place);
       as_.emit(Isa::mov, work(table(a)), rax);
     }
-    const CompiledKernel& code = code_.kernel(*k.kernel, target_);
+    const CompiledKernel& code = *code_of_[kernels_++];
     if (k.chunks == 1) {
       as_.emit(Isa::xor_, esi, esi);
       as_.emit(Isa::mov, rdx, Imm(k.extent));
@@ -573,6 +574,8 @@ class ShippedCode::Entry {
   std::vector<Label> fixed_;
   int64_t fault_;
   std::vector<const Address*> address_of_;
+  std::vector<const CompiledKernel*> code_of_;  // of kernel steps, in their order
+  size_t kernels_ = 0;                          // that were called so far
   int64_t pointers_ = 0, spill_ = 0, arena_ = 0, combined_ = 0;
   asmjit::Label out_ = code_.as.label();
 };

@@ -53,6 +53,14 @@ Compiled compiled_for(const Graph& graph, Target target, std::string_view api) {
   return compile(graph, options);
 }
 
+// The same program for every target: only kernels with loops have lanes.
+bool of_one_lane(const Program& program) {
+  return std::ranges::all_of(program.steps, [](const Step& s) {
+    auto* k = std::get_if<KernelStep>(&s.what);
+    return !k || k->kernel->lanes == 1;
+  });
+}
+
 std::string type_of(const Type& t) {
   std::string text(to_string(t.dtype));
   for (int64_t extent : t.shape) text += "[" + std::to_string(extent) + "]";
@@ -109,9 +117,10 @@ std::string plain_header(const ExportedFunction& f, const ShippedFunction& s, bo
 ShippedFunction ship(ShippedCode& code, const ExportedFunction& f, bool avx512, std::string_view api) {
   ShippedFunction s;
   asmjit::Label entries[2];
+  Compiled c;
   for (const Target t : {Target::avx2, Target::avx512}) {
     if (t == Target::avx512 && !avx512) continue;
-    const Compiled c = compiled_for(f.graph, t, api);
+    if (t == Target::avx2 || !of_one_lane(c.program)) c = compiled_for(f.graph, t, api);
     const ShippedCode::Function made = code.add(c.program, t, f.fixed, kFirstFault);
     entries[t == Target::avx512] = made.entry;
     s.work_bytes = std::max(s.work_bytes, made.work_bytes);
