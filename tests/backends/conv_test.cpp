@@ -136,7 +136,7 @@ TEST_CASE("conv: libraries against the interpreter, with both derivatives") {
 TEST_CASE("conv: infinite weights, with padding") {
   std::mt19937 random(4);
   for (DType dtype : {f32, f64})
-    for (const Case& c : {cases()[0], cases()[4], cases()[8]}) {
+    for (const Case& c : cases()) {
       CAPTURE(c.name);
       const ir::Graph g = graph_of(c, dtype);
       std::vector<HostTensor> inputs;

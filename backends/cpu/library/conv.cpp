@@ -3,6 +3,7 @@
 #include "backends/cpu/library/operands.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 
 #include "backends/cpu/routines/clones.h"
@@ -110,15 +111,29 @@ bool has_gaps(const Conv& c) {
 }
 
 // One of n bit patterns has all bits of the exponent: infinity or NaN.
-JOT_CLONES bool any_special(const uint32_t* x, int64_t n) {
+JOT_CLONES bool has_special(const uint32_t* x, int64_t n) {
   uint32_t found = 0;
   for (int64_t i = 0; i < n; ++i) found |= (x[i] & 0x7f800000u) == 0x7f800000u;
   return found != 0;
 }
-JOT_CLONES bool any_special(const uint64_t* x, int64_t n) {
+JOT_CLONES bool has_special(const uint64_t* x, int64_t n) {
   uint64_t found = 0;
   for (int64_t i = 0; i < n; ++i) found |= (x[i] & 0x7ff0000000000000u) == 0x7ff0000000000000u;
   return found != 0;
+}
+template <class T>
+bool any_special(const void* data, int64_t n) {
+  constexpr int64_t kPiece = 1 << 15;
+  std::atomic<bool> found = false;
+  const T* x = static_cast<const T*>(data);
+  auto body = [&](int64_t i, int) {
+    if (has_special(x + i * kPiece, std::min(kPiece, n - i * kPiece))) found.store(true, std::memory_order_relaxed);
+  };
+  parallel_for((n + kPiece - 1) / kPiece, body);
+  return found.load(std::memory_order_relaxed);
+}
+bool any_special(DType dtype, const void* data, int64_t n) {
+  return dtype == DType::f32 ? any_special<uint32_t>(data, n) : any_special<uint64_t>(data, n);
 }
 
 template <class T>
@@ -162,7 +177,8 @@ void convolve_in_loops(const Conv& c, const T* x, const T* w, T* y) {
 ConvRoutine::ConvRoutine(Conv conv)
     : c(std::move(conv)),
       size(size_of(c.dtype)),
-      window_elements_(is_floating(c.dtype) && has_gaps(c) ? c.groups * c.in * c.out * c.window() : 0) {
+      window_elements_(is_floating(c.dtype) && has_gaps(c) ? c.groups * c.in * c.out * c.window() : 0),
+      results_(c.groups * c.batch * c.out * c.places()) {
   for (const ConvSteps* s : {&c.x, &c.w, &c.y})
     if (s->packed) scratch_bytes += aligned(s->copy.count() * size);
 }
@@ -176,16 +192,24 @@ void ConvRoutine::run(std::span<const void* const> operands, void* out, std::byt
   const void* x = c.x.pack(operands[0], room(c.x));
   const void* w = c.w.pack(operands[1], room(c.w));
   void* y = c.y.packed ? room(c.y) : out;
-  const bool is_f32 = c.dtype == DType::f32;
-  const void* all = operands[1];
-  if (is_f32 ? any_special(static_cast<const uint32_t*>(all), window_elements_)
-             : any_special(static_cast<const uint64_t*>(all), window_elements_))
-    is_f32
-        ? convolve_in_loops(c, static_cast<const float*>(x), static_cast<const float*>(w), static_cast<float*>(y))
-        : convolve_in_loops(c, static_cast<const double*>(x), static_cast<const double*>(w), static_cast<double*>(y));
-  else
+  auto unpack = [&] {
+    if (c.y.packed) c.y.copy.run(y, out);
+  };
+  auto special_window = [&] { return any_special(c.dtype, operands[1], window_elements_); };
+  // What has met an element that is not finite is not finite either: of the two the smaller is looked at first.
+  const bool results_first = results_ < window_elements_;
+  bool in_loops = !results_first && special_window();
+  if (!in_loops) {
     convolve(x, w, y, scratch);
-  if (c.y.packed) c.y.copy.run(y, out);
+    unpack();
+    in_loops = results_first && any_special(c.dtype, out, results_) && special_window();
+  }
+  if (!in_loops) return;
+  if (c.dtype == DType::f32)
+    convolve_in_loops(c, static_cast<const float*>(x), static_cast<const float*>(w), static_cast<float*>(y));
+  else
+    convolve_in_loops(c, static_cast<const double*>(x), static_cast<const double*>(w), static_cast<double*>(y));
+  unpack();
 }
 
 std::unique_ptr<const Routine> make_conv(const RoutineContext& context) {

@@ -70,6 +70,7 @@ class ConvRoutine : public Routine {
 
  private:
   const int64_t window_elements_;  // of all of w, where some of the window may cover nothing; else 0
+  const int64_t results_;
 };
 
 // As products with columns of x, or sums of them, by BLAS; integers in loops.
