@@ -184,6 +184,26 @@ TEST_CASE("emit: rows, strides, gathers and scatters") {
           }
 }
 
+// Arrays end, or begin, with the elements that are read: nothing before or behind these is touched.
+TEST_CASE("emit: elements a few apart, forward and backward") {
+  std::mt19937_64 random(6);
+  using enum KType;
+  for (Target t : targets())
+    for (KType type : {f64, f32, i64, i32})
+      for (KType other : {f64, f32})
+        for (int64_t step : {-5, -4, -3, -2, -1, 1, 2, 3, 4, 5})
+          for (int64_t n : {1, 4, 7, 8, 16, 33, 48}) {
+            const int64_t span = (n - 1) * std::abs(step);
+            KernelBuilder b(lanes_for(t, std::max(bytes_of(type), bytes_of(other))));
+            const int64_t back = step < 0 ? span * bytes_of(type) : 0;
+            Value i = b.vrange();
+            Value x = b.load_strided(type, b.arg(1), b.imuli(i, step), b.iconst(step), back);
+            b.store(x, b.arg(2), i);
+            b.endloop();
+            check(std::move(b).finish(), t, {array(type, span + 1, random), array(type, n, random)}, {}, 0, n, "near");
+          }
+}
+
 TEST_CASE("emit: offsets of more than 32 bits") {
   std::mt19937_64 random(5);
   using enum KType;

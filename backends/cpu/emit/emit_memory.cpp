@@ -183,7 +183,12 @@ void Emitter::gather(uint32_t i) {
     }
     return load_vector(al_.define(i), x86::ptr(base, G(g), shift, offset), bytes_of(t));
   }
-  const x86::Mem m = x86::ptr(base, V(index, ti), shift, offset);
+  gather_from(i, x86::ptr(base, V(index, ti), shift, offset), is_wide(ti));
+}
+
+// Of the live lanes. wide: of the index.
+void Emitter::gather_from(uint32_t i, const x86::Mem& m, bool wide) {
+  const KType t = type(i);
   const int r = al_.define(i);
   zero(r, width(t));
   if (avx512_) {
@@ -192,8 +197,7 @@ void Emitter::gather(uint32_t i) {
       as_.emit(Isa::kmovw, K(live), K(kTailMask));
     else
       as_.emit(Isa::kxnorw, K(live), K(live), K(live));
-    const Isa op =
-        is_wide(ti) ? pick(t, Isa::vgatherqpd_k, Isa::vgatherqps_k) : pick(t, Isa::vgatherdpd_k, Isa::vgatherdps_k);
+    const Isa op = wide ? pick(t, Isa::vgatherqpd_k, Isa::vgatherqps_k) : pick(t, Isa::vgatherdpd_k, Isa::vgatherdps_k);
     return as_.masked(K(live), false).emit(op, V(r, t), m);
   }
   int live;
@@ -203,7 +207,7 @@ void Emitter::gather(uint32_t i) {
     live = temp();
     as_.emit(Isa::vpcmpeqd, V(live, t), V(live, t), V(live, t));
   }
-  const Isa op = is_wide(ti) ? pick(t, Isa::vgatherqpd, Isa::vgatherqps) : pick(t, Isa::vgatherdpd, Isa::vgatherdps);
+  const Isa op = wide ? pick(t, Isa::vgatherqpd, Isa::vgatherqps) : pick(t, Isa::vgatherdpd, Isa::vgatherdps);
   as_.emit(op, V(r, t), m, V(live, t));
 }
 

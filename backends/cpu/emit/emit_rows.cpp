@@ -4,6 +4,8 @@
 // within registers for all groups of n lanes at once. Where there are 2 n values, two blocks make a part of 32 bytes.
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "backends/cpu/emit/emitter.h"
@@ -269,9 +271,84 @@ void Emitter::split_parts(std::span<int> r, KType t) {
 void Emitter::load_strided(uint32_t i) {
   if (type(i) == KType::mask) return load_mask_lanes(i);
   if (in(i).memory != KMem::own) return load_narrow(i);
+  const KInstr& step = in(al_.root(in(i).c));
+  constexpr int64_t kNear = 4, kFar = 1 << 24;
+  if (step.op == KOp::iconst && step.imm != 0 && std::abs(step.imm) < kFar && !single()) {
+    if (tail_) return load_constant_steps(i);
+    // A few elements apart, forward or backward: less than inserts cost vectors of what lies between.
+    if (std::abs(step.imm) <= kNear && width(in(i).type) > 16) return load_near(i);
+  }
   Rows rows;
   rows_init(rows, in(i));
   load_strided_value(i, rows, 0);
+}
+
+// The live lanes of a tail.
+void Emitter::load_constant_steps(uint32_t i) {
+  const KInstr& d = in(i);
+  const KType t = d.type;
+  const int64_t step = in(al_.root(d.c)).imm;
+  std::string indices;
+  for (int64_t l = 0; l < lanes_; ++l) {
+    const int64_t index = l * step;
+    indices.append(reinterpret_cast<const char*>(&index), static_cast<size_t>(bytes_of(t)));
+  }
+  const x86::Gp base = G(temp_gpr());
+  as_.emit(Isa::lea, base, address(d));
+  const int index = temp();
+  as_.emit(Isa::vmovups, V(index, t), unit_.data(indices, width(t)));
+  gather_from(i, x86::ptr(base, V(index, t), is_wide(t) ? 3 : 2), is_wide(t));
+}
+
+// As many vectors as the step: one behind the other, but the last, which ends with the last element that is wanted.
+// What is wanted of each is moved to its lane, those of the vectors before it kept.
+void Emitter::load_near(uint32_t i) {
+  const KInstr& d = in(i);
+  const KType t = d.type;
+  const int bytes = bytes_of(t), step = static_cast<int>(in(al_.root(d.c)).imm), count = std::abs(step);
+  const int span = (lanes_ - 1) * count, low = step < 0 ? -span : 0;
+  const x86::Mem address_of_first = address(d);
+  auto first = [&](int k) { return k + 1 < count ? k * lanes_ : span - (lanes_ - 1); };
+  auto vector = [&](int k) { return address_of_first.cloneAdjusted(int64_t{low + first(k)} * bytes); };
+  auto position = [&](int lane) { return lane * step - low; };
+  auto source = [&](int lane) {
+    int k = 0;
+    while (position(lane) >= first(k) + lanes_) ++k;
+    return k;
+  };
+  // Numbers of `size` bytes: of elements, or of their halves where that is less.
+  auto indices = [&](int size, auto element) {
+    std::string text;
+    for (int l = 0; l < lanes_; ++l)
+      for (int part = 0; part < bytes / size; ++part) {
+        const int64_t word = element(l) * (bytes / size) + part;
+        text.append(reinterpret_cast<const char*>(&word), static_cast<size_t>(size));
+      }
+    return unit_.data(text, width(t));
+  };
+  if (avx512_ && count > 1) {
+    int before = temp();
+    as_.emit(Isa::vmovups, V(before, t), vector(0));
+    for (int k = 1; k < count; ++k) {
+      const int r = k + 1 < count ? temp() : al_.define(i);
+      as_.emit(Isa::vmovups, V(r, t), indices(bytes, [&](int l) {
+                 return source(l) == k ? lanes_ + position(l) - first(k) : k == 1 ? position(l) : l;
+               }));
+      as_.emit(pick(t, Isa::vpermi2pd, Isa::vpermi2ps), V(r, t), V(before, t), vector(k));
+      before = r;
+    }
+    return;
+  }
+  const int index = temp(), other = count > 1 ? temp() : -1, r = al_.define(i);
+  for (int k = 0; k < count; ++k) {
+    int own = 0;  // of this vector, in 4 bytes
+    for (int l = 0; l < lanes_; ++l)
+      if (source(l) == k) own |= ((1 << bytes / 4) - 1) << (l * bytes / 4);
+    auto within = [&](int l) { return source(l) == k ? position(l) - first(k) : 0; };
+    as_.emit(Isa::vmovups, V(index, t), indices(4, within));
+    as_.emit(Isa::vpermps, V(k == 0 ? r : other, t), V(index, t), vector(k));
+    if (k > 0) as_.emit(Isa::vblendps, V(r, t), V(r, t), V(other, t), asmjit::Imm(own));
+  }
 }
 
 void Emitter::load_strided_value(uint32_t v, const Rows& rows, int column) {

@@ -109,6 +109,7 @@ class Emitter final : private SpillCode {
   void define_mask(uint32_t i, const asmjit::Operand& bytes);
   int bytes_from_mask(int mask);  // a vector register with a byte 0 or 1 for each lane
   void gather(uint32_t i);
+  void gather_from(uint32_t i, const x86::Mem& elements, bool wide);
   void scatter(uint32_t i);
   void index_of_lane(KType t, int lane, int to);
   struct Rows;
@@ -130,6 +131,8 @@ class Emitter final : private SpillCode {
   void split_parts(std::span<int> r, KType t);
   void load_strided(uint32_t i);
   void load_strided_value(uint32_t v, const Rows& rows, int column);
+  void load_near(uint32_t i);
+  void load_constant_steps(uint32_t i);
   void store_strided(uint32_t i);
   void store_strided_value(int x, const Rows& rows, int column);
   void transpose_blocks(std::span<const int> from, std::span<int> to, KType t);
