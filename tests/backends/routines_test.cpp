@@ -387,6 +387,24 @@ TEST_CASE("pool: every chunk runs once, also for two callers at a time") {
   CHECK(other);
 }
 
+// The last chunk takes so long that who has none left goes to sleep: it is woken when all are done.
+TEST_CASE("pool: who waits for a long chunk sleeps until it is done") {
+  for (int round = 0; round < 400; ++round) {
+    std::vector<int64_t> sums(static_cast<size_t>(2 + round % 4), -1);
+    auto body = [&](int64_t chunk, int) {
+      const int64_t turns = chunk % 2 == round % 2 ? 400'000 : round % 7;
+      int64_t sum = 0;
+      for (int64_t i = 0; i < turns; ++i) {
+        asm volatile("" : "+r"(sum));  // in as many turns
+        ++sum;
+      }
+      sums[static_cast<size_t>(chunk)] = sum - turns;
+    };
+    cpu::parallel_for(std::ssize(sums), body);
+    REQUIRE(std::ranges::all_of(sums, [](int64_t n) { return n == 0; }));
+  }
+}
+
 TEST_CASE("pool: chunks depend on sizes only") {
   CHECK(cpu::chunks_for(1000, 1) == 1);
   CHECK(cpu::chunks_for(1'000'000, 1) == 100);

@@ -1,7 +1,10 @@
 #include "backends/cpu/runtime/pool.h"
 
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -23,6 +26,13 @@ constexpr int64_t kMaxChunks = 256;
 constexpr auto kSpin = std::chrono::microseconds(30);
 
 void pause() { __builtin_ia32_pause(); }
+
+// Without a yield before, as std::atomic's wait has it: that may cost the rest of another process's turn.
+void sleep_while(std::atomic<uint32_t>& word, uint32_t value) {
+  static_assert(sizeof word == sizeof value && std::atomic<uint32_t>::is_always_lock_free);
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+}
+void wake_one(std::atomic<uint32_t>& word) { syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0); }
 
 int available_processors() {
   cpu_set_t set;
@@ -66,17 +76,20 @@ class Pool {
     work(0);
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);  // nobody joins any more
     // Who has joined is at its last chunk; if the system has taken its processor away, it may have ours.
-    for (int i = 0; state_.load(std::memory_order_acquire) != 0; ++i)
-      if (i < 2000)
-        pause();
-      else
-        std::this_thread::yield();
+    for (int i = 0; state_.load(std::memory_order_acquire) != 0 && i < kPauses; ++i) pause();
+    uint32_t at_work = state_.load(std::memory_order_acquire);
+    if (at_work != 0) at_work = state_.fetch_or(kSleeps, std::memory_order_acq_rel);
+    while ((at_work & ~kSleeps) != 0) {
+      sleep_while(state_, at_work | kSleeps);
+      at_work = state_.load(std::memory_order_acquire);
+    }
     busy_.store(false, std::memory_order_release);
   }
 
  private:
-  // state_: the open flag and the number of helpers at work.
-  static constexpr uint32_t kOpen = 1u << 31;
+  // state_: the open flag, whether the caller sleeps until the helpers are done, and how many of these are at work.
+  static constexpr uint32_t kOpen = 1u << 31, kSleeps = 1u << 30;
+  static constexpr int kPauses = 2000;
 
   void work(int worker) {
     for (;;) {
@@ -104,7 +117,7 @@ class Pool {
       }
       if (joined) {
         work(worker);
-        state_.fetch_sub(1, std::memory_order_acq_rel);
+        if (state_.fetch_sub(1, std::memory_order_acq_rel) == (kSleeps | 1)) wake_one(state_);
         continue;
       }
       uint32_t seen = wake_.load(std::memory_order_seq_cst);
