@@ -65,7 +65,8 @@ ir::Graph graph_of_engine(const ir::Graph& optimised);
 // Of what store() wrote, in a process whose engine_stamp() is that of the one that wrote it. Throws CacheError where it
 // is something else. O(bytes); routines ask for the graph, errors do when they are raised.
 std::shared_ptr<const Engine> load_engine(const LazyGraph& graph, std::span<const std::byte> stored);
-// What the bytes of store() depend on beside the graph: the sources, the target and the number of threads.
+// What the bytes of store() depend on beside the graph: the sources, the target, the number of threads, and from which
+// size on results pass the caches by.
 std::string engine_stamp();
 
 namespace reference {

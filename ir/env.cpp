@@ -82,6 +82,7 @@ Env read_env(const std::function<std::optional<std::string>(const char*)>& get) 
              {{"compile", &e.log_compile}, {"cache", &e.log_cache}, {"record", &e.log_record}});
   e.cache_dir = get("JOT_CACHE_DIR").value_or("");
   e.cache_limit = size("JOT_CACHE_LIMIT", get("JOT_CACHE_LIMIT"), e.cache_limit);
+  e.stream = size("JOT_STREAM", get("JOT_STREAM"), e.stream);
   using Guard = Env::Guard;
   e.guard = choose<Guard>("JOT_GUARD", get("JOT_GUARD"), Guard::off,
                           {{"0", Guard::off}, {"1", Guard::end}, {"2", Guard::begin}, {"3", Guard::alternate}});

@@ -26,6 +26,7 @@ struct Env {
   bool log_record = false;                   // recorded functions and what they capture
   std::string cache_dir;                     // JOT_CACHE_DIR: folder of the cache on disk; empty: none
   int64_t cache_limit = int64_t{256} << 20;  // JOT_CACHE_LIMIT: its bytes: a number, perhaps with K, M or G
+  int64_t stream = -1;                       // JOT_STREAM: bytes from which on results pass the caches by; -1: not set
   Guard guard = Guard::off;                  // JOT_GUARD=1 (end), 2 (begin), 3 (alternate)
 };
 

@@ -103,7 +103,7 @@ class ProgramBuilder {
   }
 
   void lower_units() {
-    Lowering lowering(*clustering_, options_.vector_bytes, options_.origins || seen::lines());
+    Lowering lowering(*clustering_, options_.vector_bytes, options_.origins || seen::lines(), streamed());
     for (const Unit& u : clustering_->units) {
       if (nothing_to_do(u)) continue;
       unit_of_step_.push_back(u);
@@ -116,6 +116,37 @@ class ProgramBuilder {
       for (Value v : clustering_->clusters[u.index].members)
         if (clustering_->stored[v]) kernel.writes.push_back(v);
     }
+  }
+
+  // What does not fit the caches: inputs, and results of kernels that nothing here reads again and in whose place no
+  // input's contents stand.
+  std::vector<uint8_t> streamed() const {
+    std::vector<uint8_t> streams;
+    auto is_large = [&](Value v) {
+      if (bytes_of(g_.type(v)) < options_.stream) return false;
+      streams.resize(g_.size(), 0);
+      return true;
+    };
+    for (Value v : g_.inputs())
+      if (is_large(v)) streams[v] = 1;
+    for (uint32_t i = 0; i < g_.outputs().size(); ++i)
+      if (const Value s = clustering_->storage(g_.outputs()[i]); clustering_->role[s] == Role::kernel && is_large(s))
+        streams[s] = replaced(i) == kNoValue;
+    if (streams.empty()) return streams;
+    for (const Unit& u : clustering_->units) {
+      auto reads = [&](Value v) {
+        for (Value o : g_.operands(v))
+          if (const Value m = memory(o);
+              clustering_->role[m] == Role::kernel && !(u.is_cluster && clustering_->cluster[m] == u.index))
+            streams[m] = 0;
+      };
+      if (u.is_cluster)
+        for (const auto* list : {&clustering_->clusters[u.index].members, &clustering_->clusters[u.index].inlined})
+          std::ranges::for_each(*list, reads);
+      else
+        reads(u.index);
+    }
+    return streams;
   }
 
   void add_kernel(LoweredKernel lowered) {

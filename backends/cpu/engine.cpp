@@ -3,6 +3,7 @@
 #include <string>
 
 #include "backends/cpu/executable.h"
+#include "backends/cpu/runtime/caches.h"
 #include "backends/cpu/runtime/kernel_code.h"
 #include "backends/cpu/runtime/pool.h"
 #include "backends/cpu/store.h"
@@ -14,7 +15,7 @@ namespace jot {
 
 std::string engine_stamp() {
   return std::string(kSourcesDigest) + " " + std::string(to_string(target())) + " " +
-         std::to_string(cpu::num_threads());
+         std::to_string(cpu::num_threads()) + " " + std::to_string(cpu::stream_threshold());
 }
 
 namespace cpu {
@@ -25,6 +26,7 @@ CompileOptions options_of(std::span<const int32_t> replaces) {
   options.vector_bytes = target() == Target::avx512 ? 64 : 32;
   options.code = kernel_code;
   options.replaces = replaces;
+  options.stream = stream_threshold();
   return options;
 }
 }  // namespace

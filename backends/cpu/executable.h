@@ -1,5 +1,7 @@
 // A program that runs: the engine of the CPU backend.
 #pragma once
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,7 +21,8 @@ struct CompileOptions {
   // Where it is not empty: kernels and copies alone, each kernel in one piece, for one thread (ship/self_contained.h).
   // It names who asks, in the Error where that cannot be.
   std::string_view self_contained = {};
-  bool origins = false;  // kernels tell for which node each instruction was made
+  int64_t stream = std::numeric_limits<int64_t>::max();  // results of so many bytes and more pass the caches by
+  bool origins = false;                                  // kernels tell for which node each instruction was made
 };
 
 // What was made of a graph, beside the program.

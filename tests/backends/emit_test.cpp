@@ -204,6 +204,44 @@ TEST_CASE("emit: elements a few apart, forward and backward") {
           }
 }
 
+TEST_CASE("emit: what passes the caches by, aligned or not") {
+  std::mt19937_64 random(6);
+  using enum KType;
+  for (Target t : targets())
+    for (KType type : {f64, f32, i64, i32})
+      for (int lanes : {lanes_for(t, bytes_of(type)), lanes_for(t, 8)})
+        for (int64_t offset = 0; offset < 64; offset += bytes_of(type)) {
+          KernelBuilder b(lanes);
+          const Value from = b.arg(1), to = b.arg(2), i = b.vrange();
+          b.store(b.load(type, from, i), to, i, offset, KMem::own, true);
+          b.endloop();
+          const Kernel kernel = std::move(b).finish();
+          for (int64_t n : {1, 7, 8, 16, 37})
+            check(kernel, t, {array(type, 40, random), array(type, 56, random)}, {}, 0, n, "store");
+        }
+  for (Target t : targets())
+    for (KType type : {f64, f32, i64, i32})
+      for (int lanes : {lanes_for(t, bytes_of(type)), lanes_for(t, 8), 1})
+        for (uint16_t count : {1, 2, 3, 5, 8, 9, 30})
+          for (int64_t offset = 0; offset < 64; offset += 3 * bytes_of(type)) {
+            KernelBuilder b(lanes);
+            const Value from = b.arg(1), to = b.arg(2), tile = b.arg(3), i = b.vrange(), at = b.imuli(i, count);
+            const Value first = b.load_rows(type, count, from, at, b.iconst(count));
+            std::vector<Value> xs;
+            for (uint16_t j = 0; j < count; ++j) xs.push_back(first + static_cast<uint16_t>(count - 1 - j));
+            b.store_rows(xs, tile, kNone, b.iconst(count));
+            b.copy(type, count, tile, to, at, offset, true);
+            b.endloop();
+            const Kernel kernel = std::move(b).finish();
+            CHECK(disassembly(kernel, t).find("sfence") != std::string::npos);
+            for (int64_t n : {1, 7, 8, 16, 21})
+              check(kernel, t,
+                    {array(type, 48 * count, random), array(type, 48 * count + 16, random),
+                     array(type, lanes * count, random)},
+                    {}, 0, n, "stream");
+          }
+}
+
 TEST_CASE("emit: offsets of more than 32 bits") {
   std::mt19937_64 random(5);
   using enum KType;

@@ -25,6 +25,7 @@ TEST_CASE("env: defaults") {
   CHECK(e.cpu == jot::Env::Cpu::detect);
   CHECK_FALSE(e.log_compile);
   CHECK(e.guard == jot::Env::Guard::off);
+  CHECK(e.stream == -1);
   CHECK(read({{"JOT_CPU", ""}}).cpu == jot::Env::Cpu::detect);
 }
 
@@ -38,6 +39,7 @@ TEST_CASE("env: values") {
                      {"JOT_CHECK", "nan"},
                      {"JOT_PERF", "1"},
                      {"JOT_GDB", "1"},
+                     {"JOT_STREAM", "64K"},
                      {"JOT_GUARD", "2"}});
   CHECK(e.dump == "out");
   CHECK(e.verify);
@@ -47,6 +49,7 @@ TEST_CASE("env: values") {
   CHECK_FALSE(e.log_cache);
   CHECK(e.trace_dir == "page");
   CHECK((e.check_nan && e.perf && e.gdb));
+  CHECK(e.stream == 64 << 10);
   CHECK(e.guard == jot::Env::Guard::begin);
 }
 

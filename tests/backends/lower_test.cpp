@@ -10,8 +10,8 @@ using namespace jot;
 
 namespace {
 
-std::string kernel_text(const std::string& graph, size_t step = 0) {
-  cpu::Compiled made = cpu::compile(ir::parse(graph), {});
+std::string kernel_text(const std::string& graph, size_t step = 0, const cpu::CompileOptions& options = {}) {
+  cpu::Compiled made = cpu::compile(ir::parse(graph), options);
   const cpu::Kernel& kernel = *std::get<cpu::KernelStep>(made.program.steps[step].what).kernel;
   cpu::verify(kernel);
   return cpu::to_text(kernel);
@@ -47,6 +47,41 @@ TEST_CASE("lower: rows of a short axis are transposed in registers, once") {
   CHECK(count(text, "load_rows") == 1);
   CHECK(count(text, "store_rows") == 1);
   CHECK(count(text, " mul ") == 2);  // x0 x2 twice the same
+}
+
+TEST_CASE("lower: results that do not fit the caches are written past them") {
+  const std::string scaled =
+      "func @main(%x: f64[1000]) -> (f64[1000]) {\n  %0: f64[1000] = mul(%x, %x)\n  return %0\n}\n";
+  CHECK(kernel_text(scaled, 0, {.stream = 8000}).find("f64 store.stream [%1 + %2] = %4") != std::string::npos);
+  CHECK(count(kernel_text(scaled, 0, {.stream = 8001}), "stream") == 0);
+  // Elements of all lanes are put together; so are those that are read, where lanes are far apart.
+  auto reversed = [](int columns) {
+    const std::string type = "f64[1000," + std::to_string(columns) + "]";
+    return "func @main(%x: " + type + ") -> (" + type + ") {\n  %0: " + type + " = rev(%x) {dims=[1]}\n  %1: " + type +
+           " = mul(%0, %0)\n  return %1\n}\n";
+  };
+  const std::string narrow = kernel_text(reversed(3), 0, {.stream = 0}),
+                    wide = kernel_text(reversed(36), 0, {.stream = 0});
+  CHECK(count(narrow, "copy.stream") == 1);
+  CHECK(count(narrow, "copy [") == 0);
+  CHECK(count(wide, "copy.stream") == 1);
+  CHECK(count(wide, "copy [") == 1);
+  CHECK(count(kernel_text(reversed(36)), "copy") == 0);
+  // Of 36 columns two are needed.
+  CHECK(count(kernel_text("func @main(%x: f64[1000,36]) -> (f64[1000,2]) {\n"
+                          "  %0: f64[1000,2] = slice(%x) {start=[0,4], limit=[1000,6], stride=[1,1]}\n"
+                          "  %1: f64[1000,2] = mul(%0, %0)\n  return %1\n}\n",
+                          0, {.stream = 0}),
+              "copy [") == 0);
+  // Not what is read again, nor what takes the place of an input.
+  CHECK(count(kernel_text("func @main(%x: f64[1000,1000]) -> (f64[1000,1000], f64[1000,1000]) {\n"
+                          "  %0: f64[1000,1000] = mul(%x, %x)\n"
+                          "  %1: f64[1000,1000] = dot(%0, %x) {contract=[[1],[0]], batch=[[],[]]}\n"
+                          "  return %0, %1\n}\n",
+                          0, {.stream = 0}),
+              "stream") == 0);
+  const int32_t replaces[] = {0};
+  CHECK(count(kernel_text(scaled, 0, {.replaces = replaces, .stream = 0}), "stream") == 0);
 }
 
 TEST_CASE("lower: products with one use are contracted") {

@@ -110,6 +110,7 @@ void Emitter::run() {
   }
   if (!routine_) {
     unit_.mark(kNone, "exit");
+    if (std::ranges::any_of(k_.instrs, &KInstr::streams)) as_.emit(Isa::sfence);
     as_.emit(Isa::vzeroupper);
     for (auto r = std::rbegin(kCalleeSaved); r != std::rend(kCalleeSaved); ++r) as_.emit(Isa::pop, x86::gpq(*r));
   }
@@ -152,6 +153,8 @@ void Emitter::dispatch(uint32_t i) {
       return scatter(i);
     case KOp::store_rows:
       return store_rows(i);
+    case KOp::copy:
+      return copy(i);
     case KOp::broadcast:
       return broadcast(i);
     case KOp::add:

@@ -1,5 +1,7 @@
 // Loads and stores: contiguous, one element, indexed.
+#include <array>
 #include <bit>
+#include <span>
 
 #include "backends/cpu/emit/emitter.h"
 
@@ -54,9 +56,69 @@ void Emitter::store_op(uint32_t i) {
   const x86::Mem m = address(d);
   const int x = use(d.d);
   if (d.op == KOp::store_one || single()) return store_vector(m, x, bytes_of(t));
+  if (!tail_ && d.streams) return stream_vector(m, x, width(t));
   if (!tail_) return as_.emit(pick(t, Isa::vmovupd, Isa::vmovups), m, V(x, t));
   if (avx512_) return as_.masked(K(kTailMask), false).emit(pick(t, Isa::vmovupd, Isa::vmovups), m, V(x, t));
   as_.emit(pick(t, Isa::vmaskmovpd, Isa::vmaskmovps), m, V(tail_mask(t), t), V(x, t));
+}
+
+// Past the caches, if the address allows that.
+void Emitter::stream_vector(const x86::Mem& to, int r, int bytes) {
+  const int at = temp_gpr();
+  const asmjit::Label apart = as_.label(), done = as_.label();
+  as_.emit(Isa::lea, G(at), to);
+  as_.emit(Isa::test, E(at), asmjit::Imm(bytes - 1));
+  as_.emit(Isa::jne, apart);
+  as_.emit(Isa::vmovntps, x86::ptr(G(at)), vector_register(r, bytes));
+  as_.emit(Isa::jmp, done);
+  as_.bind(apart);
+  as_.emit(Isa::vmovups, x86::ptr(G(at)), vector_register(r, bytes));
+  as_.bind(done);
+}
+
+// Whole vectors in ascending order fill whole lines; of a tail elements.
+void Emitter::copy(uint32_t i) {
+  const KInstr& d = in(i);
+  const int bytes = bytes_of(d.type), vector = lanes_ * bytes;
+  const x86::Gp from = G(use(d.c)), to = G(temp_gpr()), at = G(temp_gpr());
+  as_.emit(Isa::lea, to, address(d));
+  if (single() || tail_) {
+    const x86::Gp x = G(temp_gpr()), element = bytes == 8 ? x : E(static_cast<int>(x.id()));
+    const asmjit::Label next = as_.label();
+    if (single())
+      as_.emit(Isa::mov, at, asmjit::Imm(d.aux));
+    else
+      as_.emit(Isa::imul, at, sized(spill(unit_.live_slot), 8), asmjit::Imm(d.aux));
+    as_.bind(next);
+    as_.emit(Isa::mov, element, x86::ptr(from, at, shift_of(bytes), -bytes));
+    as_.emit(Isa::mov, x86::ptr(to, at, shift_of(bytes), -bytes), element);
+    as_.emit(Isa::sub, at, asmjit::Imm(1));
+    return as_.emit(Isa::jg, next);
+  }
+  const int all = vector * d.aux, together = d.aux % 4 == 0 ? 4 : d.aux % 3 == 0 ? 3 : d.aux % 2 == 0 ? 2 : 1;
+  std::array<int, 4> x{};
+  for (int& r : std::span(x).first(static_cast<size_t>(together))) r = temp();
+  auto all_vectors = [&](Isa store) {
+    const asmjit::Label next = as_.label();
+    as_.emit(Isa::xor_, E(static_cast<int>(at.id())), E(static_cast<int>(at.id())));
+    as_.bind(next);
+    for (int k = 0; k < together; ++k)
+      load_vector(x[static_cast<size_t>(k)], x86::ptr(from, at, 0, k * vector), vector);
+    for (int k = 0; k < together; ++k)
+      as_.emit(store, x86::ptr(to, at, 0, k * vector), vector_register(x[static_cast<size_t>(k)], vector));
+    as_.emit(Isa::add, at, asmjit::Imm(together * vector));
+    as_.emit(Isa::cmp, at, asmjit::Imm(all));
+    as_.emit(Isa::jl, next);
+  };
+  if (!d.streams) return all_vectors(Isa::vmovups);
+  const asmjit::Label apart = as_.label(), done = as_.label();
+  as_.emit(Isa::test, E(static_cast<int>(to.id())), asmjit::Imm(vector - 1));
+  as_.emit(Isa::jne, apart);
+  all_vectors(Isa::vmovntps);
+  as_.emit(Isa::jmp, done);
+  as_.bind(apart);
+  all_vectors(Isa::vmovups);
+  as_.bind(done);
 }
 
 void Emitter::load_bcast(uint32_t i) {

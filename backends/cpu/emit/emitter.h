@@ -103,6 +103,8 @@ class Emitter final : private SpillCode {
   // ---- memory (emit_memory.cpp, emit_rows.cpp)
   void load_op(uint32_t i);
   void store_op(uint32_t i);
+  void stream_vector(const x86::Mem& to, int r, int bytes);
+  void copy(uint32_t i);
   void load_bcast(uint32_t i);
   void load_mask(uint32_t i);
   void store_mask(uint32_t i);

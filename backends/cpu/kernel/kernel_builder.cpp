@@ -278,8 +278,15 @@ KernelBuilder::Value KernelBuilder::load_rows(KType t, uint16_t count, Value poi
   for (uint16_t j = 1; j < count; ++j) push({.op = KOp::row, .type = t, .a = first, .imm = j});
   return first;
 }
-void KernelBuilder::store(Value x, Value pointer, Value index, int64_t bytes, KMem memory_type) {
-  memory({.op = KOp::store, .type = type(x), .a = pointer, .b = index, .d = x, .memory = memory_type, .imm = bytes});
+void KernelBuilder::store(Value x, Value pointer, Value index, int64_t bytes, KMem memory_type, bool streams) {
+  memory({.op = KOp::store,
+          .type = type(x),
+          .a = pointer,
+          .b = index,
+          .d = x,
+          .memory = memory_type,
+          .streams = streams,
+          .imm = bytes});
 }
 void KernelBuilder::store_one(Value x, Value pointer, Value index, int64_t bytes, KMem memory_type) {
   memory(
@@ -309,6 +316,16 @@ void KernelBuilder::store_rows(std::span<const Value> xs, Value pointer, Value i
           .b = index,
           .c = stride,
           .d = list,
+          .imm = bytes});
+}
+void KernelBuilder::copy(KType t, uint16_t count, Value from, Value pointer, Value index, int64_t bytes, bool streams) {
+  memory({.op = KOp::copy,
+          .type = t,
+          .aux = count,
+          .a = pointer,
+          .b = index,
+          .c = from,
+          .streams = streams,
           .imm = bytes});
 }
 

@@ -69,11 +69,15 @@ class KernelBuilder {
   Value gather(KElement t, Value pointer, Value elements, int64_t bytes = 0);
   // `count` values; the first is returned, the others follow it.
   Value load_rows(KType t, uint16_t count, Value pointer, Value index, Value stride, int64_t bytes = 0);
-  void store(Value x, Value pointer, Value index = kNone, int64_t bytes = 0, KMem memory = KMem::own);
+  void store(Value x, Value pointer, Value index = kNone, int64_t bytes = 0, KMem memory = KMem::own,
+             bool streams = false);
   void store_one(Value x, Value pointer, Value index = kNone, int64_t bytes = 0, KMem memory = KMem::own);
   void store_strided(Value x, Value pointer, Value index, Value stride, int64_t bytes = 0, KMem memory = KMem::own);
   void scatter(Value x, Value pointer, Value elements, int64_t bytes = 0, KMem memory = KMem::own);
   void store_rows(std::span<const Value> xs, Value pointer, Value index, Value stride, int64_t bytes = 0);
+  // `count` elements a lane, which lie lane after lane.
+  void copy(KType t, uint16_t count, Value from, Value pointer, Value index = kNone, int64_t bytes = 0,
+            bool streams = false);
 
   // ---- vectors
   Value constant(KType t, uint64_t bits);  // of one element

@@ -357,6 +357,10 @@ class Interpreter {
       case KOp::store_one:
       case KOp::scatter:
         return memory(pc);
+      case KOp::copy:
+        std::memcpy(address(in, 0), reinterpret_cast<const void*>(scalar(in.c)),
+                    live_ * in.aux * static_cast<size_t>(bytes_of(in.type)));
+        return;
       case KOp::row:
         return;  // written by its load
       case KOp::lane_index:

@@ -83,7 +83,10 @@ class Verifier {
   void types(const KInstr& in) const {
     const KOpInfo& op = info(in.op);
     require(matches(op.type, in.type), "the type is not one of the op's");
-    const bool rows = in.op == KOp::load_rows || in.op == KOp::store_rows;
+    const bool rows = in.op == KOp::load_rows || in.op == KOp::store_rows || in.op == KOp::copy;
+    require(!in.streams ||
+                ((in.op == KOp::store || in.op == KOp::copy) && in.type != KType::mask && in.memory == KMem::own),
+            "nothing that streams");
     require(in.memory == KMem::own || (in.type == (in.memory == KMem::half ? KType::f32 : KType::i32) && !rows &&
                                        (op.kind == KKind::load || (in.op >= KOp::store && in.op <= KOp::store_one))),
             "no such memory");
@@ -154,6 +157,8 @@ class Verifier {
           require(row.op == KOp::row && row.a == at_ && row.imm == j, "rows do not follow");
         }
         return;
+      case KOp::copy:
+        return require(in.aux >= 1, "bad number of elements");
       case KOp::row:
         return require(k_.instrs[in.a].op == KOp::load_rows && in.imm == at_ - in.a && in.imm < k_.instrs[in.a].aux,
                        "not a row of its load");
@@ -178,7 +183,8 @@ class Verifier {
 
   void structure(const KInstr& in) {
     const bool vector_memory = in.op == KOp::load_strided || in.op == KOp::gather || in.op == KOp::load_rows ||
-                               in.op == KOp::store_strided || in.op == KOp::scatter || in.op == KOp::store_rows;
+                               in.op == KOp::store_strided || in.op == KOp::scatter || in.op == KOp::store_rows ||
+                               in.op == KOp::copy;
     if (vector_memory) require(k_.lanes == 1 || in_vector_loop(), "outside a vector loop");
     if (in.op == KOp::reduce) require(k_.lanes == 1 || !in_vector_loop(), "inside a vector loop");
     scope_[at_] = loops_.empty() ? 0 : current();
@@ -232,7 +238,8 @@ uint64_t Kernel::hash() const {
   for (const KInstr& in : instrs) {
     uint64_t words[4] = {static_cast<uint64_t>(in.op) | static_cast<uint64_t>(in.type) << 8 |
                              static_cast<uint64_t>(in.aux) << 16 | static_cast<uint64_t>(in.a) << 32,
-                         in.b | static_cast<uint64_t>(in.c) << 32, in.d | static_cast<uint64_t>(in.memory) << 32,
+                         in.b | static_cast<uint64_t>(in.c) << 32,
+                         in.d | static_cast<uint64_t>(in.memory) << 32 | static_cast<uint64_t>(in.streams) << 40,
                          static_cast<uint64_t>(in.imm)};
     for (uint64_t w : words) h = hash_word(h, w);
   }

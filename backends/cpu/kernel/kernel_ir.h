@@ -65,7 +65,8 @@ struct KInstr {
   uint16_t aux = 0;
   uint32_t a = kNone, b = kNone, c = kNone, d = kNone;
   KMem memory = KMem::own;
-  uint8_t reserved[3] = {};  // no gap: instructions are stored as they lie
+  bool streams = false;      // store, copy: past the caches, where the address is a multiple of a vector
+  uint8_t reserved[2] = {};  // no gap: instructions are stored as they lie
   int64_t imm = 0;
   friend bool operator==(const KInstr&, const KInstr&) = default;
 };

@@ -35,6 +35,9 @@ std::string_view aux_text(const KInstr& in) {
     case KOp::fixup:
     case KOp::call:
       return name(static_cast<KFn>(in.aux));
+    case KOp::store:
+    case KOp::copy:
+      return in.streams ? "stream" : "";
     default:
       return {};
   }
@@ -61,7 +64,10 @@ std::string operand_text(const Kernel& kernel, const KInstr& in) {
   if (in.imm != 0) text += " + " + std::to_string(in.imm) + "b";
   if (in.memory != KMem::own) text += " " + std::string(name(in.memory));
   text = "[" + text + "]";
-  if (in.c != kNone) text += " by %" + std::to_string(in.c);
+  if (in.op == KOp::copy)
+    text += " = [%" + std::to_string(in.c) + "] x " + std::to_string(in.aux);
+  else if (in.c != kNone)
+    text += " by %" + std::to_string(in.c);
   if (in.op == KOp::store_rows)
     for (uint32_t i = 0; i < in.aux; ++i) value(i == 0 ? " = " : ", ", kernel.lists[in.d + i]);
   else

@@ -63,8 +63,8 @@ class TriangularSolve final : public Routine {
                                     scratch + worker * worker_bytes_);
         });
       });
-    // Few matrices are cut by right sides.
-    const int64_t cuts = m.batch >= 8 ? 1 : std::clamp<int64_t>(sides_ / 64, 1, 16), cut = (sides_ + cuts - 1) / cuts;
+    // Few matrices are cut by right sides, of which the library wants many.
+    const int64_t cuts = m.batch >= 8 ? 1 : std::clamp<int64_t>(sides_ / 256, 1, 16), cut = (sides_ + cuts - 1) / cuts;
     in_groups(m.batch * cuts, 1, each / static_cast<double>(cuts) + 200, [&](int64_t first, int64_t count, int) {
       for (int64_t i = first; i < first + count; ++i) {
         const int64_t begin = i % cuts * cut, matrices = i / cuts;
@@ -100,15 +100,23 @@ class TriangularSolve final : public Routine {
     const int64_t rows = s.left ? m.n : count, bytes = (s.left ? count : m.n) * m.size();
     for (int64_t r = 0; r < rows; ++r)
       std::memcpy(x + offset + r * row, b + offset + r * row, static_cast<size_t>(bytes));
-    auto call = [&](auto trsm, auto zero) {
+    auto call = [&](auto trsm, auto trsv, auto zero) {
       using T = decltype(zero);
+      const auto uplo = s.lower ? CblasLower : CblasUpper;
+      const auto diag = s.unit ? CblasUnit : CblasNonUnit;
+      const auto n = static_cast<blasint>(m.n), step = static_cast<blasint>(s.left ? sides_ : m.n);
+      const T* matrix = reinterpret_cast<const T*>(a);
+      T* side = reinterpret_cast<T*>(x + offset);
       auto lock = blas().turn();
-      trsm(CblasRowMajor, s.left ? CblasLeft : CblasRight, s.lower ? CblasLower : CblasUpper,
-           s.transposed ? CblasTrans : CblasNoTrans, s.unit ? CblasUnit : CblasNonUnit, static_cast<blasint>(rows),
-           static_cast<blasint>(s.left ? count : m.n), T{1}, reinterpret_cast<const T*>(a), static_cast<blasint>(m.n),
-           reinterpret_cast<T*>(x + offset), static_cast<blasint>(s.left ? sides_ : m.n));
+      if (count == 1)  // of one, trsm takes two to four times as long
+        trsv(CblasRowMajor, uplo, s.turned() ? CblasTrans : CblasNoTrans, diag, n, matrix, n, side, s.left ? step : 1);
+      else
+        trsm(CblasRowMajor, s.left ? CblasLeft : CblasRight, uplo, s.transposed ? CblasTrans : CblasNoTrans, diag,
+             static_cast<blasint>(rows), static_cast<blasint>(s.left ? count : m.n), T{1}, matrix, n, side, step);
     };
-    m.dtype == DType::f64 ? call(blas().cblas_dtrsm, double{}) : call(blas().cblas_strsm, float{});
+    const Blas& all = blas();
+    m.dtype == DType::f64 ? call(all.cblas_dtrsm, all.cblas_dtrsv, double{})
+                          : call(all.cblas_strsm, all.cblas_strsv, float{});
   }
 
   Stack m;

@@ -44,8 +44,9 @@ struct LoweredKernel {
 // Lowers the clusters of one clustering, one after the other.
 class Lowering {
  public:
-  // origins: kernels tell the nodes of their instructions.
-  Lowering(const Clustering& c, int vector_bytes, bool origins = false);
+  // origins: kernels tell the nodes of their instructions. streams: of each value, whether it does not fit
+  // the caches and need not: then they are passed by; empty: none.
+  Lowering(const Clustering& c, int vector_bytes, bool origins = false, std::vector<uint8_t> streams = {});
   ~Lowering();
   LoweredKernel lower(uint32_t cluster);
 

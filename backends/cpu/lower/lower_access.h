@@ -66,9 +66,14 @@ class Access {
     return loops_[loop].step == kNone ? b.iconst(loops_[loop].factor) : loops_[loop].step;
   }
   bool dense() const { return dense_; }  // element j lies j elements behind element 0
+  // And the next iteration's lie behind them.
+  bool packed(size_t loop) const { return dense_ && loops_[loop].factor == elements_ && loops_[loop].step == kNone; }
   uint32_t elements() const { return elements_; }
 
   uint32_t slots = 0;  // first slot of its loaded elements
+  // Memory of the thread where the elements of all lanes are put, in the order in which they lie, before they are read.
+  uint32_t tile = kNone;
+  bool in_tile = false;  // they are there
 
  private:
   struct Step {

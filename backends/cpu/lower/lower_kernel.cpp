@@ -37,11 +37,12 @@ int flops_of(KOp op) {
 
 }  // namespace
 
-LoweringTables::LoweringTables(const Clustering& clustering, int bytes, bool origins)
+LoweringTables::LoweringTables(const Clustering& clustering, int bytes, bool origins, std::vector<uint8_t> streamed)
     : c(clustering),
       g(clustering.g),
       vector_bytes(bytes),
       keep_origins(origins),
+      streams(std::move(streamed)),
       maps(g, clustering.axes),
       uses(g.size(), 0),
       slot(g.size()),
@@ -56,13 +57,18 @@ LoweringTables::LoweringTables(const Clustering& clustering, int bytes, bool ori
 struct Lowering::Shared : LoweringTables {
   using LoweringTables::LoweringTables;
 };
-Lowering::Lowering(const Clustering& c, int vector_bytes, bool origins)
-    : shared_(std::make_unique<Shared>(c, vector_bytes, origins)) {}
+Lowering::Lowering(const Clustering& c, int vector_bytes, bool origins, std::vector<uint8_t> streams)
+    : shared_(std::make_unique<Shared>(c, vector_bytes, origins, std::move(streams))) {}
 Lowering::~Lowering() = default;
-LoweredKernel Lowering::lower(uint32_t cluster) { return ClusterLowering(*shared_, cluster).run(); }
+LoweredKernel Lowering::lower(uint32_t cluster) {
+  ClusterLowering lowering(*shared_, cluster);
+  LoweredKernel kernel = lowering.run();
+  const std::vector<size_t> rows = lowering.long_rows();
+  return rows.empty() ? kernel : ClusterLowering(*shared_, cluster, rows).run();
+}
 
 ClusterSurvey::ClusterSurvey(LoweringTables& tables, uint32_t cluster)
-    : t_(tables), c_(tables.c), g_(tables.g), cluster_(tables.c.clusters[cluster]), mark_(cluster) {}
+    : t_(tables), c_(tables.c), g_(tables.g), cluster_(tables.c.clusters[cluster]), mark_(tables.mark++) {}
 
 // ---- the kernel
 
@@ -94,6 +100,12 @@ void ClusterLowering::make_accesses(std::span<const Axis> axes) {
     accesses_.back().slots = static_cast<uint32_t>(slots_.size());
     slots_.resize(slots_.size() + accesses_.back().elements(), kNone);
   }
+  make_tile();
+  for (size_t i : read_in_order_) {
+    Access& a = accesses_[i];
+    a.tile = args_->scratch({}, int64_t{a.elements()} * b_->lanes() * size_of(g_.dtype(found_[i].value)));
+    b_->read_write(a.tile);
+  }
   find_strips();
   for (Value v : cluster_.members)
     if (g_.op(v) == Op::gather_op) {
@@ -101,6 +113,28 @@ void ClusterLowering::make_accesses(std::span<const Axis> axes) {
       operand_pointers_[v] = args_->memory(from.storage, from.offset * size_of(g_.dtype(v)));
       operand_strides_[v] = std::move(from.strides);
     }
+}
+
+std::vector<size_t> ClusterLowering::long_rows() const {
+  if (t_.streams.empty() || loops_.empty() || lanes_ == 1 || cluster_.splits) return {};
+  // Shorter rows are read in order anyway; parts of others straddle what was stored to the tile.
+  constexpr int64_t kLong = 160, kPart = 32;
+  std::vector<size_t> rows;
+  int64_t left = kTileBytes;
+  for (size_t i = 0; i < found_.size(); ++i) {
+    const Found& f = found_[i];
+    const Access& a = accesses_[i];
+    const KElement t = element_in_memory(g_.dtype(f.value));
+    const int64_t row = int64_t{a.elements()} * size_of(g_.dtype(f.value)), bytes = row * lanes_;
+    if (own(f.value) || c_.role[f.layout.storage] != Role::input || !t_.streams[f.layout.storage]) continue;
+    if (t.type == KType::mask || t.memory != KMem::own || !a.packed(loops_.size() - 1)) continue;
+    if (row < kLong || row % kPart != 0 || bytes > left) continue;
+    const auto first = slots_.begin() + a.slots;
+    if (4 * std::count(first, first + a.elements(), kNone) > a.elements()) continue;  // much of it is not needed
+    left -= bytes;
+    rows.push_back(i);
+  }
+  return rows;
 }
 
 // All steps are forward and the outermost takes the value in as many parts as it has iterations: so each of these stays
@@ -140,6 +174,7 @@ LoweredKernel ClusterLowering::finish() {
     for (Axis a : loops_[0].axes) result_.extent *= c_.axes.extent(a);
   result_.strips = result_.parallel && strip_loop_ == 0;
   if (result_.strips) result_.extent = (result_.extent + strip_ - 1) / strip_;
+  lanes_ = b_->lanes();
   result_.args = args_->take();
   result_.faults = std::move(faults_);
   result_.kernel = std::move(*b_).finish();

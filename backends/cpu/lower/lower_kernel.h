@@ -15,17 +15,23 @@
 
 namespace jot::cpu {
 
+// Most bytes of the elements of all lanes that are put together in memory of the thread: a quarter of a first-level
+// cache.
+inline constexpr int64_t kTileBytes = 8 << 10;
+
 // Stands for the value of an element that is absent: the zeros of identity and diag_embed. Products with it are absent
 // too, sums leave it out; where a number is needed it is 0.
 inline constexpr uint32_t kAbsent = 0xfffffffe;
 
 // What the clusters of one clustering share.
 struct LoweringTables {
-  LoweringTables(const Clustering& clustering, int bytes, bool origins);
+  LoweringTables(const Clustering& clustering, int bytes, bool origins, std::vector<uint8_t> streams = {});
   const Clustering& c;
   const ir::GraphData& g;
   int vector_bytes;
   bool keep_origins;
+  std::vector<uint8_t> streams;  // of each value; empty: none
+  uint32_t mark = 0;             // of the next lowering
   ElementMaps maps;
   std::vector<uint32_t> uses;  // of each value: the operands and outputs that name it
   // Of each value, valid where the stamp is the cluster at hand: first slot of its elements; its access, or the slot of
@@ -116,6 +122,7 @@ class ClusterMemory : protected ClusterSurvey {
   uint32_t splat(Value v, int64_t word);
   uint32_t position(Value v, size_t dim, uint32_t element);  // the index along a dim, of type index_type()
   void load_rows(Access& a, KType t, uint32_t element);
+  void load_rows_of_tile(Access& a, KType t, uint32_t first, uint32_t count);
 };
 
 // Where the slices of gathers start.
@@ -181,6 +188,11 @@ class ClusterElements : protected ClusterGathers {
   // Elements of v; `made` where they are not made as v's are.
   void store(const Access& a, Value v, std::span<const uint32_t> made = {});
   void keep(Value v);
+  // Where a value that is written past the caches has several elements a lane, these are put together first.
+  bool streams(Value v) const;
+  int64_t tile_bytes(Value v) const { return c_.axes.elements(v) * b_->lanes() * size_of(g_.dtype(v)); }
+  void make_tile();
+  uint32_t tile_ = kNone;
 
   ReductionForm form_of(Value v) const;
 
@@ -247,8 +259,13 @@ class ClusterReductions : protected ClusterElements {
 // The loops of the kernel, and what stands in them. Of the classes above each knows those before it.
 class ClusterLowering : protected ClusterReductions {
  public:
-  ClusterLowering(LoweringTables& tables, uint32_t cluster) : ClusterReductions(tables, cluster) {}
+  // read_in_order: what long_rows() of the same cluster gave.
+  ClusterLowering(LoweringTables& tables, uint32_t cluster, std::vector<size_t> read_in_order = {})
+      : ClusterReductions(tables, cluster), read_in_order_(std::move(read_in_order)) {}
   LoweredKernel run();
+  // When it has run: accesses to inputs that do not fit the caches and have so many elements a lane, lane after lane,
+  // that column by column they are read out of order.
+  std::vector<size_t> long_rows() const;
 
  protected:
   void make_loops();
@@ -282,6 +299,9 @@ class ClusterLowering : protected ClusterReductions {
   void find_strips();
   void close_inner();
   void count_work();
+
+  const std::vector<size_t> read_in_order_;
+  int lanes_ = 1;
 };
 
 }  // namespace jot::cpu

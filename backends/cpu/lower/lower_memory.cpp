@@ -96,10 +96,25 @@ uint32_t ClusterMemory::load(Access& a, DType dtype, uint32_t element) {
 void ClusterMemory::load_rows(Access& a, KType t, uint32_t element) {
   auto block = static_cast<uint32_t>(b_->lanes());
   uint32_t first = element / block * block, count = std::min(block, a.elements() - first);
+  if (a.tile != kNone) return load_rows_of_tile(a, t, first, count);
   Access::Address at = a.at(*b_, loops_, first);
   uint32_t step = a.step(vector_loop_, *b_);
   if (count == 1) return set_slot(a.slots + first, b_->load_strided(t, a.pointer(), at.index, step, at.bytes));
   uint32_t row = b_->load_rows(t, static_cast<uint16_t>(count), a.pointer(), at.index, step, at.bytes);
+  for (uint32_t j = 0; j < count; ++j) set_slot(a.slots + first + j, row + j);
+}
+
+// What does not fit the caches is read in the order in which it lies: rows are far apart where they are long.
+void ClusterMemory::load_rows_of_tile(Access& a, KType t, uint32_t first, uint32_t count) {
+  const uint32_t n = a.elements();
+  const int64_t size = bytes_of(t);
+  if (!a.in_tile) {
+    const Access::Address from = a.at(*b_, loops_, 0);
+    const uint32_t pointer = b_->iadd(a.pointer(), b_->iadd(b_->imuli(from.index, size), b_->iconst(from.bytes)));
+    b_->copy(t, static_cast<uint16_t>(n), pointer, a.tile);
+    a.in_tile = true;
+  }
+  const uint32_t row = b_->load_rows(t, static_cast<uint16_t>(count), a.tile, kNone, b_->iconst(n), first * size);
   for (uint32_t j = 0; j < count; ++j) set_slot(a.slots + first + j, row + j);
 }
 

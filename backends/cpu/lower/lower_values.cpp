@@ -292,12 +292,29 @@ void ClusterElements::make_all(Value v) {
   for (uint32_t j = 0; j < n; ++j) make(v, j);
 }
 
+bool ClusterElements::streams(Value v) const {
+  const KElement t = element_in_memory(g_.dtype(v));
+  return !t_.streams.empty() && t_.streams[v] && c_.reduction[v] == Reduction::none && b_->lanes() > 1 &&
+         t.type != KType::mask && t.memory == KMem::own;
+}
+
+void ClusterElements::make_tile() {
+  int64_t bytes = 0;
+  for (Value v : cluster_.members)
+    if (c_.stored[v] && c_.axes.elements(v) > 1 && streams(v) && tile_bytes(v) <= kTileBytes)
+      bytes = std::max(bytes, tile_bytes(v));
+  if (bytes == 0) return;
+  tile_ = args_->scratch({}, bytes);
+  b_->read_write(tile_);
+}
+
 void ClusterElements::store(const Access& a, Value v, std::span<const uint32_t> made) {
   auto n = static_cast<uint32_t>(c_.axes.elements(v));
   const DType dtype = g_.dtype(v);
   const KElement t = element_in_memory(dtype);
   bool vector = in_vector() && a.moves(vector_loop_), whole = t.type != KType::mask && t.memory == KMem::own;
-  bool rows = vector && n > 1 && a.dense() && whole;
+  bool rows = vector && n > 1 && a.dense() && whole, past = vector && streams(v);
+  const bool tile = rows && past && a.packed(vector_loop_) && tile_bytes(v) <= kTileBytes;
   auto block = rows ? static_cast<uint32_t>(b_->lanes()) : 1;
   std::vector<uint32_t> values;
   for (uint32_t j = 0; j < n; j += block) {
@@ -308,15 +325,20 @@ void ClusterElements::store(const Access& a, Value v, std::span<const uint32_t> 
       values.push_back(narrowed(*b_, dtype, x));
     }
     Access::Address at = a.at(*b_, loops_, j);
-    if (!vector)
+    if (tile)
+      b_->store_rows(values, tile_, kNone, b_->iconst(n), int64_t{j} * size_of(dtype));
+    else if (!vector)
       b_->store_one(values[0], a.pointer(), at.index, at.bytes, t.memory);
     else if (values.size() > 1)
       b_->store_rows(values, a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes);
     else if (a.unit(vector_loop_))
-      b_->store(values[0], a.pointer(), at.index, at.bytes, t.memory);
+      b_->store(values[0], a.pointer(), at.index, at.bytes, t.memory, past);
     else
       b_->store_strided(values[0], a.pointer(), at.index, a.step(vector_loop_, *b_), at.bytes, t.memory);
   }
+  if (!tile) return;
+  const Access::Address at = a.at(*b_, loops_, 0);
+  b_->copy(t.type, static_cast<uint16_t>(n), tile_, a.pointer(), at.index, at.bytes, true);
 }
 
 void ClusterElements::keep(Value v) {
