@@ -7,7 +7,8 @@ contender, workload, size = sys.argv[1:4]
 toy = size == "toy"
 threads = int(os.environ.get("BENCH_THREADS", "0")) or os.cpu_count()
 if threads == 1:
-    os.environ.update(OMP_NUM_THREADS="1", XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+    # NPROC is what XLA takes for the number of processors: its flags alone leave products on all of them.
+    os.environ.update(OMP_NUM_THREADS="1", NPROC="1", XLA_FLAGS="--xla_cpu_multi_thread_eigen=false")
 
 import numpy as np  # noqa: E402
 

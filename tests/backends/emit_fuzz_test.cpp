@@ -141,7 +141,9 @@ class RandomKernel {
     if (r_() % 2) statements(static_cast<size_t>(size_) / 4);
     change_variables();
     for (KType t : kTypes)
-      if (usable(t)) b_.store(pick(t), out(t), at, static_cast<int64_t>(depth) * 200 * bytes_of(t));
+      if (usable(t))
+        b_.store(pick(t), out(t), at, static_cast<int64_t>(depth) * 200 * bytes_of(t), KMem::own,
+                 t != KType::mask && r_() % 4 == 0);
     if (usable(KType::i64)) b_.check(5, b_.mand(pick(KType::mask), pick(KType::mask)), pick(KType::i64), at);
     leave();
   }

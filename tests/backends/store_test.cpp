@@ -74,7 +74,7 @@ TEST_CASE("store: kernels are packed, and unpacked as they were") {
     const ir::Graph graph = passes::optimize(graph_of(row));
     if (calls_host(graph)) continue;
     for (const int vector_bytes : {64, 0})
-      for (const cpu::Step& s : cpu::compile(graph, {.vector_bytes = vector_bytes}).program.steps) {
+      for (const cpu::Step& s : cpu::compile(graph, {.vector_bytes = vector_bytes, .stream = 0}).program.steps) {
         auto* k = std::get_if<cpu::KernelStep>(&s.what);
         if (!k) continue;
         ++kernels;

@@ -8,7 +8,8 @@ namespace jot::cpu {
 // that. Operands are distances back: most are made shortly before.
 namespace {
 
-constexpr unsigned kType = 7, kMemoryShift = 3, kMemory = 3 << kMemoryShift, kAux = 1 << 5, kImm = 1 << 6;
+constexpr unsigned kType = 7, kMemoryShift = 3, kMemory = 3 << kMemoryShift, kAux = 1 << 5, kImm = 1 << 6,
+                   kStreams = 1 << 7;
 
 constexpr uint64_t zigzag(int64_t x) { return static_cast<uint64_t>(x) << 1 ^ static_cast<uint64_t>(x >> 63); }
 constexpr int64_t unzigzag(uint64_t x) { return static_cast<int64_t>(x >> 1 ^ (0 - (x & 1))); }
@@ -71,7 +72,7 @@ std::vector<std::byte> pack(const Kernel& kernel) {
     for (unsigned k = 0; k < 4; ++k) there |= unsigned{operands[k] != kNone} << k;
     out.byte(static_cast<unsigned>(in.op));
     out.byte(static_cast<unsigned>(in.type) | static_cast<unsigned>(in.memory) << kMemoryShift |
-             (in.aux != 0 ? kAux : 0) | (in.imm != 0 ? kImm : 0));
+             (in.aux != 0 ? kAux : 0) | (in.imm != 0 ? kImm : 0) | (in.streams ? kStreams : 0));
     out.byte(there);
     for (uint32_t v : operands)
       if (v != kNone) out.number(i - v);
@@ -95,6 +96,7 @@ Kernel unpack(std::span<const std::byte> packed) {
     const unsigned bits = in.byte(), there = in.byte();
     out.type = static_cast<KType>(bits & kType);
     out.memory = static_cast<KMem>((bits & kMemory) >> kMemoryShift);
+    out.streams = (bits & kStreams) != 0;
     uint32_t* const operands[] = {&out.a, &out.b, &out.c, &out.d};
     for (unsigned k = 0; k < 4; ++k)
       if (there >> k & 1) *operands[k] = i - static_cast<uint32_t>(in.number());

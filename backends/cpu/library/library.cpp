@@ -159,7 +159,8 @@ class Dot : public Routine {
         fold = ColumnFold(ir::Op::reduce_sum_op, dtype, false);
       }
     }
-    int64_t& extent = cut == Cut::any && s.n >= s.m ? columns : rows;
+    // In pieces of rows libraries pack each operand once, in pieces of columns the left one for each.
+    int64_t& extent = cut == Cut::any && s.n >= 2 * s.m ? columns : rows;
     auto share = [&](int64_t pieces) { return ((extent + pieces - 1) / pieces + 15) / 16 * 16; };
     const int64_t liked = parts > 1 ? extent : std::min(share(2), std::clamp<int64_t>(share(4), 128, 256));
     extent = std::clamp<int64_t>(std::max(share(most), liked), 1, std::max<int64_t>(extent, 1));
