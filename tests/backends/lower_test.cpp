@@ -60,7 +60,8 @@ TEST_CASE("lower: results that do not fit the caches are written past them") {
     return "func @main(%x: " + type + ") -> (" + type + ") {\n  %0: " + type + " = rev(%x) {dims=[1]}\n  %1: " + type +
            " = mul(%0, %0)\n  return %1\n}\n";
   };
-  const std::string narrow = kernel_text(reversed(3), 0, {.stream = 0}),
+  CHECK(count(kernel_text(reversed(3), 0, {.stream = 0}), "copy") == 0);
+  const std::string narrow = kernel_text(reversed(4), 0, {.stream = 0}),
                     wide = kernel_text(reversed(36), 0, {.stream = 0});
   CHECK(count(narrow, "copy.stream") == 1);
   CHECK(count(narrow, "copy [") == 0);

@@ -117,8 +117,7 @@ void ClusterLowering::make_accesses(std::span<const Axis> axes) {
 
 std::vector<size_t> ClusterLowering::long_rows() const {
   if (t_.streams.empty() || loops_.empty() || lanes_ == 1 || cluster_.splits) return {};
-  // Shorter rows are read in order anyway; parts of others straddle what was stored to the tile.
-  constexpr int64_t kLong = 160, kPart = 32;
+  constexpr int64_t kLong = 160;  // bytes: shorter rows are read in order anyway
   std::vector<size_t> rows;
   int64_t left = kTileBytes;
   for (size_t i = 0; i < found_.size(); ++i) {
@@ -128,7 +127,7 @@ std::vector<size_t> ClusterLowering::long_rows() const {
     const int64_t row = int64_t{a.elements()} * size_of(g_.dtype(f.value)), bytes = row * lanes_;
     if (own(f.value) || c_.role[f.layout.storage] != Role::input || !t_.streams[f.layout.storage]) continue;
     if (t.type == KType::mask || t.memory != KMem::own || !a.packed(loops_.size() - 1)) continue;
-    if (row < kLong || row % kPart != 0 || bytes > left) continue;
+    if (row < kLong || row % kTilePart != 0 || bytes > left) continue;
     const auto first = slots_.begin() + a.slots;
     if (4 * std::count(first, first + a.elements(), kNone) > a.elements()) continue;  // much of it is not needed
     left -= bytes;

@@ -18,6 +18,9 @@ namespace jot::cpu {
 // Most bytes of the elements of all lanes that are put together in memory of the thread: a quarter of a first-level
 // cache.
 inline constexpr int64_t kTileBytes = 8 << 10;
+// And a row of it is a multiple of so many: of others, parts that are loaded straddle what was stored just before,
+// which takes longer than memory does.
+inline constexpr int64_t kTilePart = 32;
 
 // Stands for the value of an element that is absent: the zeros of identity and diag_embed. Products with it are absent
 // too, sums leave it out; where a number is needed it is 0.
@@ -191,6 +194,9 @@ class ClusterElements : protected ClusterGathers {
   // Where a value that is written past the caches has several elements a lane, these are put together first.
   bool streams(Value v) const;
   int64_t tile_bytes(Value v) const { return c_.axes.elements(v) * b_->lanes() * size_of(g_.dtype(v)); }
+  bool fits_tile(Value v) const {
+    return tile_bytes(v) <= kTileBytes && c_.axes.elements(v) * size_of(g_.dtype(v)) % kTilePart == 0;
+  }
   void make_tile();
   uint32_t tile_ = kNone;
 

@@ -301,8 +301,7 @@ bool ClusterElements::streams(Value v) const {
 void ClusterElements::make_tile() {
   int64_t bytes = 0;
   for (Value v : cluster_.members)
-    if (c_.stored[v] && c_.axes.elements(v) > 1 && streams(v) && tile_bytes(v) <= kTileBytes)
-      bytes = std::max(bytes, tile_bytes(v));
+    if (c_.stored[v] && c_.axes.elements(v) > 1 && streams(v) && fits_tile(v)) bytes = std::max(bytes, tile_bytes(v));
   if (bytes == 0) return;
   tile_ = args_->scratch({}, bytes);
   b_->read_write(tile_);
@@ -314,7 +313,7 @@ void ClusterElements::store(const Access& a, Value v, std::span<const uint32_t> 
   const KElement t = element_in_memory(dtype);
   bool vector = in_vector() && a.moves(vector_loop_), whole = t.type != KType::mask && t.memory == KMem::own;
   bool rows = vector && n > 1 && a.dense() && whole, past = vector && streams(v);
-  const bool tile = rows && past && a.packed(vector_loop_) && tile_bytes(v) <= kTileBytes;
+  const bool tile = rows && past && a.packed(vector_loop_) && fits_tile(v);
   auto block = rows ? static_cast<uint32_t>(b_->lanes()) : 1;
   std::vector<uint32_t> values;
   for (uint32_t j = 0; j < n; j += block) {
