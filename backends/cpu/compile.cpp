@@ -103,7 +103,8 @@ class ProgramBuilder {
   }
 
   void lower_units() {
-    Lowering lowering(*clustering_, options_.vector_bytes, options_.origins || seen::lines(), streamed());
+    Lowering lowering(*clustering_, options_.vector_bytes, options_.origins || seen::lines(), streamed(),
+                      options_.lanes_of_sums);
     for (const Unit& u : clustering_->units) {
       if (nothing_to_do(u)) continue;
       unit_of_step_.push_back(u);
@@ -739,7 +740,8 @@ Graph graph_of_engine(const Graph& optimised) { return made_anew(prepare(widen(p
 Compiled compile(const Graph& optimised, const CompileOptions& options, bool with_listing) {
   if (!optimised.pure()) throw IrError("[compile] the graph has effects; run functionalize first");
   if (options.self_contained.empty()) return ProgramBuilder(graph_of_engine(optimised), options, with_listing).build();
-  SelfContained kernels = self_contained(optimised, options.vector_bytes, options.self_contained, options.origins);
+  SelfContained kernels = self_contained(optimised, options.lanes_of_sums ? 0 : options.vector_bytes,
+                                         options.self_contained, options.origins);
   return ProgramBuilder(std::move(kernels), options, with_listing).build();
 }
 

@@ -22,7 +22,9 @@ struct CompileOptions {
   // It names who asks, in the Error where that cannot be.
   std::string_view self_contained = {};
   int64_t stream = std::numeric_limits<int64_t>::max();  // results of so many bytes and more pass the caches by
-  bool origins = false;                                  // kernels tell for which node each instruction was made
+  // What C is written of: kernels have lanes only where they add up over these, functions are out of line.
+  bool lanes_of_sums = false;
+  bool origins = false;  // kernels tell for which node each instruction was made
 };
 
 // What was made of a graph, beside the program.

@@ -1,4 +1,4 @@
-// Programs as C: the digits of kernels of one lane, to the bit.
+// Programs as C: the digits of their kernels, to the bit.
 #include "backends/cpu/ship/c_source.h"
 
 #include <doctest/doctest.h>
@@ -24,9 +24,11 @@ using namespace jot::test;
 
 namespace {
 
-cpu::CompileOptions one_lane() {
-  return {
-      .vector_bytes = 0, .code = target() == Target::reference ? nullptr : cpu::kernel_code, .self_contained = "test"};
+// With the lanes of this process's processor.
+cpu::CompileOptions in_lanes() {
+  return {.vector_bytes = target() == Target::avx2 ? 32 : 64,
+          .code = target() == Target::reference ? nullptr : cpu::kernel_code,
+          .self_contained = "test"};
 }
 
 // Empty where the graph is refused.
@@ -72,7 +74,7 @@ void check_samples(const std::vector<Sample>& samples, const std::string& flags)
       std::vector<HostTensor> wanted, got;
       bool fails = false;
       try {
-        wanted = run_cpu(s.graph, s.inputs, one_lane());
+        wanted = run_cpu(s.graph, s.inputs, in_lanes());
       } catch (const Error&) {
         fails = true;
       }
@@ -154,6 +156,56 @@ TEST_CASE("C: functions outside their fast range") {
     samples.push_back({"functions", b.finish(outputs), {{d, {n}, points}, {d, {n}, turned}}});
   }
   check_samples(samples, "-O2");
+}
+
+// As code does: by lanes, by strips, what was lost apart.
+TEST_CASE("C: sums over loops have the digits of machine code") {
+  if (!has_c_compiler()) return;
+  std::mt19937 random(4);
+  std::vector<Sample> samples;
+  for (DType d : {f64, f32})
+    for (int64_t n : {17, 1000, 4099, 200'000}) {
+      ir::Builder b;
+      const ir::Value x = b.param({d, false, {n}}), y = b.param({d, false, {3, n}});
+      const std::vector<int64_t> first = {0}, second = {1};
+      auto rows = [&](ir::Op op, ir::Value v) { return ir::build::reduce(b, op, v, second); };
+      const ir::Value largest = ir::build::broadcast(b, rows(ir::Op::reduce_max_op, y), {3, n}, first);
+      const ir::Value e = ir::build::unary(b, ir::Op::exp_op, ir::build::sub(b, y, largest));
+      const std::vector<ir::Value> outputs = {
+          ir::build::reduce_sum(b, x, first), rows(ir::Op::reduce_sum_op, e), rows(ir::Op::reduce_prod_op, e),
+          ir::build::reduce(b, ir::Op::reduce_max_op, x, first), ir::build::reduce_sum(b, e, first)};
+      const ir::Graph graph = b.finish(outputs);
+      std::vector<HostTensor> inputs;
+      for (ir::Value v : graph.data().inputs()) inputs.push_back(random_tensor(graph.data().type(v), 0, 2, random));
+      samples.push_back({"sums of " + std::to_string(n), passes::optimize(graph), inputs});
+    }
+  check_samples(samples, "-O2");
+  // And of engines, which cut long loops into chunks: within 2 ulp, of terms of one sign; the same where there is one.
+  if (target() == Target::reference) return;
+  std::vector<std::string> sources;
+  for (size_t i = 0; i < samples.size(); ++i) sources.push_back(source_of(samples[i].graph, "f" + std::to_string(i)));
+  CHECK(sources[1].find("for (int l = 0; l < ") != std::string::npos);
+  const CLibrary library(sources, "-O2");
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const Sample& s = samples[i];
+    CAPTURE(s.title);
+    const std::vector<HostTensor> wanted = run_on(*make_engine(s.graph), s.graph, s.inputs);
+    std::vector<const void*> in;
+    std::vector<void*> out;
+    std::vector<HostTensor> got = wanted;
+    for (const HostTensor& x : s.inputs) in.push_back(x.bytes.data());
+    for (HostTensor& x : got) out.push_back(x.bytes.data());
+    REQUIRE(library.call("f" + std::to_string(i), in, out) == 0);
+    const bool small = s.inputs[0].numel() <= 1000;
+    const double ulp = std::ldexp(1, 1 - significand_bits(s.inputs[0].type.dtype));
+    for (size_t k = 0; k < wanted.size(); ++k)
+      for (int64_t j = 0; j < wanted[k].numel(); ++j) {
+        const double a = got[k].number(j), b = wanted[k].number(j);
+        if (small) REQUIRE(a == b);
+        CAPTURE(k);
+        REQUIRE(std::abs(a - b) <= 2 * ulp * std::abs(b));
+      }
+  }
 }
 
 TEST_CASE("C: the same text each time, of large kernels in parts, none of which is long") {

@@ -244,11 +244,6 @@ TEST_CASE("kernel ir: the verifier names the instruction and the fault") {
                         .b = 6,
                         .c = 7};
        }},
-      {"call needs one lane",
-       [](Kernel& k) {
-         const auto fn = static_cast<uint16_t>(function(ir::Op::exp_op));
-         k.instrs[8] = {.op = KOp::call, .type = KType::f64, .aux = fn, .a = 6};
-       }},
       {"error code 0",
        [](Kernel& k) {
          k.instrs[7] = {.op = KOp::is_nan, .type = KType::mask, .a = 6};

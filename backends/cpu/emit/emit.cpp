@@ -527,6 +527,7 @@ void Emitter::check(uint32_t i) {
 }
 
 void Emitter::call(uint32_t i) {
+  if (k_.lanes != 1) internal_error("a call has one lane", cpu::name(static_cast<KFn>(in(i).aux)));
   const KInstr& d = in(i);
   const uint32_t a = al_.root(d.a);
   const CodeUnit::Routine& routine = unit_.routine(static_cast<KFn>(d.aux), d.type);

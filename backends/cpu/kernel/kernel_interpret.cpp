@@ -384,7 +384,8 @@ class Interpreter {
       case KOp::fixup:
         return fixup(pc);
       case KOp::call:
-        lane(pc, 0) = Interpreter(routine_body(static_cast<KFn>(in.aux), in.type), nullptr, 0, 0).run(lane(in.a, 0));
+        for (size_t l = 0; l < n; ++l)
+          lane(pc, l) = Interpreter(routine_body(static_cast<KFn>(in.aux), in.type), nullptr, 0, 0).run(lane(in.a, l));
         return;
       case KOp::check:
         return check(in);

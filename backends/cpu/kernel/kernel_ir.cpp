@@ -166,9 +166,9 @@ class Verifier {
       case KOp::call: {
         const auto fn = static_cast<KFn>(in.aux);
         const bool two = operands_of(fn) == 2;
-        require(operands_of(fn) > 0 && matches(f, in.type) && (in.op == KOp::call ? !two : two == (in.d != kNone)),
-                "bad function");
-        return require(in.op == KOp::fixup || k_.lanes == 1, "call needs one lane");
+        return require(
+            operands_of(fn) > 0 && matches(f, in.type) && (in.op == KOp::call ? !two : two == (in.d != kNone)),
+            "bad function");
       }
       case KOp::set:
         return require(k_.instrs[in.a].op == KOp::var, "not a variable");

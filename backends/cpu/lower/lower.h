@@ -45,8 +45,9 @@ struct LoweredKernel {
 class Lowering {
  public:
   // origins: kernels tell the nodes of their instructions. streams: of each value, whether it does not fit
-  // the caches and need not: then they are passed by; empty: none.
-  Lowering(const Clustering& c, int vector_bytes, bool origins = false, std::vector<uint8_t> streams = {});
+  // the caches and need not: then they are passed by; empty: none. lanes_of_sums: of CompileOptions.
+  Lowering(const Clustering& c, int vector_bytes, bool origins = false, std::vector<uint8_t> streams = {},
+           bool lanes_of_sums = false);
   ~Lowering();
   LoweredKernel lower(uint32_t cluster);
 

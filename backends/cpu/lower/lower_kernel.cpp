@@ -57,8 +57,11 @@ LoweringTables::LoweringTables(const Clustering& clustering, int bytes, bool ori
 struct Lowering::Shared : LoweringTables {
   using LoweringTables::LoweringTables;
 };
-Lowering::Lowering(const Clustering& c, int vector_bytes, bool origins, std::vector<uint8_t> streams)
-    : shared_(std::make_unique<Shared>(c, vector_bytes, origins, std::move(streams))) {}
+Lowering::Lowering(const Clustering& c, int vector_bytes, bool origins, std::vector<uint8_t> streams,
+                   bool lanes_of_sums)
+    : shared_(std::make_unique<Shared>(c, vector_bytes, origins, std::move(streams))) {
+  shared_->lanes_of_sums = lanes_of_sums;
+}
 Lowering::~Lowering() = default;
 LoweredKernel Lowering::lower(uint32_t cluster) {
   ClusterLowering lowering(*shared_, cluster);
@@ -72,10 +75,18 @@ ClusterSurvey::ClusterSurvey(LoweringTables& tables, uint32_t cluster)
 
 // ---- the kernel
 
+// Whether what lanes hold is rounded when it is put together: the result depends on how many there are.
+bool ClusterLowering::folds_lanes() const {
+  return std::ranges::any_of(cluster_.members, [&](Value v) {
+    const bool rows = c_.reduction[v] == Reduction::rows && !cluster_.across();
+    return is_floating(g_.dtype(v)) && (rows || c_.reduction[v] == Reduction::full);
+  });
+}
+
 void ClusterLowering::make_loops() {
   bool looped = !cluster_.loops.empty();
-  int lanes = looped ? std::max(t_.vector_bytes / widest_, 1) : 1;
-  b_ = std::make_unique<KernelBuilder>(lanes, !looped || t_.vector_bytes == 0);
+  int lanes = looped && (!t_.lanes_of_sums || folds_lanes()) ? std::max(t_.vector_bytes / widest_, 1) : 1;
+  b_ = std::make_unique<KernelBuilder>(lanes, !looped || t_.vector_bytes == 0 || t_.lanes_of_sums);
   b_->reserve(slots_.size());
   if (t_.keep_origins) b_->keep_origins();
   args_ = std::make_unique<Arguments>(c_.axes, *b_);

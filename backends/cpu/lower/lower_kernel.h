@@ -35,6 +35,7 @@ struct LoweringTables {
   bool keep_origins;
   std::vector<uint8_t> streams;  // of each value; empty: none
   uint32_t mark = 0;             // of the next lowering
+  bool lanes_of_sums = false;    // of CompileOptions
   ElementMaps maps;
   std::vector<uint32_t> uses;  // of each value: the operands and outputs that name it
   // Of each value, valid where the stamp is the cluster at hand: first slot of its elements; its access, or the slot of
@@ -274,6 +275,7 @@ class ClusterLowering : protected ClusterReductions {
   std::vector<size_t> long_rows() const;
 
  protected:
+  bool folds_lanes() const;
   void make_loops();
   void make_accesses(std::span<const Axis> axes);
   bool is_sliced(const Found& f) const;

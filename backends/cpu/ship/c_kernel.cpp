@@ -45,14 +45,16 @@ class Translation {
         parts_(parts),
         known_(k_.instrs.size()),
         root_(k_.instrs.size(), 0),
-        piece_(k_.instrs.size(), kMain) {}
+        piece_(k_.instrs.size(), kMain),
+        within_(k_.instrs.size(), 0),
+        laned_(k_.instrs.size(), 0) {}
 
   CFunction run() {
-    if (k_.lanes != 1) internal_error("a kernel of one lane", c_.name);
     find_known();
     find_parameters();
     find_needed();
-    cut();
+    find_lanes();
+    if (k_.lanes == 1) cut();
     share();
     emit();
     return std::move(result_);
@@ -161,6 +163,95 @@ class Translation {
     return known_[i] || !needed_[i] || root_[i] != 0 || op == KOp::arg || op == KOp::constant || op == KOp::mask_const;
   }
 
+  // ---- lanes
+  //
+  // The turns of a vector loop are taken lane by lane, as those of a loop of one lane: lane l of the turn at j is turn
+  // j + l. What stands outside of vector loops and differs from lane to lane, above all what they add to, is an array
+  // with an element for each.
+
+  void find_lanes() {
+    if (k_.lanes == 1) return;
+    uint32_t loop = kNone;
+    for (uint32_t i = 0; i < k_.instrs.size(); ++i) {
+      const KInstr& in = k_.instrs[i];
+      if (in.op == KOp::endloop && in.a == loop) loop = kNone;
+      within_[i] = loop != kNone;
+      if (is_vector_loop(in.op)) loop = i;
+      if (in.op == KOp::wloop || (in.op == KOp::any && within_[i])) internal_error("lanes on their own", c_.name);
+    }
+    for (bool more = true; more;) {
+      more = false;
+      auto mark = [&](uint32_t v) { more |= !std::exchange(laned_[v], 1); };
+      for (uint32_t i = 0; i < k_.instrs.size(); ++i) {
+        const KInstr& in = k_.instrs[i];
+        if (in.op == KOp::set && !within_[in.a] && (within_[i] || laned_[in.b])) mark(in.a);
+        if (within_[i] || in.type <= KType::scalar || !has_value(in.op) || in.op == KOp::reduce) continue;
+        bool some = in.op == KOp::lane_index || in.op == KOp::load;
+        for_each_operand(k_, in, [&](uint32_t v) { some |= laned_[v]; });
+        if (some) mark(i);
+      }
+    }
+  }
+  // A statement for each lane.
+  bool is_laned(uint32_t i) const {
+    if (k_.lanes == 1 || within_[i]) return false;
+    const KInstr& in = k_.instrs[i];
+    return laned_[i] || (in.op == KOp::set && laned_[in.a]) || in.op == KOp::store ||
+           (in.op == KOp::check && laned_[in.a]);
+  }
+  std::string lanes_loop(const std::string& end) { return "for (int l = 0; l < " + end + "; ++l) {"; }
+  std::string num_lanes() const { return std::to_string(k_.lanes); }
+  // Statements for each lane that follow each other are in one loop, behind the arrays that they fill.
+  void enter_lanes() {
+    if (lanes_at_ != std::string::npos) return;
+    lanes_at_ = out_->size();
+    line(lanes_loop(num_lanes()));
+    ++depth_;
+  }
+  void leave_lanes() {
+    if (lanes_at_ == std::string::npos) return;
+    --depth_;
+    line("}");
+    out_->insert(lanes_at_, std::exchange(arrays_, {}));
+    lanes_at_ = std::string::npos;
+  }
+  void declare_array(uint32_t v) {
+    arrays_.append(2 * (depth_ - 1), ' ');
+    arrays_ += std::string(c_type(k_.instrs[v].type)) + " " + local(v) + "[" + num_lanes() + "];\n";
+  }
+  // All lanes as one: by a function of an array of them.
+  std::string folded(const KInstr& in, uint32_t i) {
+    std::string array = local(in.a);
+    const std::string type(c_type(k_.instrs[in.a].type));
+    if (!laned_[in.a]) {
+      array = "lanes_" + std::to_string(i);
+      line(type + " " + array + "[" + num_lanes() + "];");
+      line(lanes_loop(num_lanes()));
+      line("  " + array + "[l] = " + ref(in.a) + ";");
+      line("}");
+    }
+    const auto how = in.op == KOp::any ? KOp::mor : static_cast<KOp>(in.aux);
+    const std::string sign = how == KOp::add ? "+" : how == KOp::mul ? "*" : how == KOp::mor ? "|" : "";
+    std::string step = "x[l] " + sign + " x[l + n]";
+    if (how == KOp::min || how == KOp::max) {
+      const bool most = how == KOp::max;
+      step = std::string("x[l] ") + (most ? "<" : ">") + " x[l + n] ? x[l + n] : x[l]";
+      if (is_float(in.type))
+        step = "x[l] != x[l] ? x[l] : x[l + n] != x[l + n] ? x[l + n] : x[l] == x[l + n] ? (signbit(x[l]) ? " +
+               std::string(most ? "x[l + n] : x[l]" : "x[l] : x[l + n]") + ") : " + step;
+    } else if (how != KOp::mor && !is_float(in.type)) {
+      step = std::string(parts_.helper(std::string(info(how).name) + width(in.type))) + "(x[l], x[l + n])";
+    }
+    const std::string name = std::string(how == KOp::mor ? "any" : info(how).name) + "_lanes_" + num_lanes() +
+                             (how == KOp::mor ? "" : "_" + member(type));
+    if (parts_.is_new(name))
+      parts_.add("\nstatic " + type + " " + name + "(const " + type + "* lanes) {\n  " + type + " x[" + num_lanes() +
+                 "];\n  int l, n;\n  for (l = 0; l < " + num_lanes() +
+                 "; ++l) x[l] = lanes[l];\n  for (n = " + std::to_string(k_.lanes / 2) +
+                 "; n > 0; n /= 2) {\n    for (l = 0; l < n; ++l) x[l] = " + step + ";\n  }\n  return x[0];\n}\n");
+    return name + "(" + array + ")";
+  }
+
   // ---- pieces: of what stands outside loops or in the body of the one around all
 
   void cut() {
@@ -259,7 +350,7 @@ class Translation {
     if (in.op == KOp::constant || in.op == KOp::mask_const)
       return parts_.literal(in.type, static_cast<uint64_t>(in.imm));
     if (shared(v) && (piece_[v] != now_ || in.op == KOp::var)) return in_frame(v);
-    return local(v);
+    return laned_[v] ? local(v) + "[l]" : local(v);
   }
 
   // ---- statements
@@ -270,6 +361,10 @@ class Translation {
     *out_ += '\n';
   }
   void define(uint32_t v, const std::string& expression) {
+    if (laned_[v]) {
+      declare_array(v);
+      return line(ref(v) + " = " + expression + ";");
+    }
     line("const " + std::string(c_type(k_.instrs[v].type)) + " " + local(v) + " = " + expression + ";");
     if (shared(v)) line(in_frame(v) + " = " + local(v) + ";");
   }
@@ -318,6 +413,9 @@ class Translation {
     } else {
       fixed += in.imm / size;
     }
+    // Of all lanes outside of vector loops.
+    if (k_.lanes > 1 && !within_lanes_ && (in.op == KOp::load || in.op == KOp::store))
+      index = index.empty() ? "l" : index + " + l";
     if (index.empty())
       index = c_integer(fixed);
     else if (fixed != 0)
@@ -331,7 +429,7 @@ class Translation {
     return x;
   }
   void store(const KInstr& in, uint32_t value, int64_t behind) {
-    std::string x = ref(value);
+    std::string x = in.op == KOp::store_one && laned_[value] ? local(value) + "[0]" : ref(value);
     if (in.type == KType::mask) x = "(unsigned char)" + x;
     if (in.memory == KMem::half) x = std::string(parts_.helper("half_of_f32")) + "(" + x + ")";
     if (in.memory == KMem::byte) x = "(uint8_t)" + x;
@@ -390,8 +488,8 @@ class Translation {
         return ref(in.a) + " * " + c_integer(in.imm);
       case KOp::imin:
         return ref(in.a) + " < " + ref(in.b) + " ? " + ref(in.a) + " : " + ref(in.b);
-      case KOp::lane_index:
-        return "0";
+      case KOp::lane_index:  // in a vector loop the lane is a turn of its own
+        return k_.lanes == 1 || within_lanes_ ? "0" : "(" + type + ")l";
       case KOp::broadcast:
         return in.type == KType::i32 ? "(int32_t)" + ref(in.a) : ref(in.a);
       case KOp::add:
@@ -474,9 +572,7 @@ class Translation {
         return binary(in, "^");
       case KOp::mnot:
         return "!" + ref(in.a);
-      case KOp::any:
       case KOp::mask_to_int:
-      case KOp::reduce:  // of one lane
         return ref(in.a);
       case KOp::fixup:
         return ref(in.c) + " ? " + rare(in) + " : " + ref(in.a);
@@ -543,6 +639,8 @@ class Translation {
   void statement(uint32_t i) {
     const KInstr& in = k_.instrs[i];
     if (is_silent(i)) return;
+    is_laned(i) ? enter_lanes() : leave_lanes();
+    within_lanes_ = within_[i];
     if (is_loop(in.op)) return open(i);
     switch (in.op) {
       case KOp::input:
@@ -551,7 +649,13 @@ class Translation {
         return line("return " + ref(in.a) + ";");
       case KOp::endloop:
         --depth_;
+        line("}");
+        if (k_.lanes == 1 || !is_vector_loop(k_.instrs[in.a].op)) return;
+        --depth_;
         return line("}");
+      case KOp::reduce:
+      case KOp::any:
+        return define(i, k_.lanes == 1 ? ref(in.a) : folded(in, i));
       case KOp::load:
       case KOp::load_bcast:
       case KOp::load_strided:
@@ -571,6 +675,7 @@ class Translation {
         return;
       case KOp::var:
         if (shared(i)) return line(in_frame(i) + " = " + ref(in.a) + ";");
+        if (laned_[i]) return define(i, ref(in.a));
         return line(std::string(c_type(in.type)) + " " + local(i) + " = " + ref(in.a) + ";");
       case KOp::set:
         return line(ref(in.a) + " = " + ref(in.b) + ";");
@@ -588,6 +693,21 @@ class Translation {
     const bool range = in.op == KOp::range || in.op == KOp::vrange;
     const std::string index = local(i), end = range ? c_integer(c_.extent) : ref(in.a);
     const std::string holds = in.op == KOp::wloop ? " && " + ref(in.b) : std::string();
+    if (k_.lanes > 1 && is_vector_loop(in.op)) {
+      const std::string first = "j_" + std::to_string(i), count = "n_" + std::to_string(i), most = num_lanes();
+      line("for (int64_t " + first + " = 0; " + first + " < " + end + "; " + first + " += " + most + ") {");
+      ++depth_;
+      const std::optional<int64_t> turns = range ? c_.extent : known_[in.a];
+      if (turns && *turns % k_.lanes == 0) {
+        line(lanes_loop(most));
+      } else {
+        line("const int " + count + " = " + end + " - " + first + " < " + most + " ? (int)(" + end + " - " + first +
+             ") : " + most + ";");
+        line(lanes_loop(count));
+      }
+      ++depth_;
+      return line("const int64_t " + index + " = " + first + " + l;");
+    }
     line("for (int64_t " + index + " = 0; " + index + " < " + end + holds + "; ++" + index + ") {");
     ++depth_;
     if (shared(i)) line(in_frame(i) + " = " + index + ";");
@@ -648,6 +768,7 @@ class Translation {
       tell_origin(i);
       statement(i);
     }
+    leave_lanes();
     if (now_ != kMain) pieces += "}\n";
     std::string& text = result_.text;
     text = "\n/* " + (ops().empty() ? std::string("kernel") : c_comment(ops())) + " */\n";
@@ -684,6 +805,10 @@ class Translation {
   std::string* out_ = nullptr;
   size_t depth_ = 1;
   Location told_;
+  std::vector<uint8_t> within_, laned_;  // of each instruction: in a vector loop; outside, an array
+  bool within_lanes_ = false;            // the statement at hand
+  size_t lanes_at_ = std::string::npos;  // where the loop over lanes at hand begins
+  std::string arrays_;                   // that stand before it
 };
 
 }  // namespace

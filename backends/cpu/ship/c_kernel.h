@@ -1,4 +1,4 @@
-// A kernel of one lane as a function of C: an instruction a statement, so that nothing is contracted that was not.
+// A kernel as a function of C: an instruction a statement, so that nothing is contracted that was not.
 #pragma once
 #include <cstdint>
 #include <span>

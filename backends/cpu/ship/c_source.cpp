@@ -4,12 +4,13 @@
 #include <cstring>
 #include <map>
 #include <set>
-#include <tuple>
 
 #include "backends/cpu/executable.h"
 #include "backends/cpu/kernel/lower_ops.h"
 #include "backends/cpu/ship/c_kernel.h"
 #include "backends/cpu/ship/c_names.h"
+#include "backends/cpu/ship/fault_numbers.h"
+#include "backends/target.h"
 #include "ir/graph.h"
 #include "ir/print.h"
 #include "jot/error.h"
@@ -70,7 +71,10 @@ class File {
  public:
   File(const Graph& optimised, const CSource& options)
       : options_(options),
-        compiled_(compile(optimised, {.vector_bytes = 0, .self_contained = "c_source", .origins = true})),
+        compiled_(compile(optimised, {.vector_bytes = target() == Target::avx2 ? 32 : 64,
+                                      .self_contained = "c_source",
+                                      .lanes_of_sums = true,
+                                      .origins = true})),
         p_(compiled_.program),
         graph_(p_.graph.get()),
         g_(graph_.data()) {}
@@ -134,8 +138,8 @@ class File {
     for (size_t i = 0; i < num_outputs(); ++i) text += "\n   out[" + std::to_string(i) + "]  " + output_text(i);
     text += "\n\n   Arrays are row-major and overlap nothing. work: " + std::to_string(work_bytes()) +
             " bytes, aligned as a double" + (work_bytes() == 0 ? "; it may be null" : "") + ".\n   Returns 0" +
-            (faults_.empty() ? "." : ", or what is at fault:");
-    for (const std::string& fault : faults_) text += "\n   " + fault;
+            (faults_.texts().empty() ? "." : ", or");
+    for (const std::string& fault : faults_.texts()) text += "\n   " + fault;
     return text + " */\n";
   }
   std::string interface() const {
@@ -270,7 +274,7 @@ class File {
     }
     const std::string name = options_.name + "_kernel" + std::to_string(num_kernels_++);
     const GraphData& g = k.loop ? k.loop->data() : g_;
-    const CFunction f = c_function({name, *k.kernel, k.extent, args, fault_numbers(step, k), &g}, parts_);
+    const CFunction f = c_function({name, *k.kernel, k.extent, args, faults_.of(p_, step), &g}, parts_);
     kernels_ += f.text;
     std::string call = name + "(";
     for (const CFunction::Parameter& p : f.parameters) {
@@ -281,26 +285,6 @@ class File {
     steps_ += f.fails ? "  fault = " + call + ";\n  if (fault != 0) return fault;\n" : "  " + call + ";\n";
     fails_ |= f.fails;
   }
-  // Of the faults of a step; those of one kind of a node are one.
-  std::vector<int64_t> fault_numbers(const Step& step, const KernelStep& k) {
-    std::vector<int64_t> numbers;
-    std::map<std::tuple<bool, Value, int64_t>, int64_t> known;
-    for (size_t i = 0; i < step.faults.size(); ++i) {
-      const Fault& fault = step.faults[i];
-      const bool inner = i < k.loop_faults;
-      auto [at, fresh] = known.try_emplace({inner, fault.node, fault.code}, static_cast<int64_t>(faults_.size()) + 1);
-      numbers.push_back(at->second);
-      if (!fresh) continue;
-      const GraphData& of = inner ? k.loop->data() : g_;
-      const Location line = of.location(fault.node);
-      const std::string& function = of.call(fault.node).function;
-      faults_.push_back(std::to_string(faults_.size() + 1) + ": the data of " +
-                        (function.empty() ? std::string(name_of(of.op(fault.node))) : c_comment(function)) +
-                        (*line.file ? ", " + c_comment(line.file) + ":" + std::to_string(line.line) : std::string()));
-    }
-    return numbers;
-  }
-
   void add_copy(const CopyStep& c) {
     if (c.bytes == 0) return;
     parts_.helper("copy_bytes");
@@ -337,7 +321,7 @@ class File {
   std::optional<DType> one_type_;
   bool mixed_ = false, fails_ = false;
   std::set<std::string> made_;
-  std::vector<std::string> faults_;
+  FaultNumbers faults_;
   size_t num_kernels_ = 0;
 };
 

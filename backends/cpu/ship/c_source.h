@@ -16,8 +16,9 @@ struct CSource {
   std::vector<std::span<const std::byte>> captured = {};
 };
 
-// C99 that needs nothing but math.h of the C library: the same text for the same graph. Kernels of one lane, an
-// instruction a statement. Throws Error where the graph needs more than kernels, or the name is none.
+// C99 that needs nothing but math.h of the C library: the same text for the same graph and target(), in whose lanes
+// sums over loops are added up. An instruction of a kernel is a statement. Throws Error where the graph needs more than
+// kernels, or the name is none.
 std::string c_source(const ir::Graph& optimised, const CSource& options);
 
 }  // namespace jot::cpu

@@ -341,8 +341,8 @@ Label ShippedCode::dispatch(const Label& avx2, const Label& avx512) {
 class ShippedCode::Entry {
  public:
   Entry(ShippedCode& code, const Program& program, Target target, std::span<const std::span<const std::byte>> fixed,
-        int first_fault)
-      : code_(code), as_(code.as), p_(program), target_(target), fault_(first_fault) {
+        std::span<const std::vector<int64_t>> faults)
+      : code_(code), as_(code.as), p_(program), target_(target), faults_(faults) {
     code_.cold_[target == Target::avx512].used = true;
     address_of_.resize(p_.args.size());
     const auto* bytes = static_cast<const std::byte*>(p_.constants.data());
@@ -378,7 +378,8 @@ class ShippedCode::Entry {
     as_.emit(Isa::lea, rax, ptr(code_.cold_[target_ == Target::avx512].entry));
     as_.emit(Isa::mov, work(offsetof(KernelError, cold)), rax);
     set_word(offsetof(KernelError, code), 0);
-    for (const Step& s : p_.steps) {
+    for (size_t i = 0; i < p_.steps.size(); ++i) {
+      const Step& s = p_.steps[i];
       if (auto* k = std::get_if<KernelStep>(&s.what)) {
         kernel(*k);
       } else if (auto* p = std::get_if<PointerStep>(&s.what)) {
@@ -388,7 +389,7 @@ class ShippedCode::Entry {
       } else {
         internal_error("a program of kernels", "a routine");
       }
-      report(s.faults.size());
+      report(faults_[i]);
     }
     as_.emit(Isa::xor_, eax, eax);
     as_.bind(out_);
@@ -554,16 +555,17 @@ class ShippedCode::Entry {
   }
 
   // Code i + 1 of a step is its fault i.
-  void report(size_t faults) {
-    if (faults == 0) return;
+  void report(const std::vector<int64_t>& numbers) {
+    using namespace x86;
+    if (numbers.empty()) return;
     const Label none = as_.label();
-    as_.emit(Isa::mov, x86::rax, work(offsetof(KernelError, code)));
-    as_.emit(Isa::test, x86::rax, x86::rax);
+    as_.emit(Isa::mov, rax, work(offsetof(KernelError, code)));
+    as_.emit(Isa::test, rax, rax);
     as_.emit(Isa::je, none);
-    add_to(x86::rax, fault_ - 1);
+    as_.emit(Isa::lea, rcx, ptr(code_.data(std::as_bytes(std::span(numbers)), 8)));
+    as_.emit(Isa::mov, rax, ptr(rcx, rax, 3, -8));
     as_.emit(Isa::jmp, out_);
     as_.bind(none);
-    fault_ += static_cast<int64_t>(faults);
   }
 
   ShippedCode& code_;
@@ -572,7 +574,7 @@ class ShippedCode::Entry {
   Target target_;
   Label constants_;
   std::vector<Label> fixed_;
-  int64_t fault_;
+  std::span<const std::vector<int64_t>> faults_;  // of each step
   std::vector<const Address*> address_of_;
   std::vector<const CompiledKernel*> code_of_;  // of kernel steps, in their order
   size_t kernels_ = 0;                          // that were called so far
@@ -581,8 +583,9 @@ class ShippedCode::Entry {
 };
 
 ShippedCode::Function ShippedCode::add(const Program& program, Target target,
-                                       std::span<const std::span<const std::byte>> fixed, int first_fault) {
-  return Entry(*this, program, target, fixed, first_fault).run();
+                                       std::span<const std::span<const std::byte>> fixed,
+                                       std::span<const std::vector<int64_t>> faults) {
+  return Entry(*this, program, target, fixed, faults).run();
 }
 
 }  // namespace jot::cpu

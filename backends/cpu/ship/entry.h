@@ -24,11 +24,11 @@ class ShippedCode {
     asmjit::Label entry;
     int64_t work_bytes = 0;
   };
-  // Of a program of kernels that was compiled for `target` without code, as int(in, out, work): 0, or first_fault + the
-  // place of what was at fault among the faults of all steps. fixed: of each input its contents, where they do not
-  // change; null: the caller's.
+  // Of a program of kernels that was compiled for `target` without code, as int(in, out, work): 0, or the number of
+  // what was at fault: `faults` has those of each step. fixed: of each input its contents, where they do not change;
+  // null: the caller's.
   Function add(const Program& program, Target target, std::span<const std::span<const std::byte>> fixed,
-               int first_fault);
+               std::span<const std::vector<int64_t>> faults);
 
   // Calls one or the other by what the processor has; where it has not even AVX2, returns 2. An undefined label: none.
   asmjit::Label dispatch(const asmjit::Label& avx2, const asmjit::Label& avx512);

@@ -5,7 +5,7 @@
 
 #include "backends/cpu/executable.h"
 #include "backends/cpu/kernel/math.h"
-#include "backends/cpu/ship/c_parts.h"
+#include "backends/cpu/ship/fault_numbers.h"
 #include "ir/graph.h"
 #include "jot/error.h"
 
@@ -13,23 +13,6 @@ namespace jot::cpu {
 namespace {
 
 using namespace ir;
-
-std::string where(const GraphData& g, Value v) {
-  const Location at = g.location(v);
-  return at.file && *at.file ? std::string(at.file) + ":" + std::to_string(at.line) : "";
-}
-
-// Fault i of a step.
-std::string fault_text(const Program& program, const Step& step, size_t i) {
-  const auto* k = std::get_if<KernelStep>(&step.what);
-  const bool of_loop = k && k->loop && i < k->loop_faults;
-  const GraphData& g = of_loop ? k->loop->data() : program.graph.get().data();
-  const Value v = step.faults[i].node;
-  const std::string at = where(g, v);
-  const bool endless = k && k->loop && !of_loop;
-  return (endless ? "more steps than max_steps in " : "the data is at fault in ") + std::string(name_of(g.op(v))) +
-         (at.empty() ? "" : " (" + c_comment(at) + ")");
-}
 
 // Whether all of it are kernels with instructions of their own.
 bool stands_alone(const Program& program) {
@@ -101,8 +84,7 @@ std::string plain_header(const ExportedFunction& f, const ShippedFunction& s, bo
        "8 and 4\n * bytes, bool and u8 bytes, f16 and bf16 two bytes.\n *\n * Returns 0, or\n *   " +
        std::to_string(kNoProcessor) + ": the processor has no AVX2, FMA, F16C or BMI2" +
        (avx512 ? " (AVX-512 F, DQ, BW and VL are used where they are)" : "") + "\n";
-  for (size_t i = 0; i < s.faults.size(); ++i)
-    t += " *   " + std::to_string(kFirstFault + static_cast<int>(i)) + ": " + s.faults[i] + "\n";
+  for (const std::string& fault : s.faults) t += " *   " + fault + "\n";
   t += " */\n#ifndef " + macro + "_H\n#define " + macro + "_H\n\n#include <stddef.h>\n\n#define " + macro + "_INPUTS " +
        std::to_string(f.inputs.size()) + "\n#define " + macro + "_OUTPUTS " + std::to_string(f.outputs.size()) + "\n" +
        sizes + "#define " + macro + "_WORK_BYTES " + std::to_string(s.work_bytes) +
@@ -118,16 +100,17 @@ ShippedFunction ship(ShippedCode& code, const ExportedFunction& f, bool avx512, 
   ShippedFunction s;
   asmjit::Label entries[2];
   Compiled c;
+  FaultNumbers faults;
   for (const Target t : {Target::avx2, Target::avx512}) {
     if (t == Target::avx512 && !avx512) continue;
     if (t == Target::avx2 || !of_one_lane(c.program)) c = compiled_for(f.graph, t, api);
-    const ShippedCode::Function made = code.add(c.program, t, f.fixed, kFirstFault);
+    std::vector<std::vector<int64_t>> numbers;
+    for (const Step& step : c.program.steps) numbers.push_back(faults.of(c.program, step));
+    const ShippedCode::Function made = code.add(c.program, t, f.fixed, numbers);
     entries[t == Target::avx512] = made.entry;
     s.work_bytes = std::max(s.work_bytes, made.work_bytes);
-    if (t != Target::avx2) continue;
-    for (const Step& step : c.program.steps)
-      for (size_t i = 0; i < step.faults.size(); ++i) s.faults.push_back(fault_text(c.program, step, i));
   }
+  s.faults = faults.texts();
   s.entry = code.dispatch(entries[0], entries[1]);
   return s;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/cpu/ship/entry.h"
+#include "backends/cpu/ship/fault_numbers.h"
 #include "jot/export_options.h"
 #include "jot/ir.h"
 
@@ -25,9 +26,8 @@ struct ExportedFunction {
 struct ShippedFunction {
   asmjit::Label entry;
   int64_t work_bytes = 0;
-  std::vector<std::string> faults;  // what its codes first_fault and on stand for
+  std::vector<std::string> faults;  // its numbers and what they stand for
 };
-inline constexpr int kNoProcessor = 2, kFirstFault = 16;
 ShippedFunction ship(ShippedCode& code, const ExportedFunction& f, bool avx512, std::string_view api);
 
 struct ExportedCode {
