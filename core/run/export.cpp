@@ -1,4 +1,4 @@
-// Compiled functions as object files and shared libraries.
+// Compiled functions as object files, shared libraries and C.
 #include <algorithm>
 #include <filesystem>
 #include <set>
@@ -92,6 +92,16 @@ void Executable::export_library(const std::string& path, const ExportOptions& op
   const std::vector<std::byte> library = cpu::shared_object(made.image, file.filename().string());
   write(caller, path, library.data(), library.size());
   write(caller, file.parent_path() / (name + ".h"), made.header.data(), made.header.size());
+}
+
+std::string Executable::c_source(const std::string& name, const std::vector<std::string>& inputs,
+                                 const std::vector<std::string>& outputs) const {
+  const Caller caller{"c_source", Location()};
+  auto checked = [&](const std::vector<std::string>& given, size_t count, const char* what) {
+    return given.empty() ? given : names(caller, given, count, what);
+  };
+  return program_->c_source(name, checked(inputs, program_->num_arguments(), "in"),
+                            checked(outputs, program_->num_outputs(), "out"));
 }
 
 }  // namespace jot

@@ -194,8 +194,6 @@ Executable Executable::load(const std::string& path) {
   return Executable(std::make_shared<const Program>(path));
 }
 
-std::string Executable::c_source(const std::string& name) const { return program_->c_source(name); }
-
 ExecutableStats Executable::stats() const {
   ExecutableStats s = program_->engine().stats();
   s.compile_seconds["passes"] = program_->pass_seconds();

@@ -121,9 +121,10 @@ void Program::save(const std::string& path) const {
 }
 
 // Arguments come first; the others are tables.
-std::string Program::c_source(const std::string& name) const {
+std::string Program::c_source(const std::string& name, std::vector<std::string> inputs,
+                              std::vector<std::string> outputs) const {
   if (copied_.size() != bindings_.size()) internal_error("only compiled functions become C", api_);
-  cpu::CSource options{name, num_arguments(), {}};
+  cpu::CSource options{name, num_arguments(), {}, std::move(inputs), std::move(outputs)};
   for (size_t i = 0; i < bindings_.size(); ++i) {
     const Binding::Kind kind = bindings_[i].kind;
     if (kind == Binding::Kind::rng_key || kind == Binding::Kind::rng_offset)

@@ -27,7 +27,8 @@ class Program {
   explicit Program(const std::string& path);
   void save(const std::string& path) const;
 
-  std::string c_source(const std::string& name) const;
+  std::string c_source(const std::string& name, std::vector<std::string> inputs,
+                       std::vector<std::string> outputs) const;
 
   size_t num_arguments() const { return sources_.size(); }  // where none were merged
   size_t num_results() const { return compiled_->interface.num_results(); }

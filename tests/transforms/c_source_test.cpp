@@ -139,6 +139,17 @@ TEST_CASE("C: data at fault end the call with the number of the fault") {
   CHECK(library.call("pick", {x.data(), bad.data()}, {got.data()}) == 16);
 }
 
+TEST_CASE("C: names of arguments and results") {
+  auto exe = compile([](const Tensor& x, const Tensor& k) { return x * k; }, spec({3}, f64), spec({}, f64));
+  const std::string text = exe.c_source("scaled", {"x", "factor"}, {"y"});
+  for (const char* told :
+       {"in[1]   factor: f64[]", "out[0]  y: f64[3]", "return \"x: f64[3]\";", "return \"y: f64[3]\";"})
+    CHECK(text.find(told) != std::string::npos);
+  CHECK_THROWS_WITH_AS(exe.c_source("scaled", {"x"}), doctest::Contains("[c_source] 1 names of inputs: expected 2"),
+                       Error);
+  CHECK_THROWS_WITH_AS(exe.c_source("scaled", {"x", "a b"}), doctest::Contains("expected an identifier of C"), Error);
+}
+
 TEST_CASE("C: comments name the user's lines, tables hold what was captured") {
   Tensor table = tensor({1.5, -2.25, 1e-300, HUGE_VAL}, f64);
   auto exe = compile([=](const Tensor& x) { return sin(x) * table; }, spec({4}, f64));

@@ -119,11 +119,12 @@ class File {
   int64_t work_bytes() const { return uses("w") ? p_.arena_bytes : 0; }
   size_t num_outputs() const { return g_.outputs().size(); }
   std::string input_text(size_t i) const {
-    const std::string& name = g_.input_name(i);
+    const std::string& name = options_.inputs.empty() ? g_.input_name(i) : options_.inputs[i];
     return (name.empty() ? "" : name + ": ") + ir::to_string(g_.type(g_.inputs()[i]));
   }
   std::string output_text(size_t i) const {
-    std::string text = ir::to_string(g_.type(g_.outputs()[i]));
+    std::string text =
+        (i < options_.outputs.size() ? options_.outputs[i] + ": " : "") + ir::to_string(g_.type(g_.outputs()[i]));
     if (i >= g_.num_results())
       text += ", the new contents of in[" + std::to_string(g_.writebacks()[i - g_.num_results()]) + "]";
     return text;

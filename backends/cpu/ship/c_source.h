@@ -14,6 +14,7 @@ struct CSource {
   // Contents of the inputs behind the arguments.
   size_t num_arguments = 0;
   std::vector<std::span<const std::byte>> captured = {};
+  std::vector<std::string> inputs = {}, outputs = {};  // names of the arguments and of outputs; empty: the graph's
 };
 
 // C99 that needs nothing but math.h of the C library: the same text for the same graph and target(), in whose lanes
