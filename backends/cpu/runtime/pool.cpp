@@ -89,7 +89,7 @@ class Pool {
  private:
   // state_: the open flag, whether the caller sleeps until the helpers are done, and how many of these are at work.
   static constexpr uint32_t kOpen = 1u << 31, kSleeps = 1u << 30;
-  static constexpr int kPauses = 2000;
+  static constexpr int kPauses = 20'000;  // some hundred microseconds: longer than most chunks take
 
   void work(int worker) {
     for (;;) {
