@@ -9,6 +9,7 @@
 #include "backends/cpu/cluster/layout.h"
 #include "backends/cpu/cluster/made_anew.h"
 #include "backends/cpu/cluster/prepare.h"
+#include "backends/cpu/cluster/tiles.h"
 #include "backends/cpu/cluster/widen.h"
 #include "backends/cpu/executable.h"
 #include "backends/cpu/kernel/lower_ops.h"
@@ -61,7 +62,11 @@ class ProgramBuilder {
 
   Compiled build() {
     Timer timer(result_.stats);
-    if (!clustering_) clustering_ = std::make_shared<Clustering>(cluster(g_));
+    if (!clustering_) {
+      Clustering c = cluster(g_);
+      find_tiles(c);
+      clustering_ = std::make_shared<Clustering>(std::move(c));
+    }
     timer.phase("cluster");
     lower_units();
     timer.phase("lower");
@@ -105,8 +110,12 @@ class ProgramBuilder {
   void lower_units() {
     Lowering lowering(*clustering_, options_.vector_bytes, options_.origins || seen::lines(), streamed(),
                       options_.lanes_of_sums);
-    for (const Unit& u : clustering_->units) {
+    auto tiles = clustering_->tile_groups.begin();
+    for (uint32_t number = 0; number < clustering_->units.size(); ++number) {
+      const Unit& u = clustering_->units[number];
+      if (tiles != clustering_->tile_groups.end() && number == tiles->first + tiles->count) ++tiles;
       if (nothing_to_do(u)) continue;
+      if (tiles != clustering_->tile_groups.end() && number >= tiles->first) add_to_tiles(*tiles);
       unit_of_step_.push_back(u);
       if (!u.is_cluster) {
         alone() ? add_loop(u.index) : add_routine(u.index);
@@ -117,6 +126,19 @@ class ProgramBuilder {
       for (Value v : clustering_->clusters[u.index].members)
         if (clustering_->stored[v]) kernel.writes.push_back(v);
     }
+  }
+  // The next step is one of the group's.
+  void add_to_tiles(const TileGroup& tiles) {
+    const auto step = static_cast<uint32_t>(steps().size());
+    std::vector<Group>& groups = result_.program.groups;
+    const auto number = static_cast<uint32_t>(&tiles - clustering_->tile_groups.data());
+    if (tile_groups_.empty() || tile_groups_.back() != number) {
+      tile_groups_.push_back(number);
+      Group g;
+      g.first = step, g.items = tiles.items, g.each = tiles.lanes, g.tiles = true;
+      groups.push_back(std::move(g));
+    }
+    ++groups.back().count;
   }
 
   // What does not fit the caches: inputs, and results of kernels that nothing here reads again and in whose place no
@@ -167,6 +189,7 @@ class ProgramBuilder {
       k.chunks = std::max<int64_t>((k.extent + k.chunk - 1) / k.chunk, 1);
     }
     k.sliceable = lowered.parallel && !lowered.strips;
+    k.nanoseconds = lowered.nanoseconds;
     Step step;
     step.faults = std::move(lowered.faults);
     step.may_fail = !step.faults.empty();
@@ -367,6 +390,7 @@ class ProgramBuilder {
   bool grouped(uint32_t step) const { return group_of(step) != nullptr; }
 
   void group_steps() {
+    place_tiles();
     if (alone() || !checked_before_.empty()) return;  // steps are inserted
     std::vector<uint8_t> shared(g_.size(), 0);
     for (Value v = 0; v < g_.size(); ++v) {
@@ -380,15 +404,44 @@ class ProgramBuilder {
       return shares;
     };
     std::vector<PlannedStep> planned;
-    for (size_t s = 0; s < steps().size(); ++s)
-      planned.push_back({&steps()[s], arguments_[s], s >= unit_of_step_.size() || shares_memory(s)});
+    for (uint32_t s = 0; s < steps().size(); ++s)
+      planned.push_back({&steps()[s], arguments_[s], s >= unit_of_step_.size() || shares_memory(s) || grouped(s)});
     auto only_within = [this](Value v, uint32_t first, uint32_t last) {
       return output_of_[v] == kNowhere && first_[v] >= first && last_[v] <= last;
     };
+    std::vector<Group>& groups = result_.program.groups;
+    const auto tiles = static_cast<ptrdiff_t>(groups.size());
     for (GroupedSteps& found : find_groups(*clustering_, planned, only_within)) {
       for (size_t i = 0; i < found.values.size(); ++i)
         place_[found.values[i]] = {Space::slice, static_cast<uint32_t>(i), 0};
-      result_.program.groups.push_back(std::move(found.group));
+      groups.push_back(std::move(found.group));
+    }
+    std::ranges::inplace_merge(groups, groups.begin() + tiles, {}, &Group::first);
+  }
+
+  // What lies in tiles; and how many of them a thread takes at once.
+  void place_tiles() {
+    for (size_t n = 0; n < result_.program.groups.size(); ++n) {
+      Group& g = result_.program.groups[n];
+      double nanoseconds = 0;
+      for (uint32_t s = g.first; s < g.first + g.count; ++s) {
+        const auto& what = steps()[s].what;
+        if (auto* k = std::get_if<KernelStep>(&what)) {
+          if (k->extent != g.items) internal_error("a kernel over the items of tiles", g_.name());
+          nanoseconds += k->nanoseconds;
+        } else {
+          nanoseconds += std::get<RoutineStep>(what).routine->item_nanoseconds;
+        }
+        for_each_value(s, [&](Value v) {
+          if (clustering_->tile_group.empty() || clustering_->tile_group[v] != tile_groups_[n]) return;
+          if (place_[v].space == Space::slice) return;
+          const int64_t size = size_of(g_.dtype(v)), bytes = bytes_of(g_.type(v)) / g.items * g.each;
+          place_[v] = {Space::slice, static_cast<uint32_t>(g.parts.size()), 0};
+          g.parts.push_back({g.bytes, bytes, g.each * size});
+          g.bytes += aligned(bytes);
+        });
+      }
+      g.chunks = chunks_of(g.slices(), nanoseconds * static_cast<double>(g.each), 1).first;
     }
   }
   // The checks of indices that come before what they would spoil.
@@ -413,6 +466,7 @@ class ProgramBuilder {
     }
     for (Value v = 0; v < g_.size(); ++v)
       if (first_[v] != kNowhere) first_[v] = now[first_[v]], last_[v] = now[last_[v]];
+    for (Group& g : result_.program.groups) g.first = now[g.first];
     steps() = std::move(all);
     arguments_ = std::move(arguments);
   }
@@ -507,7 +561,7 @@ class ProgramBuilder {
     for (size_t s = steps().size(); s-- > 0;) {
       if (steps()[s].may_fail) faulty_.push_back(s);
       bool output_copy = s >= unit_of_step_.size();
-      if (!output_copy && !updates_operand(s)) overwrite_input(s);
+      if (!output_copy && !updates_operand(s) && !grouped(static_cast<uint32_t>(s))) overwrite_input(s);
     }
   }
 
@@ -638,6 +692,9 @@ class ProgramBuilder {
       } else if (auto* r = std::get_if<RoutineStep>(&steps()[i].what)) {
         for (Value o : g_.operands(r->node)) r->operands.push_back(place_of(o).first);
         for (Value v = r->node; v < r->node + g_.results(r->node); ++v) r->outs.push_back(place_[v]);
+        uint64_t bit = 1;
+        for (const std::vector<Place>* places : {&r->operands, &r->outs})
+          for (const Place& p : *places) r->in_lanes |= p.space == Space::slice ? bit : 0, bit <<= 1;
       } else if (auto* p = std::get_if<PointerStep>(&steps()[i].what)) {
         pointer_steps[p->index] = p;
         fill_pointer(*p);
@@ -703,7 +760,7 @@ class ProgramBuilder {
     std::string& text = result_.listing;
     text = to_text(*clustering_);
     for (const Group& g : result_.program.groups)
-      text += "\n" + std::to_string(g.count) + " steps in " + std::to_string(g.slices) + " slices of " +
+      text += "\n" + std::to_string(g.count) + " steps in " + std::to_string(g.slices()) + " slices of " +
               std::to_string(g.bytes) + " bytes\n";
     for (const Step& step : steps())
       if (auto* k = std::get_if<KernelStep>(&step.what))
@@ -722,6 +779,7 @@ class ProgramBuilder {
   std::shared_ptr<const Clustering> clustering_;
   std::map<Value, KernelLoop> loops_;  // where there are no routines
   std::vector<Unit> unit_of_step_;
+  std::vector<uint32_t> tile_groups_;              // of the clustering, in the order of the program's groups
   std::vector<std::vector<KernelArg>> arguments_;  // of each step
   std::vector<Value> partial_values_;
   std::vector<double> flops_;                // of a call of each kernel

@@ -67,7 +67,7 @@ struct Call {
       case Space::pointer:
         return pointers[p.index] + p.offset;
       case Space::slice:  // where all slices would begin, if they lay one after the other
-        return slice_memory + group->parts[p.index].offset - slice * group->parts[p.index].bytes + p.offset;
+        return slice_memory + group->parts[p.index].offset - slice * group->parts[p.index].step + p.offset;
     }
     return nullptr;
   }
@@ -191,33 +191,49 @@ class Executable : public Engine {
   }
 
   void run_group(const Group& g, const Call& call, Context& context) const {
-    auto body = [&](int64_t slice, int worker) {
+    const std::span<const Step> steps = std::span(program().steps).subspan(g.first, g.count);
+    for (uint32_t s = g.first; s < g.first + g.count; ++s)
+      if (!program().steps[s].faults.empty()) context.errors[s]->code.store(0, std::memory_order_relaxed);
+    auto body = [&](int64_t chunk, int worker) {
       Call own = call;
       own.group = &g;
       own.slice_memory = call.at(g.memory) + worker * g.bytes;
-      own.slice = slice;
-      for (uint32_t s = g.first; s < g.first + g.count; ++s) {
-        const auto& what = program().steps[s].what;
-        if (auto* k = std::get_if<KernelStep>(&what))
-          run_kernel_slice(*k, own, context, worker);
-        else
-          run_routine_slice(std::get<RoutineStep>(what), own, worker);
-      }
+      const int64_t each = (g.slices() + g.chunks - 1) / g.chunks, last = std::min((chunk + 1) * each, g.slices());
+      for (own.slice = chunk * each; own.slice < last; ++own.slice)
+        for (uint32_t s = 0; s < g.count; ++s)
+          if (auto* k = std::get_if<KernelStep>(&steps[s].what))
+            run_kernel_slice(*k, own, context, worker);
+          else
+            run_routine_slice(std::get<RoutineStep>(steps[s].what), own, *context.errors[g.first + s], worker);
     };
-    parallel_for(g.slices, body);
+    parallel_for(g.chunks, body);
+    for (uint32_t s = 0; s < g.count; ++s) raise_fault_of(steps[s], *context.errors[g.first + s]);
   }
   void run_kernel_slice(const KernelStep& k, const Call& call, Context& context, int worker) const {
-    const int64_t *args = &context.args[k.first_arg], each = k.extent / call.group->slices;
+    const int64_t *args = &context.args[k.first_arg], each = k.extent / call.group->items * call.group->each;
     int64_t* own = &context.scratch[static_cast<size_t>(worker * scratch_args_)];
     std::copy(args, args + k.num_args, own);
     for (const WorkerMemory& m : k.scratch) own[m.arg] += worker * m.bytes;
     for (const Address& a : k.of_slice) own[a.arg - k.first_arg] = reinterpret_cast<int64_t>(call.at(a.place));
     const int64_t spill = k.code ? aligned(k.code->spill_bytes) : 0;
-    run_range(k, own, call.slice * each, (call.slice + 1) * each, call.at(k.spill) + worker * spill);
+    run_range(k, own, call.slice * each, std::min((call.slice + 1) * each, k.extent),
+              call.at(k.spill) + worker * spill);
   }
-  static void run_routine_slice(const RoutineStep& r, const Call& call, int worker) {
-    const void* operands[] = {call.at(r.operands[0]), call.at(r.operands[1])};
-    r.routine->run_slice(operands, call.at(r.outs[0]), {call.slice, call.group->split}, call.at(r.scratch), worker);
+  static void run_routine_slice(const RoutineStep& r, const Call& call, KernelError& error, int worker) {
+    constexpr size_t kMost = 8;
+    const void* operands[kMost];
+    void* outs[kMost];
+    Call whole = call;
+    if (call.group->tiles) whole.slice = 0;  // what lies in a tile begins there
+    for (size_t i = 0; i < r.operands.size(); ++i) operands[i] = whole.at(r.operands[i]);
+    for (size_t i = 0; i < r.outs.size(); ++i) outs[i] = whole.at(r.outs[i]);
+    const std::span<const void* const> from(operands, r.operands.size());
+    std::byte* scratch = call.at(r.scratch);
+    if (!call.group->tiles)
+      return r.routine->run_slice(from, outs[0], {call.slice, call.group->split}, scratch, worker);
+    const int64_t first = call.slice * call.group->each, count = std::min(call.group->each, call.group->items - first);
+    r.routine->run_tile(
+        {from, {outs, r.outs.size()}, r.in_lanes, first, count, scratch + worker * r.routine->tile_bytes, error});
   }
   std::byte* constants() const { return static_cast<std::byte*>(program().constants.data()); }
 
@@ -234,6 +250,10 @@ class Executable : public Engine {
       std::byte *from = call.at(c.from), *to = call.at(c.to);
       if (c.bytes > 0 && from != to) std::memcpy(to, from, static_cast<size_t>(c.bytes));
     }
+    raise_fault_of(step, error);
+  }
+
+  void raise_fault_of(const Step& step, const KernelError& error) const {
     if (step.faults.empty()) return;
     if (int64_t code = error.code.load(std::memory_order_relaxed)) {
       const auto nth = static_cast<size_t>(code - 1);

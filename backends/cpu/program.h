@@ -66,6 +66,7 @@ struct KernelStep {
   std::vector<Address> of_slice;  // in a group of steps
   std::vector<ir::Value> writes;  // the memory of these values
   bool sliceable = false;         // by iterations of its range
+  double nanoseconds = 0;         // of one of them, about
   std::optional<ir::Graph> loop;  // of a loop in a self-contained program: the graph of its step
   size_t loop_faults = 0;         // the first so many of the step's faults are of that graph
   bool args_differ() const { return chunks > 1 && !(partials.empty() && scratch.empty()); }  // between chunks
@@ -78,6 +79,7 @@ struct RoutineStep {
   std::unique_ptr<const Routine> routine;
   std::vector<Place> operands, outs;
   Place scratch;
+  uint64_t in_lanes = 0;  // in a group of tiles: Routine::Tile::in_lanes
 };
 
 // Where a slice begins whose elements stay where they are.
@@ -110,13 +112,17 @@ struct Step {
 // memory for one slice of what no other step needs.
 struct Group {
   uint32_t first = 0, count = 0;  // steps
-  int64_t slices = 0, split = 1;  // in how many parts each matrix of a product is
+  int64_t items = 0, each = 1;    // of which a slice has so many, the last fewer
+  int64_t split = 1;              // in how many parts each matrix of a product is
+  bool tiles = false;             // routines run tile by tile, of `each` items
+  int64_t chunks = 0;             // of neighbouring slices, that threads claim
   struct Part {
-    int64_t offset, bytes;  // of a worker's memory
+    int64_t offset, bytes, step;  // of a worker's memory; from a slice to the next, for those who count from the first
   };
   std::vector<Part> parts;
   int64_t bytes = 0;  // of a worker's memory
   Place memory;       // of all workers, one after the other
+  int64_t slices() const { return (items + each - 1) / each; }
 };
 
 struct Program {

@@ -102,12 +102,14 @@ std::vector<GroupedSteps> find_groups(const Clustering& c, std::span<const Plann
   auto found_at = [&](uint32_t first, int64_t slices, int64_t split) {
     GroupedSteps found;
     const uint32_t count = finder.extent(first, slices, split);
-    found.group = {first, count, slices * split, split, {}, 0, {}};
+    found.group.first = first, found.group.count = count;
+    found.group.items = found.group.chunks = slices * split, found.group.split = split;
     for (Value v : finder.made()) {
       const int64_t bytes = ir::bytes_of(c.g.type(v));
-      if (bytes % found.group.slices != 0 || !only_within(v, first, first + count - 1)) continue;
-      found.group.parts.push_back({found.group.bytes, bytes / found.group.slices});
-      found.group.bytes += aligned(bytes / found.group.slices);
+      const int64_t part = bytes / found.group.items;
+      if (bytes % found.group.items != 0 || !only_within(v, first, first + count - 1)) continue;
+      found.group.parts.push_back({found.group.bytes, part, part});
+      found.group.bytes += aligned(part);
       found.values.push_back(v);
     }
     return found;

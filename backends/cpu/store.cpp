@@ -46,15 +46,16 @@ static void fields(auto& io, Is<WorkerMemory> auto& m) { io(m.arg), io(m.place),
 static void fields(auto& io, Is<Fault> auto& f) { io(f.node), io(f.code); }
 static void fields(auto& io, Is<PointerStep::Start> auto& s) { io(s.place), io(s.limit), io(s.stride); }
 static void fields(auto& io, Is<CopyStep> auto& s) { io(s.from), io(s.to), io(s.bytes); }
-static void fields(auto& io, Is<Group::Part> auto& p) { io(p.offset), io(p.bytes); }
+static void fields(auto& io, Is<Group::Part> auto& p) { io(p.offset), io(p.bytes), io(p.step); }
 static void fields(auto& io, Is<Group> auto& g) {
-  io(g.first), io(g.count), io(g.slices), io(g.split), io(g.parts), io(g.bytes), io(g.memory);
+  io(g.first), io(g.count), io(g.items), io(g.each), io(g.split), io(g.tiles), io(g.chunks), io(g.parts), io(g.bytes),
+      io(g.memory);
 }
 static void fields(auto& io, Is<PointerStep> auto& s) {
   io(s.node), io(s.index), io(s.whole), io(s.starts), io(s.uses);
 }
 static void fields(auto& io, Is<RoutineStep> auto& s) {
-  io(s.node), io(s.operand_steps), io(s.checks), io(s.operands), io(s.outs), io(s.scratch);
+  io(s.node), io(s.operand_steps), io(s.checks), io(s.operands), io(s.outs), io(s.scratch), io(s.in_lanes);
 }
 static void fields(auto& io, Is<Partial> auto& p) {
   io(p.arg), io(p.chunks), io(p.result), io(p.op), io(p.dtype), io(p.count);

@@ -239,3 +239,113 @@ TEST_CASE("small matrices: what makes and uses them is in their kernel") {
   };
   check_kernels(stats_of(vmap(filtered), a, x), 1);
 }
+
+// ---- tiles
+
+namespace {
+
+// A chain of ops of tiles and the kernels between them.
+struct Chain {
+  const char* name;
+  Tensor (*f)(const Tensor& a, const Tensor& b);
+  bool gathers_sources = false;  // which lie in memory
+};
+const Chain kChains[] = {
+    {"solve", [](const Tensor& a, const Tensor& b) { return linalg::solve(a, b); }},
+    {"solve from the right", [](const Tensor& a, const Tensor& b) { return linalg::solve(mT(a), mT(b), false); }},
+    {"twice", [](const Tensor& a, const Tensor& b) { return linalg::solve(a, linalg::solve(mT(a), b) + b); }},
+    {"inverse", [](const Tensor& a, const Tensor& b) { return matmul(linalg::inv(a), b); }, true},
+    {"logdet",
+     [](const Tensor& a, const Tensor& b) { return linalg::slogdet(a).logabsdet.unsqueeze(-1).unsqueeze(-1) * b; }},
+    {"cholesky",
+     [](const Tensor& a, const Tensor& b) {
+       Tensor l = linalg::cholesky(matmul(a, mT(a)) + eye(a.size(-1), a.dtype()));
+       return cholesky_solve(b, l) + linalg::solve_triangular(mT(l), b, true) * l.narrow(-1, 0, 1);
+     }},
+};
+Tensor weighed(const Tensor& x) { return sum(x * cos(arange(x.numel(), f64).reshape(x.shape()))); }
+
+}  // namespace
+
+TEST_CASE("tiles: chains of what runs in them are what they are matrix by matrix, of any batch") {
+  manual_seed(7);
+  for (DType dtype : {f64, f32})
+    for (int64_t n : {7, 8, 11, 15, 16})
+      for (int64_t batch : {8, 16, 19, 64, 101})
+        for (const Chain& chain : kChains) {
+          CAPTURE(chain.name);
+          CAPTURE(n);
+          CAPTURE(batch);
+          CAPTURE(dtype);
+          Tensor a = conditioned(batch, n, n, 10, dtype) + eye(n, dtype), b = randn({batch, n, 2}, dtype);
+          a = a.eval();
+          const double near = dtype == f64 ? 1e-10 : 2e-2;
+          auto rows = [](const Tensor& x, int64_t i) { return x.narrow(0, i, 1).eval(); };
+          auto gradient = grad([&](const Tensor& x, const Tensor& y) { return sum(chain.f(x, y) * chain.f(x, y)); });
+          Tensor x = jit(chain.f)(a, b), g = jit(gradient)(a, b);
+          for (int64_t i : {int64_t{0}, batch / 2, batch - 1}) {
+            CHECK_NEAR_TO(rows(x, i), chain.f(rows(a, i), rows(b, i)), near);
+            CHECK_NEAR_TO(rows(g, i), gradient(rows(a, i), rows(b, i)), near);
+          }
+          CHECK_NEAR_TO(jit(vmap(chain.f))(a, b), x, near);
+        }
+}
+
+TEST_CASE("tiles: the first fault of a batch is told, and the info of all") {
+  manual_seed(8);
+  auto chain = [](const Tensor& a) { return linalg::solve(a, linalg::solve(a, a.narrow(-1, 0, 1))); };
+  auto factors = [](const Tensor& a) { return matmul(linalg::cholesky(a), linalg::cholesky(a * 2)); };
+  for (DType dtype : {f64, f32})
+    for (int64_t n : {7, 16})
+      for (int64_t first : {0, 5, 70, 998}) {
+        Tensor a = conditioned(1000, n, n, 2, dtype, true).eval();
+        for (int64_t i = first; i < 1000; i += 29) a.select(0, i).select(1, n - 2).fill_(0);
+        const std::string element = "(Batch element " + std::to_string(first) + ")";
+        CHECK_THROWS_WITH_AS(jit(chain)(a).eval(), doctest::Contains(element.c_str()), LinalgError);
+        CHECK_THROWS_WITH_AS(jit(factors)(a).eval(), doctest::Contains(element.c_str()), LinalgError);
+        CHECK_THROWS_WITH_AS(jit(factors)(a).eval(), doctest::Contains(std::to_string(n - 1).c_str()), LinalgError);
+        auto infos = jit([](const Tensor& m) {
+          auto [x, info] = linalg::solve_ex(m, m.narrow(-1, 0, 1));
+          auto [l, order] = linalg::cholesky_ex(m);
+          return std::vector<Tensor>{info, order, x, l};
+        })(a);
+        Tensor place = arange(1000, i32) - first, wrong = logical_and(place >= 0, (place % 29).eq(0));
+        CHECK_SAME(infos[0].ne(0), wrong);
+        CHECK_SAME(infos[1], where(wrong, full({1000}, n - 1, i32), zeros({1000}, i32)));
+        CHECK(all(logical_or(all(isfinite(infos[3]), {-2, -1}), wrong)).item<bool>());
+      }
+}
+
+TEST_CASE("tiles: a chain keeps nothing of the batch in memory") {
+  if (!has_kernels()) return;
+  manual_seed(9);
+  const int64_t batch = 20000, n = 12;
+  Tensor a = (conditioned(batch, n, n, 10, f64) + eye(n, f64)).eval(), b = randn({batch, n, 1}, f64);
+  for (const Chain& chain : kChains) {
+    if (chain.gathers_sources) continue;
+    CAPTURE(chain.name);
+    auto loss = [&](const Tensor& x, const Tensor& y) { return weighed(chain.f(x, y)); };
+    // Less than a number of each matrix.
+    CHECK(stats_of(chain.f, a, b).arena_bytes < batch * 8 * 8);
+    CHECK(stats_of(grad(loss), a, b).arena_bytes < batch * n * 4 * 8);
+  }
+}
+
+// ---- the code of large kernels
+
+TEST_CASE("small matrices: a long chain becomes kernels of bounded code, with what they hand on in tiles") {
+  if (!has_kernels()) return;
+  manual_seed(10);
+  const int64_t batch = 100000;
+  Tensor a = (conditioned(batch, 6, 6, 10, f64) + 2 * eye(6, f64)).eval(), b = randn({batch, 6, 6}, f64);
+  auto chain = [](const Tensor& m, Tensor x) {
+    for (int i = 0; i < 60; ++i) x = linalg::solve(m + static_cast<double>(i) * eye(6, f64), x);
+    return x;
+  };
+  Executable made = compile(chain, a, b);
+  const ExecutableStats s = made.stats();
+  CHECK(s.kernels > 1);
+  CHECK(s.code_bytes / s.kernels < 1 << 20);
+  CHECK(s.arena_bytes < batch * 36 * 8 / 2);
+  CHECK_NEAR_TO(jit(chain)(a, b).narrow(0, 1234, 1), chain(a.narrow(0, 1234, 1), b.narrow(0, 1234, 1)), 1e-10);
+}

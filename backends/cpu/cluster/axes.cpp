@@ -199,7 +199,7 @@ class Wishes {
         return visit_gather(v);
       default:
         if (is_reduction(g_.op(v))) visit_reduction(v);
-        if (is_small_matrix_op(g_, v, unrolled_matrix(ways_))) visit_matrices(v);
+        if (is_small_matrix_op(g_, v, unrolled_matrix(ways_)) || runs_in_tiles(v)) visit_matrices(v);
     }
   }
 
@@ -318,6 +318,11 @@ class Wishes {
     for (size_t i = 0; i < 2; ++i)
       if (free[i] <= kSmall && (batched || free[i] < free[1 - i]))
         for (int64_t d : free_dims(g_, v, i)) want(axes_.of(g_.operand(v, i))[static_cast<size_t>(d)]);
+  }
+  bool runs_in_tiles(Value v) const {
+    if (g_.op(v) == Op::result_op) v = g_.operand(v, 0);
+    const auto tiles = cpu_op(g_.op(v)).tiles;
+    return tiles && tiles(g_, v) != 0;
   }
   // Matrices, and few right sides.
   void visit_matrices(Value v) {

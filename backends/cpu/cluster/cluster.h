@@ -47,6 +47,13 @@ struct Unit {
   uint32_t index;  // of the cluster, or the node
 };
 
+// Neighbouring units that run tile by tile: `lanes` items of a batch at a time, so that what one makes of them is in a
+// cache when the next reads it. Routines on small matrices and the kernels around them (tiles.h).
+struct TileGroup {
+  uint32_t first = 0, count = 0;  // units
+  int64_t items = 0, lanes = 0;
+};
+
 struct Clustering {
   explicit Clustering(const ir::GraphData& graph, std::span<const Tie> ties = {}, Ways ways = Ways::all)
       : g(graph), axes(graph, ties, ways) {}
@@ -60,13 +67,20 @@ struct Clustering {
   std::vector<uint8_t> stored;    // the value is in memory (inputs are not marked)
   std::vector<uint8_t> points;    // a slice that is not copied, a routine: a pointer into what it is a slice of
   std::vector<Cluster> clusters;
-  std::vector<Unit> units;  // in the order in which they run
-  bool sunk = true;         // false: sinking nodes would have made a cycle
+  std::vector<Unit> units;             // in the order in which they run
+  std::vector<TileGroup> tile_groups;  // in the order of their units
+  std::vector<uint32_t> tile_group;    // of each value that lies in the memory of a tile alone, else kNoTiles; or empty
+  bool sunk = true;                    // false: sinking nodes would have made a cycle
 
   // The node whose memory holds a view's elements unchanged (aliases: reshape, copy); the node itself otherwise.
   ir::Value storage(ir::Value v) const;
   // What a value's elements are read from, behind all views of it.
   ir::Value root(ir::Value v) const;
+  // Null where it lies row-major.
+  const TileGroup* tiles_of(ir::Value v) const {
+    return tile_group.empty() || tile_group[v] == kNoTiles ? nullptr : &tile_groups[tile_group[v]];
+  }
+  static constexpr uint32_t kNoTiles = 0xffffffff;
 };
 
 // after_sinking, for tests: changes the levels of all nodes, then.

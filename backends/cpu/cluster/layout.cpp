@@ -71,7 +71,10 @@ Layout layout_of(const Clustering& c, Value v, bool through) {
   }
   auto passes = [&](Value o) { return c.points[o] || (c.role[o] == Role::view && is_strided(c.g, o)); };
   for (; passes(base); base = c.g.operand(base, 0)) chain.push_back(base);
-  Layout l{c.storage(base), 0, row_major(c.axes, c.g.shape(base), c.axes.of(base))};
+  Layout l{c.storage(base), 0, {}};
+  const TileGroup* tiles = c.tiles_of(l.storage);
+  l.strides = tiles ? tile_major(c.axes, c.g.shape(base), c.axes.of(base), *tiles)
+                    : row_major(c.axes, c.g.shape(base), c.axes.of(base));
   MovementReader movement;
   for (size_t i = chain.size(); i-- > 0;) apply(c, chain[i], movement(c.g, chain[i]), l);
   return l;
@@ -84,13 +87,37 @@ Placement placement_of(const Clustering& c, Value v) {
   return p;
 }
 
-std::vector<Stride> row_major(const Axes& axes, const Shape& shape, std::span<const Axis> dims) {
-  std::vector<Stride> strides(shape.size());
-  Stride step{1, {}};
-  for (size_t d = strides.size(); d-- > 0;) {
+size_t dims_of_batch(const Shape& shape, int64_t items) {
+  int64_t n = 1;
+  for (size_t d = 0; d < shape.size(); ++d)
+    if ((n *= shape[d]) == items) return d + 1;
+  return 0;
+}
+
+namespace {
+
+void set_steps(const Axes& axes, const Shape& shape, std::span<const Axis> dims, size_t first, size_t last, Stride step,
+               std::vector<Stride>& strides) {
+  for (size_t d = last; d-- > first;) {
     strides[d] = step;
     step = axes.looped(dims[d]) ? times_axis(std::move(step), dims[d]) : times(std::move(step), shape[d]);
   }
+}
+
+}  // namespace
+
+std::vector<Stride> tile_major(const Axes& axes, const Shape& shape, std::span<const Axis> dims,
+                               const TileGroup& tiles) {
+  std::vector<Stride> strides(shape.size());
+  const size_t batch = dims_of_batch(shape, tiles.items);
+  set_steps(axes, shape, dims, batch, shape.size(), {tiles.lanes, {}}, strides);
+  set_steps(axes, shape, dims, 0, batch, {1, {}}, strides);
+  return strides;
+}
+
+std::vector<Stride> row_major(const Axes& axes, const Shape& shape, std::span<const Axis> dims) {
+  std::vector<Stride> strides(shape.size());
+  set_steps(axes, shape, dims, 0, shape.size(), {1, {}}, strides);
   return strides;
 }
 

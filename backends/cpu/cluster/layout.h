@@ -27,8 +27,8 @@ struct Layout {
   std::vector<Stride> strides;  // by dim
 };
 
-// Row-major in its own memory; of a view in that of its source; of what points into memory, behind its own pointer.
-// through: v counts as a view, whatever its role.
+// Row-major in its own memory, or tile-major; of a view in that of its source; of what points into memory, behind its
+// own pointer. through: v counts as a view, whatever its role.
 Layout layout_of(const Clustering& c, ir::Value v, bool through = false);
 
 // The same with numbers for strides.
@@ -38,6 +38,13 @@ struct Placement {
   std::vector<int64_t> strides;
 };
 Placement placement_of(const Clustering& c, ir::Value v);
+
+// In a tile: element e of an item lies e * lanes behind the first, neighbouring items beside each other.
+std::vector<Stride> tile_major(const Axes& axes, const Shape& shape, std::span<const Axis> dims,
+                               const TileGroup& tiles);
+
+// The dims of a batch of so many items: the first whose extents multiply to it; 0 if there are none.
+size_t dims_of_batch(const Shape& shape, int64_t items);
 
 // Row-major steps of a shape whose dims run over these axes.
 std::vector<Stride> row_major(const Axes& axes, const Shape& shape, std::span<const Axis> dims);

@@ -8,6 +8,17 @@
 #include "jot/error.h"
 
 namespace jot::cpu {
+
+void KernelError::record_first(int64_t error, int64_t at, int64_t offending) noexcept {
+  constexpr int64_t kTaken = -1;
+  int64_t seen = code.load(std::memory_order_relaxed);
+  do {
+    if (seen == kTaken) seen = 0;
+  } while (!code.compare_exchange_weak(seen, kTaken, std::memory_order_acquire, std::memory_order_relaxed));
+  if (seen == 0 || at < index) index = at, value = offending, seen = error;
+  code.store(seen, std::memory_order_release);
+}
+
 namespace {
 
 constexpr char n = 'n', s = 's', m = 'm', i = 'i', f = 'f', v = 'v', x = 'x', y = 'y';

@@ -32,14 +32,16 @@ class Lu final : public Routine {
     small_ = s.fit_tiles();
     if (small_) {
       rows_ = TileRows(s.dtype, s.n);
-      worker_bytes_ = aligned(s.m * s.n * 64) + aligned(s.k() * 64) + aligned(s.m * 64);
+      tile_bytes = aligned(s.m * s.n * 64) + aligned(s.k() * 64) + aligned(s.m * 64);
+      item_nanoseconds = static_cast<double>(s.m * s.n * s.k()) * 0.05 + 5;
+      scratch_bytes = tile_bytes * num_threads();
     } else {
       library = blas().title;
       turn_ = Transposition(s.dtype, s.n);
       turn_back_ = Transposition(s.dtype, s.m);
       worker_bytes_ = aligned(s.m * s.n * size_of(s.dtype)) + aligned(s.k() * static_cast<int64_t>(sizeof(blasint)));
+      scratch_bytes = worker_bytes_ * num_threads();
     }
-    scratch_bytes = worker_bytes_ * num_threads();
   }
 
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
@@ -51,20 +53,16 @@ class Lu final : public Routine {
       std::fill_n(info, s.batch, 0);
       return;
     }
+    if (small_) return run_tiles(*this, s.batch, s.lanes(), operands, outs, scratch, error);
     const int64_t bytes = s.m * s.n * size_of(s.dtype);
-    const double each = static_cast<double>(s.m * s.n * s.k()) * (small_ ? 0.1 : 0.03) + (small_ ? 5 : 500);
-    in_groups(s.batch, small_ ? s.lanes() : 1, each, [&](int64_t first, int64_t count, int worker) {
-      std::byte* memory = scratch + worker * worker_bytes_;
+    const double each = static_cast<double>(s.m * s.n * s.k()) * 0.03 + 500;
+    in_groups(s.batch, 1, each, [&](int64_t first, int64_t count, int worker) {
       visit_lapack(s.dtype, [&](auto number) {
         using T = decltype(number);
-        for (int64_t i = first, step = small_ ? s.lanes() : 1; i < first + count; i += step) {
-          auto* a = reinterpret_cast<const T*>(shifted(operands[0], i * bytes));
-          auto* packed = reinterpret_cast<T*>(shifted(outs[0], i * bytes));
-          if (small_)
-            lanes(std::min(step, first + count - i), a, packed, pivots + i * s.k(), order + i * s.m, info + i, memory);
-          else
-            info[i] = one(a, packed, pivots + i * s.k(), order + i * s.m, memory);
-        }
+        for (int64_t i = first; i < first + count; ++i)
+          info[i] = one(reinterpret_cast<const T*>(shifted(operands[0], i * bytes)),
+                        reinterpret_cast<T*>(shifted(outs[0], i * bytes)), pivots + i * s.k(), order + i * s.m,
+                        scratch + worker * worker_bytes_);
       });
     });
     if (!check_) return;
@@ -72,24 +70,27 @@ class Lu final : public Routine {
     if (wrong != info + s.batch) error.record(error_code_, wrong - info, *wrong);
   }
 
+  void run_tile(const Tile& t) const override {
+    visit_lapack(s.dtype, [&](auto number) { lanes<decltype(number)>(t); });
+  }
+
  private:
   template <class T>
-  void lanes(int64_t count, const T* a, T* packed, int32_t* pivots, int32_t* order, int32_t* info,
-             std::byte* memory) const {
+  void lanes(const Tile& t) const {
     using Integer = TileInteger<T>;
     constexpr int64_t kLanes = kTileLanes<T>;
-    Pieces pieces(memory);
-    T* tile = pieces.take<T>(s.m * s.n * kLanes);
-    Integer *exchanged = pieces.take<Integer>(s.k() * kLanes), *from = pieces.take<Integer>(s.m * kLanes);
+    Pieces pieces(t.memory);
+    Integer *pivots = pieces.take<Integer>(s.k() * kLanes), *order = pieces.take<Integer>(s.m * kLanes);
     alignas(64) Integer zero[kLanes];
-    rows_.load(count, a, tile, s.m, s.m * s.n, s.n);
-    tile_lu(tile, s.m, s.n, exchanged, from, zero);
-    rows_.store(count, packed, tile, s.m, s.m * s.n, s.n);
-    for (int64_t l = 0; l < count; ++l) {
-      for (int64_t i = 0; i < s.k(); ++i) pivots[l * s.k() + i] = static_cast<int32_t>(exchanged[i * kLanes + l]);
-      for (int64_t i = 0; i < s.m; ++i) order[l * s.m + i] = static_cast<int32_t>(from[i * kLanes + l]);
-      info[l] = static_cast<int32_t>(zero[l]);
-    }
+    T* packed = static_cast<T*>(t.outs[0]);
+    T* tile = t.result_in_lanes(0) ? packed : pieces.take<T>(s.m * s.n * kLanes);
+    load_tile(t, 0, rows_, s.m, s.n, tile);
+    tile_lu(tile, s.m, s.n, pivots, order, zero);
+    if (!t.result_in_lanes(0)) rows_.store(t.count, packed + t.first * s.m * s.n, tile, s.m, s.m * s.n, s.n);
+    store_integers<T>(t, 1, pivots, s.k());
+    store_integers<T>(t, 2, order, s.m);
+    store_integers<T>(t, 3, zero, 1);
+    if (check_) record_first(t, error_code_, zero);
   }
 
   template <class T>

@@ -46,23 +46,16 @@ class TriangularSolve final : public Routine {
     matrix_rows_ = TileRows(m.dtype, m.n);
     side_rows_ = s.left ? TileRows(m.dtype, most_) : matrix_rows_;
     if (s.left && sides % most_ != 0) rest_rows_ = TileRows(m.dtype, sides % most_);
-    worker_bytes_ = aligned(m.n * m.n * 64) + aligned(m.n * most_ * 64);
-    scratch_bytes = worker_bytes_ * num_threads();
+    tile_bytes = aligned(m.n * m.n * 64) + aligned(m.n * most_ * 64);
+    scratch_bytes = tile_bytes * num_threads();
+    item_nanoseconds = nanoseconds();
   }
 
-  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError&) const override {
+  void run(std::span<const void* const> operands, void* out, std::byte* scratch, KernelError& error) const override {
     if (m.batch * m.n * sides_ == 0) return;
     const int64_t matrix = m.n * m.n * m.size(), side = m.n * sides_ * m.size();  // bytes
-    const double each = static_cast<double>(m.n * m.n * sides_) * (m.small ? 0.1 : 0.05) + 5;
-    if (m.small)
-      return in_groups(m.batch, m.lanes(), each, [&](int64_t first, int64_t count, int worker) {
-        visit_lapack(m.dtype, [&](auto number) {
-          for (int64_t last = first + count; first < last; first += m.lanes())
-            lanes<decltype(number)>(std::min(m.lanes(), last - first), shifted(operands[0], first * matrix),
-                                    shifted(operands[1], first * side), shifted(out, first * side),
-                                    scratch + worker * worker_bytes_);
-        });
-      });
+    if (m.small) return run_tiles(*this, m.batch, m.lanes(), operands, {&out, 1}, scratch, error);
+    const double each = nanoseconds();
     // Few matrices are cut by right sides, of which the library wants many.
     const int64_t cuts = m.batch >= 8 ? 1 : std::clamp<int64_t>(sides_ / 256, 1, 16), cut = (sides_ + cuts - 1) / cuts;
     in_groups(m.batch * cuts, 1, each / static_cast<double>(cuts) + 200, [&](int64_t first, int64_t count, int) {
@@ -75,22 +68,41 @@ class TriangularSolve final : public Routine {
     });
   }
 
+  void run_tile(const Tile& t) const override {
+    visit_lapack(m.dtype, [&](auto number) { lanes<decltype(number)>(t); });
+  }
+
  private:
+  double nanoseconds() const { return static_cast<double>(m.n * m.n * sides_) * 0.05 + 5; }
+
+  // In lanes: no more right sides than a tile has.
   template <class T>
-  void lanes(int64_t count, const std::byte* a, const std::byte* b, std::byte* x, std::byte* memory) const {
+  void lanes(const Tile& t) const {
     constexpr int64_t kLanes = kTileLanes<T>;
     const int64_t n = m.n, matrix = n * n, side = n * sides_;
-    Pieces pieces(memory);
-    T *triangle = pieces.take<T>(matrix * kLanes), *tile = pieces.take<T>(n * most_ * kLanes);
-    matrix_rows_.load(count, a, triangle, n, matrix, n);
+    Pieces pieces(t.memory);
+    auto* triangle = static_cast<const T*>(t.operands[0]);
+    if (!t.operand_in_lanes(0)) {
+      T* tile = pieces.take<T>(matrix * kLanes);
+      matrix_rows_.load(t.count, triangle + t.first * matrix, tile, n, matrix, n);
+      triangle = tile;
+    }
+    auto* b = static_cast<const T*>(t.operands[1]);
+    auto* x = static_cast<T*>(t.outs[0]);
+    if (!t.operand_in_lanes(1)) b += t.first * side;
+    T* tile = x;
+    if (!t.result_in_lanes(0)) tile = pieces.take<T>(n * most_ * kLanes), x += t.first * side;
     for (int64_t begin = 0; begin < sides_; begin += most_) {
-      const int64_t some = std::min(most_, sides_ - begin), offset = begin * (s.left ? 1 : n) * m.size();
+      const int64_t some = std::min(most_, sides_ - begin), offset = begin * (s.left ? 1 : n);
       const TileRows& rows = s.left && some < most_ ? rest_rows_ : side_rows_;
       const int64_t number = s.left ? n : some, row = s.left ? sides_ : n;
-      rows.load(count, b + offset, tile, number, side, row);
+      if (t.operand_in_lanes(1))
+        std::copy_n(b, side * kLanes, tile);
+      else
+        rows.load(t.count, b + offset, tile, number, side, row);
       tile_solve(triangle, s.turned() ? 1 : n, s.turned() ? n : 1, s.forward(), s.unit, tile, s.left ? some : 1,
                  s.left ? 1 : n, n, some);
-      rows.store(count, x + offset, tile, number, side, row);
+      if (!t.result_in_lanes(0)) rows.store(t.count, x + offset, tile, number, side, row);
     }
   }
 
@@ -121,7 +133,7 @@ class TriangularSolve final : public Routine {
 
   Stack m;
   Solve s;
-  int64_t sides_, most_ = 0, worker_bytes_ = 0;  // sides of a matrix, of a tile
+  int64_t sides_, most_ = 0;  // sides of a matrix, of a tile
   TileRows matrix_rows_, side_rows_, rest_rows_;
 };
 
@@ -149,44 +161,50 @@ class Cholesky final : public Routine {
       return;
     }
     rows_ = TileRows(m.dtype, m.n);
-    worker_bytes_ = aligned(m.n * m.n * 64);
-    scratch_bytes = worker_bytes_ * num_threads();
+    tile_bytes = aligned(m.n * m.n * 64);
+    scratch_bytes = tile_bytes * num_threads();
+    const auto n = static_cast<double>(m.n);
+    item_nanoseconds = n * n * n * 0.03 + 5;
   }
 
   void run_results(std::span<const void* const> operands, std::span<void* const> outs, std::byte* scratch,
                    KernelError& error) const override {
     auto* info = static_cast<int32_t*>(outs[1]);
     if (m.n == 0) return static_cast<void>(std::fill_n(info, m.batch, 0));
+    if (m.small) return run_tiles(*this, m.batch, m.lanes(), operands, outs, scratch, error);
     const int64_t matrix = m.n * m.n * m.size();
     const auto n = static_cast<double>(m.n);
-    in_groups(m.batch, m.small ? m.lanes() : 1, n * n * n * (m.small ? 0.06 : 0.02) + (m.small ? 5 : 500),
-              [&](int64_t first, int64_t count, int worker) {
-                const std::byte* a = shifted(operands[0], first * matrix);
-                std::byte* l = shifted(outs[0], first * matrix);
-                visit_lapack(m.dtype, [&](auto number) {
-                  using T = decltype(number);
-                  for (int64_t i = 0; m.small && i < count; i += m.lanes())
-                    lanes(std::min(m.lanes(), count - i), reinterpret_cast<const T*>(a + i * matrix),
-                          reinterpret_cast<T*>(l + i * matrix), info + first + i, scratch + worker * worker_bytes_);
-                  for (int64_t i = 0; !m.small && i < count; ++i)
-                    info[first + i] = one(Lapack<T>::potrf(), reinterpret_cast<const T*>(a + i * matrix),
-                                          reinterpret_cast<T*>(l + i * matrix));
-                });
-              });
+    in_groups(m.batch, 1, n * n * n * 0.02 + 500, [&](int64_t first, int64_t count, int) {
+      const std::byte* a = shifted(operands[0], first * matrix);
+      std::byte* l = shifted(outs[0], first * matrix);
+      visit_lapack(m.dtype, [&](auto number) {
+        using T = decltype(number);
+        for (int64_t i = 0; i < count; ++i)
+          info[first + i] =
+              one(Lapack<T>::potrf(), reinterpret_cast<const T*>(a + i * matrix), reinterpret_cast<T*>(l + i * matrix));
+      });
+    });
     if (!check_) return;
     const int32_t* wrong = std::find_if(info, info + m.batch, [](int32_t order) { return order != 0; });
     if (wrong != info + m.batch) error.record(error_code_, wrong - info, *wrong);
   }
 
+  void run_tile(const Tile& t) const override {
+    visit_lapack(m.dtype, [&](auto number) { lanes<decltype(number)>(t); });
+  }
+
  private:
   template <class T>
-  void lanes(int64_t count, const T* a, T* l, int32_t* info, std::byte* memory) const {
-    T* tile = reinterpret_cast<T*>(memory);
+  void lanes(const Tile& t) const {
     alignas(64) TileInteger<T> orders[kTileLanes<T>];
-    rows_.load(count, a, tile, m.n, m.n * m.n, m.n);
+    const int64_t matrix = m.n * m.n;
+    T* l = static_cast<T*>(t.outs[0]);
+    T* tile = t.result_in_lanes(0) ? l : reinterpret_cast<T*>(t.memory);
+    load_tile(t, 0, rows_, m.n, m.n, tile);
     tile_cholesky(tile, m.n, orders);
-    rows_.store(count, l, tile, m.n, m.n * m.n, m.n);
-    for (int64_t i = 0; i < count; ++i) info[i] = static_cast<int32_t>(orders[i]);
+    if (!t.result_in_lanes(0)) rows_.store(t.count, l + t.first * matrix, tile, m.n, matrix, m.n);
+    store_integers<T>(t, 1, orders, 1);
+    if (check_) record_first(t, error_code_, orders);
   }
 
   // A lower triangle by rows is an upper one by columns. Where the library stops at a NaN, what follows is NaN.
@@ -212,7 +230,7 @@ class Cholesky final : public Routine {
 
   Stack m;
   bool check_;
-  int64_t error_code_, worker_bytes_ = 0;
+  int64_t error_code_;
   TileRows rows_;
 };
 

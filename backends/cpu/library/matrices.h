@@ -23,6 +23,16 @@ void in_groups(int64_t items, int64_t group, double nanoseconds, F f) {
   parallel_for(chunks, body);
 }
 
+// The whole batch, tile by tile.
+inline void run_tiles(const Routine& routine, int64_t items, int64_t lanes, std::span<const void* const> operands,
+                      std::span<void* const> outs, std::byte* scratch, KernelError& error) {
+  in_groups(items, lanes, routine.item_nanoseconds, [&](int64_t first, int64_t count, int worker) {
+    for (const int64_t last = first + count; first < last; first += lanes)
+      routine.run_tile(
+          {operands, outs, 0, first, std::min(lanes, last - first), scratch + worker * routine.tile_bytes, error});
+  });
+}
+
 inline std::byte* shifted(void* p, int64_t bytes) { return static_cast<std::byte*>(p) + bytes; }
 inline const std::byte* shifted(const void* p, int64_t bytes) { return static_cast<const std::byte*>(p) + bytes; }
 

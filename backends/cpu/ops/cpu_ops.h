@@ -69,9 +69,10 @@ struct CpuOp {
   std::shared_ptr<const Function> function;  // of an elementary function (kernel/math.h)
   RoutineRule routine = nullptr;
   RoutineRule check = nullptr;  // that the data is not at fault, and nothing else; null: the routine alone tells
-  bool strided = false;         // the routine takes operand_steps
-  bool updates = false;         // the routine's result may be operand 0 itself
-  std::string_view why = {};    // it runs nowhere
+  int64_t (*tiles)(const ir::GraphData&, ir::Value) = nullptr;  // lanes of its tiles, 0: it does not run in tiles
+  bool strided = false;                                         // the routine takes operand_steps
+  bool updates = false;                                         // the routine's result may be operand 0 itself
+  std::string_view why = {};                                    // it runs nowhere
 };
 const CpuOp& cpu_op(ir::Op op);
 
@@ -81,6 +82,9 @@ inline constexpr int64_t kUnrolledMatrix = 6;
 bool is_small_matrix_op(const ir::GraphData& g, ir::Value v, int64_t most = kUnrolledMatrix);
 // Dims of the batch of such an op.
 size_t batch_rank(const ir::GraphData& g, ir::Value v);
+
+// Extents of matrices that run in tiles, a matrix a lane.
+inline constexpr int64_t kTileExtent = 16;
 
 // Filled once, on first use.
 class CpuTable {

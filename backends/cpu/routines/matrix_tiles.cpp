@@ -10,6 +10,17 @@
 
 namespace jot::cpu {
 
+int64_t tile_lanes(const ir::GraphData& g, ir::Value v) {
+  const Shape& a = g.shape(g.operand(v, 0));
+  const int64_t lanes = 64 / size_of(g.dtype(v));
+  int64_t batch = 1;
+  for (size_t d = 0; d + 2 < a.size(); ++d) batch *= a[d];
+  auto fits = [](const Shape& s) {
+    return std::ranges::all_of(s.slice(s.size() - 2, s.size()), [](int64_t n) { return n > 0 && n <= kTileExtent; });
+  };
+  return batch >= lanes && fits(a) && fits(g.shape(v)) ? lanes : 0;
+}
+
 // ---- rows
 
 namespace {
@@ -86,7 +97,8 @@ Transposition::Transposition(DType dtype, int64_t columns)
 
 namespace {
 
-#define JOT_INLINE __attribute__((always_inline)) inline
+#define JOT_ALWAYS __attribute__((always_inline))
+#define JOT_INLINE JOT_ALWAYS inline
 
 template <class T>
 struct Lanes;
@@ -114,9 +126,10 @@ struct Tile {
   static JOT_INLINE V magnitude(V x) { return (V)((I)x & std::numeric_limits<N>::max()); }
   static JOT_INLINE V greater_of(V x, V y) { return x > y ? x : y; }
   static JOT_INLINE V root(V x) {
-    V y;
-    for (int l = 0; l < kLanes; ++l) y[l] = std::sqrt(x[l]);
-    return y;
+    alignas(64) T y[kLanes];  // a loop over an array becomes vectors
+    for (int l = 0; l < kLanes; ++l) y[l] = x[l];
+    for (int l = 0; l < kLanes; ++l) y[l] = std::sqrt(y[l]);
+    return *reinterpret_cast<V*>(y);
   }
   static JOT_INLINE bool any(I mask) {
     N found = 0;
@@ -129,76 +142,137 @@ struct Tile {
     y = mask ? x : y;
     x = first;
   }
-  // x / d by the reciprocal of d; in lanes where that would overflow, by d.
+  // x / d by the reciprocal of d. That of a subnormal number may overflow: it is taken of a multiple, and multiplied in
+  // two steps.
   struct Divisor {
-    V d, over;
-    I tiny;
-    bool some_tiny;
-    JOT_INLINE explicit Divisor(V by)
-        : d(by), over(1 / by), tiny((magnitude(by) < kLeast) & (by != 0)), some_tiny(any(tiny)) {}
-    JOT_INLINE V of(V x) const { return some_tiny ? (tiny ? x / d : x * over) : x * over; }
+    V over = all(1), lift = all(1);
+    Divisor() = default;
+    JOT_INLINE explicit Divisor(V d) {
+      lift = magnitude(d) < kLeast ? all(sizeof(T) == 8 ? T(0x1p200) : T(0x1p40)) : all(1);
+      over = 1 / (d * lift);
+    }
+    JOT_INLINE V of(V x) const { return x * over * lift; }
   };
 
+  // f(first, how many) for the columns [first, last), kWide at a time.
+  template <int kWide, class F>
+  static JOT_INLINE void in_blocks(int64_t first, int64_t last, F f) {
+    for (; first + kWide <= last; first += kWide) f(first, std::integral_constant<int, kWide>{});
+    if constexpr (kWide > 1) in_blocks<kWide / 2>(first, last, f);
+  }
+
+  // Column by column: each less the multiples of those before it, several rows side by side.
   static JOT_INLINE void cholesky(V* a, int64_t n, I& info) {
     info = I{};
+    I order = I{};
     for (int64_t j = 0; j < n; ++j) {
-      info |= (a[j * n + j] <= 0) & (info == 0) & whole(j + 1);  // not of NaN
-      const V d = root(a[j * n + j]);
+      order += 1;
+      V d = a[j * n + j];
+      for (int64_t k = 0; k < j; ++k) d -= a[j * n + k] * a[j * n + k];
+      info |= (d <= 0) & (info == 0) & order;  // not of NaN
+      d = root(d);
       a[j * n + j] = d;
-      const Divisor divided(d);
-      for (int64_t i = j + 1; i < n; ++i) a[i * n + j] = divided.of(a[i * n + j]);
-      for (int64_t i = j + 1; i < n; ++i) {
-        const V factor = a[i * n + j];
-        for (int64_t k = j + 1; k <= i; ++k) a[i * n + k] -= factor * a[k * n + j];
-        a[j * n + i] = V{};
-      }
+      const V over = 1 / d;  // roots are not subnormal
+      in_blocks<4>(j + 1, n, [&](int64_t i, auto wide) JOT_ALWAYS {
+        constexpr int kWide = wide;
+        V sum[kWide];
+        for (int w = 0; w < kWide; ++w) sum[w] = a[(i + w) * n + j];
+        for (int64_t k = 0; k < j; ++k) {
+          const V factor = a[j * n + k];
+          for (int w = 0; w < kWide; ++w) sum[w] -= a[(i + w) * n + k] * factor;
+        }
+        for (int w = 0; w < kWide; ++w) a[(i + w) * n + j] = sum[w] * over;
+      });
+      for (int64_t i = 0; i < j; ++i) a[i * n + j] = V{};
     }
   }
 
   static JOT_INLINE void lu(V* a, int64_t m, int64_t n, I* pivots, I* order, I& info) {
     info = I{};
-    for (int64_t i = 0; i < m; ++i) order[i] = whole(i);
-    for (int64_t k = 0; k < std::min(m, n); ++k) {
-      V best = magnitude(a[k * n + k]);
-      I pivot = whole(k);  // the first of the greatest
+    I nth = I{};
+    for (int64_t i = 0; i < m; ++i, nth += 1) order[i] = nth;
+    V factors[kTileExtent];
+    I place = I{};  // k
+    for (int64_t k = 0; k < std::min(m, n); ++k, place += 1) {
+      const V above = a[k * n + k];
+      V d = above;
+      I pivot = place;  // the first of the greatest
+      nth = place;
       for (int64_t i = k + 1; i < m; ++i) {
-        const V other = magnitude(a[i * n + k]);
-        pivot = other > best ? whole(i) : pivot;
-        best = other > best ? other : best;
+        nth += 1;
+        const V x = a[i * n + k];
+        const I greater = magnitude(x) > magnitude(d);
+        pivot = greater ? nth : pivot;
+        d = greater ? x : d;
       }
       pivots[k] = pivot + 1;
-      for (int64_t i = k + 1; i < m; ++i) {
-        const I chosen = pivot == whole(i);
-        for (int64_t j = 0; j < n; ++j) exchange(chosen, a[k * n + j], a[i * n + j]);
-        const I first = chosen ? order[i] : order[k];
-        order[i] = chosen ? order[k] : order[i];
-        order[k] = first;
-      }
-      const V d = a[k * n + k];
-      info |= (d == 0) & (info == 0) & whole(k + 1);
+      info |= (d == 0) & (info == 0) & (place + 1);
       const Divisor divided(d == 0 ? all(1) : d);  // the column stays as it is
-      for (int64_t i = k + 1; i < m; ++i) a[i * n + k] = divided.of(a[i * n + k]);
+      const I order_above = order[k];
+      I chosen_order = order_above;
+      nth = place;
       for (int64_t i = k + 1; i < m; ++i) {
-        const V factor = a[i * n + k];
-        for (int64_t j = k + 1; j < n; ++j) a[i * n + j] -= factor * a[k * n + j];
+        nth += 1;
+        const I chosen = pivot == nth, there = order[i];
+        const V x = a[i * n + k];
+        factors[i] = divided.of(chosen ? above : x);
+        a[i * n + k] = factors[i];
+        order[i] = chosen ? order_above : there;
+        chosen_order = chosen ? there : chosen_order;
       }
+      a[k * n + k] = d;
+      order[k] = chosen_order;
+      // Row k and the pivot's are exchanged; then multiples of the pivot's are subtracted where `eliminates`.
+      auto update = [&](int64_t begin, int64_t end, auto eliminates) JOT_ALWAYS {
+        in_blocks<4>(begin, end, [&](int64_t j, auto wide) JOT_ALWAYS {
+          constexpr int kWide = wide;
+          V old[kWide], top[kWide];
+          for (int w = 0; w < kWide; ++w) top[w] = old[w] = a[k * n + j + w];
+          I at = place;
+          for (int64_t i = k + 1; i < m; ++i) {
+            at += 1;
+            const I chosen = pivot == at;
+            for (int w = 0; w < kWide; ++w) top[w] = chosen ? a[i * n + j + w] : top[w];
+          }
+          for (int w = 0; w < kWide; ++w) a[k * n + j + w] = top[w];
+          at = place;
+          for (int64_t i = k + 1; i < m; ++i) {
+            at += 1;
+            const I chosen = pivot == at;
+            for (int w = 0; w < kWide; ++w) {
+              const V x = chosen ? old[w] : a[i * n + j + w];
+              if constexpr (eliminates)
+                a[i * n + j + w] = x - factors[i] * top[w];
+              else
+                a[i * n + j + w] = x;
+            }
+          }
+        });
+      };
+      update(0, k, std::false_type{});
+      update(k + 1, n, std::true_type{});
     }
   }
 
+  // Rows one after the other: each less the multiples of those before it, several right sides side by side.
   static JOT_INLINE void solve(const V* m, int64_t m_row, int64_t m_column, bool forward, bool unit, V* x, int64_t row,
                                int64_t side, int64_t n, int64_t sides) {
-    for (int64_t step = 0; step < n; ++step) {
-      const int64_t i = forward ? step : n - 1 - step;
-      if (!unit) {
-        const Divisor divided(m[i * (m_row + m_column)]);
-        for (int64_t s = 0; s < sides; ++s) x[i * row + s * side] = divided.of(x[i * row + s * side]);
+    Divisor divided[kTileExtent];
+    if (!unit)
+      for (int64_t i = 0; i < n; ++i) divided[i] = Divisor(m[i * (m_row + m_column)]);
+    const int64_t first = forward ? 0 : n - 1, next = forward ? 1 : -1;
+    in_blocks<4>(0, sides, [&](int64_t s, auto wide) JOT_ALWAYS {
+      constexpr int kWide = wide;
+      for (int64_t step = 0, i = first; step < n; ++step, i += next) {
+        V sum[kWide];
+        for (int w = 0; w < kWide; ++w) sum[w] = x[i * row + (s + w) * side];
+        for (int64_t before = 0, k = first; before < step; ++before, k += next) {
+          const V factor = m[i * m_row + k * m_column];
+          for (int w = 0; w < kWide; ++w) sum[w] -= factor * x[k * row + (s + w) * side];
+        }
+        for (int w = 0; w < kWide; ++w) x[i * row + (s + w) * side] = divided[i].of(sum[w]);
       }
-      for (int64_t rest = step + 1; rest < n; ++rest) {
-        const int64_t k = forward ? rest : n - 1 - rest;
-        const V factor = m[k * m_row + i * m_column];
-        for (int64_t s = 0; s < sides; ++s) x[k * row + s * side] -= factor * x[i * row + s * side];
-      }
-    }
+    });
   }
 
   // A power of two near the largest element, and 0, or NaN if not all are finite.

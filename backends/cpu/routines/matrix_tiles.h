@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "backends/cpu/ops/cpu_ops.h"
 #include "backends/cpu/routines/routine_parts.h"
 #include "backends/cpu/runtime/plan.h"
 
@@ -12,8 +13,6 @@ namespace jot::cpu {
 
 template <class T>
 inline constexpr int64_t kTileLanes = 64 / sizeof(T);
-// Extents of matrices that run so.
-inline constexpr int64_t kTileExtent = 16;
 
 // Copies rows of `columns` elements between a stack and a tile.
 class TileRows {
@@ -55,6 +54,16 @@ class Transposition {
   InnerKernel kernel_;
 };
 
+// Operand i, matrices of `rows` rows, as a tile of its own.
+template <class T>
+void load_tile(const Routine::Tile& t, size_t i, const TileRows& by_rows, int64_t rows, int64_t columns, T* tile) {
+  auto* from = static_cast<const T*>(t.operands[i]);
+  if (t.operand_in_lanes(i))
+    std::copy_n(from, rows * columns * kTileLanes<T>, tile);
+  else
+    by_rows.load(t.count, from + t.first * rows * columns, tile, rows, rows * columns, columns);
+}
+
 // Memory of a worker, taken piece by piece.
 class Pieces {
  public:
@@ -73,6 +82,23 @@ class Pieces {
 // Each in place, of a tile of matrices by rows, in f32 and f64. Integers are of the size of the elements, by lanes.
 template <class T>
 using TileInteger = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+
+// Result i, of i32, from `each` integers of every lane.
+template <class T>
+void store_integers(const Routine::Tile& t, size_t i, const TileInteger<T>* from, int64_t each) {
+  constexpr int64_t kLanes = kTileLanes<T>;
+  auto* to = static_cast<int32_t*>(t.outs[i]);
+  if (t.result_in_lanes(i)) return static_cast<void>(std::copy_n(from, each * kLanes, to));
+  for (int64_t l = 0; l < t.count; ++l)
+    for (int64_t e = 0; e < each; ++e) to[(t.first + l) * each + e] = static_cast<int32_t>(from[e * kLanes + l]);
+}
+
+// The first item that is at fault, with its number.
+template <class Integer>
+void record_first(const Routine::Tile& t, int64_t code, const Integer* fault) {
+  for (int64_t l = 0; l < t.count; ++l)
+    if (fault[l] != 0) return t.error.record_first(code, t.first + l, fault[l]);
+}
 
 #define JOT_TILE_FUNCTIONS(T)                                                                                         \
   /* l of a = l l^T, [n, n], the lower triangle is read; info: the order of the first minor that is not positive */   \

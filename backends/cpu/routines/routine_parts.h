@@ -18,6 +18,7 @@ namespace jot::cpu {
 #undef ROUTINE
 std::unique_ptr<const Routine> make_reduce(const RoutineContext& c);  // of every reduction
 std::unique_ptr<const Routine> make_index_check(const RoutineContext& c);
+int64_t tile_lanes(const ir::GraphData& g, ir::Value v);  // of ops on small matrices
 
 // Of a loop of known length whose derivative keeps few states, where its steps are kernels; else null.
 std::unique_ptr<const Routine> make_checkpointed(const RoutineContext& c);

@@ -228,6 +228,7 @@ void define_routines(CpuTable& table) {
   table[Op::argmax_op].strided = table[Op::argmin_op].strided = true;
   table[Op::gather_op].strided = table[Op::dynamic_slice_op].strided = true;
   table[Op::dynamic_update_slice_op].updates = true;
+  for (Op op : {Op::cholesky_op, Op::lu_op, Op::triangular_solve_op}) table[op].tiles = tile_lanes;
 }
 
 std::unique_ptr<const Routine> make_routine(const ir::GraphData& g, ir::Value v, int64_t error_code) {

@@ -50,6 +50,23 @@ class Routine {
   virtual bool slices_operand(size_t, int64_t) const { return false; }
   virtual void run_slice(std::span<const void* const>, void*, Slice, std::byte*, int) const {}
 
+  // Items [first, first + count) of a batch, at most as many as a tile has lanes (CpuOp::tiles). What lies in lanes is
+  // in the memory of the tile: element e of an item at e * lanes behind that of the first; the rest is where the batch
+  // is.
+  struct Tile {
+    std::span<const void* const> operands;
+    std::span<void* const> outs;
+    uint64_t in_lanes;  // bit i: operand i, the results behind the operands
+    int64_t first, count;
+    std::byte* memory;  // tile_bytes
+    KernelError& error;
+    bool operand_in_lanes(size_t i) const { return in_lanes >> i & 1; }
+    bool result_in_lanes(size_t i) const { return in_lanes >> (operands.size() + i) & 1; }
+  };
+  virtual void run_tile(const Tile&) const {}
+
+  int64_t tile_bytes = 0;       // of scratch, of each thread
+  double item_nanoseconds = 0;  // of an item of the batch in a tile, about
   int64_t scratch_bytes = 0;
   std::string library;                                     // that it calls: name, version and kernels; empty: none
   std::vector<std::shared_ptr<const Engine>> regions;      // that it runs; each may raise the errors of its ops
