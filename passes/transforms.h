@@ -46,7 +46,7 @@ LinearSplit split_vjp(const ir::Graph& g, std::span<const uint8_t> active, size_
 
 // A value with lanes is written to an input that has none.
 struct LanesError : TransformError {
-  LanesError(const std::string& message, size_t input) : TransformError(message), input(input) {}
+  LanesError(const std::string& message, size_t at) : TransformError(message), input(at) {}
   size_t input;
 };
 

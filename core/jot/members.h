@@ -6,18 +6,22 @@
 
 namespace jot::detail {
 
-// Stands for a value of any member of T, or of a base of T.
+// Stands for a value of any member of T, or of a base of T. Never called: clang 19 wants what it instantiates defined.
 template <class T, size_t = 0>
 struct AnyMember {
   template <class U>
     requires(!std::is_same_v<U, T>)
-  operator U() const;  // NOLINT: implicit by design
+  operator U() const {  // NOLINT: implicit by design
+    __builtin_unreachable();
+  }
 };
 template <class T>
 struct AnyBase {
   template <class U>
     requires(std::is_base_of_v<U, T> && !std::is_same_v<U, T>)
-  operator U() const;  // NOLINT: implicit by design
+  operator U() const {  // NOLINT: implicit by design
+    __builtin_unreachable();
+  }
 };
 
 // Whether T can be made of values for its first n slots, where an array counts with all its elements; of a base and the

@@ -31,8 +31,9 @@ const Module& ModuleSequence::operator[](ModuleIndex i) const {
   return *children[wrapped(detail::class_name(typeid(*this)), i, children.size())].second;
 }
 void ModuleSequence::fail_class(ModuleIndex i) const {
+  const Module& module = (*this)[i];
   fail<TransformError>(detail::class_name(typeid(*this)),
-                       "module " + std::to_string(i.value) + " is a " + detail::class_name(typeid((*this)[i])) +
+                       "module " + std::to_string(i.value) + " is a " + detail::class_name(typeid(module)) +
                            ", not of the class that is asked for",
                        i.at);
 }
@@ -64,10 +65,11 @@ const Module& ModuleDict::operator[](ModuleKey name) const {
   fail<IndexError>("ModuleDict", "no module '" + name.value + "': it has " + (names.empty() ? "none" : names), name.at);
 }
 void ModuleDict::fail_class(ModuleKey name) const {
-  fail<TransformError>("ModuleDict",
-                       "module '" + name.value + "' is a " + detail::class_name(typeid((*this)[name])) +
-                           ", not of the class that is asked for",
-                       name.at);
+  const Module& module = (*this)[name];
+  fail<TransformError>(
+      "ModuleDict",
+      "module '" + name.value + "' is a " + detail::class_name(typeid(module)) + ", not of the class that is asked for",
+      name.at);
 }
 
 ParameterList::ParameterList(const std::vector<Tensor>& values, Location at) {

@@ -83,7 +83,9 @@ class Sections {
     return static_cast<uint16_t>(all_.size() - 1);
   }
   void finish(File& file, Elf64_Ehdr& h) {
-    Elf64_Shdr names{.sh_type = SHT_STRTAB, .sh_addralign = 1};
+    Elf64_Shdr names{};
+    names.sh_type = SHT_STRTAB;
+    names.sh_addralign = 1;
     h.e_shstrndx = add(".shstrtab", names);
     all_.back().sh_offset = file.add(names_.bytes());
     all_.back().sh_size = names_.bytes().size();
