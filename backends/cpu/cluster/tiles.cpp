@@ -167,8 +167,10 @@ int64_t instructions_of(const GraphData& g, const Axes& axes, Value v) {
   int64_t n = axes.elements(v);
   if (info(op).is(Trait::dear)) n *= kDear;
   if (is_reduction(op)) return std::max(n, axes.elements(g.operand(v, 0)));
-  if (op == Op::dot_op)
-    for (int64_t d : g.attrs(v).first(Key::contract)) n *= g.shape(g.operand(v, 0))[static_cast<size_t>(d)];
+  if (op == Op::dot_op) {
+    const Ints contract = g.attrs(v).first(Key::contract);
+    for (int64_t d : contract) n *= g.shape(g.operand(v, 0))[static_cast<size_t>(d)];
+  }
   if (how.kernel == InKernel::matrix) n *= 2 * g.shape(g.operand(v, 0)).back();
   return n;
 }
