@@ -1,6 +1,9 @@
 #include "ir/digest.h"
 
 #define XXH_INLINE_ALL
+#ifndef NDEBUG  // -Og does not inline what xxhash says always must be
+#define XXH_NO_INLINE_HINTS 1
+#endif
 #include <xxhash.h>
 
 #include <algorithm>

@@ -3,6 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <map>
+
+#include "backends/cpu/cluster/code_room.h"
 #include "backends/cpu/cluster/made_anew.h"
 #include "backends/cpu/executable.h"
 #include "jot/ir.h"
@@ -299,4 +303,18 @@ TEST_CASE("cluster: outer products are not written for a kernel behind a reducti
     const std::string text = to_text(cpu::made_anew(kernels("512", "reduce_max", twice)));
     CHECK((text.find("dot", text.find("dot") + 1) == std::string::npos) == twice);
   }
+}
+
+// As many levels as it takes, each looked at a few times: levels that have no room are passed over.
+TEST_CASE("cluster: the code of a million values of one nest finds room") {
+  cpu::CodeRoom room;
+  std::map<uint32_t, int64_t> instructions;
+  for (int i = 0; i < 1'000'000; ++i) instructions[room.take(1, 0, 500)] += 500;
+  CHECK(instructions.size() == 10'000);
+  CHECK(std::ranges::all_of(instructions, [](const auto& level) { return level.second == 50'000; }));
+  CHECK(room.take(1, 20'000, 60'000) == 20'000);  // more than there is room for: alone
+  CHECK(room.take(1, 20'000, 1) == 20'001);
+  CHECK(room.take(2, 0, 1) == 0);
+  CHECK(room.move(2, 0, 5, 1));
+  CHECK(!room.move(2, 5, 20'000 - 1, 50'001));
 }

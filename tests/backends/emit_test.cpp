@@ -600,6 +600,18 @@ TEST_CASE("kernel_code: of many kernels the least recently used are dropped; cod
   CHECK(out == std::array<double, 8>{1e6 + 1, 1e6 + 2, 1e6 + 3, 1e6 + 4, 1e6 + 5, 1e6 + 6, 1e6 + 7, 1e6 + 8});
 }
 
+// What C is written of may have calls in lanes; machine code may not.
+TEST_CASE("a call in several lanes is no machine code") {
+  for (Target t : targets()) {
+    KernelBuilder b(lanes_for(t, 8));
+    const Value i = b.vrange();
+    b.store(b.call(function(ir::Op::exp_op), b.load(KType::f64, b.arg(1), i)), b.arg(2), i);
+    b.endloop();
+    const Kernel kernel = std::move(b).finish();
+    CHECK_THROWS_WITH_AS(emit(kernel, t, false), doctest::Contains("a call has one lane"), InternalError);
+  }
+}
+
 // A function with a cold range and a check, from one array of bytes: emitted again it is the same, two copies of it run
 // where they are, and it holds the address of nothing.
 TEST_CASE("code holds no address: the same bytes run wherever they are mapped") {

@@ -152,7 +152,7 @@ def check_made():
     there = (ROOT / 'CMakeLists.txt').read_text() if (ROOT / 'CMakeLists.txt').is_file() else ''
     for layer in LAYERS:
         for path in sorted((ROOT / layer).rglob('meson.build')):
-            for made in re.finditer(r'\bcustom_target\(.*?output: (.*?)[,)]\s', path.read_text(), re.S):
+            for made in re.finditer(r"\bcustom_target\(.*?output: (\[.*?\]|'.*?')", path.read_text(), re.S):
                 for name in re.findall(r"'(\w+\.cpp)'", made.group(1)):
                     if name not in there:
                         yield f'{path}: {name} is not made by CMakeLists.txt'

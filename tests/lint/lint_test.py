@@ -25,7 +25,7 @@ CLEAN = {
 # One planted fault each: the file as changed, and what the complaint must say.
 PLANTED = [
     ('ir/graph.h', '#include "jot/tensor.h"\n', 'ir may not include "jot/tensor.h"'),
-    ('ir/meson.build', "files('graph.cpp')\nmade = custom_target('made', output: 'made.cpp')\n", 'made.cpp is not made by CMakeLists.txt'),
+    ('ir/meson.build', "files('graph.cpp')\nmade = custom_target('made', output: ['one.h', 'made.cpp'])\n", 'made.cpp is not made by CMakeLists.txt'),
     ('ir/graph.cpp', 'void f() {\n  for (int64_t d : g.attrs(v).ints(Key::dims)) use(d);\n}\n', 'name the Ints before the loop'),
     ('ir/graph.cpp', '#include "graph.h"\n', 'no file "graph.h" from the root'),
     ('ir/graph.h', '#include <jot/shape.h>\n', 'write "jot/shape.h"'),

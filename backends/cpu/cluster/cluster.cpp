@@ -19,8 +19,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "backends/cpu/cluster/code_room.h"
 #include "backends/cpu/cluster/layout.h"
-#include "backends/cpu/cluster/tiles.h"
 #include "backends/cpu/ops/cpu_ops.h"
 
 namespace jot::cpu {
@@ -42,8 +42,7 @@ constexpr int64_t kAcross = 16;         // least extent of rows side by side, ea
 constexpr int64_t kAccumulators = 128;  // most elements of a reduction over loops
 constexpr int64_t kInlineSize = 16;     // operations of a value that every user computes for itself
 constexpr int64_t kUnrolledMatrices = 4;
-constexpr int64_t kMostInstructions = 50000;  // of a kernel, about: half a megabyte of code
-constexpr int64_t kConstantBytes = 4096;      // splat constants in memory; longer ones are filled when they are needed
+constexpr int64_t kConstantBytes = 4096;  // splat constants in memory; longer ones are filled when they are needed
 
 class Clusterer {
  public:
@@ -456,28 +455,10 @@ class Clusterer {
     }
     if (c_.reduction[v] == Reduction::columns) around_[v] = loops_around(v);
     if (home != set_[v] && c_.reduction[v] != Reduction::full) level = level_with_split(home, level, outer_of(v));
-    if (home != 0 && home == set_[v] && !kernels_) level = level_with_room(v, home, level);
+    if (home != 0 && home == set_[v] && !kernels_) level = room_.take(home, level, instructions_of(g_, c_.axes, v));
     home_[v] = home;
     level_[v] = level;
     measure(v);
-  }
-
-  // The first level at which the cluster of the nest has room for the code of v.
-  uint32_t level_with_room(Value v, Set home, uint32_t level) {
-    const int64_t n = instructions_of(g_, c_.axes, v);
-    auto room = [&](int64_t there) { return there == 0 || there + n <= kMostInstructions; };
-    while (!room(instructions_[key(home, level)])) ++level;
-    instructions_[key(home, level)] += n;
-    return level;
-  }
-  // Moves the code of v to another level of its nest, if there is room.
-  void moves_to(Value v, uint32_t level) {
-    const int64_t n = instructions_of(g_, c_.axes, v);
-    int64_t& there = instructions_[key(home_[v], level)];
-    if (there + n > kMostInstructions && !kernels_) return;
-    there += n;
-    instructions_[key(home_[v], level_[v])] -= n;
-    level_[v] = level;
   }
 
   // The loops around the others in the nest of v.
@@ -535,8 +516,9 @@ class Clusterer {
     std::vector<uint32_t> latest(g_.size(), kNothing);
     for (Value v = g_.size(); v-- > 0;) {
       if (c_.role[v] != Role::kernel && c_.role[v] != Role::routine) continue;
-      if (c_.role[v] == Role::kernel && latest[v] != kNothing && latest[v] > level_[v] && may_sink(v))
-        moves_to(v, latest[v]);
+      if (c_.role[v] == Role::kernel && latest[v] != kNothing && latest[v] > level_[v] && may_sink(v) &&
+          (kernels_ || room_.move(home_[v], level_[v], latest[v], instructions_of(g_, c_.axes, v))))
+        level_[v] = latest[v];
       for (Edge e : edges(v)) {
         if (!e.in_kernel()) continue;
         bool fused = c_.role[v] == Role::kernel && e.preserved && home_[e.root] == home_[v] &&
@@ -885,7 +867,7 @@ class Clusterer {
   std::vector<uint8_t> known_;
   std::vector<uint32_t> ready_;
   std::unordered_map<uint64_t, Set> split_;
-  std::unordered_map<uint64_t, int64_t> instructions_;  // of the cluster of a nest and level
+  CodeRoom room_;  // where the code of kernels is bounded
   std::vector<uint8_t> live_, inlined_;
   std::vector<uint32_t> inline_of_;
 };

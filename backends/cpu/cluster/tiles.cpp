@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backends/cpu/cluster/code_room.h"
 #include "backends/cpu/cluster/layout.h"
 #include "backends/cpu/ops/cpu_ops.h"
 
@@ -158,22 +159,6 @@ class TileFinder {
 };
 
 }  // namespace
-
-int64_t instructions_of(const GraphData& g, const Axes& axes, Value v) {
-  constexpr int64_t kDear = 30;
-  const Op op = g.op(v);
-  const CpuOp& how = cpu_op(op);
-  if (op == Op::result_op || (how.kernel == InKernel::moved && moves_one(op))) return 0;
-  int64_t n = axes.elements(v);
-  if (info(op).is(Trait::dear)) n *= kDear;
-  if (is_reduction(op)) return std::max(n, axes.elements(g.operand(v, 0)));
-  if (op == Op::dot_op) {
-    const Ints contract = g.attrs(v).first(Key::contract);
-    for (int64_t d : contract) n *= g.shape(g.operand(v, 0))[static_cast<size_t>(d)];
-  }
-  if (how.kernel == InKernel::matrix) n *= 2 * g.shape(g.operand(v, 0)).back();
-  return n;
-}
 
 void find_tiles(Clustering& c) {
   if (c.units.size() > 1) TileFinder(c).run();

@@ -6,9 +6,6 @@
 
 namespace jot::cpu {
 
-// About how many instructions a kernel has for a value: as many as its elements have terms, and their functions steps.
-int64_t instructions_of(const ir::GraphData& g, const Axes& axes, ir::Value v);
-
 // Sets tile_groups and tile_group.
 void find_tiles(Clustering& c);
 
