@@ -199,7 +199,7 @@ class Cumulative final : public Routine {
     const int64_t size = size_of(dtype), start = reverse ? (n - 1) * inner : 0;
     // Whole rows follow each other in memory: they are cut where threads need it. Results do not depend on the cut.
     const int64_t share = (outer * inner / num_threads() + 15) / 16 * 16;
-    const int64_t width = std::clamp<int64_t>(share, 16, std::min(inner, PrefixColumns::kWidth));
+    const int64_t width = std::min({std::max<int64_t>(share, 16), inner, PrefixColumns::kWidth});
     auto from = [](const void* p, int64_t bytes) { return static_cast<const std::byte*>(p) + bytes; };
     auto to = [](void* p, int64_t bytes) { return static_cast<std::byte*>(p) + bytes; };
     const bool linear = op == Op::linear_recurrence_op;
