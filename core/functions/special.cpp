@@ -18,7 +18,7 @@ Expr magnitude(const Expr& x) { return f(Op::abs_op, x); }
 
 // sine / y, where sine is that of y: up to 1/2 the series 1 - y^2/6 + y^4/120 - ..., whose derivatives do not cancel.
 Expr sine_quotient(const Expr& sine, const Expr& y) {
-  Expr z = y * y, near_zero = magnitude(y) < 0.5, series = y.like(1);
+  Expr near_zero = magnitude(y) < 0.5, safe = where(near_zero, y, 0), z = safe * safe, series = y.like(1);
   for (int k = 8; k >= 1; --k) series = 1 - z * series * (1.0 / ((2 * k) * (2 * k + 1)));
   return where(near_zero, series, sine / where(near_zero, 1, y));
 }

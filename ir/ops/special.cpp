@@ -59,7 +59,8 @@ Value gaussian(Builder& b, Value x, double factor, double rate) {
 Value erfcx_slope(Builder& b, Value x, Value o) {
   Value direct = sub(b, scale(b, mul(b, x, o), 2), splat_like(b, x, 2 / kRootPi));
   Value far = build::compare(b, x, splat_like(b, x, 12), Direction::gt);
-  Value z = div(b, one_like(b, x), scale(b, mul(b, x, x), 2)), sum = one_like(b, x);
+  Value safe = build::where(b, far, x, splat_like(b, x, 12));  // or derivatives of what is not chosen are NaN
+  Value z = div(b, one_like(b, x), scale(b, mul(b, safe, safe), 2)), sum = one_like(b, x);
   for (int k = 10; k >= 2; --k) sum = sub(b, one_like(b, x), mul(b, scale(b, z, 2 * k - 1), sum));
   return build::where(b, far, scale(b, mul(b, z, sum), -2 / kRootPi), direct);
 }
@@ -69,7 +70,8 @@ Value erfcx_slope(Builder& b, Value x, Value o) {
 // B(x) / x of a Bessel function of order 1, I1 (sign 1) or J1 (-1), whose value at x is o; scaled: o exp(-|x|). Up to
 // |x| = 1 the series of (sign x^2 / 4)^k / (2 k! (k + 1)!).
 Value over_argument(Builder& b, Value x, Value o, int series_sign, bool scaled) {
-  Value a = size(b, x), near_zero = less(b, a, 1), z = scale(b, mul(b, x, x), series_sign * 0.25);
+  Value a = size(b, x), near_zero = less(b, a, 1), safe = build::where(b, near_zero, x, splat_like(b, x, 0));
+  Value z = scale(b, mul(b, safe, safe), series_sign * 0.25);
   Value series = one_like(b, x);
   for (int k = 11; k >= 1; --k) series = add(b, one_like(b, x), scale(b, mul(b, z, series), 1.0 / (k * (k + 1))));
   series = scale(b, series, 0.5);

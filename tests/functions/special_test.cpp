@@ -71,6 +71,40 @@ TEST_CASE("special: derivatives of Bessel functions keep their digits near 0 and
   near(slope(JOT_SPECIAL(bessel_y1), 2.5, 2), -0.2984524776635071);
 }
 
+// The parts of a definition that are not taken at x have no say in derivatives of any order, whatever they overflow to.
+TEST_CASE("special: derivatives up to the third are numbers wherever the function is smooth, far out and near 0") {
+  const std::vector<std::pair<std::string, Function>> functions = {
+      {"sinc", JOT_SPECIAL(sinc)},
+      {"spherical_bessel_j0", JOT_SPECIAL(spherical_bessel_j0)},
+      {"bessel_j0", JOT_SPECIAL(bessel_j0)},
+      {"bessel_j1", JOT_SPECIAL(bessel_j1)},
+      {"i0e", JOT_SPECIAL(i0e)},
+      {"i1e", JOT_SPECIAL(i1e)},
+      {"erfcx", JOT_SPECIAL(erfcx)},
+      {"erf", JOT_SPECIAL(erf)},
+      {"erfc", JOT_SPECIAL(erfc)},
+      {"ndtr", JOT_SPECIAL(ndtr)},
+      {"expit", JOT_SPECIAL(expit)}};
+  std::vector<double> x;
+  for (double v : {0.0, 1e-30, 1e-15, 1e-4, 1e-2, 0.5, 1.0, 2.0, 7.0, 13.0, 40.0, 1e3, 1e4, 1e6, 1e10, 1e15})
+    x.push_back(v), x.push_back(-v);
+  for (const auto& [name, f] : functions) {
+    const std::vector<double>& places = name == "erfcx" ? std::vector<double>(x.begin(), x.begin() + 16) : x;
+    std::function<Tensor(const Tensor&)> d = f;
+    for (int order = 1; order <= 3; ++order) {
+      d = [d](const Tensor& t) { return grad([&](const Tensor& s) { return sum(d(s)); })(t); };
+      for (DType dtype : {f64, f32}) {
+        const std::vector<double> all = d(Tensor::from(places).to(dtype)).to_vector<double>();
+        for (size_t i = 0; i < all.size(); ++i)
+          CHECK_MESSAGE(std::isfinite(all[i]), name, ", order ", order, ", ", to_string(dtype), " at ", places[i]);
+      }
+    }
+  }
+  near(slope(JOT_SPECIAL(erfcx), 0, 2), 2);
+  near(slope(JOT_SPECIAL(sinc), 1e35), 1e-35);
+  near(slope(JOT_SPECIAL(bessel_j1), 1e20, 2), -of(JOT_SPECIAL(bessel_j1), 1e20), 1e-12);
+}
+
 TEST_CASE("special: derivatives of the incomplete gamma function by both operands, to second order (mpmath)") {
   struct Row {
     double a, x, by_a, by_x, aa, ax, xx;
