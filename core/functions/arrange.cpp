@@ -1,5 +1,6 @@
 // Functions that turn, roll, repeat and place elements on diagonals.
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "core/functions/forms.h"
@@ -22,6 +23,12 @@ void check_rank(std::string_view op, const Tensor& x, size_t least, Location at)
 // v where it was made anew, else a copy of it.
 Value made(Emitter& e, Value v, Value of) { return v == of ? e.b.emit(Op::copy_op, {v}) : v; }
 
+// What an int64_t does not hold is too large for a shape, whatever it would wrap to.
+int64_t times(int64_t extent, int64_t copies) {
+  int64_t product;
+  return __builtin_mul_overflow(extent, copies, &product) ? std::numeric_limits<int64_t>::max() : product;
+}
+
 // sizes[d] copies along dim d; sizes has at least as many dims as v.
 Value repeated(Emitter& e, Value v, const Shape& sizes) {
   const Shape shape = e.b.shape(v);
@@ -33,7 +40,7 @@ Value repeated(Emitter& e, Value v, const Shape& sizes) {
     if (n != 1 && sizes[d] != 1) spread.push_back(sizes[d]);
     if (d >= lead) dims.push_back(static_cast<int64_t>(spread.size()));
     spread.push_back(n == 1 ? sizes[d] : n);
-    result.push_back(sizes[d] * n);
+    result.push_back(times(n, sizes[d]));
   }
   check_shape(e.op(), "the result", result, e.at());
   return made(e, build::reshape(e.b, build::broadcast(e.b, v, spread, dims), result), v);
@@ -130,7 +137,7 @@ Value repeat_interleave(Emitter& e, const Tensor& x, int64_t n, std::optional<Di
   const size_t d = dim ? wrap_dim(e, *dim, shape.size()) : 0;
   Shape spread = shape, result = shape;
   spread.insert(d + 1, n);
-  result[d] *= n;
+  result[d] = times(result[d], n);
   check_shape(e.op(), "the result", result, e.at());
   std::vector<int64_t> dims = build::all_axes(shape.size());
   for (size_t i = d + 1; i < dims.size(); ++i) ++dims[i];

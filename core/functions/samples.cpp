@@ -52,6 +52,8 @@ Tensor diff(const Tensor& x, int64_t n, int64_t dim, const Tensor& prepend, cons
   if (prepend.defined()) parts.insert(parts.begin(), prepend);
   if (append.defined()) parts.push_back(append);
   Tensor r = parts.size() > 1 ? cat(parts, static_cast<int64_t>(d), at) : x;
+  n = std::min(n, shape_of(r)[d]);  // of nothing differences are nothing
+  if (n == 0) return r.clone(at);
   for (int64_t i = 0; i < n; ++i) {
     Tensor next = part(r, d, 1, none, at), before = part(r, d, none, shape_of(r)[d] == 0 ? 0 : -1, at);
     r = r.dtype() == DType::boolean ? logical_xor(next, before) : next - before;

@@ -43,6 +43,7 @@ Value polygamma(Emitter& e, int64_t n, const Tensor& x) {
 
 Value mvlgamma(Emitter& e, const Tensor& x, int64_t p) {
   if (p < 1) e.fail<Error>("the dimension must be positive, got " + std::to_string(p));
+  if (p > 1 << 16) e.fail<Error>("the dimension must be at most 65536, got " + std::to_string(p));
   Operands o(e, Domain::floating, x);
   Expr v = o(x), sum = f(Op::lgamma_op, v);
   for (int64_t i = 1; i < p; ++i) sum = sum + f(Op::lgamma_op, v - static_cast<double>(i) / 2);

@@ -136,6 +136,21 @@ TEST_CASE("hostile: parts and counts") {
   CHECK_EQ(four.slice(0, kMax, kMin).numel(), 0);
 }
 
+TEST_CASE("hostile: what would wrap around, or go on for ever") {
+  namespace F = nn::functional;
+  Tensor four = ones({4, 4});
+  CHECK_ERROR(ShapeError, "[repeat] the result [9223372036854775807,9223372036854775807] has too many elements", four.repeat({k62, k62}));
+  CHECK_ERROR(ShapeError, "[tile] the result [9223372036854775807,4] has too many elements", tile(four, {k62, 1}));
+  CHECK_ERROR(ShapeError, "[repeat_interleave] the result [9223372036854775807,4] has too many elements", repeat_interleave(four, k62, 0));
+  CHECK_ERROR(ShapeError, "[pad] padding [9223372036854775807,9223372036854775807] is too large: expected at most 2^31", F::pad(four, {kMax, kMax}));
+  CHECK_ERROR(ShapeError, "[pad] padding [-9223372036854775808,0] is too large", F::pad(four, {kMin, 0}));
+  CHECK_EQ(to_string(diff(four, kMax).shape()), "[4,0]");
+  CHECK_EQ(to_string(diff(four, 3, 0).shape()), "[1,4]");
+  CHECK_EQ(to_string(diff(ones({0}), 2).shape()), "[0]");
+  CHECK_ERROR(Error, "[mvlgamma] the dimension must be at most 65536, got 9223372036854775807", mvlgamma(four, kMax));
+  CHECK_ERROR(Error, "[cdist] only supports non-negative p values", cdist(four, four, -1));
+}
+
 TEST_CASE("hostile: randint over wide ranges") {
   manual_seed(3);
   std::vector<int64_t> all = ints(randint(kMin, kMax, {200})), wide = ints(randint(-k62 - 5, k62, {200}));

@@ -26,6 +26,9 @@ std::vector<Border> borders_of(const Emitter& e, const Shape& pads, const Shape&
         "Padding length should be less than or equal to two times the input dimension but got padding "
         "length " +
         std::to_string(pads.size()) + " and input of dimension " + std::to_string(shape.size()));
+  for (int64_t p : pads)
+    if (p > int64_t{1} << 31 || p < -(int64_t{1} << 31))
+      e.fail<ShapeError>("padding " + to_string(pads) + " is too large: expected at most 2^31");
   std::vector<Border> borders;
   for (size_t i = 0; i < pads.size() / 2; ++i)
     borders.push_back({static_cast<int64_t>(shape.size() - 1 - i), pads[2 * i], pads[2 * i + 1]});
