@@ -90,7 +90,6 @@ Tensor cdist(const Tensor& a, const Tensor& b, const Ord& p, Location at) {
   if (x.back() != y.back())
     fail<ShapeError>(
         "cdist", "the tensors must have the same number of columns, got " + type_name(a) + " and " + type_name(b), at);
-  if (p.name().empty() && !(p.number() >= 0)) fail<Error>("cdist", "only supports non-negative p values", at);
   return norm(a.unsqueeze(-2, at) - b.unsqueeze(-3, at), p, -1, false, at);
 }
 
