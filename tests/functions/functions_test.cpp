@@ -223,11 +223,12 @@ struct Floating {
     for (size_t i = 0; i < all.size(); ++i)
       if (is_floating(all[i].dtype())) places.push_back(i), floats.push_back(all[i]);
   }
-  Tensor operator()(const List& x) const {
-    List arguments = all;
-    for (size_t i = 0; i < places.size(); ++i) arguments[places[i]] = x[i];
-    return row.call(arguments);
+  List arguments(const List& x) const {
+    List result = all;
+    for (size_t i = 0; i < places.size(); ++i) result[places[i]] = x[i];
+    return result;
   }
+  Tensor operator()(const List& x) const { return row.call(arguments(x)); }
 };
 
 // The derivative of a scalar function by each element of x, by central differences of the fourth order.
@@ -356,6 +357,66 @@ TEST_CASE("functions: lanes") {
       Tensor lanes = vmap(derivative, {.in_dims = in})(x);
       CHECK_EQ(difference(lanes, stack({derivative(lane(0)), derivative(lane(1)), derivative(lane(2))}), 1e-12), "");
     }
+  }
+}
+
+// The lanes at the last axis of the arguments, and of the result; and the other orders of transforms with vmap.
+TEST_CASE("functions: lanes at any axis, transforms of vmap") {
+  for (const FunctionRow& row : function_rows()) {
+    if (!row.lanes || row.inputs.empty()) continue;
+    std::mt19937 random = generator(row, 5);
+    CAPTURE(title(row));
+    auto call = [&](const List& v) { return row.call(v); };
+    const List x = drawn(row, random, f64, {2}, (1u << row.inputs.size()) - 1);
+    const Tensor want = vmap(call)(x);
+    int64_t axes = want.dim() - 1;
+    for (const Tensor& t : x) axes = std::max(axes, t.dim() - 1);
+    for (int64_t axis = 1; axis <= axes; ++axis) {
+      CAPTURE(axis);
+      List moved;
+      DimTree dims(std::initializer_list<DimTree>{});
+      for (const Tensor& t : x) {
+        const int64_t at = std::min(axis, t.dim() - 1);
+        moved.push_back(t.movedim(0, at));
+        dims.children.push_back(DimTree(at));
+      }
+      const int64_t out = std::min(axis, want.dim() - 1);
+      Tensor got = vmap(call, {.in_dims = DimTree(std::initializer_list<DimTree>{dims}), .out_dims = out})(moved);
+      CHECK_EQ(difference(got.movedim(out, 0), want, 16 * row.tolerance), "");
+    }
+    if (row.order == 0) continue;
+    // Of all lanes at once: derivatives of a lane by another are zero.
+    Floating f(row, x);
+    auto lanes = [&](const List& v) { return vmap([&](const List& u) { return row.call(u); })(f.arguments(v)); };
+    const List whole = grad([&](const List& v) { return sum(lanes(v)); })(f.floats);
+    const List blocks = jacfwd([&](const List& v) { return lanes(v); })(f.floats);
+    for (size_t i = 0; i < whole.size(); ++i) {
+      std::vector<int64_t> results(static_cast<size_t>(want.dim()));
+      std::iota(results.begin(), results.end(), int64_t{0});
+      CHECK_EQ(difference(sum(blocks[i], Axes(results)), whole[i], 1e-11), "");
+      if (want.numel() && whole[i].numel())
+        CHECK_EQ(blocks[i].select(want.dim(), 1).select(0, 0).abs().sum().item<double>(), 0);
+    }
+  }
+}
+
+// Arguments that are views: transposed, backwards, every other element, of a larger storage.
+TEST_CASE("functions: arguments of any layout") {
+  for (const FunctionRow& row : function_rows()) {
+    if (row.inputs.empty()) continue;
+    std::mt19937 random = generator(row, 6);
+    CAPTURE(title(row));
+    const List x = drawn(row, random);
+    List strided, turned;
+    for (const Tensor& t : x) {
+      const int64_t last = t.dim() - 1;
+      strided.push_back(t.dim() == 0 ? stack({t, t})[1] : repeat_interleave(t, 2, last).slice(last, 1, none, 2));
+      turned.push_back(t.dim() < 2 ? t.clone() : t.transpose(0, last).contiguous().transpose(0, last));
+      CHECK((t.dim() < 2 || t.numel() < 2 || equal(turned.back(), t)));
+    }
+    const Tensor want = row.call(x);
+    CHECK_EQ(difference(row.call(strided), want, 16 * row.tolerance), "");
+    CHECK_EQ(difference(row.call(turned), want, 16 * row.tolerance), "");
   }
 }
 

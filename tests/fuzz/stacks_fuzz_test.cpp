@@ -375,6 +375,17 @@ TEST_CASE("stacks: graphs of all ops under random stacks of transforms") {
   }
   CHECK(counts.nodes >= 20 * counts.programs);
   if (last - first < 10'000) return;
+  // A long run has seen every op and every pair of transforms often enough to have found a fault in it.
+  const auto share = [&](int64_t of_all) { return of_all * counts.programs / 100'000; };
+  for (const Row& row : op_rows()) {
+    const std::string name(name_of(row.op));
+    if (row.op != ir::Op::host_call_op) CHECK_MESSAGE(counts.ops[name] >= share(200), name, ": ", counts.ops[name]);
+  }
+  for (int i = 0; i < kLevels; ++i)
+    for (int j = 0; j < kLevels; ++j) {
+      const std::string pair = std::string(kNames[i]) + " " + kNames[j];
+      CHECK_MESSAGE(counts.pairs[pair] >= share(500), pair, ": ", counts.pairs[pair]);
+    }
   std::string text = std::to_string(counts.programs) + " programs, " + std::to_string(counts.nodes / counts.programs) +
                      " nodes on average\n";
   for (auto& [name, n] : counts.ops) text += name + " " + std::to_string(n) + "\n";

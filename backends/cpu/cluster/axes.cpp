@@ -109,13 +109,14 @@ Axes::Axes(const GraphData& g, std::span<const Tie> ties, Ways ways) : g_(g), wa
   std::vector<uint8_t> restricted(axis_.size(), 0);
   relate(restricted, ties);
   choose_roles();
-  if (!find_repeated(restricted)) return;
-  relate(restricted, ties);
-  choose_roles();
+  while (find_repeated(restricted)) {  // other axes may be loops then
+    relate(restricted, ties);
+    choose_roles();
+  }
 }
 
 // One axis must not loop over two dims of a value (x - x^T would see only the diagonal). Dims of such axes are then
-// tied by elementwise ops alone, which keep positions.
+// tied by elementwise ops alone, which keep positions. Whether there are more of them than before.
 bool Axes::find_repeated(std::vector<uint8_t>& restricted) const {
   std::vector<Value> seen(extents_.size(), kNoValue);
   std::vector<uint8_t> repeated(extents_.size(), 0);
@@ -127,8 +128,13 @@ bool Axes::find_repeated(std::vector<uint8_t>& restricted) const {
       any |= seen[a] == v;
       seen[a] = v;
     }
-  for (size_t d = 0; any && d < axis_.size(); ++d) restricted[d] = axis_[d] != kNoAxis && repeated[axis_[d]];
-  return any;
+  bool more = false;
+  for (size_t d = 0; any && d < axis_.size(); ++d) {
+    if (restricted[d] || axis_[d] == kNoAxis || !repeated[axis_[d]]) continue;
+    restricted[d] = 1;
+    more = true;
+  }
+  return more;
 }
 
 void Axes::relate(const std::vector<uint8_t>& restricted, std::span<const Tie> ties) {
