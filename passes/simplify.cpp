@@ -137,6 +137,26 @@ Value rebuilt(Builder& b, const GraphData& g, Value v, std::span<const Value> x)
   }
 }
 
+// A reduction of a permute reduces what is permuted, where the dims that are left keep their order.
+std::optional<Value> before_permute(Builder& b, const GraphData& g, Value v, Value x) {
+  if (b.op(x) != Op::permute_op) return {};
+  const Ints perm = b.graph().attrs(x).ints(Key::perm), dims = g.attrs(v).ints(Key::dims);
+  std::vector<int64_t> reduced;
+  int64_t last_kept = -1;
+  for (size_t d = 0; d < perm.size(); ++d) {
+    if (std::ranges::find(dims, static_cast<int64_t>(d)) != dims.end())
+      reduced.push_back(perm[d]);
+    else if (perm[d] < last_kept)
+      return {};
+    else
+      last_kept = perm[d];
+  }
+  std::ranges::sort(reduced);
+  const Value permuted = b.graph().operand(x, 0);
+  b.set_origin_of(g, v);
+  return build::reduce(b, g.op(v), permuted, reduced);
+}
+
 // Puts the branch of a cond in its place where there is no choice.
 bool decided(Builder& b, const GraphData& g, Value v, Rewriter& rewriter) {
   if (g.op(v) != Op::cond_op) return false;
@@ -172,6 +192,7 @@ Graph simplify(const Graph& graph) {
     }
     std::optional<Value> simpler = same_operand(b, g.op(v), operands);
     if (!simpler) simpler = folded(b, g, v, operands);
+    if (!simpler && is_reduction(g.op(v))) simpler = before_permute(b, g, v, operands[0]);
     if (simpler || moves_or_converts(g.op(v)))
       rewriter.set(v, simpler ? *simpler : rebuilt(b, g, v, operands));
     else

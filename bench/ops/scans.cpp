@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <vector>
 
 #include "loops.h"
 
@@ -39,6 +40,20 @@ void scan(const Layout& s, const T* x, T* y, T start, Op op) {
       const T *from = x + first + i * s.inner, *before = to - s.inner;
 #pragma omp simd
       for (int64_t j = 0; j < width; ++j) to[j] = i == 0 ? op(start, from[j]) : op(before[j], from[j]);
+    }
+  });
+}
+
+// Sums in double, as jot's and torch's.
+void sums_in_double(const Layout& s, const float* x, float* y) {
+  each_column_block(s, [&](int64_t first, int64_t width) {
+    std::vector<double> sums(static_cast<size_t>(width));
+    for (int64_t i = 0; i < s.n; ++i) {
+      const float* from = x + first + i * s.inner;
+      float* to = y + first + i * s.inner;
+      double* sum = sums.data();
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j) to[j] = static_cast<float>(sum[j] += from[j]);
     }
   });
 }
@@ -101,6 +116,11 @@ void add_scans(Rows& rows) {
     };
     add(
         "cumsum", 0, 1, [](X x, A a) { return cumsum(x[0], a[0]); }, 0, [](float a, float b) { return a + b; });
+    if (s.inner > 1) {
+      rows.rows.push_back(rows.rows.back());
+      rows.rows.back().label += ", loop in f64";
+      rows.rows.back().loop = [=](Memory& m) { sums_in_double(s, m.in<float>(0), m.out<float>()); };
+    }
     add(
         "cumprod", 0.999, 1.001, [](X x, A a) { return cumprod(x[0], a[0]); }, 1,
         [](float a, float b) { return a * b; });

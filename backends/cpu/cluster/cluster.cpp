@@ -194,8 +194,10 @@ class Clusterer {
       c_.reduction[v] = Reduction::rows;
       return true;
     }
-    // A routine folds bytes; a kernel has as few lanes as its widest element.
+    // A routine folds bytes, and extremes twice where it must; a kernel has as few lanes as its widest element.
     if (g_.dtype(v) == DType::boolean && !is_made(o)) return false;
+    const bool extreme = g_.op(v) == Op::reduce_max_op || g_.op(v) == Op::reduce_min_op;
+    if (extreme && is_floating(g_.dtype(v)) && !is_made(o) && iterations > kSequential) return false;
     if (kept > 1 && leading && reduced >= kColumnTerms && kept >= kColumns && c_.axes.elements(v) == 1 && is_made(o) &&
         !(kept > kNearColumns && is_grown(o, o, kGrowths))) {
       c_.reduction[v] = Reduction::columns;
@@ -255,7 +257,11 @@ class Clusterer {
           view_needs(v, need);
           break;
         case Role::kernel:
-          if (g_.op(v) == Op::gather_op) need[g_.operand(v, 0)] |= kAffine;
+          if (g_.op(v) != Op::gather_op) break;
+          if (is_gathered_alone(v))
+            c_.role[v] = Role::routine;
+          else
+            need[g_.operand(v, 0)] |= kAffine;
           break;
         case Role::routine:
           if (g_.op(v) == Op::dynamic_slice_op) c_.points[v] = !(need[v] & kMemory) || is_block(v, need);
@@ -264,6 +270,13 @@ class Clusterer {
       if (c_.role[v] == Role::routine) routine_needs(v, need);
     }
     memory_ = std::move(need);
+  }
+
+  // By indices that are in memory, for nothing in a kernel: a loop over indices takes less time than lanes.
+  bool is_gathered_alone(Value v) const {
+    if (kernels_ || uses_[v] != 0 || !gathers_near(g_, v)) return false;
+    const Role indices = c_.role[c_.storage(g_.operand(v, 1))];
+    return indices == Role::input || indices == Role::routine;
   }
 
   void routine_needs(Value v, std::vector<uint8_t>& need) const {

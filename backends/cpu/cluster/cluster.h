@@ -96,6 +96,9 @@ bool is_strided(const ir::GraphData& g, ir::Value v);
 
 // Whether a movement leaves the elements where they are in memory.
 bool is_alias(const ir::GraphData& g, ir::Value v);
+// Many elements, each by one index along a dim that a near cache holds. (Of what is far lanes have more reads under
+// way.)
+bool gathers_near(const ir::GraphData& g, ir::Value v);
 
 // A readable listing: for dumps and tests.
 std::string to_text(const Clustering& c);

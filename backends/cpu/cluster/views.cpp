@@ -32,4 +32,15 @@ Value Clustering::root(Value v) const {
   return v;
 }
 
+bool gathers_near(const GraphData& g, Value v) {
+  constexpr int64_t kMany = 4096, kNear = 256 << 10;
+  const AttrView a = g.attrs(v);
+  const Ints dims = a.ints(Key::index_map), sizes = a.ints(Key::sizes);
+  if (dims.size() != 1 || a.mode() == IndexMode::wrap || g.shape(v).numel() < kMany) return false;
+  if (!std::ranges::all_of(sizes, [](int64_t n) { return n == 1; })) return false;
+  const Value x = g.operand(v, 0);
+  const Shape& from = g.shape(x);
+  return from.slice(static_cast<size_t>(dims[0]), from.size()).numel() * size_of(g.dtype(x)) <= kNear;
+}
+
 }  // namespace jot::cpu

@@ -19,8 +19,9 @@ bool in_double(Op op, DType dtype) {
 // Sums of doubles keep what rounding takes; extremes have a place.
 bool has_second(Op op, DType dtype) { return is_extreme(op) || (op == Op::cumulative_sum_op && dtype == DType::f64); }
 
-// `rows` rows of n columns. Arguments: x, y, n, bytes from row to row, state, second state; of extremes the places in
-// memory, bytes from row to row of these, the first place, from place to place; of recurrences a.
+// Some times `rows` rows of n columns. Arguments: x, y, n, bytes from row to row, state, second state; of extremes the
+// places in memory, of recurrences a; of extremes the bytes from row to row of these, the first place, from place to
+// place; how many times.
 Kernel rows_kernel(Op op, DType dtype, int64_t rows) {
   const KType t = kernel_type(dtype), s = in_double(op, dtype) ? KType::f64 : t;
   const bool extreme = is_extreme(op), second = has_second(op, dtype);
@@ -34,6 +35,11 @@ Kernel rows_kernel(Op op, DType dtype, int64_t rows) {
   uint32_t extra = extreme || linear ? b.arg(7) : kNone;  // places, or a
   uint32_t places_step = extreme ? b.arg(8) : kNone, place = extreme ? b.arg(9) : kNone;
   uint32_t turn = extreme ? b.arg(10) : kNone;
+  const uint32_t first = b.imuli(b.loop(b.arg(11)), rows);
+  auto there = [&](uint32_t at, uint32_t by) { return b.iadd(at, b.imul(first, by)); };
+  x = there(x, step), y = there(y, step);
+  if (linear) extra = there(extra, step);
+  if (extreme) extra = there(extra, places_step), place = there(place, turn);
   const uint32_t j = b.vloop(n);
   uint32_t value = b.load(s, state, j), low = second ? b.load(extreme ? KType::i64 : s, other, j) : kNone;
   for (int64_t r = 0; r < rows; ++r) {
@@ -68,6 +74,7 @@ Kernel rows_kernel(Op op, DType dtype, int64_t rows) {
   b.store(value, state, j);
   if (second) b.store(low, other, j);
   b.endloop();
+  b.endloop();
   return std::move(b).finish();
 }
 
@@ -95,8 +102,8 @@ void PrefixColumns::operator()(const Rows& all) const {
   start(state, second, all.width);
   const int64_t bytes = all.step * size_of(dtype_), places_bytes = all.step * 8, turn = all.step < 0 ? -1 : 1;
   for (int64_t r = 0; r < all.rows;) {
-    const bool many = r + kRows <= all.rows;
     const bool first = r == 0 && op_ == Op::linear_recurrence_op;  // whose factor means nothing: any does
+    const int64_t groups = first ? 0 : (all.rows - r) / kRows;
     const void* extra = op_ == Op::linear_recurrence_op ? all.a : all.places;
     const int64_t extra_bytes = op_ == Op::linear_recurrence_op ? bytes : places_bytes;
     const int64_t args[] = {0,
@@ -109,9 +116,10 @@ void PrefixColumns::operator()(const Rows& all) const {
                             first ? address(second) : address(extra) + r * extra_bytes,
                             places_bytes,
                             all.first + r * turn,
-                            turn};
-    (many && !first ? many_ : one_)(args);
-    r += many && !first ? kRows : 1;
+                            turn,
+                            std::max<int64_t>(groups, 1)};
+    (groups > 0 ? many_ : one_)(args);
+    r += groups > 0 ? groups * kRows : 1;
   }
 }
 

@@ -66,6 +66,22 @@ inline std::vector<int64_t> row_major(const Shape& shape) {
   return steps;
 }
 
+// Calls f with a zero of the unsigned type of so many bytes: of what is moved, not computed.
+template <class F>
+decltype(auto) visit_word(int64_t bytes, F&& f) {
+  switch (bytes) {
+    case 1:
+      return f(uint8_t{0});
+    case 2:
+      return f(uint16_t{0});
+    case 4:
+      return f(uint32_t{0});
+    case 8:
+      return f(uint64_t{0});
+  }
+  internal_error("elements of another size", std::to_string(bytes));
+}
+
 inline bool contains(ir::Ints list, int64_t x) { return std::ranges::find(list, x) != list.end(); }
 
 // A kernel that a routine runs in its inner loop. It spills little: its spill area is on the stack. Interpreted where

@@ -3,7 +3,6 @@
 #include <cstring>
 #include <vector>
 
-#include "backends/cpu/routines/places.h"
 #include "backends/cpu/routines/routine_parts.h"
 #include "backends/cpu/runtime/pool.h"
 #include "ir/ops/total.h"
@@ -19,19 +18,19 @@ namespace {
 
 using Axis = StridedCopy::Axis;
 
-// ir::extremum, most often without a branch that depends on which is larger.
+// ir::extremum, without a branch that depends on which is larger: only on whether they are equal or one is NaN.
 template <bool kMax, class T>
 [[gnu::always_inline]] inline T extremum(T x, T y) {
+  const T most = (kMax ? x < y : y < x) ? y : x;
   if constexpr (std::is_floating_point_v<T>)
     if (!__builtin_islessgreater(x, y)) [[unlikely]]
       return ir::extremum<kMax>(x, y);
-  return (kMax ? x < y : y < x) ? y : x;
+  return most;
 }
 
 // combine(what is there, the update), of a scatter.
 template <class T, class F>
 void with_combination(Op scatter, F f) {
-  if (scatter == Op::scatter_set_op) return f([](T, T update) { return update; });
   if constexpr (std::is_arithmetic_v<T>) {
     if (scatter == Op::scatter_add_op) return f([](T x, T y) { return ir::plus(x, y); });
     if (scatter == Op::scatter_mul_op) return f([](T x, T y) { return ir::Product<T>::combine(x, y); });
@@ -78,17 +77,23 @@ class Indexing final : public Routine {
       return;
     }
     const bool in_place = op != Op::gather_op && out == operands[0];
-    if (op != Op::gather_op && !in_place) copy(operands[0], out);
-    if (window.count() == 0 || elements == 0) return;
+    const bool nothing = window.count() == 0 || elements == 0, by_parts = own_axis_ != kNone && !nothing;
+    if (op != Op::gather_op && !in_place && !by_parts) copy(operands[0], out);
+    if (nothing) return;
     if (in_place && mode == IndexMode::check && !check_all(operands[1], error)) return;
-    visit_dtype(dtype, [&](auto zero) {
-      using T = decltype(zero);
-      if (op == Op::gather_op)
-        return gather(static_cast<const T*>(operands[0]), operands[1], static_cast<T*>(out), error);
-      with_combination<T>(op, [&](auto combine) {
-        scatter(operands[1], static_cast<const T*>(operands[2]), static_cast<T*>(out), combine, error);
+    auto scatter_by = [&]<class T>(T, auto combine) {
+      const T* copied = by_parts && !in_place ? static_cast<const T*>(operands[0]) : nullptr;
+      scatter(copied, operands[1], static_cast<const T*>(operands[2]), static_cast<T*>(out), combine, error);
+    };
+    if (op == Op::gather_op)
+      visit_word(size_of(dtype), [&]<class T>(T) {
+        gather(static_cast<const T*>(operands[0]), operands[1], static_cast<T*>(out), error);
       });
-    });
+    else if (op == Op::scatter_set_op)
+      visit_word(size_of(dtype), [&]<class T>(T zero) { scatter_by(zero, [](T, T update) { return update; }); });
+    else
+      visit_dtype(dtype,
+                  [&]<class T>(T zero) { with_combination<T>(op, [&](auto combine) { scatter_by(zero, combine); }); });
   }
 
  private:
@@ -101,6 +106,15 @@ class Indexing final : public Routine {
                   static_cast<size_t>(std::min(kChunk, operand_bytes - c * kChunk)));
     };
     parallel_for((operand_bytes + kChunk - 1) / kChunk, body);
+  }
+
+  // The operand's elements from begin to end along the own axis.
+  template <class T>
+  void copy_part(const T* from, T* to, int64_t begin, int64_t end) const {
+    const BatchAxis& own = batch[own_axis_];
+    const int64_t block = own.extent * own.operand_step, size = operand_bytes / static_cast<int64_t>(sizeof(T));
+    const auto bytes = static_cast<size_t>((end - begin) * own.operand_step) * sizeof(T);
+    for (int64_t at = begin * own.operand_step; at < size; at += block) std::memcpy(to + at, from + at, bytes);
   }
 
   // Elements of the batch: of one axis only a part, then from one number to another.
@@ -134,7 +148,7 @@ class Indexing final : public Routine {
     const int64_t chunks = chunks_for(elements, cost()), piece = (elements + chunks - 1) / chunks;
     auto body = [&](int64_t c, int) {
       const Part part{.first = c * piece, .last = std::min((c + 1) * piece, elements)};
-      if (single() && window.rank() == 0)
+      if (single() && (window.rank() == 0 || row()))
         return each_run(indices, part, [&](const auto& run) { read_run(run, x, y, error); });
       each_block(indices, part, error, [&](std::span<const Place> places) {
         read(x, y, places);
@@ -145,13 +159,17 @@ class Indexing final : public Routine {
   }
 
   // What goes to one place is written by one thread, in order: sums and the last writer do not depend on threads. Each
-  // takes a part of an axis whose elements have parts of the operand of their own; or, of windows that are worth it,
-  // reads all indices and writes to a part of the operand.
+  // takes a part of an axis whose elements have parts of the operand of their own, and copies this part first; or, of
+  // windows that are worth it, reads all indices and writes to a part of the operand.
   template <class T, class F>
-  void scatter(const void* indices, const T* updates, T* out, F combine, KernelError& error) const {
-    const bool runs = single() && window.rank() == 0;
+  void scatter(const T* copied, const void* indices, const T* updates, T* out, F combine, KernelError& error) const {
+    const bool elements_alone = window.rank() == 0;
     auto write_all = [&](const Part& part, int64_t low, int64_t high) {
-      if (runs) return each_run(indices, part, [&](const auto& run) { write_run(run, updates, out, combine, error); });
+      if (single() && elements_alone)
+        return each_run(indices, part, [&](const auto& run) { write_run(run, updates, out, combine, error); });
+      if (single() && row())
+        return each_run(indices, part,
+                        [&](const auto& run) { write_rows(run, updates, out, low, high, combine, error); });
       each_block(indices, part, error, [&](std::span<const Place> places) {
         write(updates, out, places, low, high, combine);
         return true;
@@ -160,20 +178,23 @@ class Indexing final : public Routine {
     if (own_axis_ != kNone) {
       const int64_t extent = batch[own_axis_].extent, rest = elements / extent;
       auto [chunks, piece] = chunks_of(extent, cost() * static_cast<double>(rest), 1);
-      if (own_axis_ + 1 == batch.size()) {
-        // Beside each other: lines of the cache have one writer, and what a piece writes to stays in the second level.
-        constexpr int64_t kLine = 64, kNear = 256 << 10;
-        const int64_t near = kNear / std::max<int64_t>(operand_bytes / extent, 1);
-        piece = std::max(std::min(piece, near) / kLine, int64_t{1}) * kLine;
+      if (own_axis_ + 1 == batch.size() && chunks > 1) {
+        // Beside each other: lines of the cache have one writer, and indices and updates are read in long stretches.
+        constexpr int64_t kLine = 64;
+        piece = (extent + num_threads() - 1) / num_threads();
+        piece = (piece + kLine - 1) / kLine * kLine;
         chunks = (extent + piece - 1) / piece;
       }
       auto body = [&, length = piece](int64_t c, int) {
         const int64_t begin = c * length, end = std::min(extent, begin + length);
-        if (begin < end) write_all({own_axis_, begin, end, 0, rest * (end - begin)}, 0, INT64_MAX);
+        if (begin >= end) return;
+        if (copied) copy_part(copied, out, begin, end);
+        write_all({own_axis_, begin, end, 0, rest * (end - begin)}, 0, INT64_MAX);
       };
       return parallel_for(chunks, body);
     }
-    const bool apart = !runs && std::ranges::all_of(entries, [](const Entry& e) { return e.window == 1; });
+    const bool apart =
+        !(single() && elements_alone) && std::ranges::all_of(entries, [](const Entry& e) { return e.window == 1; });
     const int64_t size = operand_bytes / size_of(dtype);
     const int64_t chunks = apart ? std::min<int64_t>(chunks_for(elements, cost()), num_threads()) : 1;
     auto body = [&](int64_t c, int) {
@@ -224,9 +245,9 @@ class Indexing final : public Routine {
     for (size_t d = batch.size(); d-- > 0; i /= extent(part, d)) step(c, d, i % extent(part, d));
     return c;
   }
-  // Within the innermost axis; then on.
-  void advance(Cursor& c, const Part& part, int64_t by) const {
-    for (size_t d = batch.size(); d-- > 0; by = 1) {
+  // Along one axis, within it; then on.
+  void advance(Cursor& c, const Part& part, size_t axis, int64_t by) const {
+    for (size_t d = axis + 1; d-- > 0; by = 1) {
       step(c, d, by);
       if (c.at[d] < extent(part, d)) return;
       step(c, d, -extent(part, d));
@@ -236,30 +257,30 @@ class Indexing final : public Routine {
   // One index an element, of an axis in which no window wraps.
   bool single() const { return entries.size() == 1 && mode != IndexMode::wrap; }
 
+  // Index i of element r stands for the place operand + r * operand_step + i * step. It is inside if, after `wrapped`
+  // is added to a negative one, it is at most `last` and at least 0.
+  struct IndexLine {
+    int64_t operand, operand_step, step, wrapped, last;
+  };
   // Neighbours along the last axis, each with one index.
   template <class Index>
   struct Run {
     const Index* indices;
     int64_t count, index_step, result, result_step, number, number_step;
     IndexLine line;
-    // Of element r: as find_places.
+    void move(const BatchAxis& axis) {
+      indices += axis.index_step;
+      result += axis.result_step;
+      number += axis.number_step;
+      line.operand += axis.operand_step;
+    }
+    // The place of element r, if it is inside.
     bool find(int64_t r, int64_t& place) const {
       int64_t i = indices[r * index_step];
       i += i < 0 ? line.wrapped : 0;
       place = static_cast<int64_t>(static_cast<uint64_t>(line.operand + r * line.operand_step) +
                                    static_cast<uint64_t>(i) * static_cast<uint64_t>(line.step));
       return i >= 0 && i <= line.last;
-    }
-    bool find(int64_t first, std::span<int64_t> places) const {
-      const auto n = static_cast<int64_t>(places.size());
-      if (index_step == 1 && n >= 8) {
-        IndexLine from = line;
-        from.operand += first * line.operand_step;
-        return find_places(indices + first, n, from, places.data());
-      }
-      bool inside = true;
-      for (int64_t r = 0; r < n; ++r) inside &= find(first + r, places[static_cast<size_t>(r)]);
-      return inside;
     }
   };
   template <class F>
@@ -272,12 +293,20 @@ class Indexing final : public Routine {
   template <class Index, class F>
   void runs_of(const Index* indices, const Part& part, F f) const {
     if (part.first >= part.last) return;
+    const size_t inner = batch.empty() ? 0 : batch.size() - 1;
     Cursor c = seek(part);
     for (int64_t left = part.last - part.first; left > 0;) {
       const int64_t count = neighbours(part, c, left);
-      f(run_at(indices, c, count));
-      left -= count;
-      if (left > 0) advance(c, part, count);
+      Run<Index> run = run_at(indices, c, count);
+      // Whole runs beside each other along the axis before the last.
+      const bool whole = inner > 0 && count == extent(part, inner);
+      const int64_t runs = whole ? std::min(left / count, extent(part, inner - 1) - c.at[inner - 1]) : 1;
+      for (int64_t i = 0; i < runs; ++i) {
+        f(run);
+        if (whole) run.move(batch[inner - 1]);
+      }
+      left -= runs * count;
+      if (left > 0) advance(c, part, whole ? inner - 1 : inner, whole ? runs : count);
     }
   }
   // How many elements follow along the last axis, at most `left`.
@@ -305,53 +334,83 @@ class Indexing final : public Routine {
     if (mode != IndexMode::clip) return kOutside;
     return run.line.operand + r * run.line.operand_step + std::clamp<int64_t>(raw, 0, run.line.last) * run.line.step;
   }
-  // inside(number of the first, places) of the next elements of a run; where one of them is outside, each(number,
-  // place or kOutside).
+
+  // f(where in the result, place) for each element of a run, in order, absent(where in the result) of those that are
+  // nowhere. Index and element are in one loop: were places written first, reading them would wait for stores of
+  // elements that miss the cache.
   template <class Index, class F, class G>
-  void each_places(const Run<Index>& run, KernelError& error, F inside, G each) const {
-    constexpr int64_t kBlock = 128;
-    int64_t block[kBlock];
-    for (int64_t first = 0; first < run.count; first += kBlock) {
-      const std::span<int64_t> places(block, static_cast<size_t>(std::min(kBlock, run.count - first)));
-      if (run.find(first, places)) [[likely]] {
-        inside(first, places);
-        continue;
-      }
-      for (int64_t r = first; r < first + static_cast<int64_t>(places.size()); ++r) {
-        int64_t place;
-        each(r, run.find(r, place) ? place : outside(run, r, error));
-      }
+  void each_element(const Run<Index>& run, KernelError& error, F f, G absent) const {
+    const IndexLine line = run.line;
+    const int64_t count = run.count;
+    const auto extent = static_cast<uint64_t>(line.last + 1);
+    auto inside = [=](int64_t i) { return static_cast<uint64_t>(i) < extent; };
+    auto one = [&](int64_t r, int64_t result) {
+      int64_t place = kOutside;
+      if (run.find(r, place) || (place = outside(run, r, error)) != kOutside)
+        f(result, place);
+      else
+        absent(result);
+    };
+    const Index* const index = run.indices;
+    if (run.index_step != 1 || run.result_step != 1) {
+      for (int64_t r = 0; r < count; ++r) one(r, r * run.result_step);
+      return;
     }
+    auto by_fours = [&](auto step, auto operand_step) {
+      int64_t r = 0, at = line.operand;
+      for (; r + 4 <= count; r += 4, at += 4 * operand_step) {
+        const int64_t i0 = index[r], i1 = index[r + 1], i2 = index[r + 2], i3 = index[r + 3];
+        if (!(inside(i0) && inside(i1) && inside(i2) && inside(i3))) [[unlikely]] {
+          for (int64_t k = r; k < r + 4; ++k) one(k, k);
+          continue;
+        }
+        f(r, at + i0 * step);
+        f(r + 1, at + operand_step + i1 * step);
+        f(r + 2, at + 2 * operand_step + i2 * step);
+        f(r + 3, at + 3 * operand_step + i3 * step);
+      }
+      for (; r < count; ++r) one(r, r);
+    };
+    if (line.step == 1 && line.operand_step == 0)
+      by_fours(std::integral_constant<int64_t, 1>(), std::integral_constant<int64_t, 0>());
+    else
+      by_fours(line.step, line.operand_step);
   }
 
   template <class Index>
   void check(const Run<Index>& run, KernelError& error) const {
-    each_places(
-        run, error, [](int64_t, std::span<const int64_t>) {}, [](int64_t, int64_t) {});
+    each_element(
+        run, error, [](int64_t, int64_t) {}, [](int64_t) {});
   }
   template <class Index, class T>
-  void read_run(const Run<Index>& run, const T* src, T* dst, KernelError& error) const {
-    T* y = dst + run.result;
-    if (run.result_step == 1 && run.index_step == 1 && run.count >= 8 && entries[0].extent > 0 &&
-        read_places(src, run.indices, run.count, run.line, y, sizeof(T)))
-      return;
-    auto inside = [&](int64_t first, std::span<const int64_t> places) {
-      T* to = y + first * run.result_step;
-      for (int64_t place : places) *to = src[place], to += run.result_step;
-    };
-    auto each = [&](int64_t r, int64_t place) { y[r * run.result_step] = place == kOutside ? T{} : src[place]; };
-    each_places(run, error, inside, each);
+  [[gnu::noinline]] void read_run(const Run<Index>& run, const T* x, T* result, KernelError& error) const {
+    T* const y = result + run.result;
+    if (window.rank() != 0) {
+      const auto n = static_cast<size_t>(window.axes[0].extent);
+      return each_element(
+          run, error, [=](int64_t r, int64_t place) { std::memcpy(y + r, x + place, n * sizeof(T)); },
+          [=](int64_t r) { std::fill_n(y + r, n, T{}); });
+    }
+    each_element(
+        run, error, [=](int64_t r, int64_t place) { y[r] = x[place]; }, [=](int64_t r) { y[r] = T{}; });
   }
   template <class Index, class T, class F>
-  void write_run(const Run<Index>& run, const T* src, T* dst, F combine, KernelError& error) const {
-    auto inside = [&](int64_t first, std::span<const int64_t> places) {
-      const T* from = src + run.result + first * run.result_step;
-      for (int64_t place : places) dst[place] = combine(dst[place], *from), from += run.result_step;
+  [[gnu::noinline]] void write_run(const Run<Index>& run, const T* updates, T* y, F combine, KernelError& error) const {
+    auto write = [ =, u = updates + run.result ](int64_t r, int64_t place) __attribute__((always_inline)) {
+      y[place] = combine(y[place], u[r]);
     };
-    auto each = [&](int64_t r, int64_t place) {
-      if (place != kOutside) dst[place] = combine(dst[place], src[run.result + r * run.result_step]);
+    each_element(run, error, write, [](int64_t) {});
+  }
+
+  // Rows that begin in [low, high) of the operand.
+  template <class Index, class T, class F>
+  void write_rows(const Run<Index>& run, const T* updates, T* y, int64_t low, int64_t high, F combine,
+                  KernelError& error) const {
+    const int64_t n = window.axes[0].extent;
+    auto write = [ =, u = updates + run.result ](int64_t r, int64_t place) __attribute__((always_inline)) {
+      if (place >= low && place < high) combine_row(u + r, y + place, n, combine);
     };
-    each_places(run, error, inside, each);
+    each_element(run, error, write, [](int64_t) {});
   }
 
   // f(places of the next elements), until it is false.
@@ -395,7 +454,7 @@ class Indexing final : public Routine {
                    c.result + r * axis.result_step};
       }
       done += static_cast<size_t>(count);
-      advance(c, part, count);
+      if (!batch.empty()) advance(c, part, batch.size() - 1, count);
     }
   }
   template <class Index>

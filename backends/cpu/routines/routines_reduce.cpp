@@ -50,26 +50,60 @@ T fold_row(const T* x, int64_t n, int64_t step) {
   return whole.value();
 }
 
-// All of x[0 .. 4 quarter + rest) into *y, quarter by quarter beside each other. Arguments: x, y, quarter, rest. Of
-// extrema that are 0 the sign is not known (zero_of).
-Kernel row_kernel(Op op, DType dtype, int lanes) {
+// Of each of some rows the elements [0, 4 quarter + rest), quarter by quarter beside each other. Arguments: x, y,
+// quarter, rest, rows, bytes from row to row of x, from result to result of y. Extremes of floats are found in one
+// instruction an element, and a sum tells whether one may have been NaN. If so, or if the extreme is a zero, whose sign
+// counts, the row is read again.
+Kernel rows_kernel(Op op, DType dtype, int lanes) {
   const KType t = kernel_type(dtype);
+  const bool extreme = is_floating(dtype) && (op == Op::reduce_max_op || op == Op::reduce_min_op);
   KernelBuilder b(lanes);
-  uint32_t y = b.arg(2), quarter = b.arg(3), rest = b.arg(4), bytes = b.imuli(quarter, bytes_of(t));
-  uint32_t x[5] = {b.arg(1)}, total[4];
+  const uint32_t first = b.arg(1), y = b.arg(2), quarter = b.arg(3), rest = b.arg(4), rows = b.arg(5);
+  const uint32_t bytes = b.imuli(quarter, bytes_of(t)), from_row = b.arg(6), from_result = b.arg(7);
+  const uint32_t row = b.loop(rows);
+  uint32_t x[5] = {b.iadd(first, b.imul(row, from_row))};
   for (size_t q = 1; q < 5; ++q) x[q] = b.iadd(x[q - 1], bytes);
-  auto step = [&](uint32_t x, uint32_t y) {
-    if (op != Op::reduce_max_op || !is_floating(dtype)) return reduction_step(b, op, x, y);
-    return b.bit_or(b.max(x, y), b.max(y, x));  // they differ where either is NaN, or both are zeros
+  // step(sum, element) over part of the row into four sums, which are then joined.
+  auto fold = [&](uint32_t start, uint32_t of_quarter, uint32_t of_rest, auto step, auto join) {
+    uint32_t total[4];
+    for (uint32_t& v : total) v = b.var(start);
+    uint32_t j = b.vloop(of_quarter);
+    for (size_t q = 0; q < 4; ++q) step(total[q], q, b.load(t, x[q], j));
+    b.endloop();
+    j = b.vloop(of_rest);
+    step(total[0], 0, b.load(t, x[4], j));
+    b.endloop();
+    return join(join(total[0], total[1]), join(total[2], total[3]));
   };
-  for (uint32_t& v : total) v = b.var(reduction_start(b, op, dtype));
-  uint32_t j = b.vloop(quarter);
-  for (size_t q = 0; q < 4; ++q) b.set(total[q], step(total[q], b.load(t, x[q], j)));
+  const ReductionForm form(op, dtype);
+  auto joined = [&](uint32_t u, uint32_t v) { return reduction_step(b, form.op, u, v); };
+  auto carefully = [&](uint32_t of_quarter, uint32_t of_rest) {
+    const uint32_t start = form.turned(b, reduction_start(b, op, dtype));
+    auto step = [&](uint32_t total, size_t, uint32_t v) { b.set(total, joined(total, form.turned(b, v))); };
+    return form.turned(b, reduction_of_lanes(b, form.op, fold(start, of_quarter, of_rest, step, joined)));
+  };
+  uint32_t result = kNone;
+  if (!extreme) {
+    result = carefully(quarter, rest);
+  } else {
+    auto larger = [&](uint32_t u, uint32_t v) { return op == Op::reduce_max_op ? b.max(u, v) : b.min(u, v); };
+    auto added = [&](uint32_t u, uint32_t v) { return b.add(u, v); };
+    uint32_t seen[4];
+    for (uint32_t& v : seen) v = b.var(zero(b, t));
+    auto step = [&](uint32_t total, size_t q, uint32_t v) {
+      b.set(total, larger(v, total));
+      b.set(seen[q], b.add(seen[q], v));
+    };
+    const uint32_t lanes_of = fold(reduction_start(b, op, dtype), quarter, rest, step, larger);
+    const uint32_t most = reduction_of_lanes(b, op, lanes_of);
+    const uint32_t nan = b.is_nan(added(added(seen[0], seen[1]), added(seen[2], seen[3])));
+    const uint32_t again = b.imin(b.any(b.mor(nan, b.cmp(KCmp::eq, most, zero(b, t)))), b.iconst(1));
+    const uint32_t exact = carefully(b.imul(quarter, again), b.imul(rest, again));
+    const KType integer = bytes_of(t) == 8 ? KType::i64 : KType::i32;
+    result = b.select(b.cmp(KCmp::ne, b.broadcast(integer, again), zero(b, integer)), exact, most);
+  }
+  b.store_one(result, b.iadd(y, b.imul(row, from_result)));
   b.endloop();
-  j = b.vloop(rest);
-  b.set(total[0], step(total[0], b.load(t, x[4], j)));
-  b.endloop();
-  b.store_one(reduction_of_lanes(b, op, step(step(total[0], total[1]), step(total[2], total[3]))), y);
   return std::move(b).finish();
 }
 
@@ -90,7 +124,7 @@ class Reduce final : public Routine {
     }
     const KType t = kernel_type(dtype);
     lanes_ = InnerKernel::lanes(bytes_of(t));
-    row_ = InnerKernel(row_kernel(op, dtype, lanes_));
+    rows_ = InnerKernel(rows_kernel(op, dtype, lanes_));
     columns_ = ColumnFold(op, dtype, false);
   }
 
@@ -126,8 +160,17 @@ class Reduce final : public Routine {
     const double cost = 0.025 * sizeof(T) * static_cast<double>(terms) * static_cast<double>(block * column.src);
     const int64_t chunks = chunks_for(tasks, cost), piece = (tasks + chunks - 1) / chunks;
     const bool lines = blocks == 1 && outer.size() == 1;
+    const bool rows = lines && !columns && reduced.rank() == 1 && reduced.axes[0].src == 1;
+    const bool many = rows && by_kernel(terms, 1) && terms <= most_terms();
     auto body = [&](int64_t c, int) {
-      for (int64_t t = c * piece; t < std::min((c + 1) * piece, tasks); ++t) {
+      const int64_t begin = c * piece, end = std::min(begin + piece, tasks);
+      const Axis& axis = outer[0];
+      if constexpr (kTruth<T>)
+        if (rows)
+          return quantify_rows(op == Op::reduce_and_op, x + begin * axis.src, terms, axis.src, y + begin * axis.dst,
+                               end - begin, axis.dst);
+      if (many) return run_rows(x + begin * axis.src, y + begin * axis.dst, terms, end - begin, axis);
+      for (int64_t t = begin; t < end; ++t) {
         const Offsets o = lines ? Offsets{t * outer[0].src, t * outer[0].dst} : offsets_of(outer, t / blocks);
         const int64_t first = blocks == 1 ? 0 : t % blocks * block, count = std::min(block, width - first);
         const T* from = x + o.src + first * column.src;
@@ -166,30 +209,33 @@ class Reduce final : public Routine {
     *y = fold_row<R>(partial, pieces, 1);
   }
 
-  // One row: by the kernel, in blocks that bound the length of its sums.
+  // So many terms of a row are folded at once: of sums, parts that bound what is lost.
+  int64_t most_terms() const { return keeps_losses(op, dtype) ? int64_t{32} * 4 * lanes_ : INT64_MAX; }
+  bool by_kernel(int64_t n, int64_t step) const { return step == 1 && lanes_ != 0 && n >= 2 * lanes_; }
+
+  // One row: by the kernel, in blocks.
   template <class R, class T>
   T fold_one(const T* x, int64_t n, int64_t step) const {
     if constexpr (kTruth<T>) return quantified(op == Op::reduce_and_op, x, n, step);
-    const int64_t block = keeps_losses(op, dtype) ? int64_t{32} * 4 * lanes_ : n;
-    if (step != 1 || lanes_ == 0 || n < 2 * lanes_) return fold_row<R>(x, n, step);
+    if (!by_kernel(n, step)) return fold_row<R>(x, n, step);
     Whole<R, T> whole;
     T part{};
+    const int64_t block = std::min(n, most_terms());
     for (int64_t begin = 0; begin < n; begin += block) {
-      const int64_t count = std::min(block, n - begin), quarter = count / (4 * lanes_) * lanes_;
-      const int64_t args[] = {0, address(x + begin), address(&part), quarter, count - 4 * quarter};
-      row_(args);
-      if (op == Op::reduce_max_op && part == 0) part = zero_of(x + begin, count);
+      run_rows(x + begin, &part, std::min(block, n - begin), 1, Axis{});
       whole.add(part);
     }
     return whole.value();
   }
 
-  // The greatest of numbers none of which is above 0: +0 is above -0.
+  // n terms of each of some rows.
   template <class T>
-  static T zero_of(const T* x, int64_t n) {
-    if constexpr (std::is_floating_point_v<T>)
-      if (std::none_of(x, x + n, [](T v) { return v == 0 && !std::signbit(v); })) return -T{0};
-    return T{0};
+  void run_rows(const T* x, T* y, int64_t n, int64_t rows, const Axis& axis) const {
+    constexpr int64_t kSize = sizeof(T);
+    const int64_t quarter = n / (4 * lanes_) * lanes_;
+    const int64_t args[] = {0,    address(x),       address(y),      quarter, n - 4 * quarter,
+                            rows, axis.src * kSize, axis.dst * kSize};
+    rows_(args);
   }
 
   template <class R, class T>
@@ -205,7 +251,7 @@ class Reduce final : public Routine {
   }
 
   int lanes_ = 0;  // 0: no kernels for this dtype
-  InnerKernel row_;
+  InnerKernel rows_;
   ColumnFold columns_;
 };
 

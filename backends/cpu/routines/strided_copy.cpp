@@ -162,17 +162,7 @@ Offsets offsets_of(std::span<const StridedCopy::Axis> axes, int64_t i) {
 
 void StridedCopy::run(const void* src, void* dst) const {
   if (count() == 0) return;
-  switch (size) {
-    case 1:
-      return copy_all(*this, static_cast<const uint8_t*>(src), static_cast<uint8_t*>(dst));
-    case 2:
-      return copy_all(*this, static_cast<const uint16_t*>(src), static_cast<uint16_t*>(dst));
-    case 4:
-      return copy_all(*this, static_cast<const uint32_t*>(src), static_cast<uint32_t*>(dst));
-    case 8:
-      return copy_all(*this, static_cast<const uint64_t*>(src), static_cast<uint64_t*>(dst));
-  }
-  internal_error("elements of 1, 2, 4 or 8 bytes", std::to_string(size));
+  visit_word(size, [&]<class T>(T) { copy_all(*this, static_cast<const T*>(src), static_cast<T*>(dst)); });
 }
 
 }  // namespace jot::cpu

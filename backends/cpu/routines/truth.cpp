@@ -49,8 +49,18 @@ template <bool kAll>
   for (; r < rows; ++r) see_rows<kAll, 1>(x + r * step, step, y, n);
 }
 
-JOT_CLONES uint8_t any_of_row(const uint8_t* x, int64_t n) { return of_row<false>(x, n); }
-JOT_CLONES uint8_t all_of_row(const uint8_t* x, int64_t n) { return of_row<true>(x, n); }
+template <bool kAll>
+[[gnu::always_inline]] inline void of_rows(const uint8_t* x, int64_t n, int64_t step, uint8_t* y, int64_t rows,
+                                           int64_t y_step) {
+  for (int64_t r = 0; r < rows; ++r) y[r * y_step] = of_row<kAll>(x + r * step, n) ^ uint8_t { kAll };
+}
+
+JOT_CLONES void any_of_rows(const uint8_t* x, int64_t n, int64_t step, uint8_t* y, int64_t rows, int64_t y_step) {
+  of_rows<false>(x, n, step, y, rows, y_step);
+}
+JOT_CLONES void all_of_rows(const uint8_t* x, int64_t n, int64_t step, uint8_t* y, int64_t rows, int64_t y_step) {
+  of_rows<true>(x, n, step, y, rows, y_step);
+}
 JOT_CLONES void any_of_columns(const uint8_t* x, int64_t step, int64_t rows, uint8_t* y, int64_t n) {
   of_columns<false>(x, step, rows, y, n);
 }
@@ -61,11 +71,18 @@ JOT_CLONES void all_of_columns(const uint8_t* x, int64_t step, int64_t rows, uin
 }  // namespace
 
 bool quantified(bool all, const void* x, int64_t n, int64_t step) {
+  if (uint8_t one = 0; step == 1) {
+    quantify_rows(all, x, n, 0, &one, 1, 0);
+    return one != 0;
+  }
   const auto* bytes = static_cast<const uint8_t*>(x);
-  if (step == 1) return all ? all_of_row(bytes, n) == 0 : any_of_row(bytes, n) != 0;
   for (int64_t i = 0; i < n; ++i)
     if ((bytes[i * step] != 0) != all) return !all;
   return all;
+}
+
+void quantify_rows(bool all, const void* x, int64_t n, int64_t step, void* y, int64_t rows, int64_t y_step) {
+  (all ? all_of_rows : any_of_rows)(static_cast<const uint8_t*>(x), n, step, static_cast<uint8_t*>(y), rows, y_step);
 }
 
 void quantify_columns(bool all, const void* x, int64_t step, int64_t rows, void* y, int64_t n) {
