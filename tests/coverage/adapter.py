@@ -52,8 +52,11 @@ def enumerators():
 
 
 def enumerator_definition(name, values):
+    """Torch names the greatest both amax and max."""
     lines = ['template <>', f'std::optional<{name}> enumerator<{name}>(const std::string& text) {{']
     for value in values:
+        if value in ('amax', 'amin'):
+            lines.append(f'  if (text == "{value[1:]}") return {name}::{value};')
         lines.append(f'  if (text == "{value.replace("_", "-")}" || text == "{value}") return {name}::{value};')
     return lines + ['  return {};', '}']
 
