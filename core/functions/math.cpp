@@ -353,26 +353,25 @@ Tensor common_divisor(const Tensor& a, const Tensor& b) {
   return abs(x);
 }
 
-// Both as integers of one dtype and shape.
-std::pair<Tensor, Tensor> integers(std::string_view name, const Arg& a, const Arg& b) {
+// Both as integers of one dtype and shape, i32 instead of u8, and the result's dtype.
+std::tuple<Tensor, Tensor, DType> integers(std::string_view name, const Arg& a, const Arg& b) {
   Emitter e(name, line(a, b), a, b);
   Operands o(e, Domain::integer, {&a, &b});
   if (o.dtype() == DType::boolean) e.fail<DTypeError>("defined for integers, got boolean: convert with to(i64)");
-  if (o.dtype() != o.within()) e.fail<DTypeError>("defined for i32 and i64, got u8: convert with to(i32)");
-  return {e.result(o(a)), e.result(o(b))};
+  return {e.result(o(a)), e.result(o(b)), o.dtype()};
 }
 
 }  // namespace
 
 Tensor gcd(const Arg& a, const Arg& b) {
   Composite call("gcd", line(a, b));
-  auto [x, y] = integers("gcd", a, b);
-  return common_divisor(x, y);
+  auto [x, y, dtype] = integers("gcd", a, b);
+  return common_divisor(x, y).to(dtype);
 }
 Tensor lcm(const Arg& a, const Arg& b) {
   Composite call("lcm", line(a, b));
-  auto [x, y] = integers("lcm", a, b);
-  return abs(div(x, common_divisor(x, y), Rounding::trunc) * y);
+  auto [x, y, dtype] = integers("lcm", a, b);
+  return abs(div(x, common_divisor(x, y), Rounding::trunc) * y).to(dtype);
 }
 
 // By its bits: the mantissa's exponent becomes that of 1/2, of denormals after a multiplication.

@@ -21,9 +21,15 @@ size_t dim_of(std::string_view op, const Tensor& x, int64_t dim, Location at) {
   return wrap_dim(op, dim, shape.size(), at);
 }
 
+void check_numbers(std::string_view op, const Tensor& x, Location at) {
+  if (impl_of(x, op, at).dtype() == DType::boolean)
+    fail<DTypeError>(op, "not defined for booleans: convert with to(i64), got " + type_name(x), at);
+}
+
 // The distances of the samples of y along d, as what broadcasts to its differences.
 Tensor steps(std::string_view op, const Tensor& y, const Tensor& x, size_t d, Location at) {
   const Shape &shape = shape_of(y), &points = impl_of(x, op, at).shape;
+  check_numbers(op, x, at);
   const bool vector = points.size() == 1, same = points.size() == shape.size() && !vector;
   if ((!vector && !same) || (vector ? points[0] : points[d]) != shape[d])
     fail<ShapeError>(op,
@@ -66,6 +72,7 @@ namespace {
 // Of each pair of neighbours along dim; x none: samples dx apart.
 Tensor areas(std::string_view op, const Tensor& y, const Tensor* x, double dx, int64_t dim, Location at) {
   const size_t d = dim_of(op, y, dim, at);
+  check_numbers(op, y, at);
   return x ? means(y, d, at) * steps(op, y, *x, d, at) : means(y, d, at) * dx;
 }
 
@@ -121,6 +128,8 @@ std::vector<Tensor> gradient_of(const Tensor& x, const Axes& dims, std::optional
   const Shape shape = impl_of(x, "gradient", at).shape;
   if (order != 1 && order != 2)
     fail<Error>("gradient", "expected edge_order to be 1 or 2, got " + std::to_string(order), at);
+  if (x.dtype() == DType::u8 || x.dtype() == DType::boolean)  // differences would wrap
+    fail<DTypeError>("gradient", "not defined for u8 and boolean: convert with to(i64), got " + type_name(x), at);
   std::vector<int64_t> axes = dims.values;
   if (axes.empty())
     for (size_t d = 0; d < shape.size(); ++d) axes.push_back(static_cast<int64_t>(d));

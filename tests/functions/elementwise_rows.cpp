@@ -87,7 +87,7 @@ void ternary_rows(FunctionRows& t) {
   t.add("where", "", {{{2, 3}, 0, 2, boolean}, {{3}}, {{2, 1}}}, [](Tensors x) { return where(x[0], x[1], x[2]); });
   t.add("clamp", "tensors", {{{2, 3}}, {{3}, -1, 0}, {{2, 1}, 0.1, 1}},
         [](Tensors x) { return clamp(x[0], x[1], x[2]); });
-  t.add("clamp", "above", {{{5}}}, [](Tensors x) { return clamp(x[0], none, 0.5); });
+  t.add("clamp", "above", {{{5}}}, [](Tensors x) { return clamp(x[0], none, 0.5); }).takes = "ccc";
   t.add("masked_fill", "", {{{2, 3}}, {{3}, 0, 2, boolean}, {{}}},
         [](Tensors x) { return masked_fill(x[0], x[1], x[2]); });
 }
@@ -199,8 +199,8 @@ void special_rows(FunctionRows& t) {
 
 void more_binary_rows(FunctionRows& t) {
   const Input away{{}, 0.405, 0.415}, wide{{}, 2.1, 2.2};  // quotients away from integers
-  t.add("add", "alpha", {{{3}}, {{2, 3}}}, [](Tensors x) { return add(x[0], x[1], 0.5); });
-  t.add("sub", "alpha", {{{3}}, {{2, 3}}}, [](Tensors x) { return sub(x[0], x[1], 0.5); });
+  t.add("add", "alpha", {{{3}}, {{2, 3}}}, [](Tensors x) { return add(x[0], x[1], 0.5); }).takes = "rrr";
+  t.add("sub", "alpha", {{{3}}, {{2, 3}}}, [](Tensors x) { return sub(x[0], x[1], 0.5); }).takes = "rrr";
   BINARY(subtract, kAny, kAny, [](double a, double b) { return a - b; });
   BINARY(multiply, kAny, kAny, [](double a, double b) { return a * b; });
   BINARY(divide, kAny, kPositive, [](double a, double b) { return a / b; });
@@ -208,6 +208,7 @@ void more_binary_rows(FunctionRows& t) {
   t.add("div", "floor", {{{4}, -9, 9}, {{4}, 0.3, 3}}, [](Tensors x) {
      return div(x[0], x[1], Rounding::floor);
    }).order = 0;
+  t.rows.back().takes = "kkr";
   t.add("div", "trunc", {{{4}, -9, 10, i64}, {{4}, -3, 4, i64}}, [](Tensors x) {
      return div(x[0], x[1], Rounding::trunc);
    }).order = 0;
@@ -223,9 +224,9 @@ void more_binary_rows(FunctionRows& t) {
   t.binary(
       "pow", kInts, Input{{}, 0, 9, i64}, [](const Tensor& a, const Tensor& b) { return pow(a, b); },
       [](double a, double b) { return std::pow(a, b); }, 0);
-  t.add("pow", "of a number", {{{4}}}, [](Tensors x) { return pow(2.5, x[0]); });
+  t.add("pow", "of a number", {{{4}}}, [](Tensors x) { return pow(2.5, x[0]); }).takes = "ccc";
   t.add("pow", "of two", {{{4}}}, [](Tensors x) { return pow(2, x[0]); });
-  t.add("pow", "to 1.875", {{{4}, 0.3, 2}}, [](Tensors x) { return pow(x[0], 1.875); });
+  t.add("pow", "to 1.875", {{{4}, 0.3, 2}}, [](Tensors x) { return pow(x[0], 1.875); }).takes = "ccc";
   t.add("float_power", "", {{{4}, 0.3, 2}, {{4}}}, [](Tensors x) { return float_power(x[0], x[1]); });
   BINARY(hypot, kAny, kPositive, [](double a, double b) { return std::hypot(a, b); });
   BINARY(fmax, kAny, kAny, [](double a, double b) { return std::fmax(a, b); });

@@ -10,7 +10,9 @@ Tensor apart(const Tensor& x) {
   const int64_t m = x.size(-2), n = x.size(-1);
   return x + eye(m, n, x.dtype()) * (2 * (arange(n, x.dtype()) + 1));
 }
-Tensor symmetric(const Tensor& x) { return (apart(x) + apart(x).mT()) / 2; }
+// Integers stay.
+Tensor part(const Tensor& x, int64_t n) { return is_floating(x.dtype()) ? x / n : x; }
+Tensor symmetric(const Tensor& x) { return part(apart(x) + apart(x).mT(), 2); }
 Tensor definite(const Tensor& x) { return matmul(apart(x), apart(x).mT()); }
 Input square(int64_t n) { return {{n, n}, -0.5, 0.5}; }
 Input stack(int64_t m, int64_t n) { return {{2, m, n}, -0.5, 0.5}; }
@@ -34,13 +36,13 @@ void solutions(FunctionRows& t) {
   for (int64_t n : {1, 2, 3, 4, 9}) {
     const int order = n < 4 ? 2 : 1;
     t.add("linalg.det", std::to_string(n), {{{n, n}, -0.2, 0.2}}, [](Tensors x) {
-       return linalg::det(apart(x[0]) / 4);
+       return linalg::det(part(apart(x[0]), 4));
      }).order = order;
     t.add("linalg.solve", std::to_string(n), {square(n), {{n, 2}}}, [](Tensors x) {
        return linalg::solve(apart(x[0]).flip({0}), x[1]);
      }).order = order;
   }
-  t.add("linalg.det", "batch", {stack(4, 4)}, [](Tensors x) { return linalg::det(apart(x[0]) / 4); });
+  t.add("linalg.det", "batch", {stack(4, 4)}, [](Tensors x) { return linalg::det(part(apart(x[0]), 4)); });
   t.add("linalg.slogdet", "", {stack(3, 3)}, [](Tensors x) { return linalg::slogdet(apart(x[0])).logabsdet; });
   t.add("linalg.slogdet", "sign", {stack(3, 3)}, [](Tensors x) { return linalg::slogdet(apart(x[0]).flip({1})).sign; });
   t.add("logdet", "", {stack(3, 3)}, [](Tensors x) { return logdet(apart(x[0])); });

@@ -78,6 +78,7 @@ void loss_rows(FunctionRows& t) {
     });
     add("cross_entropy", {kMatrix, kUnit},
         [r](Tensors x) { return F::cross_entropy(x[0], x[1], {.reduction = r, .label_smoothing = 0.1}); });
+    t.rows.back().takes = "rrr";
     add("binary_cross_entropy", {kUnit, kUnit, {{4}, 0.5, 2}},
         [r](Tensors x) { return F::binary_cross_entropy(x[0], x[1], {.weight = x[2], .reduction = r}); });
     add("binary_cross_entropy_with_logits", {kMatrix, kUnit, {{4}, 0.5, 2}, {{4}, 0.5, 2}}, [r](Tensors x) {

@@ -1,3 +1,8 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
 #include "tests/functions/rows.h"
 
 namespace jot::test {
@@ -8,6 +13,106 @@ const Input kVector{{5}}, kMatrix{{3, 4}}, kCube{{2, 3, 2}}, kInts{{3, 4}, -3, 4
 
 // Values and where they were: the indices as floats, of which no derivative passes.
 Tensor both(const ValuesIndices& r) { return r.values + r.indices.to(r.values.dtype()); }
+
+using Elements = std::span<const double>;
+double total(Elements x) { return std::accumulate(x.begin(), x.end(), 0.0); }
+double squares(Elements x) {
+  const double mean = total(x) / static_cast<double>(x.size());
+  return std::accumulate(x.begin(), x.end(), 0.0, [&](double s, double v) { return s + (v - mean) * (v - mean); });
+}
+
+void plain(FunctionRows& t) {
+  t.reduction(
+      "sum", -2, 2, [](const Tensor& x) { return sum(x); }, total);
+  t.reduction(
+      "prod", 0.5, 1.5, [](const Tensor& x) { return prod(x); },
+      [](Elements x) { return std::accumulate(x.begin(), x.end(), 1.0, std::multiplies<>()); });
+  t.reduction(
+      "mean", -2, 2, [](const Tensor& x) { return mean(x); },
+      [](Elements x) { return total(x) / static_cast<double>(x.size()); });
+  t.reduction(
+      "amax", -2, 2, [](const Tensor& x) { return amax(x); }, [](Elements x) { return std::ranges::max(x); }, 1);
+  t.reduction(
+      "amin", -2, 2, [](const Tensor& x) { return amin(x); }, [](Elements x) { return std::ranges::min(x); }, 1);
+  t.reduction(
+      "max", -2, 2, [](const Tensor& x) { return max(x); }, [](Elements x) { return std::ranges::max(x); }, 1);
+  t.reduction(
+      "min", -2, 2, [](const Tensor& x) { return min(x); }, [](Elements x) { return std::ranges::min(x); }, 1);
+  t.reduction(
+      "all", -0.1, 2, [](const Tensor& x) { return all(x > 0); },
+      [](Elements x) { return double(std::ranges::all_of(x, [](double v) { return v > 0; })); }, 0, 0);
+  t.reduction(
+      "any", -0.1, 2, [](const Tensor& x) { return any(x < 0); },
+      [](Elements x) { return double(std::ranges::any_of(x, [](double v) { return v < 0; })); }, 0, 0);
+  t.reduction(
+      "logsumexp", -2, 2, [](const Tensor& x) { return logsumexp(x); },
+      [](Elements x) {
+        return std::log(std::accumulate(x.begin(), x.end(), 0.0, [](double s, double v) { return s + std::exp(v); }));
+      });
+  t.reduction(
+      "var", -2, 2, [](const Tensor& x) { return var(x, {}, 0); },
+      [](Elements x) { return squares(x) / static_cast<double>(x.size()); });
+  t.reduction(
+      "std", -2, 2, [](const Tensor& x) { return jot::std(x); },
+      [](Elements x) { return std::sqrt(squares(x) / static_cast<double>(x.size() - 1)); }, 2);
+  t.reduction(
+      "nansum", -2, 2, [](const Tensor& x) { return nansum(x); }, total);
+  t.reduction(
+      "count_nonzero", -2, 2, [](const Tensor& x) { return count_nonzero(x > 0); },
+      [](Elements x) { return double(std::ranges::count_if(x, [](double v) { return v > 0; })); }, 0, 0);
+  t.reduction(
+      "argmax", -2, 2, [](const Tensor& x) { return argmax(x); },
+      [](Elements x) { return double(std::ranges::max_element(x) - x.begin()); }, 1, 0);
+  t.reduction(
+      "median", -2, 2, [](const Tensor& x) { return median(x); },
+      [](Elements x) {
+        std::vector<double> sorted(x.begin(), x.end());
+        std::ranges::sort(sorted);
+        return sorted[(sorted.size() - 1) / 2];
+      },
+      1);
+  for (bool keep : {false, true}) {
+    const std::string label = keep ? "kept" : "";
+    t.add("sum", label, {kCube}, [keep](Tensors x) { return sum(x[0], {0, 2}, keep); });
+    t.add("prod", label, {kCube}, [keep](Tensors x) { return prod(x[0], {0, 2}, keep); });
+    t.add("mean", label, {kCube}, [keep](Tensors x) { return mean(x[0], -2, keep); });
+    t.add("amax", label, {kCube}, [keep](Tensors x) { return amax(x[0], {1, 0}, keep); });
+    t.add("amin", label, {kCube}, [keep](Tensors x) { return amin(x[0], 2, keep); });
+    t.add("logsumexp", label, {kCube}, [keep](Tensors x) { return logsumexp(x[0], {0, 1}, keep); });
+    t.add("var", label, {kMatrix}, [keep](Tensors x) { return var(x[0], 0, 1, keep); });
+    t.add("std", label, {kMatrix}, [keep](Tensors x) { return jot::std(x[0], 1, 0.5, keep); });
+    t.add("all", label, {kInts}, [keep](Tensors x) { return all(x[0], 1, keep); }).order = 0;
+    t.add("any", label, {kInts}, [keep](Tensors x) { return any(x[0], 0, keep); }).order = 0;
+  }
+  t.add("sum", "nothing", {{{0, 3}}}, [](Tensors x) { return sum(x[0], 0); });
+  t.add("prod", "nothing", {{{3, 0}}}, [](Tensors x) { return prod(x[0], 1); });
+  t.add("amax", "of nothing", {{{0, 3}}}, [](Tensors x) { return amax(x[0], 1); });
+  t.add("sum", "0-d", {{{}}}, [](Tensors x) { return sum(x[0], 0); });
+  for (const Shape& shape : {Shape{3, 4}, Shape{2, 17}, Shape{0, 3}, Shape{2, 1}}) {
+    const std::string label = to_string(shape);
+    t.add("softmax", label, {{shape}}, [](Tensors x) { return softmax(x[0], 1); });
+    t.add("log_softmax", label, {{shape}}, [](Tensors x) { return log_softmax(x[0], -1); });
+  }
+  t.add("softmax", "dim 0", {kCube}, [](Tensors x) { return softmax(x[0], 0); });
+  t.add("log_softmax", "dim 1", {kCube}, [](Tensors x) { return log_softmax(x[0], 1); });
+}
+
+void sorts(FunctionRows& t) {
+  for (const Shape& shape : {Shape{3, 4}, Shape{17, 2}, Shape{0, 3}, Shape{1, 1}})
+    for (bool descending : {false, true}) {
+      const std::string label = to_string(shape) + (descending ? " descending" : "");
+      t.add("sort", label, {{shape}}, [=](Tensors x) { return both(sort(x[0], 0, descending)); });
+      t.add("argsort", label, {{shape}}, [=](Tensors x) { return argsort(x[0], -1, descending); }).order = 0;
+      t.add("topk", label, {{shape}}, [=](Tensors x) { return both(topk(x[0], 1, 1, descending)); });
+    }
+  t.add("sort", "0-d", {{{}}}, [](Tensors x) { return both(sort(x[0])); });
+  t.add("sort", "equal ones", {{{3, 17}, 0, 4, i64}}, [](Tensors x) { return both(sort(x[0], 1)); }).order = 0;
+  t.add("argsort", "equal ones", {kInts}, [](Tensors x) { return argsort(x[0], 0); }).order = 0;
+  t.add("msort", "", {kCube}, [](Tensors x) { return msort(x[0]); });
+  t.add("topk", "dim 0", {kMatrix}, [](Tensors x) { return both(topk(x[0], 2, 0)); });
+  t.add("topk", "none", {kMatrix}, [](Tensors x) { return both(topk(x[0], 0)); });
+  t.add("topk", "least", {{{2, 33}}}, [](Tensors x) { return both(topk(x[0], 5, -1, false)); });
+}
 
 void orders(FunctionRows& t) {
   t.add("max", "dim", {kMatrix}, [](Tensors x) { return both(max(x[0], 1)); });
@@ -70,8 +175,9 @@ void moments(FunctionRows& t) {
   t.add("renorm", "", {kMatrix}, [](Tensors x) { return renorm(x[0], 2, 0, 1.5); });
   t.add("cov", "", {kMatrix}, [](Tensors x) { return cov(x[0]); });
   t.add("cov", "vector", {kVector}, [](Tensors x) { return cov(x[0], {.correction = 0}); });
-  t.add("cov", "weights", {kMatrix, {{4}, 1, 5, i64}, {{4}, 0.5, 2}},
-        [](Tensors x) { return cov(x[0], {.fweights = x[1], .aweights = x[2]}); });
+  t.add("cov", "weights", {kMatrix, {{4}, 1, 5, i64}, {{4}, 0.5, 2}}, [](Tensors x) {
+     return cov(x[0], {.fweights = x[1], .aweights = x[2]});
+   }).takes = "rrr";
   t.add("cov", "row", {{{1, 4}}}, [](Tensors x) { return cov(x[0]); });
   t.add("corrcoef", "row", {{{1, 4}}}, [](Tensors x) { return cov(x[0]) + corrcoef(x[0]); }).tolerance = 2e-14;
   t.add("corrcoef", "", {kMatrix}, [](Tensors x) { return corrcoef(x[0]); }).tolerance = 2e-14;
@@ -79,9 +185,11 @@ void moments(FunctionRows& t) {
 
 void samples(FunctionRows& t) {
   t.add("diff", "", {kMatrix}, [](Tensors x) { return diff(x[0]); });
-  t.add("diff", "twice", {kMatrix}, [](Tensors x) { return diff(x[0], 2, 0); });
+  t.add("diff", "twice", {kMatrix}, [](Tensors x) { return diff(x[0], 2, 0); }).takes = "kk2";
   t.add("diff", "nothing left", {kMatrix}, [](Tensors x) { return diff(x[0], 5, 0); });
-  t.add("diff", "with more", {kMatrix, {{3, 1}}, {{3, 2}}}, [](Tensors x) { return diff(x[0], 2, 1, x[1], x[2]); });
+  t.add("diff", "with more", {kMatrix, {{3, 1}}, {{3, 2}}}, [](Tensors x) {
+     return diff(x[0], 2, 1, x[1], x[2]);
+   }).takes = "kk2";
   t.add("trapz", "dx", {kMatrix}, [](Tensors x) { return trapz(x[0], 0.5, 0); });
   t.add("trapezoid", "dx", {kMatrix}, [](Tensors x) { return trapezoid(x[0], 0.5, 0); });
   t.add("trapezoid", "x", {kMatrix, {{4}}}, [](Tensors x) { return trapezoid(x[0], x[1]); });
@@ -117,9 +225,30 @@ void samples(FunctionRows& t) {
 }
 
 void products(FunctionRows& t) {
+  struct Product {
+    Shape a, b;
+  };
+  for (const Product& p : {Product{{3}, {3}}, Product{{2, 3}, {3}}, Product{{3}, {3, 2}}, Product{{2, 3}, {3, 4}},
+                           Product{{2, 1, 2, 3}, {3, 3, 2}}, Product{{2, 3, 2}, {2}}, Product{{0, 3}, {3, 2}},
+                           Product{{2, 0}, {0, 3}}, Product{{1, 17}, {17, 1}}})
+    t.add("matmul", to_string(p.a) + to_string(p.b), {{p.a}, {p.b}}, [](Tensors x) { return matmul(x[0], x[1]); });
+  t.add("matmul", "of transposes", {{{3, 2}}, {{4, 3}}}, [](Tensors x) { return matmul(x[0].t(), x[1].t()); });
+  t.add("mm", "", {kMatrix, {{4, 2}}}, [](Tensors x) { return mm(x[0], x[1]); });
+  t.add("mm", "one row", {{{1, 5}}, {{5, 3}}}, [](Tensors x) { return mm(x[0], x[1]); });
+  t.add("mv", "", {kMatrix, {{4}}}, [](Tensors x) { return mv(x[0], x[1]); });
+  t.add("mv", "nothing", {{{3, 0}}, {{0}}}, [](Tensors x) { return mv(x[0], x[1]); });
+  t.add("bmm", "", {{{2, 3, 2}}, {{2, 2, 4}}}, [](Tensors x) { return bmm(x[0], x[1]); });
+  for (int64_t n : {0, 1, 15, 16, 17, 33})
+    t.add("dot", std::to_string(n), {{{n}}, {{n}}}, [](Tensors x) { return dot(x[0], x[1]); });
+  t.add("outer", "", {{{3}}, {{4}}}, [](Tensors x) { return outer(x[0], x[1]); });
+  t.add("outer", "nothing", {{{3}}, {{0}}}, [](Tensors x) { return outer(x[0], x[1]); });
+  t.add("cross", "", {{{2, 3}}, {{2, 3}}}, [](Tensors x) { return cross(x[0], x[1]); });
+  t.add("cross", "dim 0", {{{3, 2}}, {{3, 1}}}, [](Tensors x) { return cross(x[0], x[1], 0); });
+  t.add("trace", "", {kMatrix}, [](Tensors x) { return trace(x[0]); });
+  t.add("trace", "tall", {{{3, 1}}}, [](Tensors x) { return trace(x[0]); });
   t.add("vdot", "", {kVector, kVector}, [](Tensors x) { return vdot(x[0], x[1]); });
   t.add("inner", "", {kMatrix, {{2, 4}}}, [](Tensors x) { return inner(x[0], x[1]); });
-  t.add("inner", "0-d", {kMatrix, {{}}}, [](Tensors x) { return inner(x[0], x[1]); });
+  t.add("inner", "0-d", {kMatrix, {{}}}, [](Tensors x) { return inner(x[0], x[1]); }).takes = "kkk";
   t.add("addmm", "", {{{2}}, kMatrix, {{4, 2}}}, [](Tensors x) { return addmm(x[0], x[1], x[2], 0.5, 2); });
   t.add("addmv", "", {{{3}}, kMatrix, {{4}}}, [](Tensors x) { return addmv(x[0], x[1], x[2]); });
   t.add("addr", "", {{{}}, {{3}}, {{2}}}, [](Tensors x) { return addr(x[0], x[1], x[2], 2, 3); });
@@ -162,6 +291,8 @@ void products(FunctionRows& t) {
 }  // namespace
 
 void reduction_rows(FunctionRows& t) {
+  plain(t);
+  sorts(t);
   orders(t);
   moments(t);
   samples(t);

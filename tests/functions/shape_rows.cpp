@@ -9,7 +9,7 @@ using Parts = std::vector<Tensor>;
 // Several results as one vector, each scaled by its number.
 Tensor joined(const Parts& parts) {
   Parts flat;
-  for (size_t i = 0; i < parts.size(); ++i) flat.push_back(parts[i].reshape({-1}) * static_cast<double>(i + 1));
+  for (size_t i = 0; i < parts.size(); ++i) flat.push_back(parts[i].reshape({-1}) * static_cast<int64_t>(i + 1));
   return cat(flat);
 }
 Parts list(Tensors x) { return {x.begin(), x.end()}; }
@@ -17,6 +17,14 @@ Parts list(Tensors x) { return {x.begin(), x.end()}; }
 const Input kVector{{3}}, kMatrix{{2, 3}}, kCube{{2, 3, 2}}, kScalar{{}};
 
 void joins(FunctionRows& t) {
+  t.add("cat", "", {kMatrix, {{1, 3}}}, [](Tensors x) { return cat(list(x)); });
+  t.add("cat", "dim 1", {kMatrix, {{2, 0}}, {{2, 2}}}, [](Tensors x) { return cat(list(x), -1); });
+  t.add("cat", "one", {kVector}, [](Tensors x) { return cat(list(x)); });
+  t.add("cat", "one twice", {kMatrix}, [](Tensors x) { return cat({x[0], x[0], x[0].flip({1})}, 1); });
+  t.add("cat", "long", {{{17}}, {{33}}}, [](Tensors x) { return cat(list(x)); });
+  t.add("stack", "", {kMatrix, kMatrix}, [](Tensors x) { return stack(list(x)); });
+  t.add("stack", "last", {kMatrix, kMatrix}, [](Tensors x) { return stack(list(x), -1); });
+  t.add("stack", "0-d", {kScalar, kScalar, kScalar}, [](Tensors x) { return stack(list(x)); });
   t.add("hstack", "vectors", {kVector, kScalar}, [](Tensors x) { return hstack(list(x)); });
   t.add("hstack", "matrices", {kMatrix, {{2, 1}}}, [](Tensors x) { return hstack(list(x)); });
   t.add("vstack", "", {kMatrix, kVector}, [](Tensors x) { return vstack(list(x)); });
@@ -39,6 +47,14 @@ void joins(FunctionRows& t) {
 }
 
 void arrangements(FunctionRows& t) {
+  t.add("flip", "", {kCube}, [](Tensors x) { return flip(x[0], {0, -1}); });
+  t.add("flip", "none", {kMatrix}, [](Tensors x) { return flip(x[0], {}); });
+  t.add("flip", "long", {{{2, 33}}}, [](Tensors x) { return flip(x[0], 1); });
+  for (int64_t diagonal : {-5, -1, 0, 2}) {
+    const std::string label = std::to_string(diagonal);
+    t.add("tril", label, {{{3, 4}}}, [diagonal](Tensors x) { return tril(x[0], diagonal); });
+    t.add("triu", label, {kCube}, [diagonal](Tensors x) { return triu(x[0], diagonal); });
+  }
   t.add("atleast_1d", "", {kScalar}, [](Tensors x) { return atleast_1d(x[0]); });
   t.add("atleast_2d", "", {kVector}, [](Tensors x) { return atleast_2d(x[0]); });
   t.add("atleast_1d", "several", {kScalar, kVector}, [](Tensors x) { return cat(atleast_1d(list(x))); });
@@ -86,17 +102,21 @@ void places(FunctionRows& t) {
   t.add("take_along_dim", "all", {kMatrix, {{4}, 0, 6, i64}}, [](Tensors x) { return take_along_dim(x[0], x[1]); });
   t.add("take", "", {kMatrix, {{2, 2}, -6, 6, i64}}, [](Tensors x) { return take(x[0], x[1]); });
   t.add("put", "", {kMatrix, kVector}, [](Tensors x) { return put(x[0], tensor({0, 5, 2}), x[1]); });
-  t.add("put", "accumulate", {kMatrix, {{2, 2}, 0, 6, i64}, {{4}}},
-        [](Tensors x) { return put(x[0], x[1], x[2], true); });
+  t.add("put", "accumulate", {kMatrix, {{2, 2}, 0, 6, i64}, {{4}}}, [](Tensors x) {
+     return put(x[0], x[1], x[2], true);
+   }).takes = "kkr";
   for (const auto& [name, reduce] :
        {std::pair{"sum", Reduce::sum}, std::pair{"prod", Reduce::prod}, std::pair{"mean", Reduce::mean},
         std::pair{"amax", Reduce::amax}, std::pair{"amin", Reduce::amin}})
     for (bool self : {true, false}) {
       const std::string label = std::string(name) + (self ? " self" : "");
-      t.add("scatter_reduce", label, {{{3, 2}}, {{4, 2}, -3, 3, i64}, {{4, 3}}},
-            [reduce = reduce, self](Tensors x) { return scatter_reduce(x[0], 0, x[1], x[2], reduce, self); });
-      t.add("index_reduce", label, {{{2, 3}}, {{4}, 0, 3, i64}, {{2, 4}}},
-            [reduce = reduce, self](Tensors x) { return index_reduce(x[0], 1, x[1], x[2], reduce, self); });
+      const char* takes = reduce == Reduce::mean ? "rrr" : "kkr";
+      t.add("scatter_reduce", label, {{{3, 2}}, {{4, 2}, -3, 3, i64}, {{4, 3}}}, [reduce = reduce, self](Tensors x) {
+         return scatter_reduce(x[0], 0, x[1], x[2], reduce, self);
+       }).takes = takes;
+      t.add("index_reduce", label, {{{2, 3}}, {{4}, 0, 3, i64}, {{2, 4}}}, [reduce = reduce, self](Tensors x) {
+         return index_reduce(x[0], 1, x[1], x[2], reduce, self);
+       }).takes = takes;
     }
   t.add("scatter_reduce", "0-d", {kScalar, {{}, 0, 1, i64}, kScalar},
         [](Tensors x) { return scatter_reduce(x[0], 0, x[1], x[2], Reduce::prod); });

@@ -50,8 +50,9 @@ void interpolations(FunctionRows& t) {
         Case{"area", {1, 1, 5, 4}, {3, 2}, I::area, none}, Case{"area, larger", {1, 1, 3}, 5, I::area, none},
         Case{"one element", {1, 1, 1}, 3, I::linear, true}, Case{"to one", {1, 1, 4}, 1, I::linear, true},
         Case{"of nothing", {0, 1, 4}, 3, I::linear, none}})
-    t.add("nn.interpolate", c.label, {{c.shape}},
-          [c](Tensors x) { return F::interpolate(x[0], {.size = c.size, .mode = c.mode, .align_corners = c.align}); });
+    t.add("nn.interpolate", c.label, {{c.shape}}, [c](Tensors x) {
+       return F::interpolate(x[0], {.size = c.size, .mode = c.mode, .align_corners = c.align});
+     }).takes = c.mode == I::nearest || c.mode == I::nearest_exact ? "kkk" : "rrr";
   t.add("nn.interpolate", "by a factor", {{{1, 1, 3, 4}}},
         [](Tensors x) { return F::interpolate(x[0], {.scale_factor = 1.7, .mode = I::bilinear}); });
   t.add("nn.interpolate", "by factors of a view", {{{4, 3, 1, 1}}}, [](Tensors x) {

@@ -151,6 +151,9 @@ Tensor norm_of_last_two(const Tensor& a, const Ord& ord, Location at) {
 Tensor matrix_norm(const Tensor& a, const Ord& ord, const Axes& dims, bool keepdim, Location at) {
   Composite call("linalg.matrix_norm", at);
   const auto rank = impl_of(a, "linalg.matrix_norm", at).shape.size();
+  if (!is_floating(a.dtype()))
+    fail<DTypeError>("linalg.matrix_norm", "expected a floating dtype, got " + type_name(a) + ": convert with to(f32)",
+                     at);
   const std::vector<int64_t>& d = dims.values;
   if (d.size() != 2) fail<ShapeError>("linalg.matrix_norm", "expected two dims, got " + std::to_string(d.size()), at);
   const size_t row = wrap_dim("linalg.matrix_norm", d[0], rank, at),
@@ -216,6 +219,7 @@ Tensor matrix_exp(const Tensor& a, Location at) {
   if (shape_of(a).numel() == 0) return a;
   constexpr double kReach = 5.371920351148152;  // of the polynomials: up to this norm
   const DType dtype = a.impl()->dtype();
+  if (is_storage(dtype)) return matrix_exp(a.to(f32), at).to(dtype);  // f16 does not hold the coefficients
   Tensor size = stop_gradient(amax(sum(abs(a, at), {-2}, false, at), {-1}, false, at));
   Tensor steps = clamp(ceil(log2(size / kReach)), 0, 1100);  // NaN: none
   Tensor x = a * exp2(-steps).unsqueeze(-1, at).unsqueeze(-1, at), unit = eye(columns_of(a), dtype);
