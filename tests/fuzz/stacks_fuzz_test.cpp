@@ -50,18 +50,23 @@ Tensors random_like(const ir::GraphData& g, std::span<const Value> values, std::
   return all;
 }
 
-// The graph with these values as its results.
-Graph with_values(const Graph& graph, std::span<const Value> wanted) {
+// The graph with these values as its results, after(builder, node, copy) in the place of each copy but a parameter's.
+template <class F>
+Graph remade(const Graph& graph, std::span<const Value> wanted, F after) {
   const ir::GraphData& g = graph.data();
   ir::Builder b(g.name());
   std::vector<Value> map, results;
   for (Value v = 0; v < g.size(); ++v) {
     std::vector<Value> operands;
     for (Value o : g.operands(v)) operands.push_back(map[o]);
-    map.push_back(g.op(v) == ir::Op::param_op ? b.param(g.type(v)) : b.copy_node(g, v, operands));
+    const bool param = g.op(v) == ir::Op::param_op;
+    map.push_back(param ? b.param(g.type(v)) : after(b, v, b.copy_node(g, v, operands)));
   }
   for (Value v : wanted) results.push_back(map[v]);
   return std::move(b).finish(results);
+}
+Graph with_values(const Graph& graph, std::span<const Value> wanted) {
+  return remade(graph, wanted, [](ir::Builder&, Value, Value copy) { return copy; });
 }
 
 // The graph as other code might round it: each element that is computed is off by some last bits of its own, times
@@ -69,22 +74,13 @@ Graph with_values(const Graph& graph, std::span<const Value> wanted) {
 Graph rounded_otherwise(const Graph& graph, double sign) {
   std::mt19937 random(1);
   const ir::GraphData& g = graph.data();
-  ir::Builder b(g.name());
-  std::vector<Value> map, results;
-  for (Value v = 0; v < g.size(); ++v) {
-    std::vector<Value> operands;
-    for (Value o : g.operands(v)) operands.push_back(map[o]);
-    map.push_back(g.op(v) == ir::Op::param_op ? b.param(g.type(v)) : b.copy_node(g, v, operands));
-    if (!ir::is_elementwise(g.op(v)) || g.dtype(v) != f64) continue;
+  return remade(graph, g.outputs(), [&](ir::Builder& b, Value v, Value copy) {
+    if (!ir::is_elementwise(g.op(v)) || g.dtype(v) != f64 || g.shape(v).numel() == 0) return copy;
     std::vector<int64_t> factors(static_cast<size_t>(g.shape(v).numel()));
     for (int64_t& f : factors)
       f = std::bit_cast<int64_t>(1 + sign * 1e-13 * std::uniform_real_distribution<double>(-1, 1)(random));
-    if (factors.empty()) continue;
-    const Value off = ir::build::constant_data(b, f64, g.shape(v), factors);
-    map.back() = ir::build::mul(b, map.back(), off);
-  }
-  for (Value v : g.outputs()) results.push_back(map[v]);
-  return std::move(b).finish(results);
+    return ir::build::mul(b, copy, ir::build::constant_data(b, f64, g.shape(v), factors));
+  });
 }
 
 bool is_wild(double x) { return !(std::abs(x) < 1e8); }
