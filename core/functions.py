@@ -18,6 +18,7 @@ from tables import CARRIERS, HEAD, OPTIONS, ROOT, Parameter, bare, cell, split
 TABLES = tuple(ROOT / f'core/{name}.def' for name in ('functions', 'nn', 'linalg'))
 LINE = re.compile(r'^(FUNCTION|RESULT|OPTIONS|SECTION|TEXT|NAMESPACE|USING)\((.*)\)$')
 FORMS, MARKS = set('mioexf'), ('all', 'z', 'n', 'x')
+RESULTS = {}  # structs of results, with their members
 BODIES = ('unary', 'binary', 'composed', 'function', 'member', 'alias')
 
 
@@ -35,6 +36,7 @@ class Function:
     parameters: list
     doc: list
     namespace: str = ''
+    alias_of: str = ''
 
     @property
     def located(self):
@@ -45,8 +47,21 @@ class Function:
         return self.parameters if self.located else [*self.parameters, LOCATION]
 
     @property
+    def self(self):
+        """Whose member it is: the parameter x, where none is named so the first."""
+        return next((p for p in self.parameters if p.name == 'x'), self.parameters[0])
+
+    @property
     def rest(self):  # of a member
-        return self.all[1:]
+        return [p for p in self.all if p is not self.self]
+
+    @property
+    def outs(self):
+        return [Parameter('const Tensor&', name, '') for name in RESULTS.get(self.result, ['out'])]
+
+    def given(self, x):
+        """The arguments of a call for x."""
+        return ', '.join(x if p is self.self else p.name for p in self.all)
 
     @property
     def qualified(self):  # an alias may be a member alone
@@ -110,6 +125,7 @@ def resolve(entries):
         if kind == 'FUNCTION' and e.body == 'alias':
             target = known[e.namespace, e.made[0], len(e.parameters)]
             e.doc = e.doc or [f'// {target.name}']
+            e.alias_of = target.name
             if target.body in ('unary', 'binary'):
                 e.body, e.made = target.body, target.made
 
@@ -133,10 +149,12 @@ def free_declarations(f):
         yield signature(f, f.name, f.exact()) + ';'
     if 'i' in f.forms and f.namespace:
         yield signature(f, f.name + '_', f.all, 'const Tensor&') + ';'
+    if 'o' in f.forms and f.namespace:
+        yield signature(f, f.name + '_out', out_parameters(f)) + ';'
 
 
 def out_parameters(f):
-    return [Parameter('const Tensor&', 'out', ''), *f.all]
+    return [*f.outs, *f.all]
 
 
 def within(entries, namespace):
@@ -149,8 +167,8 @@ def within(entries, namespace):
             yield kind, e
 
 
-def declarations(entries):
-    """Of the lines of a namespace."""
+def declarations(entries, with_output=()):
+    """Of the lines of a namespace; with_output: what of jot has one."""
     for kind, e in entries:
         if kind == 'RESULT':
             yield from (f'struct {e[0]} {{', f'  Tensor {", ".join(e[1:])};', '};', f'JOT_TREE({", ".join(e)});')
@@ -162,6 +180,7 @@ def declarations(entries):
             yield f'// {e[0]}'
         elif kind == 'USING':
             yield from (f'using jot::{used};' for used in e)
+            yield from (f'using jot::{used}_out;' for used in e if used in with_output)
         elif kind == 'FUNCTION':
             yield from free_declarations(e)
 
@@ -197,15 +216,19 @@ def forward(entries):
 def outputs(entries):
     lines = ['// Functions that write their result to a tensor that is given: name_out(out, arguments of name). It keeps its shape and',
              '// dtype: a result of another shape is an error, one of a higher category (float into integer) too. Not inside vmap.',
-             '// Returns `out`.', '#pragma once', '#include <vector>', '', '#include "jot/tensor.h"', '', 'namespace jot {', '',
+             '// Returns `out`; of several results all, which are given in their order. Those of a namespace are in its header.',
+             '#pragma once', '#include <vector>', '', '#include "jot/tensor.h"', '', 'namespace jot {', '',
              '// clang-format off']
     lines += [signature(f, f.name + '_out', out_parameters(f)) + ';' for f in functions(entries, '') if 'o' in f.forms]
     return HEAD + '\n'.join([*lines, '// clang-format on', '', '}  // namespace jot', ''])
 
 
 def namespace_header(entries, name):
-    lines = [f'// torch.{name.replace("::", ".")}.', '#pragma once', '#include <string>', '#include <vector>', '', '#include "jot/ops.h"', '', f'namespace jot::{name} {{',
-             '', '// clang-format off', *declarations(within(entries, name))]
+    with_output = {f.name for f in functions(entries, '') if 'o' in f.forms}
+    declared = list(declarations(within(entries, name), with_output))
+    lines = [f'// torch.{name.replace("::", ".")}.', '#pragma once', '#include <string>', '#include <vector>', '', '#include "jot/ops.h"',
+             *(['#include "jot/out.h"'] if any('using' in d and '_out' in d for d in declared) else []), '', f'namespace jot::{name} {{', '',
+             '// clang-format off', *declared]
     return HEAD + '\n'.join([*lines, '// clang-format on', '', f'}}  // namespace jot::{name}', ''])
 
 
@@ -216,17 +239,16 @@ def names(parameters):
     return ', '.join(p.name for p in parameters)
 
 
-def emitter(f, name, first, where):
-    operands = [first] if first else []
-    operands += [p.name for p in f.parameters[1:] if p.plain in ('Tensor', *CARRIERS)]
+def emitter(f, name, x, where):
+    operands = [x if p is f.self else p.name for p in f.parameters if p.plain in ('Tensor', *CARRIERS)]
     lines = [f'  Emitter e({", ".join([f"{chr(34)}{name}{chr(34)}", where, *operands])});']
     lines += [f'  for (const Tensor& t : {p.name}) e.use(t);' for p in f.parameters if p.plain == 'std::vector<Tensor>']
     return lines
 
 
-def composed(f, first):
+def composed(f, x):
     scope = f'compose::{f.namespace}::' if f.namespace else 'compose::'
-    return f'{scope}{f.name}(e, {", ".join([first, *(p.name for p in f.parameters[1:])])})'
+    return f'{scope}{f.name}(e, {", ".join(x if p is f.self else p.name for p in f.parameters)})'
 
 
 def free_definition(f):
@@ -237,27 +259,24 @@ def free_definition(f):
     elif f.body == 'binary':
         yield f'{head} {{ return apply(kBinary_{f.name}, {names(f.parameters)}); }}'
     elif f.body == 'composed':
-        used = first.name if first.plain in ('Tensor', *CARRIERS) else ''
-        yield '\n'.join([f'{head} {{', *emitter(f, f.name, used, f.where()), f'  return e.result({composed(f, first.name)});', '}'])
+        x = f.self.name
+        yield '\n'.join([f'{head} {{', *emitter(f, f.name, x, f.where()), f'  return e.result({composed(f, x)});', '}'])
     elif f.body == 'alias':
         yield f'{head} {{ return {f.qualified}({names(f.all)}); }}'
     elif f.body == 'member':
         yield f'{head} {{ return {first.name}.{f.name}({names(f.rest)}); }}'
 
 
+def receiver(f, x, at):
+    return x if f.self.plain == 'Tensor' else f'Arg({x}, {at})'
+
+
 def member_definition(f):
-    first = f.parameters[0]
-    if first.plain == 'Tensor':
-        yield (f'{f.result} Tensor::{f.name}({bare(f.rest)}) const {{ '
-               f'return {f.qualified}({", ".join(["*this", *(p.name for p in f.rest)])}); }}')
-        if any(p.plain in OPTIONS for p in f.rest):
-            without = [p for p in f.rest if p.plain not in OPTIONS]
-            arguments = ['*this', *('{}' if p.plain in OPTIONS else p.name for p in f.rest)]
-            yield f'{f.result} Tensor::{f.name}({bare(without)}) const {{ return {f.qualified}({", ".join(arguments)}); }}'
-    else:
-        others = [p.name for p in f.rest if p.carries]
-        yield (f'{f.result} Tensor::{f.name}({bare(f.rest)}) const {{ '
-               f'return {f.qualified}(Arg(*this, line({", ".join(others)})), {names(f.rest)}); }}')
+    yield f'{f.result} Tensor::{f.name}({bare(f.rest)}) const {{ return {f.qualified}({f.given(receiver(f, "*this", member_where(f)))}); }}'
+    if any(p.plain in OPTIONS for p in f.rest):
+        without = [p for p in f.rest if p.plain not in OPTIONS]
+        arguments = ['*this', *('{}' if p.plain in OPTIONS else p.name for p in f.rest)]
+        yield f'{f.result} Tensor::{f.name}({bare(without)}) const {{ return {f.qualified}({", ".join(arguments)}); }}'
 
 
 def member_where(f):
@@ -267,7 +286,7 @@ def member_where(f):
 
 def in_place_definition(f):
     """A member, in a namespace a free function."""
-    given, x, at = (f.all, f.parameters[0].name, f.where()) if f.namespace else (f.rest, '*this', member_where(f))
+    given, x, at = (f.all, f.self.name, f.where()) if f.namespace else (f.rest, '*this', member_where(f))
     head = f'const Tensor& {f.name}_({bare(given)})' if f.namespace else f'const Tensor& Tensor::{f.name}_({bare(given)}) const'
     if f.body in ('unary', 'binary'):
         kind = f.body.capitalize()
@@ -276,15 +295,15 @@ def in_place_definition(f):
     elif f.body == 'composed':
         body = emitter(f, f.name + '_', x, at) + [f'  store(e, {x}, {composed(f, x)});']
     else:
-        receiver = x if f.parameters[0].plain == 'Tensor' else f'Arg({x}, {at})'
         body = [f'  Composite call("{f.name}_", {at});',
-                f'  store("{f.name}_", {x}, {f.qualified}({", ".join([receiver, *(p.name for p in f.rest)])}), {at});']
+                f'  store("{f.name}_", {x}, {f.qualified}({f.given(receiver(f, x, at))}), {at});']
     yield '\n'.join([head + ' {', *body, f'  return {x};', '}'])
 
 
 def out_definition(f):
-    yield (f'Tensor {f.name}_out({bare(out_parameters(f))}) {{\n'
-           f'  return into("{f.name}_out", out, {f.name}({names(f.all)}), {f.where()});\n}}')
+    call = f'{f.qualified}({names(f.all)})'
+    outs = f'{f.result}{{{names(f.outs)}}}' if f.result in RESULTS else 'out'
+    yield f'{f.result} {f.name}_out({bare(out_parameters(f))}) {{\n  return into("{f.name}_out", {outs}, {call}, {f.where()});\n}}'
 
 
 def exact_definition(f):
@@ -344,7 +363,10 @@ Generated from the tables `core/functions.def`, `core/nn.def` and `core/linalg.d
 torch's unless a line says otherwise.
 
 A function has the forms that its line names: as a **m**ember `x.f()`; **i**n place, `x.f_()`; with an **o**utput, `f_out(out,
-...)`. Where forms is empty it is a free function alone. A Location, the caller's line, is the last argument where none is
+...)`, which returns it, and of several results `f_out(values, indices, ...)`, in the order of its struct, which it returns. An output
+keeps its shape and dtype: another shape is a ShapeError, a dtype of a lower category (integers for floats) a DTypeError, inside vmap it is
+a TransformError; nothing is written then. Views have no form in place (torch's `t_`, `transpose_`, `squeeze_`, ...), for a handle keeps
+its shape and strides: write `x = x.t()`. A member is of the parameter x, where none is named so of the first. Where forms is empty it is a free function alone. A Location, the caller's line, is the last argument where none is
 shown to carry it (`Arg` and `Bound` do); leave it out. Derivatives: *full* are forward and reverse mode, any order of them, and
 vmap; *zero*, the derivative is zero everywhere; *none*, not differentiable, vmap only; *in x*, of the first argument only.
 "Made of" names the ops of [ir.md](ir.md) that it records, or what it composes to. Kernels are compiled loops, fused with what
@@ -430,6 +452,7 @@ def main():
     options = parser.parse_args()
     entries = parse()
     OPTIONS.update({e[0]: e[1:] for kind, e in entries if kind == 'OPTIONS'})
+    RESULTS.update({e[0]: e[1:] for kind, e in entries if kind == 'RESULT'})
     if options.definitions:
         options.definitions[0].write_text(definitions(entries))
         options.definitions[1].write_text(modules.definitions(modules_of(entries)))

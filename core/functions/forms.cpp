@@ -34,20 +34,24 @@ void store(std::string_view op, const Tensor& dst, const Tensor& v, Location at)
   store(e, dst, e(v));
 }
 
-Tensor into(std::string_view op, const Tensor& out, const Tensor& result, Location at) {
-  Emitter e(op, at, out, result);
+void into(std::string_view op, std::span<const Tensor> outs, std::span<const Tensor> results, Location at) {
+  Emitter e(op, at, outs);
+  for (const Tensor& t : results) e.use(t);
   for (const Trace* t = &e.trace; t; t = t->parent())
     if (t->options().kind == TraceKind::vmap)
       e.fail<TransformError>(
           "vmap: Batching rule not implemented for aten::" + std::string(op.substr(0, op.size() - 4)) +
           ".out; the fallback path doesn't work on out= or view ops; return the result, or copy_ it");
-  DType to = out.impl()->dtype();
-  check_castable(e, result.impl()->dtype(), to);
-  if (shape_of(result) != shape_of(out))
-    e.fail<ShapeError>("the output is " + type_name(out) + ", the result has shape " + to_string(shape_of(result)) +
-                       ": outputs are not resized; give one of that shape");
-  e.write(out, operand(e, result, to));
-  return out;
+  for (size_t i = 0; i < outs.size(); ++i) {
+    check_castable(e, results[i].impl()->dtype(), outs[i].impl()->dtype());
+    if (shape_of(results[i]) != shape_of(outs[i]))
+      e.fail<ShapeError>((outs.size() > 1 ? "output " + std::to_string(i) : std::string("the output")) + " is " +
+                         type_name(outs[i]) + ", the result has shape " + to_string(shape_of(results[i])) +
+                         ": outputs are not resized; give one of that shape");
+  }
+  std::vector<Value> values;
+  for (size_t i = 0; i < outs.size(); ++i) values.push_back(operand(e, results[i], outs[i].impl()->dtype()));
+  for (size_t i = 0; i < outs.size(); ++i) e.write(outs[i], values[i]);
 }
 
 // ---- of one tensor

@@ -2,6 +2,7 @@
 // place, with an output.
 #pragma once
 #include "core/functions/operands.h"
+#include "jot/tree.h"
 
 namespace jot::detail {
 
@@ -36,8 +37,18 @@ void apply_in_place(const Binary& f, const Tensor& dst, const Arg& b);
 // dst = v: v is cast as torch casts the result of an in-place operation.
 void store(Emitter& e, const Tensor& dst, ir::Value v);
 void store(std::string_view op, const Tensor& dst, const Tensor& v, Location at);
-// out = result, which must have its shape. Not under vmap.
-Tensor into(std::string_view op, const Tensor& out, const Tensor& result, Location at);
+// out = result, which must have its shape. Not under vmap. Of several all are checked before one is written.
+void into(std::string_view op, std::span<const Tensor> outs, std::span<const Tensor> results, Location at);
+inline Tensor into(std::string_view op, const Tensor& out, const Tensor& result, Location at) {
+  into(op, std::span(&out, 1), std::span(&result, 1), at);
+  return out;
+}
+template <Announced Results>
+Results into(std::string_view op, const Results& outs, const Results& results, Location at) {
+  auto list = [](const auto&... members) { return std::vector<Tensor>{members...}; };
+  into(op, jot_tree_members(outs, list), jot_tree_members(results, list), at);
+  return outs;
+}
 
 // The dtype in which f computes with elements of this one.
 DType domain_dtype(const Emitter& e, Domain domain, DType given);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "jot/ops.h"
+#include "jot/out.h"
 
 namespace jot::nn::functional {
 
@@ -30,6 +31,11 @@ using jot::softmax;
 using jot::log_softmax;
 using jot::softmin;
 using jot::one_hot;
+using jot::relu_out;
+using jot::sigmoid_out;
+using jot::tanh_out;
+using jot::softmax_out;
+using jot::log_softmax_out;
 // x, at least 0 and at most 6; the derivative is 0 at both.
 Tensor relu6(const Tensor& x, Location at = JOT_HERE);
 const Tensor& relu6_(const Tensor& x, Location at = JOT_HERE);
@@ -44,18 +50,22 @@ Tensor celu(const Tensor& x, double alpha = 1, Location at = JOT_HERE);
 const Tensor& celu_(const Tensor& x, double alpha = 1, Location at = JOT_HERE);
 // x times the standard normal distribution function, or its approximation by tanh. Both tails keep their digits.
 Tensor gelu(const Tensor& x, Gelu approximate = Gelu::none, Location at = JOT_HERE);
+Tensor gelu_out(const Tensor& out, const Tensor& x, Gelu approximate = Gelu::none, Location at = JOT_HERE);
 // x sigmoid(x).
 Tensor silu(const Tensor& x, Location at = JOT_HERE);
 // x tanh(softplus(x)).
 Tensor mish(const Tensor& x, Location at = JOT_HERE);
 // log(1 + e^(beta x)) / beta, exact where that is small; x where beta x > threshold. Error where beta is 0.
 Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20, Location at = JOT_HERE);
+Tensor softplus_out(const Tensor& out, const Tensor& x, double beta = 1, double threshold = 20, Location at = JOT_HERE);
 // x / (1 + |x|).
 Tensor softsign(const Tensor& x, Location at = JOT_HERE);
 // x moved towards 0 by lambda, 0 within. Error for lambda < 0.
 Tensor softshrink(const Tensor& x, double lambda = 0.5, Location at = JOT_HERE);
+Tensor softshrink_out(const Tensor& out, const Tensor& x, double lambda = 0.5, Location at = JOT_HERE);
 // x, and 0 where |x| <= lambda.
 Tensor hardshrink(const Tensor& x, double lambda = 0.5, Location at = JOT_HERE);
+Tensor hardshrink_out(const Tensor& out, const Tensor& x, double lambda = 0.5, Location at = JOT_HERE);
 // x - tanh(x).
 Tensor tanhshrink(const Tensor& x, Location at = JOT_HERE);
 // x, at least min and at most max; the derivative is 0 at both. Error where min > max.
@@ -75,6 +85,7 @@ Tensor rrelu(const Tensor& x, const RreluOptions& options = {}, Location at = JO
 const Tensor& rrelu_(const Tensor& x, const RreluOptions& options = {}, Location at = JOT_HERE);
 // log(sigmoid(x)), exact where that is small.
 Tensor logsigmoid(const Tensor& x, Location at = JOT_HERE);
+Tensor logsigmoid_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 // x, and value where x <= threshold.
 Tensor threshold(const Tensor& x, double threshold, double value, Location at = JOT_HERE);
 const Tensor& threshold_(const Tensor& x, double threshold, double value, Location at = JOT_HERE);
@@ -86,6 +97,7 @@ Tensor gumbel_softmax(const Tensor& x, const GumbelSoftmaxOptions& options = {},
 // ---- Linear functions
 // x W^T + b, over the last dim of x. An undefined bias is none.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, Location at = JOT_HERE);
+Tensor linear_out(const Tensor& out, const Tensor& x, const Tensor& weight, const Tensor& bias = {}, Location at = JOT_HERE);
 // a W[k] b of the last dims, for each k: weight [out, n, m]; an undefined bias is none. ShapeError.
 Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& bias = {}, Location at = JOT_HERE);
 struct SmoothL1LossOptions {
@@ -288,6 +300,7 @@ Tensor instance_norm(const Tensor& x, const InstanceNormOptions& options = {}, L
 Tensor local_response_norm(const Tensor& x, int64_t size, const LocalResponseNormOptions& options = {}, Location at = JOT_HERE);
 // x / max(norm of order p over dim, eps).
 Tensor normalize(const Tensor& x, const NormalizeOptions& options = {}, Location at = JOT_HERE);
+Tensor normalize_out(const Tensor& out, const Tensor& x, const NormalizeOptions& options = {}, Location at = JOT_HERE);
 
 // ---- Attention
 struct AttentionOptions {
@@ -415,8 +428,10 @@ struct LpPoolOptions {
 Tensor avg_pool1d(const Tensor& x, const Ints& kernel_size, const AvgPoolOptions& options = {}, Location at = JOT_HERE);
 // avg_pool1d over two dims.
 Tensor avg_pool2d(const Tensor& x, const Ints& kernel_size, const AvgPoolOptions& options = {}, Location at = JOT_HERE);
+Tensor avg_pool2d_out(const Tensor& out, const Tensor& x, const Ints& kernel_size, const AvgPoolOptions& options = {}, Location at = JOT_HERE);
 // avg_pool1d over three dims.
 Tensor avg_pool3d(const Tensor& x, const Ints& kernel_size, const AvgPoolOptions& options = {}, Location at = JOT_HERE);
+Tensor avg_pool3d_out(const Tensor& out, const Tensor& x, const Ints& kernel_size, const AvgPoolOptions& options = {}, Location at = JOT_HERE);
 // The greatest element of each window, the first of equal ones; NaN where there is one.
 Tensor max_pool1d(const Tensor& x, const Ints& kernel_size, const MaxPoolOptions& options = {}, Location at = JOT_HERE);
 // max_pool1d over two dims.

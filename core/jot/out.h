@@ -1,7 +1,7 @@
 // Generated from the tables core/*.def by core/functions.py: change these and run ./dev generate.
 // Functions that write their result to a tensor that is given: name_out(out, arguments of name). It keeps its shape and
 // dtype: a result of another shape is an error, one of a higher category (float into integer) too. Not inside vmap.
-// Returns `out`.
+// Returns `out`; of several results all, which are given in their order. Those of a namespace are in its header.
 #pragma once
 #include <vector>
 
@@ -64,6 +64,8 @@ Tensor erfc_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 Tensor erfinv_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 Tensor lgamma_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 Tensor digamma_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
+Tensor polygamma_out(const Tensor& out, int64_t n, const Tensor& x, Location at = JOT_HERE);
+Tensor mvlgamma_out(const Tensor& out, const Tensor& x, int64_t p, Location at = JOT_HERE);
 Tensor i0_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 Tensor sinc_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 Tensor logit_out(const Tensor& out, const Tensor& x, std::optional<double> eps = {}, Location at = JOT_HERE);
@@ -71,12 +73,15 @@ Tensor nan_to_num_out(const Tensor& out, const Tensor& x, double nan = 0, std::o
 Tensor isposinf_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 Tensor isneginf_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 Tensor signbit_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
+MantissaExponent frexp_out(const Tensor& mantissa, const Tensor& exponent, const Tensor& x, Location at = JOT_HERE);
 Tensor add_out(const Tensor& out, const Arg& a, const Arg& b);
 Tensor sub_out(const Tensor& out, const Arg& a, const Arg& b);
 Tensor mul_out(const Tensor& out, const Arg& a, const Arg& b);
 Tensor div_out(const Tensor& out, const Arg& a, const Arg& b);
 Tensor maximum_out(const Tensor& out, const Arg& a, const Arg& b);
 Tensor minimum_out(const Tensor& out, const Arg& a, const Arg& b);
+Tensor max_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+Tensor min_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor atan2_out(const Tensor& out, const Arg& a, const Arg& b);
 Tensor arctan2_out(const Tensor& out, const Arg& a, const Arg& b);
 Tensor pow_out(const Tensor& out, const Arg& a, const Arg& b);
@@ -118,6 +123,10 @@ Tensor lcm_out(const Tensor& out, const Arg& a, const Arg& b);
 Tensor bitwise_left_shift_out(const Tensor& out, const Arg& a, const Arg& b);
 Tensor bitwise_right_shift_out(const Tensor& out, const Arg& a, const Arg& b);
 Tensor not_equal_out(const Tensor& out, const Arg& a, const Arg& b);
+Tensor greater_out(const Tensor& out, const Arg& a, const Arg& b);
+Tensor greater_equal_out(const Tensor& out, const Arg& a, const Arg& b);
+Tensor less_out(const Tensor& out, const Arg& a, const Arg& b);
+Tensor less_equal_out(const Tensor& out, const Arg& a, const Arg& b);
 Tensor where_out(const Tensor& out, const Tensor& condition, const Arg& x, const Arg& y);
 Tensor clamp_out(const Tensor& out, const Tensor& x, const Bound& low, const Bound& high = none);
 Tensor clip_out(const Tensor& out, const Tensor& x, const Bound& low, const Bound& high = none);
@@ -134,28 +143,86 @@ Tensor amin_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool 
 Tensor all_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 Tensor any_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 Tensor logsumexp_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
+Tensor var_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, double correction = 1, bool keepdim = false, Location at = JOT_HERE);
+Tensor std_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, double correction = 1, bool keepdim = false, Location at = JOT_HERE);
+Tensor max_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
+Tensor min_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 Tensor softmax_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
+Tensor log_softmax_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
+ValuesIndices max_out(const Tensor& values, const Tensor& indices, const Tensor& x, Dim dim, bool keepdim = false, Location at = JOT_HERE);
+ValuesIndices min_out(const Tensor& values, const Tensor& indices, const Tensor& x, Dim dim, bool keepdim = false, Location at = JOT_HERE);
+MinMax aminmax_out(const Tensor& min, const Tensor& max, const Tensor& x, std::optional<Dim> dim = {}, bool keepdim = false, Location at = JOT_HERE);
+Tensor argmax_out(const Tensor& out, const Tensor& x, std::optional<Dim> dim = {}, bool keepdim = false, Location at = JOT_HERE);
+Tensor argmin_out(const Tensor& out, const Tensor& x, std::optional<Dim> dim = {}, bool keepdim = false, Location at = JOT_HERE);
+Tensor norm_out(const Tensor& out, const Tensor& x, const Ord& p = 2, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 Tensor nansum_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 Tensor nanmean_out(const Tensor& out, const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
+ValuesIndices median_out(const Tensor& values, const Tensor& indices, const Tensor& x, Dim dim, bool keepdim = false, Location at = JOT_HERE);
+ValuesIndices nanmedian_out(const Tensor& values, const Tensor& indices, const Tensor& x, Dim dim, bool keepdim = false, Location at = JOT_HERE);
+ValuesIndices kthvalue_out(const Tensor& values, const Tensor& indices, const Tensor& x, int64_t k, int64_t dim = -1, bool keepdim = false, Location at = JOT_HERE);
+Tensor quantile_out(const Tensor& out, const Tensor& x, const Arg& q, std::optional<Dim> dim = {}, bool keepdim = false, Quantile interpolation = Quantile::linear);
+Tensor nanquantile_out(const Tensor& out, const Tensor& x, const Arg& q, std::optional<Dim> dim = {}, bool keepdim = false, Quantile interpolation = Quantile::linear);
+Tensor diff_out(const Tensor& out, const Tensor& x, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = {}, const Tensor& append = {}, Location at = JOT_HERE);
+Tensor renorm_out(const Tensor& out, const Tensor& x, const Ord& p, int64_t dim, double maxnorm, Location at = JOT_HERE);
 Tensor cumsum_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
 Tensor cumprod_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
 Tensor logcumsumexp_out(const Tensor& out, const Tensor& x, int64_t dim, Location at = JOT_HERE);
+ValuesIndices cummax_out(const Tensor& values, const Tensor& indices, const Tensor& x, int64_t dim, Location at = JOT_HERE);
+ValuesIndices cummin_out(const Tensor& values, const Tensor& indices, const Tensor& x, int64_t dim, Location at = JOT_HERE);
+ValuesIndices mode_out(const Tensor& values, const Tensor& indices, const Tensor& x, int64_t dim = -1, bool keepdim = false, Location at = JOT_HERE);
+ValuesIndices sort_out(const Tensor& values, const Tensor& indices, const Tensor& x, int64_t dim = -1, bool descending = false, bool stable = true, Location at = JOT_HERE);
+Tensor argsort_out(const Tensor& out, const Tensor& x, int64_t dim = -1, bool descending = false, bool stable = true, Location at = JOT_HERE);
+Tensor msort_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
+ValuesIndices topk_out(const Tensor& values, const Tensor& indices, const Tensor& x, int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true, Location at = JOT_HERE);
 Tensor matmul_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor mm_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor mv_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor bmm_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor dot_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor outer_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+Tensor ger_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+Tensor cross_out(const Tensor& out, const Tensor& a, const Tensor& b, int64_t dim = -1, Location at = JOT_HERE);
 Tensor vdot_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor inner_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+Tensor addmm_out(const Tensor& out, const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
+Tensor addmv_out(const Tensor& out, const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
+Tensor addr_out(const Tensor& out, const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
+Tensor baddbmm_out(const Tensor& out, const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
+Tensor addbmm_out(const Tensor& out, const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
+Tensor chain_matmul_out(const Tensor& out, const std::vector<Tensor>& matrices, Location at = JOT_HERE);
+Tensor tensordot_out(const Tensor& out, const Tensor& a, const Tensor& b, Dim n = 2, Location at = JOT_HERE);
+Tensor tensordot_out(const Tensor& out, const Tensor& a, const Tensor& b, const Axes& dims_a, const Axes& dims_b, Location at = JOT_HERE);
+Tensor cholesky_solve_out(const Tensor& out, const Tensor& b, const Tensor& L, bool upper = false, Location at = JOT_HERE);
+Tensor cholesky_inverse_out(const Tensor& out, const Tensor& L, bool upper = false, Location at = JOT_HERE);
 Tensor cat_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
+Tensor concat_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
+Tensor concatenate_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
 Tensor stack_out(const Tensor& out, const std::vector<Tensor>& tensors, int64_t dim = 0, Location at = JOT_HERE);
 Tensor hstack_out(const Tensor& out, const std::vector<Tensor>& tensors, Location at = JOT_HERE);
 Tensor vstack_out(const Tensor& out, const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+Tensor row_stack_out(const Tensor& out, const std::vector<Tensor>& tensors, Location at = JOT_HERE);
 Tensor dstack_out(const Tensor& out, const std::vector<Tensor>& tensors, Location at = JOT_HERE);
 Tensor column_stack_out(const Tensor& out, const std::vector<Tensor>& tensors, Location at = JOT_HERE);
+Tensor diag_out(const Tensor& out, const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
+Tensor kron_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
+Tensor tril_out(const Tensor& out, const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
+Tensor triu_out(const Tensor& out, const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
 Tensor index_select_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
 Tensor gather_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
+Tensor take_along_dim_out(const Tensor& out, const Tensor& x, const Tensor& indices, std::optional<Dim> dim = {}, Location at = JOT_HERE);
+Tensor take_out(const Tensor& out, const Tensor& x, const Tensor& index, Location at = JOT_HERE);
+Tensor scatter_reduce_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);
+Tensor index_reduce_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);
+Tensor searchsorted_out(const Tensor& out, const Tensor& sorted, const Tensor& values, bool right = false, Location at = JOT_HERE);
+Tensor bucketize_out(const Tensor& out, const Tensor& values, const Tensor& boundaries, bool right = false, Location at = JOT_HERE);
+Tensor isin_out(const Tensor& out, const Tensor& elements, const Tensor& test, Location at = JOT_HERE);
+Tensor histc_out(const Tensor& out, const Tensor& x, int64_t bins = 100, double min = 0, double max = 0, Location at = JOT_HERE);
+Tensor nonzero_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
+Tensor masked_select_out(const Tensor& out, const Tensor& x, const Tensor& mask, Location at = JOT_HERE);
+Tensor scatter_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, const Arg& source);
+Tensor scatter_add_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, const Arg& source);
+Tensor index_add_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, const Arg& source, const Arg& alpha = {1, Location()});
+Tensor index_copy_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, const Arg& source);
 // clang-format on
 
 }  // namespace jot

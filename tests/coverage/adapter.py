@@ -80,27 +80,39 @@ class Adapter:
         otherwise = f', []() -> {p.plain} {{ return {p.default}; }}' if p.default else ''
         return [f'[[maybe_unused]] auto {p.name}_ = c.get<{p.plain}>({at}, {{{names_of(function, p.name)}}}{otherwise});'], 1
 
-    def add(self, name, shown, parameters, expression):
+    def add(self, name, shown, parameters, expression, forms=(), samples=''):
+        """`forms`: what to do with another form, and how to call it; `samples`: whose they are, where not of `name`."""
         at, body = 0, []
         for p in parameters:
             lines, taken = self.argument(name.rpartition('.')[2], p, at)
             body += lines
             at += taken
         caller = f'call_{len(self.callers)}'
-        self.callers.append('\n'.join([f'// {shown}', f'void {caller}(Call& c) {{', *(f'  {line}' for line in body),
-                                       f'  if (c.fits()) c.result({expression});', '}']))
-        self.rows.append(f'      {{"{name}", "{shown}", {caller}}},')
+        self.callers.append('\n'.join([f'// {shown}', f'void {caller}(Call& c) {{', *(f'  {line}' for line in body), '  if (!c.fits()) return;',
+                                       *(f'  if (c.form == Form::{form}) return c.result({call});' for form, call in forms),
+                                       f'  c.result({expression});', '}']))
+        shown_forms = ''.join(form[0] for form, _ in forms)
+        self.rows.append(f'      {{"{name}", "{shown}", {caller}, "{shown_forms}", "{samples or name}"}},')
 
-    def add_function(self, name, f):
-        first, *rest = f.parameters
-        arguments = ', '.join(f'{p.name}_' for p in rest)
+    def add_function(self, name, f, samples=''):
+        space = f'jot::{f.namespace}::' if f.namespace else 'jot::'
+        rest = ', '.join(f'{p.name}_' for p in f.parameters if p is not f.self)
+        given = ', '.join(f'{p.name}_' for p in f.parameters)
         if 'x' in f.forms:
-            if first.plain != 'Tensor' or 'm' not in f.forms:
+            if f.self.plain != 'Tensor' or 'm' not in f.forms:
                 return
-            expression = f'{first.name}_.{f.name}({arguments})'
+            expression = f'{f.self.name}_.{f.name}({rest})'
         else:
-            expression = f'jot::{f.namespace + "::" if f.namespace else ""}{f.name}({", ".join(f"{p.name}_" for p in f.parameters)})'
-        self.add(name, re.sub(r'const ([\w:<>]+)&', r'\1', functions.signature(f, f.name, f.parameters)).replace('"', "'"), f.parameters, expression)
+            expression = f'{space}{f.name}({given})'
+        forms = []
+        if 'o' in f.forms:
+            forms.append(('output', f'{space}{f.name}_out({", ".join(f"c.outs[{i}]" for i in range(len(f.outs)))}, {given})'))
+        if 'i' in f.forms:
+            target = f'c.target({f.self.name}_)'
+            others = ''.join(f', {p.name}_' for p in f.parameters if p is not f.self)
+            forms.append(('in_place', f'{space}{f.name}_({target}{others})' if f.namespace else f'{target}.{f.name}_({rest})'))
+        shown = re.sub(r'const ([\w:<>]+)&', r'\1', functions.signature(f, f.name, f.parameters)).replace('"', "'")
+        self.add(name, shown, f.parameters, expression, forms, samples or (name.removesuffix(f.name) + f.alias_of if f.alias_of else ''))
 
 
 def extra_lines():
@@ -113,6 +125,7 @@ def extra_lines():
 
 def main():
     entries = functions.parse()
+    functions.RESULTS.update({e[0]: e[1:] for kind, e in entries if kind == 'RESULT'})
     adapter = Adapter(entries)
     for name, parameters, expression in extra_lines():
         used = {p.name for p in parameters}
@@ -129,7 +142,7 @@ def main():
         elif kind == 'USING':
             for name in e:
                 for f in plain.get(name, []):
-                    adapter.add_function(torch_name(space, name), f)
+                    adapter.add_function(torch_name(space, name), f, name)
     lines = [HEAD, '\n\n'.join(adapter.callers), '', '}  // namespace', '']
     for name, values in enumerators():
         lines += enumerator_definition(name, values) + ['']

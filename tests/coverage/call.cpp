@@ -76,6 +76,15 @@ bool Call::fits() {
   return run_;
 }
 
+Tensor Call::target(const Arg& x) {
+  if (!x.is_tensor()) throw Unfit{"in place of a number"};
+  const Tensor& t = x.tensor();
+  const auto category = [](DType d) { return is_floating(d) ? 2 : d == DType::boolean ? 0 : 1; };
+  if (t.shape() != outs.at(0).shape()) throw Unfit{"in place of an operand of another shape"};
+  if (category(t.dtype()) < category(outs[0].dtype())) throw Unfit{"in place of a lower dtype"};
+  return t.clone();
+}
+
 Number number(const Arg& a) {
   if (!a.is_tensor()) return a.number();
   return is_floating(a.tensor().dtype()) ? Number(a.tensor().item<double>()) : Number(a.tensor().item<int64_t>());

@@ -123,6 +123,9 @@ std::optional<T> converted(const Value& v) {
   }
 }
 
+// How a function is called: with tensors to write to, or writing to its operand.
+enum class Form : uint8_t { plain, output, in_place };
+
 // What takes the arguments that are left: x.repeat(2, 3), cartesian_prod(a, b).
 template <class T>
 inline constexpr bool takes_rest = std::is_same_v<T, Shape> || std::is_same_v<T, std::vector<Tensor>>;
@@ -167,7 +170,12 @@ class Call {
     else
       jot_tree_members(const_cast<R&>(r), [&](const auto&... x) { (result(x), ...); });
   }
+  // A copy of the operand, to be written. Unfit where it is no tensor, or cannot be what the plain form returned
+  // (`outs`).
+  Tensor target(const Arg& x);
   std::vector<Tensor> results;
+  Form form = Form::plain;
+  std::vector<Tensor> outs{};
 
  private:
   const Value* find(size_t at, Names names);
@@ -206,6 +214,8 @@ struct Overload {
   const char* name;      // torch's
   const char* function;  // as the table has it
   void (*call)(Call& c);
+  const char* forms = "";    // others than the plain one: o, i
+  const char* samples = "";  // the name whose samples it takes: of an alias that of the other
 };
 std::vector<Overload> overloads();
 

@@ -1,6 +1,7 @@
 // op_coverage FOLDER [NAME...]: runs every sample of opdb.txt in FOLDER by the functions of jot and prints a line for
 // each name: name, family, how torch differentiates it, samples, those that agree, those with gradients, the functions,
-// and why others do not, with how many. With names, each sample that does not agree.
+// and why others do not, with how many. With names, each sample that does not agree. op_coverage FOLDER --forms
+// [NAME...]: whether the forms with an output and in place agree with the plain ones.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -8,6 +9,7 @@
 #include <stdexcept>
 
 #include "call.h"
+#include "forms.h"
 #include "rules.h"
 
 namespace jot::coverage {
@@ -262,12 +264,14 @@ void report(const Operation& op, const std::vector<Overload>& all, bool every) {
 
 int main(int argc, char** argv) {
   using namespace jot::coverage;
-  const std::vector<std::string> names(argv + std::min(argc, 2), argv + argc);
+  const bool forms = argc > 2 && std::string(argv[2]) == "--forms";
+  const std::vector<std::string> names(argv + std::min(argc, forms ? 3 : 2), argv + argc);
   if (argc < 2) {
-    std::fprintf(stderr, "usage: op_coverage FOLDER [NAME...]\n");
+    std::fprintf(stderr, "usage: op_coverage FOLDER [--forms] [NAME...]\n");
     return 2;
   }
   try {
+    if (forms) return check_forms(read_operations(argv[1]), names) ? 0 : 1;
     std::map<std::string, std::vector<Overload>> by_name;
     for (const Overload& o : overloads()) by_name[o.name].push_back(o);
     for (const Operation& op : read_operations(argv[1]))

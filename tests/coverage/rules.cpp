@@ -28,6 +28,8 @@ Tensor weighed(const std::vector<Tensor>& results) {
   return product(results, cotangents);
 }
 
+}  // namespace
+
 std::string compare(const std::vector<Tensor>& got, const std::vector<Tensor>& expected, double tolerance) {
   for (size_t i = 0; i < expected.size(); ++i) {
     if (got.at(i).shape() != expected[i].shape()) return "shape " + to_string(got[i].shape());
@@ -43,8 +45,6 @@ std::string compare(const std::vector<Tensor>& got, const std::vector<Tensor>& e
   }
   return "";
 }
-
-}  // namespace
 
 std::string forward_differs(const Map& f, const std::vector<Tensor>& x, double tolerance) {
   const std::vector<Tensor> v = directions(x);

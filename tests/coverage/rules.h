@@ -11,6 +11,8 @@ namespace jot::coverage {
 
 using Map = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 
+// Empty, or which element differs by more than `tolerance` of the largest.
+std::string compare(const std::vector<Tensor>& got, const std::vector<Tensor>& expected, double tolerance);
 // Each is empty or says what differs, by more than `tolerance` of the largest element.
 // A cotangent of the forward derivative is its tangent's product with the gradient.
 std::string forward_differs(const Map& f, const std::vector<Tensor>& x, double tolerance);

@@ -348,6 +348,44 @@ TEST_CASE("functions: the forms that are generated") {
   CHECK_EQ(difference(x.clone().clamp_(none, 0), tensor({0.0, -0.5}, f64), 0), "");
   CHECK_EQ(difference(clamp(x, tensor(-0.25, f64), tensor(0.0, f64)), tensor({0.0, -0.25}, f64), 0), "");
   CHECK_EQ(difference(x.max(tensor({0.0, 0.0}, f64)), tensor({0.25, 0.0}, f64), 0), "");
+  // Of a namespace; a member of the parameter x, which is not the first.
+  CHECK_EQ(difference(special::erfcx_out(out, x), special::erfcx(x), 0), "");
+  CHECK_EQ(difference(special::erf_out(out, x), erf(x), 0), "");
+  CHECK_EQ(difference(x.where(x > 0, 0), tensor({0.25, 0.0}, f64), 0), "");
+  CHECK_EQ(difference(x.clone().polygamma_(1), polygamma(1, x), 0), "");
+}
+
+TEST_CASE("functions: outputs of several results") {
+  Tensor x = tensor({3.0, 1.0, 2.0}, f64), values = zeros({3}, f64), indices = zeros({3}, i64);
+  auto returned = sort_out(values, indices, x);
+  CHECK_EQ(difference(values, tensor({1.0, 2.0, 3.0}, f64), 0), "");
+  CHECK_EQ(difference(indices, tensor({1.0, 2.0, 0.0}, f64), 0), "");
+  returned.values.zero_();  // the tensors that were given
+  CHECK_EQ(difference(values, zeros({3}, f64), 0), "");
+  // One is an operand.
+  sort_out(x, indices, x);
+  CHECK_EQ(difference(x, tensor({1.0, 2.0, 3.0}, f64), 0), "");
+  CHECK_EQ(difference(indices, tensor({1.0, 2.0, 0.0}, f64), 0), "");
+  auto text = [](auto f) -> std::string {
+    try {
+      f();
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "nothing was thrown";
+  };
+  // Nothing is written where one does not fit.
+  const std::string told = text([&] { sort_out(values, zeros({2}, i64), x); });
+  CHECK_MESSAGE(told.starts_with("[sort_out] output 1 is i64[2], the result has shape "), told);
+  CHECK(text([&] { cummax_out(zeros({3}, i64), indices, x, 0); }).starts_with("[cummax_out] "));
+  CHECK(text([&] { sort_out(values, Tensor(), x); }).find("undefined") != std::string::npos);
+  CHECK_EQ(difference(values, zeros({3}, f64), 0), "");
+  CHECK_EQ(difference(indices, tensor({1.0, 2.0, 0.0}, f64), 0), "");
+  Tensor least = zeros({}, f64), greatest = zeros({}, f64), out = zeros({2, 2}, f64), info = zeros({}, i32);
+  aminmax_out(least, greatest, x);
+  CHECK_EQ(greatest.item<double>(), 3);
+  linalg::inv_ex_out(out, info, 2 * eye(2, f64));
+  CHECK_EQ(difference(out, 0.5 * eye(2, f64), 0), "");
 }
 
 }  // namespace jot::test
