@@ -93,18 +93,19 @@ Value roll(Emitter& e, const Tensor& x, const Axes& shifts, const Axes& dims) {
   const Shape shape = shape_of(x);
   const Value given = e(x);
   Value v = given;
+  auto back = [](int64_t shift, int64_t extent) { return extent == 0 ? 0 : -(shift % extent); };
   if (shifts.values.empty()) e.fail<ShapeError>("`shifts` required");
   if (dims.values.empty() ? shifts.values.size() != 1 : dims.values.size() != shifts.values.size())
     e.fail<ShapeError>("shifts and dimensions must align. shifts: " + std::to_string(shifts.values.size()) +
                        ", dims:" + std::to_string(dims.values.size()));
   if (dims.values.empty()) {
     v = build::reshape(e.b, v, {shape.numel()});
-    v = rolled(e, v, 0, -shifts.values[0]);
+    v = rolled(e, v, 0, back(shifts.values[0], shape.numel()));
     return made(e, build::reshape(e.b, v, shape), given);
   }
   for (size_t i = 0; i < dims.values.size(); ++i) {
     size_t d = wrap_dim(e, dims.values[i], shape.size());
-    if (!shape.empty()) v = rolled(e, v, static_cast<int64_t>(d), -shifts.values[i]);
+    if (!shape.empty()) v = rolled(e, v, static_cast<int64_t>(d), back(shifts.values[i], shape[d]));
   }
   return made(e, v, given);
 }

@@ -3,6 +3,7 @@
 // binomial random variates", 1993). A loop runs until all elements are accepted. All in f64.
 #include <cmath>
 
+#include "core/functions/demands.h"
 #include "core/functions/operands.h"
 #include "core/record/force.h"
 #include "jot/creation.h"
@@ -78,7 +79,8 @@ Tensor poisson(const Tensor& rate, Location at) {
     Tensor inside = log(v * scale / (a / (s * s) + b)) <= bound;
     return std::pair{count, logical_or(quick, logical_and(logical_not(never), inside))};
   });
-  return where(valid, where(few, k, many), std::nan("")).to(rate.dtype(), at);
+  return demanded_of("poisson", rate, {inf}, where(valid, where(few, k, many), std::nan("")).to(rate.dtype(), at),
+                     "expected rates that are not negative, got {f}", at);
 }
 
 Tensor binomial(const Tensor& count, const Tensor& p, Location at) {

@@ -116,6 +116,15 @@ Value masked_fill(Emitter& e, const Tensor& x, const Tensor& mask, const Arg& va
   return build::where(e.b, m, v, operand(e, x, dtype, shape));
 }
 
+namespace {
+// x without a derivative where it is NaN. Costs nothing but in derivatives.
+Value known_slope(Emitter& e, Value x) {
+  if (!is_floating(e.b.dtype(x))) return x;
+  Value fixed = build::unary(e.b, Op::stop_gradient_op, x);
+  return build::where(e.b, build::compare(e.b, fixed, fixed, Direction::eq), x, fixed);
+}
+}  // namespace
+
 // NaN stays, as the bounds compare false with it; where low > high the result is high.
 Value clamp(Emitter& e, const Tensor& x, const Bound& low, const Bound& high) {
   if (low.absent() && high.absent()) e.fail<Error>("At least one of 'min' or 'max' must not be none");
@@ -128,7 +137,7 @@ Value clamp(Emitter& e, const Tensor& x, const Bound& low, const Bound& high) {
       shape = broadcast_shapes(e, shape, shape_of(*bound));
     }
   DType dtype = p.result();
-  Value v = operand(e, x, dtype, shape);
+  Value v = known_slope(e, operand(e, x, dtype, shape));
   auto limit = [&](const Bound& bound, Direction outside) {
     if (bound.absent()) return;
     Value l = operand(e, bound, dtype, shape);
@@ -144,7 +153,7 @@ Value bounded(Emitter& e, const Tensor& x, const Arg& bound, Direction outside) 
   const Arg first(x);
   DType dtype = promoted({&first, &bound});
   Shape shape = broadcast_shapes(e, shape_of(x), shape_of(bound));
-  Value v = operand(e, first, dtype, shape), l = operand(e, bound, dtype, shape);
+  Value v = known_slope(e, operand(e, first, dtype, shape)), l = operand(e, bound, dtype, shape);
   return build::where(e.b, build::compare(e.b, v, l, outside), l, v);
 }
 }  // namespace

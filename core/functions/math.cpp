@@ -81,7 +81,7 @@ Value round(Emitter& e, const Tensor& x, int64_t decimals) {
     if (decimals < 0) e.fail<DTypeError>("integers are not rounded to tens: convert with to(f64)");
     return e.b.emit(Op::copy_op, {e(x)});
   }
-  const double power = std::pow(10.0, static_cast<double>(std::abs(decimals)));
+  const double power = std::pow(10.0, std::abs(static_cast<double>(decimals)));
   Expr v = o(x);
   if (decimals >= 0) return o.result(f(Op::round_even_op, v * power) / power);
   return o.result(f(Op::round_even_op, v / power) * power);
@@ -209,13 +209,14 @@ Value float_power(Emitter& e, const Arg& a, const Arg& b) {
   return f(Op::pow_op, Expr(e, operand(e, a, DType::f64, shape)), Expr(e, operand(e, b, DType::f64, shape)));
 }
 
-// The derivative at the origin is NaN, as in torch.
+// The derivative at the origin is NaN, as in torch; at infinity that of the operand which is infinite.
 Value hypot(Emitter& e, const Arg& a, const Arg& b) {
   Operands o(e, Domain::floating, {&a, &b});
   Expr x = magnitude(o(a)), y = magnitude(o(b)), most = f(Op::max_op, x, y), least = f(Op::min_op, x, y);
-  Expr ratio = least / most, r = most * f(Op::sqrt_op, ratio * ratio + 1);
-  r = where(most == 0, most, r);
-  return o.result(where((x == kInfinity) | (y == kInfinity), kInfinity, r));
+  Expr safe = where((x == kInfinity) | (y == kInfinity), 1, most);
+  Expr ratio = least / safe, r = safe * f(Op::sqrt_op, ratio * ratio + 1);
+  r = where(safe == 0, safe, r);
+  return o.result(where(x == kInfinity, x, where(y == kInfinity, y, r)));
 }
 
 Value fmax(Emitter& e, const Arg& a, const Arg& b) {

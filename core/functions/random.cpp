@@ -1,10 +1,12 @@
 #include "jot/random.h"
 
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
 #include "core/functions/bits.h"
+#include "core/functions/demands.h"
 #include "core/record/force.h"
 #include "core/record/thread.h"
 #include "jot/creation.h"
@@ -152,14 +154,18 @@ Tensor randint(int64_t low, int64_t high, const Shape& shape, std::optional<DTyp
 }
 
 Tensor bernoulli(const Tensor& p, Location at) {
+  Composite call("bernoulli", at);
   impl_of(p, "bernoulli", at);
   check_drawn_alike("bernoulli", {&p}, at);
-  Emitter e("bernoulli", at, p);
   DType d = random_dtype("bernoulli", p.dtype(), at);
   const DType wide = computing_type(d);
-  Bits g{e};
-  Value draw = uniform_bits(g, shape_of(p), wide);
-  return e.result(build::convert(e.b, build::compare(e.b, draw, operand(e, p, wide), ir::Direction::lt), d));
+  auto drawn = [&] {
+    Emitter e("bernoulli", at, p);
+    Bits g{e};
+    Value draw = uniform_bits(g, shape_of(p), wide);
+    return e.result(build::convert(e.b, build::compare(e.b, draw, operand(e, p, wide), ir::Direction::lt), d));
+  };
+  return demanded_of("bernoulli", p, {1}, drawn(), "expected probabilities from 0 to 1, got {f}", at);
 }
 
 Tensor normal(const Arg& mean, const Arg& std) {
@@ -173,7 +179,14 @@ Tensor normal(const Arg& mean, const Arg& std) {
   }
   for (const Arg* a : {&mean, &std})
     if (a->is_tensor()) check_drawn_alike("normal", {&a->tensor()}, mean.at());
-  return add(Arg(mul(Arg(randn(shape, dtype, mean.at()), mean.at()), std), mean.at()), mean);
+  Tensor r = add(Arg(mul(Arg(randn(shape, dtype, mean.at()), mean.at()), std), mean.at()), mean);
+  if (std.is_tensor())
+    return demanded_of("normal", std.tensor(), {inf}, r, "expected a std that is not negative, got {f}", mean.at());
+  char text[32];
+  *std::to_chars(text, text + sizeof text - 1, std.number().real).ptr = 0;
+  if (!(std.number().real >= 0))
+    fail<Error>("normal", "expected a std that is not negative, got " + std::string(text), mean.at());
+  return r;
 }
 
 Tensor randperm(int64_t n, std::optional<DType> dtype, Location at) {
@@ -200,9 +213,13 @@ Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Location at) {
   Shape noise = shape;
   if (replacement) noise.insert(noise.size() - 1, n);
   Tensor gumbel = -log(-log(drawn("multinomial", above_zero, noise, computing_type(d), at) * (1 - 0x1p-24)));
-  Tensor weights = log(p.to(computing_type(d), at));
-  if (!replacement) return topk(weights + gumbel, n, -1, true, true, at).indices;
-  return argmax(weights.unsqueeze(-2, at) + gumbel, -1, false, at);
+  Tensor given = p.to(computing_type(d), at), weights = log(given);
+  Tensor places = replacement ? argmax(weights.unsqueeze(-2, at) + gumbel, -1, false, at)
+                              : topk(weights + gumbel, n, -1, true, true, at).indices;
+  places = demanded_of("multinomial", sum(where(given < 0, 0.0, given), -1, false, at).to(DType::f64, at),
+                       {std::numeric_limits<double>::max(), true}, places,
+                       "expected finite weights of which one at least in each row is above 0, got a sum of {f}", at);
+  return demanded_of("multinomial", given, {inf}, places, "expected weights that are not negative, got {f}", at);
 }
 
 }  // namespace jot

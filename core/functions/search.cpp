@@ -5,6 +5,7 @@
 #include <numeric>
 #include <span>
 
+#include "core/functions/demands.h"
 #include "core/functions/operands.h"
 #include "ir/ops/order.h"
 #include "jot/creation.h"
@@ -116,7 +117,13 @@ Tensor one_hot(const Tensor& x, int64_t num_classes, Location at) {
   if (num_classes < 0 && shape_of(x).numel() == 0)
     fail<ShapeError>("one_hot", "cannot infer the total number of classes from an empty tensor", at);
   const int64_t n = num_classes > 0 ? num_classes : greatest("one_hot", x, at) + 1;
-  return (x.unsqueeze(-1, at).to(DType::i64, at) == arange(n)).to(DType::i64, at);
+  Tensor classes = x.to(DType::i64, at);
+  if (num_classes > 0)
+    classes = demanded(
+        "one_hot", classes, 0, n - 1,
+        "class {} is out of range; expected 0 to " + std::to_string(n - 1) + " for num_classes = " + std::to_string(n),
+        at);
+  return (classes.unsqueeze(-1, at) == arange(n)).to(DType::i64, at);
 }
 
 Tensor bincount(const Tensor& x, const Tensor& weights, int64_t minlength, Location at) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/functions/demands.h"
 #include "core/functions/operands.h"
 #include "ir/ops/order.h"
 #include "jot/creation.h"
@@ -316,7 +317,10 @@ Tensor cov(const Tensor& x, const CovOptions& options, Location at) {
                        counts ? "fweights must be integral, got " + type_name(*t)
                               : "aweights must be floating, got " + type_name(*t),
                        at);
-    w = w.defined() ? w * t->to(v.dtype(), at) : t->to(v.dtype(), at);
+    Tensor known = demanded_of(
+        "cov", *t, {inf}, t->to(v.dtype(), at),
+        std::string("expected ") + (counts ? "fweights" : "aweights") + " that are not negative, got {f}", at);
+    w = w.defined() ? w * known : known;
   }
   Tensor total = w.defined() ? sum(w) : full({}, Arg(static_cast<double>(n), at), v.dtype());
   Tensor average = w.defined() ? sum(v * w, 1) / total : sum(v, 1) / total;
@@ -325,6 +329,9 @@ Tensor cov(const Tensor& x, const CovOptions& options, Location at) {
     divisor = total - options.correction * sum(w * options.aweights.to(v.dtype(), at)) / total;
   Tensor deviation = v - average.unsqueeze(1, at), scaled = w.defined() ? deviation * w : deviation;
   Tensor c = matmul(deviation, scaled.t(at), at) / clamp(divisor, 0, none);
+  if (w.defined())
+    c = demanded_of("cov", total, {inf, true}, c, "expected weights of which one at least is above 0, got a sum of {f}",
+                    at);
   return c.numel() == 1 ? c.reshape({}, at) : c;
 }
 

@@ -344,6 +344,7 @@ Tensor Tensor::diagonal(int64_t offset, int64_t dim0, int64_t dim1, Location at)
   if (rank < 2) fail<ShapeError>("diagonal", "expects at least two dims, got " + type_name(*this), at);
   size_t row = wrap_dim("diagonal", dim0, rank, at), column = wrap_dim("diagonal", dim1, rank, at);
   if (row == column) fail<IndexError>("diagonal", "dimensions cannot be identical", at);
+  offset = std::clamp(offset, -x.shape[row], x.shape[column]);  // beyond there are no elements either
   Tensor last = movedim(Axes{row, column}, Axes{-2, -1}, at);
   // The transpose has the same diagonal, and may lie in memory as it is.
   if (Tensor turned = last.mT(at); !last.impl()->contiguous() && turned.impl()->contiguous()) {
@@ -352,7 +353,6 @@ Tensor Tensor::diagonal(int64_t offset, int64_t dim0, int64_t dim1, Location at)
     offset = -offset;
   }
   int64_t n = x.shape[row], m = x.shape[column];
-  offset = std::clamp(offset, -n, m);  // beyond there are no elements either
   int64_t first = offset >= 0 ? std::min(offset, m) : std::min(-offset, n) * m;
   int64_t length = std::max<int64_t>(0, offset >= 0 ? std::min(n, m - offset) : std::min(n + offset, m));
   // Elements first, first + m + 1, ... of the flattened matrix; in memory every step is one row and one column.

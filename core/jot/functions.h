@@ -227,7 +227,7 @@ Tensor isclose(const Arg& a, const Arg& b, double rtol = 1e-5, double atol = 1e-
 // The greatest common divisor, not negative; of two zeros 0. DTypeError unless integers.
 Tensor gcd(const Arg& a, const Arg& b);
 Tensor gcd(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
-// The least common multiple, not negative; 0 where either is. DTypeError unless integers.
+// The least common multiple, not negative; 0 where either is; what does not fit is the size of what it wraps to. DTypeError unless integers.
 Tensor lcm(const Arg& a, const Arg& b);
 Tensor lcm(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 // a 2^b, modulo 2^width; 0 for b outside [0, width). DTypeError of floats.
@@ -335,7 +335,7 @@ Tensor trapz(const Tensor& y, const Tensor& x, int64_t dim = -1, Location at = J
 Tensor trapz(const Tensor& y, double dx = 1, int64_t dim = -1, Location at = JOT_HERE);
 Tensor trapezoid(const Tensor& y, const Tensor& x, int64_t dim = -1, Location at = JOT_HERE);
 Tensor trapezoid(const Tensor& y, double dx = 1, int64_t dim = -1, Location at = JOT_HERE);
-// The covariance of the rows of x (a vector: its variance). fweights are counts, aweights weights of the columns.
+// The covariance of the rows of x (a vector: its variance). fweights are counts, aweights weights of the columns: Error at evaluation unless none is negative and one is above 0.
 Tensor cov(const Tensor& x, const CovOptions& options = {}, Location at = JOT_HERE);
 // cov over the deviations of both rows, in [-1, 1].
 Tensor corrcoef(const Tensor& x, Location at = JOT_HERE);
@@ -494,7 +494,7 @@ Tensor clone(const Tensor& x, Location at = JOT_HERE);
 // Error unless sigma > 0.
 // How many trials up to the first success, of probability p: 1, 2, ... Error unless 0 < p < 1.
 // 1 with probability p, else 0. Error unless p is in [0, 1].
-// p of each element, which broadcasts to x.
+// p of each element, which broadcasts to x. Error at evaluation for p outside [0, 1].
 // Integers: of all that an integer dtype holds and are not negative, of floats from 0 to 2^digits.
 // From 0 to `to` - 1, or from `from`. IndexError where there is none, or where the dtype does not hold them.
 
@@ -515,7 +515,7 @@ Tensor put(const Tensor& x, const Tensor& index, const Tensor& source, bool accu
 Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);
 // The same by an index for each slice of src along dim.
 Tensor index_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);
-// 1 where the class is x, else 0: i64 of shape x + [num_classes]; -1: as many as x needs, which reads it.
+// 1 where the class is x, else 0: i64 of shape x + [num_classes]; -1: as many as x needs, which reads it. IndexError at evaluation for other classes.
 Tensor one_hot(const Tensor& x, int64_t num_classes = -1, Location at = JOT_HERE);
 // Where each value would be inserted into the sorted line (a vector, or as values but for the last dim), before equal elements or,
 // right, after them: i64. A binary search.

@@ -99,7 +99,7 @@ PLU lu_out(const Tensor& P, const Tensor& L, const Tensor& U, const Tensor& a, L
 // L, without its diagonal, and U in one matrix, and the row that each was exchanged with, counted from 1, i32. LinalgError of singular matrices.
 LUPivots lu_factor(const Tensor& a, Location at = JOT_HERE);
 LUPivots lu_factor_out(const Tensor& LU, const Tensor& pivots, const Tensor& a, Location at = JOT_HERE);
-// x of a x = b from what lu_factor(a) returned, for b [*, n, k].
+// x of a x = b from what lu_factor(a) returned, for b [*, n, k]. Pivots are i32, from 1 to n: DTypeError, IndexError at evaluation.
 Tensor lu_solve(const Tensor& LU, const Tensor& pivots, const Tensor& b, Location at = JOT_HERE);
 Tensor lu_solve_out(const Tensor& out, const Tensor& LU, const Tensor& pivots, const Tensor& b, Location at = JOT_HERE);
 // a = Q R of a [*, m, n], k = min(m, n): Q [*, m, k] with orthonormal columns, R [*, k, n] upper. complete: Q [*, m, m], R [*, m, n], where the further

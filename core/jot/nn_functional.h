@@ -180,9 +180,9 @@ Tensor huber_loss(const Tensor& x, const Tensor& y, const HuberLossOptions& opti
 // nll_loss of log_softmax along dim 1 (of a vector dim 0). y: classes (integers), or probabilities, floating and of the shape of x.
 // weight: one number a class. label_smoothing in [0, 1]. A class outside of [0, C) is an IndexError at evaluation.
 Tensor cross_entropy(const Tensor& x, const Tensor& y, const CrossEntropyOptions& options = {}, Location at = JOT_HERE);
-// -weight[y] x[y]: x [C], [N, C] or [N, C, ...], y the classes without the dim C; 0 where y is ignore_index. The mean is over the weights.
+// -weight[y] x[y]: x [C], [N, C] or [N, C, ...], y the classes without the dim C; 0 where y is ignore_index. The mean is over the weights. IndexError at evaluation for other classes.
 Tensor nll_loss(const Tensor& x, const Tensor& y, const NllLossOptions& options = {}, Location at = JOT_HERE);
-// -y log(x) - (1 - y) log(1 - x) of probabilities x; logarithms are at least -100, where they are constant. ShapeError unless of one shape.
+// -y log(x) - (1 - y) log(1 - x) of probabilities x; logarithms are at least -100, where they are constant. ShapeError unless of one shape; Error where the value is evaluated for x or y outside [0, 1].
 Tensor binary_cross_entropy(const Tensor& x, const Tensor& y, const BinaryCrossEntropyOptions& options = {}, Location at = JOT_HERE);
 // The same of sigmoid(x), exact in both tails; pos_weight multiplies the term of y. ShapeError unless of one shape.
 Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& y, const BinaryCrossEntropyWithLogitsOptions& options = {}, Location at = JOT_HERE);
@@ -191,16 +191,16 @@ Tensor kl_div(const Tensor& x, const Tensor& y, const KlDivOptions& options = {}
 // e^x - y x, or x - y log(x + eps); full: with Stirling's approximation of log(y!) where y > 1.
 Tensor poisson_nll_loss(const Tensor& x, const Tensor& y, const PoissonNllLossOptions& options = {}, Location at = JOT_HERE);
 // (log(var) + (x - y)^2 / var) / 2, var at least eps (not to its derivative); full: plus log(2 pi) / 2. var has the shape of x, or 1 or
-// nothing for its last dim. ShapeError.
+// nothing for its last dim. ShapeError; Error where the value is evaluated for var < 0.
 Tensor gaussian_nll_loss(const Tensor& x, const Tensor& y, const Tensor& var, const GaussianNllLossOptions& options = {}, Location at = JOT_HERE);
 // x where y is 1, max(0, margin - x) where it is -1.
 Tensor hinge_embedding_loss(const Tensor& x, const Tensor& y, double margin = 1, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
 // max(0, margin - y (a - b)). ShapeError unless all have as many dims.
 Tensor margin_ranking_loss(const Tensor& a, const Tensor& b, const Tensor& y, double margin = 0, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
-// The mean over the classes i != y of weight[y] max(0, margin - x[y] + x[i])^p: x [C] or [N, C], y classes. Error unless p is 1 or 2.
+// The mean over the classes i != y of weight[y] max(0, margin - x[y] + x[i])^p: x [C] or [N, C], y classes. Error unless p is 1 or 2; IndexError at evaluation for other classes.
 Tensor multi_margin_loss(const Tensor& x, const Tensor& y, const MultiMarginLossOptions& options = {}, Location at = JOT_HERE);
 // The mean over classes i that y does not name of max(0, 1 - x[y[j]] + x[i]), summed over the classes that y names, up to its first -1.
-// y has the shape of x, [C] or [N, C].
+// y has the shape of x, [C] or [N, C]. IndexError at evaluation for other classes.
 Tensor multilabel_margin_loss(const Tensor& x, const Tensor& y, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
 // The mean over the last dim of binary_cross_entropy_with_logits.
 Tensor multilabel_soft_margin_loss(const Tensor& x, const Tensor& y, const Tensor& weight = {}, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
@@ -235,7 +235,7 @@ struct EmbeddingBagOptions {
 // The rows of weight, a matrix, that the index names: index + [d]. Row padding_idx gets no derivative. IndexError at evaluation.
 Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<int64_t> padding_idx = {}, Location at = JOT_HERE);
 // The mean, sum or amax of the rows that each bag names, without those of padding_idx: bags are rows of the index [n, k], or begin in the
-// vector of all of them at offsets. Of an empty bag 0. per_sample_weights: with the sum.
+// vector of all of them at offsets, from 0 on, ascending, within it: else an IndexError at evaluation. Of an empty bag 0. per_sample_weights: with the sum.
 Tensor embedding_bag(const Tensor& index, const Tensor& weight, const EmbeddingBagOptions& options = {}, Location at = JOT_HERE);
 
 // ---- Dropout

@@ -578,7 +578,7 @@ class CrossEntropyLoss : public Module {
   functional::CrossEntropyOptions options_;
 };
 // nll_loss.
-// -weight[y] x[y]: x [C], [N, C] or [N, C, ...], y the classes without the dim C; 0 where y is ignore_index. The mean is over the weights.
+// -weight[y] x[y]: x [C], [N, C] or [N, C, ...], y the classes without the dim C; 0 where y is ignore_index. The mean is over the weights. IndexError at evaluation for other classes.
 class NLLLoss : public Module {
  public:
   explicit NLLLoss(const functional::NllLossOptions& options = {});
@@ -589,7 +589,7 @@ class NLLLoss : public Module {
   functional::NllLossOptions options_;
 };
 // binary_cross_entropy.
-// -y log(x) - (1 - y) log(1 - x) of probabilities x; logarithms are at least -100, where they are constant. ShapeError unless of one shape.
+// -y log(x) - (1 - y) log(1 - x) of probabilities x; logarithms are at least -100, where they are constant. ShapeError unless of one shape; Error where the value is evaluated for x or y outside [0, 1].
 class BCELoss : public Module {
  public:
   explicit BCELoss(const functional::BinaryCrossEntropyOptions& options = {});
@@ -633,7 +633,7 @@ class PoissonNLLLoss : public Module {
 };
 // gaussian_nll_loss.
 // (log(var) + (x - y)^2 / var) / 2, var at least eps (not to its derivative); full: plus log(2 pi) / 2. var has the shape of x, or 1 or
-// nothing for its last dim. ShapeError.
+// nothing for its last dim. ShapeError; Error where the value is evaluated for var < 0.
 class GaussianNLLLoss : public Module {
  public:
   explicit GaussianNLLLoss(const functional::GaussianNllLossOptions& options = {});
@@ -665,7 +665,7 @@ class MarginRankingLoss : public Module {
   Reduction reduction_;
 };
 // multi_margin_loss.
-// The mean over the classes i != y of weight[y] max(0, margin - x[y] + x[i])^p: x [C] or [N, C], y classes. Error unless p is 1 or 2.
+// The mean over the classes i != y of weight[y] max(0, margin - x[y] + x[i])^p: x [C] or [N, C], y classes. Error unless p is 1 or 2; IndexError at evaluation for other classes.
 class MultiMarginLoss : public Module {
  public:
   explicit MultiMarginLoss(const functional::MultiMarginLossOptions& options = {});
@@ -677,7 +677,7 @@ class MultiMarginLoss : public Module {
 };
 // multilabel_margin_loss.
 // The mean over classes i that y does not name of max(0, 1 - x[y[j]] + x[i]), summed over the classes that y names, up to its first -1.
-// y has the shape of x, [C] or [N, C].
+// y has the shape of x, [C] or [N, C]. IndexError at evaluation for other classes.
 class MultiLabelMarginLoss : public Module {
  public:
   explicit MultiLabelMarginLoss(Reduction reduction = Reduction::mean);

@@ -1,6 +1,7 @@
 // Special functions: one element by ir/special, derivatives by each other. None is a difference that cancels, nor are
 // derivatives of it: near 0 and far out they are series, whose derivatives are.
 #include <cmath>
+#include <limits>
 
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
@@ -97,22 +98,27 @@ Value difference(Builder& b, Value x, Value zero, Value one, int series_sign) {
   Value series = scale(b, mul(b, mul(b, z, sum), unary(b, Op::rsqrt_op, safe)), factor);
   return build::where(b, far, series, sub(b, zero, one));
 }
-// Of I0 and I1 at |x|.
-Value difference_i(Builder& b, Value x, Value i0e, Value i1e) {
-  return difference(b, size(b, x), i0e, size(b, i1e), -1);
-}
+Value is(Builder& b, Value x, double number) { return build::compare(b, x, splat_like(b, x, number), Direction::eq); }
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 void define_bessel(RuleTable& table) {
   table.define(Op::bessel_i0_op, function<special::bessel_i0>(jvp_scaled(
                                      [](Builder& b, Value x, Value) { return unary(b, Op::bessel_i1_op, x); })));
   table.define(Op::bessel_i1_op, function<special::bessel_i1>(jvp_scaled([](Builder& b, Value x, Value o) {
-                 return sub(b, unary(b, Op::bessel_i0_op, x), over_argument(b, x, o, 1, false));
+                 // Where both overflow I0 is the greater one.
+                 Value i0 = unary(b, Op::bessel_i0_op, x), over = is(b, i0, kInfinity);
+                 Value some = build::where(b, over, one_like(b, x), x), i1 = build::where(b, over, one_like(b, x), o);
+                 return sub(b, i0, over_argument(b, some, i1, 1, false));
                })));
   table.define(Op::bessel_i0e_op, function<special::bessel_i0e>(jvp_scaled([](Builder& b, Value x, Value o) {
-                 return neg(b, mul(b, sign(b, x), difference_i(b, x, o, unary(b, Op::bessel_i1e_op, x))));
+                 // I1e - sign(x) I0e, written so that what is derived from it at 0 is I1e's.
+                 Value of_sign = sign(b, x), i1e = unary(b, Op::bessel_i1e_op, x);
+                 Value far = build::compare(b, size(b, x), splat_like(b, x, 30), Direction::gt);
+                 Value apart = neg(b, mul(b, of_sign, difference(b, size(b, x), o, size(b, i1e), -1)));
+                 return build::where(b, far, apart, sub(b, i1e, mul(b, of_sign, o)));
                })));
   table.define(Op::bessel_i1e_op, function<special::bessel_i1e>(jvp_scaled([](Builder& b, Value x, Value o) {
-                 Value apart = difference_i(b, x, unary(b, Op::bessel_i0e_op, x), o);
+                 Value apart = difference(b, size(b, x), unary(b, Op::bessel_i0e_op, x), size(b, o), -1);
                  return sub(b, apart, over_argument(b, x, o, 1, true));
                })));
   table.define(Op::bessel_j0_op, function<special::bessel_j0>(jvp_scaled([](Builder& b, Value x, Value) {
@@ -125,13 +131,16 @@ void define_bessel(RuleTable& table) {
                  return neg(b, unary(b, Op::bessel_y1_op, x));
                })));
   table.define(Op::bessel_y1_op, function<special::bessel_y1>(jvp_scaled([](Builder& b, Value x, Value o) {
-                 return sub(b, unary(b, Op::bessel_y0_op, x), div(b, o, x));
+                 Value y0 = unary(b, Op::bessel_y0_op, x);  // at 0 -Y1 / x is above all
+                 return sub(b, build::where(b, is(b, o, -kInfinity), one_like(b, x), y0), div(b, o, x));
                })));
   table.define(Op::bessel_k0e_op, function<special::bessel_k0e>(jvp_scaled([](Builder& b, Value x, Value o) {
-                 return difference(b, x, o, unary(b, Op::bessel_k1e_op, x), 1);
+                 Value k0e = build::where(b, is(b, x, 0), one_like(b, x), o);  // at 0 K1 is above K0
+                 return difference(b, x, k0e, unary(b, Op::bessel_k1e_op, x), 1);
                })));
   table.define(Op::bessel_k1e_op, function<special::bessel_k1e>(jvp_scaled([](Builder& b, Value x, Value o) {
                  Value apart = difference(b, x, unary(b, Op::bessel_k0e_op, x), o, 1);
+                 apart = build::where(b, is(b, o, kInfinity), one_like(b, x), apart);  // there K1 / x is above all
                  return neg(b, add(b, apart, div(b, o, x)));
                })));
 }
@@ -163,6 +172,11 @@ Value score(const JvpContext& c) {
   return sub(c.b, unary(c.b, Op::log_op, c.primals[1]), unary(c.b, Op::digamma_op, c.primals[0]));
 }
 
+// What is 0 stays so, at 0 and at infinity, where the score is infinite.
+Value times_score(const JvpContext& c, Value of) {
+  return build::where(c.b, is(c.b, of, 0), of, mul(c.b, of, score(c)));
+}
+
 // P' = dP/da a' + density x', and less that.
 Value jvp_igamma(const JvpContext& c) {
   auto signed_as = [&](Value v) { return c.op == Op::igamma_op ? v : neg(c.b, v); };
@@ -177,7 +191,7 @@ Value jvp_igamma(const JvpContext& c) {
 Value jvp_igamma_grad_a(const JvpContext& c) {
   Value t = kNoValue;
   if (c.has(0)) t = c.times(c.tangents[0], binary(c.b, Op::igamma_grad_aa_op, c.primals[0], c.primals[1]));
-  return c.has(1) ? add_any(c.b, t, c.times(c.tangents[1], mul(c.b, density(c), score(c)))) : t;
+  return c.has(1) ? add_any(c.b, t, c.times(c.tangents[1], times_score(c, density(c)))) : t;
 }
 
 Value jvp_igamma_grad_aa(const JvpContext& c) {
@@ -189,10 +203,17 @@ Value jvp_igamma_grad_aa(const JvpContext& c) {
 
 Value jvp_gamma_density(const JvpContext& c) {
   Value t = kNoValue, a = c.primals[0], x = c.primals[1];
-  if (c.has(0)) t = c.times(c.tangents[0], mul(c.b, c.out, score(c)));
+  if (c.has(0)) t = c.times(c.tangents[0], times_score(c, c.out));
   if (!c.has(1)) return t;
-  Value slope = div(c.b, sub(c.b, sub(c.b, a, one_like(c.b, a)), x), x);
-  return add_any(c.b, t, c.times(c.tangents[1], mul(c.b, c.out, slope)));
+  Builder& b = c.b;
+  Value one = one_like(b, x), at_zero = is(b, x, 0), y = build::where(b, at_zero, one, x);
+  Value slope = mul(b, c.out, div(b, sub(b, sub(b, a, one), y), y));
+  slope = build::where(b, is(b, c.out, 0), c.out, slope);  // at infinity
+  // At 0 the limit: of a = 1, 2 and what is between and beside them.
+  Value limit = build::where(b, less(b, a, 2), splat_like(b, x, kInfinity), splat_like(b, x, 0));
+  limit = build::where(b, less(b, a, 1), splat_like(b, x, -kInfinity), limit);
+  limit = build::where(b, is(b, a, 1), splat_like(b, x, -1), build::where(b, is(b, a, 2), one, limit));
+  return add_any(b, t, c.times(c.tangents[1], build::where(b, at_zero, limit, slope)));
 }
 
 // By a where P(a, exp(l)) stays: -(dP/da) / (x dP/dx), x = exp(l); of tiny x (digamma(a + 1) - l) / a.

@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 #include <jot/jot.h>
 
+#include <cmath>
+#include <limits>
 #include <string>
 
 using namespace jot;
@@ -202,4 +204,164 @@ TEST_CASE("numbers, dtypes and jacobians that are too large") {
   CHECK_THROWS_WITH_AS(jacrev(column)(ones({1})), doctest::Contains(("[jacrev] [identity] the result")), ShapeError);
   CHECK_THROWS_WITH_AS(jacrev(column)(ones({1})),
                        doctest::Contains(("faults_test.cpp:" + std::to_string(line + 1)).c_str()), ShapeError);
+}
+
+// ---- conditions on data
+
+namespace F = jot::nn::functional;
+
+TEST_CASE("a class out of range is named as it was given, with the lane and the line") {
+  const std::string range = " is out of range; expected 0 to 3";
+  Tensor classes = tensor({{0, 1}, {2, 5}, {3, 0}}), x = zeros({3, 2, 4});
+  int line = __LINE__ + 1;
+  auto hot = [](const Tensor& y) { return one_hot(y, 4) * 2; };
+  const std::string of_five = "[one_hot] class 5" + range + " for num_classes = 4";
+  check_text<IndexError>([&] { hot(classes).eval(); }, of_five, line);
+  check_text<IndexError>([&] { jit(hot)(classes); }, of_five, line);
+  check_text<IndexError>([&] { vmap(hot)(classes).eval(); }, of_five + ", in lane 1 of vmap", line);
+  check_text<IndexError>(
+      [&] {
+        hot(tensor({3, -1})).eval();
+      },
+      "[one_hot] class -1" + range + " for num_classes = 4", line);
+  constexpr int64_t kWide = int64_t{1} << 32;
+  for (int64_t wrong : {kWide - 1, kWide, -kWide, -kWide - 1})
+    check_text<IndexError>([&] { hot(full({9}, wrong)).eval(); },
+                           "[one_hot] class " + std::to_string(wrong) + range + " for num_classes = 4", line);
+
+  line = __LINE__ + 1;
+  auto entropy = [](const Tensor& x, const Tensor& y) { return F::cross_entropy(x, y); };
+  const std::string kind = "[cross_entropy] class 5" + range + ", or ignore_index = -100";
+  check_text<IndexError>([&] { vmap(entropy)(x, classes).eval(); }, kind + ", in lane 1 of vmap", line);
+  check_text<IndexError>([&] { vmap(grad(entropy))(x, classes).eval(); }, kind + ", in lane 1 of vmap", line);
+  check_text<IndexError>([&] { jit(grad(entropy))(x[1], classes[1]); }, kind, line);
+  check_text<IndexError>(
+      [&] {
+        entropy(x[0], tensor({-1, 0})).eval();
+      },
+      "[cross_entropy] class -1" + range + ", or ignore_index = -100", line);
+  CHECK_EQ(entropy(x[0], tensor({-100, 0})).item<float>(), doctest::Approx(std::log(4)));
+
+  Tensor logits = zeros({2, 4});
+  line = __LINE__ + 1;
+  auto nll = [&](const Tensor& y, int64_t ignored) { return F::nll_loss(logits, y, {.ignore_index = ignored}); };
+  const std::string of_nll = "[nll_loss] class ";
+  check_text<IndexError>(
+      [&] {
+        nll(tensor({0, -1}), -100).eval();
+      },
+      of_nll + "-1" + range + ", or ignore_index = -100", line);
+  check_text<IndexError>(
+      [&] {
+        nll(tensor({0, -2}), -1).eval();
+      },
+      of_nll + "-2" + range + ", or ignore_index = -1", line);
+  CHECK_EQ(nll(tensor({0, -1}), -1).item<float>(), 0);
+  line = __LINE__ + 1;
+  auto margin = [&](int64_t y) { return F::multi_margin_loss(logits, tensor({0, y})); };
+  check_text<IndexError>([&] { margin(-100).eval(); }, "[multi_margin_loss] class -100" + range, line);
+  line = __LINE__ + 1;
+  auto margins = [&](int64_t y) { return F::multilabel_margin_loss(logits, tensor({{0, y, -1, 0}, {0, -1, 0, 0}})); };
+  for (int64_t wrong : {4, -2})
+    check_text<IndexError>(
+        [&] { margins(wrong).eval(); },
+        "[multilabel_margin_loss] class " + std::to_string(wrong) + range + ", or -1 behind the last one", line);
+}
+
+TEST_CASE("offsets of bags and pivots are checked") {
+  Tensor index = tensor({0, 1, 2, 1}), weight = ones({5, 2});
+  int line = __LINE__ + 1;
+  auto bags = [&](const Tensor& o) { return F::embedding_bag(index, weight, {.offsets = o}); };
+  auto text = [](int64_t offset) {
+    return "[embedding_bag] offset " + std::to_string(offset) +
+           " is out of place; expected offsets that begin with 0, do not descend and are at most 4, the length of the "
+           "input";
+  };
+  check_text<IndexError>([&] { bags(tensor({0, 5})).eval(); }, text(5), line);
+  check_text<IndexError>([&] { bags(tensor({1, 2})).eval(); }, text(1), line);
+  check_text<IndexError>([&] { bags(tensor({0, 3, 2})).eval(); }, text(2), line);
+  check_text<IndexError>([&] { vmap(bags)(tensor({{0, 3}, {0, 9}})).eval(); }, text(9) + ", in lane 1 of vmap", line);
+  nn::functional::EmbeddingBagOptions options{.include_last_offset = true};
+  line = __LINE__ + 1;
+  auto closed = [&](const Tensor& o) { return options.offsets = o, F::embedding_bag(index, weight, options); };
+  check_text<IndexError>([&] { closed(tensor({0, 5})).eval(); }, text(5), line);
+  CHECK_EQ(bags(tensor({0, 4})).to_vector<float>(), std::vector<float>{1, 1, 0, 0});
+
+  Tensor packed = eye(2), b = ones({2, 1});
+  line = __LINE__ + 1;
+  auto solve = [&](const Tensor& p) { return linalg::lu_solve(packed, p, b); };
+  auto pivot = [](int64_t p) {
+    return "[linalg.lu_solve] pivot " + std::to_string(p) +
+           " is out of range; expected 1 to 2, as lu_factor makes them";
+  };
+  for (int32_t p : {0, 3, -1, std::numeric_limits<int32_t>::min()}) {
+    check_text<IndexError>([&] { solve(Tensor::from(std::vector<int32_t>{1, p})).eval(); }, pivot(p), line);
+    Tensor lanes = Tensor::from(std::vector<int32_t>{1, 2, 2, 2, 1, p}, {3, 2});
+    check_text<IndexError>([&] { vmap(solve)(lanes).eval(); }, pivot(p) + ", in lane 2 of vmap", line);
+  }
+  check_text<DTypeError>(
+      [&] {
+        solve(tensor({1, 2}));
+      },
+      "[linalg.lu_solve] expected pivots of i32, as lu_factor makes them, got i64[2]: convert with "
+      "to(i32)",
+      line);
+}
+
+TEST_CASE("probabilities, rates, weights, variances and standard deviations are checked") {
+  const double nan = std::numeric_limits<double>::quiet_NaN(), endless = std::numeric_limits<double>::infinity();
+#define CHECK_DATA(text, ...) check_text<Error>([&] { (__VA_ARGS__).eval(); }, text, __LINE__)
+  CHECK_DATA("[bernoulli] expected probabilities from 0 to 1, got 1.5", bernoulli(tensor({0.5, 1.5})));
+  CHECK_DATA("[bernoulli] expected probabilities from 0 to 1, got -0.1", bernoulli(tensor({-0.1, 1.0})));
+  CHECK_DATA("[bernoulli] expected probabilities from 0 to 1, got nan", bernoulli(tensor({nan})));
+  CHECK_DATA("[bernoulli_] expected probabilities from 0 to 1, got 1.5", zeros({2}).bernoulli_(tensor(1.5)));
+  CHECK_EQ(bernoulli(tensor({0.0, 1.0})).to_vector<float>(), std::vector<float>{0, 1});
+  CHECK_DATA("[poisson] expected rates that are not negative, got -1", poisson(tensor({1.0, -1.0})));
+  CHECK_DATA("[normal] expected a std that is not negative, got -1", normal(0.0, tensor({1.0, -1.0})));
+  CHECK_DATA("[normal] expected a std that is not negative, got nan", normal(0.0, tensor({1.0, nan})));
+  CHECK_DATA("[normal] expected a std that is not negative, got -0.5", normal(zeros({2}), -0.5));
+  CHECK_DATA("[multinomial] expected weights that are not negative, got -1", multinomial(tensor({1.0, -1.0}), 1));
+  const std::string total =
+      "[multinomial] expected finite weights of which one at least in each row is above 0, got a sum of ";
+  CHECK_DATA(total + "0", multinomial(tensor({0.0, 0.0}), 1));
+  CHECK_DATA(total + "0", multinomial(tensor({{1.0, 0.0}, {0.0, 0.0}}), 2, true));
+  CHECK_DATA(total + "inf", multinomial(tensor({0.0, endless}), 1));
+  Tensor x = rand({2, 3});
+  CHECK_DATA("[cov] expected fweights that are not negative, got -1", cov(x, {.fweights = tensor({1, -1, 2})}));
+  CHECK_DATA("[cov] expected aweights that are not negative, got -2", cov(x, {.aweights = tensor({1.0, -2.0, 2.0})}));
+  CHECK_DATA("[cov] expected weights of which one at least is above 0, got a sum of 0",
+             cov(x, {.fweights = tensor({0, 0, 0})}));
+  Tensor one = tensor({1.0, 1.0}), half = one / 2;
+  CHECK_DATA("[gaussian_nll_loss] expected variances that are not negative, got -2",
+             F::gaussian_nll_loss(one, one, tensor({nan, -2.0})));
+  CHECK(std::isnan(F::gaussian_nll_loss(one, one, one * nan).item<float>()));
+  const std::string predictions = "[binary_cross_entropy] expected predictions from 0 to 1, got ";
+  CHECK_DATA(predictions + "1.1", F::binary_cross_entropy(one * 1.1, one));
+  CHECK_DATA(predictions + "nan", F::binary_cross_entropy(one * nan, one));
+  CHECK_DATA("[binary_cross_entropy] expected targets from 0 to 1, got -2", F::binary_cross_entropy(half, one * -2));
+#undef CHECK_DATA
+  // In lanes, and in derivatives where they need the value.
+  int line = __LINE__ + 1;
+  auto loss = [](const Tensor& p) { return F::binary_cross_entropy(p, ones({2})); };
+  Tensor lanes = tensor({{0.5, 0.5}, {0.5, 0.5}, {0.5, 1.25}});
+  check_text<Error>([&] { vmap(loss)(lanes).eval(); }, predictions + "1.25, in lane 2 of vmap", line);
+  check_text<Error>([&] { vmap(grad_and_value(loss))(lanes).second.eval(); }, predictions + "1.25, in lane 2 of vmap",
+                    line);
+  check_text<Error>([&] { jit(grad_and_value(loss))(lanes[2]); }, predictions + "1.25", line);
+  // Of nothing, nothing.
+  CHECK_EQ(bernoulli(zeros({0})).numel(), 0);
+  CHECK_EQ(vmap([](const Tensor& y) { return one_hot(y, 4); })(zeros({0, 2}, i64)).shape(), Shape{0, 2, 4});
+}
+
+TEST_CASE("the least integer is a number of places like others") {
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+  Tensor x = arange(5), square = arange(6).reshape({2, 3});
+  const std::vector<int64_t> rolled = {3, 4, 0, 1, 2};  // by -2^63, which is 2 modulo 5
+  CHECK_EQ(roll(x, kLeast).to_vector<int64_t>(), rolled);
+  CHECK_EQ(roll(x, kLeast, 0).to_vector<int64_t>(), rolled);
+  CHECK_EQ(square.diagonal(kLeast).numel(), 0);
+  CHECK_EQ(square.t().diagonal(kLeast).numel(), 0);
+  CHECK_EQ(sum(tril(square, kLeast)).item<int64_t>(), 0);
+  CHECK(equal(triu(square, kLeast), square));
+  CHECK(equal(linalg::matrix_power(eye(2) * -1, kLeast), eye(2)));
 }

@@ -129,10 +129,10 @@ TEST_CASE("draws: poisson") {
       log_p += std::log(rate / (i + 1));
     }
   }
-  Tensor mixed = poisson(Tensor::from(std::vector<float>{0, 5, 500, -1}));
+  Tensor mixed = poisson(Tensor::from(std::vector<float>{0, 5, 500}));
   std::vector<float> m = mixed.to_vector<float>();
   CHECK_EQ(to_string(mixed.dtype()), "f32");
-  CHECK((m[0] == 0 && m[1] < 30 && m[2] > 300 && m[2] < 700 && std::isnan(m[3])));
+  CHECK((m[0] == 0 && m[1] < 30 && m[2] > 300 && m[2] < 700));
   manual_seed(6);
   Tensor a = poisson(full({50}, 7.0));
   a.eval();

@@ -81,6 +81,7 @@ void loss_rows(FunctionRows& t) {
     t.rows.back().takes = "rrr";
     add("binary_cross_entropy", {kUnit, kUnit, {{4}, 0.5, 2}},
         [r](Tensors x) { return F::binary_cross_entropy(x[0], x[1], {.weight = x[2], .reduction = r}); });
+    t.rows.back().takes = "--c";  // whole numbers are no probabilities
     add("binary_cross_entropy_with_logits", {kMatrix, kUnit, {{4}, 0.5, 2}, {{4}, 0.5, 2}}, [r](Tensors x) {
       return F::binary_cross_entropy_with_logits(x[0], x[1], {.weight = x[2], .reduction = r, .pos_weight = x[3]});
     });

@@ -28,6 +28,16 @@ struct Two {
   double a, b, value, by_a, by_b;
 };
 
+Tensor clamp_unit(const Tensor& x) { return clamp(x, 0, 1); }
+Tensor clamp_below(const Tensor& x) { return clamp_min(x, 0); }
+Tensor clamp_above(const Tensor& x) { return clamp_max(x, 1); }
+template <auto f>
+Tensor slope(const Tensor& x) {
+  return grad([](const Tensor& y) { return f(y, JOT_HERE); })(x);
+}
+Tensor bce_of_zero(const Tensor& x) { return nn::functional::binary_cross_entropy(x, zeros_like(x)); }
+Tensor bce_of_one(const Tensor& x) { return nn::functional::binary_cross_entropy(x, ones_like(x)); }
+
 #define JOT_ROW_1(f, ...)                                 \
   {                                                       \
     #f, [](const Tensor& x) { return f(x); }, __VA_ARGS__ \
@@ -97,6 +107,23 @@ const One kOne[] = {
     JOT_ROW_1(special::ndtr, kInf, 1.0, 0.0),
     JOT_ROW_1(special::ndtr, -kInf, 0.0, 0.0),
     JOT_ROW_1(special::log_ndtr, 0.0, -0.6931471805599453, 0.7978845608028654),
+    JOT_ROW_1(clamp_unit, kNan, kNan, 0.0),
+    JOT_ROW_1(clamp_below, kNan, kNan, 0.0),
+    JOT_ROW_1(clamp_above, kNan, kNan, 0.0),
+    JOT_ROW_1(clamp_unit, 0.0, 0.0, 1.0),
+    JOT_ROW_1(slope<special::i0e>, 0.0, 0.0, 0.5),
+    JOT_ROW_1(bce_of_zero, 0.0, 0.0, 0.0),
+    JOT_ROW_1(bce_of_one, 1.0, 0.0, 0.0),
+    // torch has no derivatives of these; limits (mpmath).
+    JOT_ROW_1(special::bessel_y0, 0.0, -kInf, kInf),
+    JOT_ROW_1(special::bessel_y1, 0.0, -kInf, kInf),
+    JOT_ROW_1(special::modified_bessel_k0, 0.0, kInf, -kInf),
+    JOT_ROW_1(special::modified_bessel_k1, 0.0, kInf, -kInf),
+    JOT_ROW_1(special::scaled_modified_bessel_k0, 0.0, kInf, -kInf),
+    JOT_ROW_1(special::scaled_modified_bessel_k1, 0.0, kInf, -kInf),
+    // torch: NaN.
+    JOT_ROW_1(special::i1, 800.0, kInf, kInf),
+    JOT_ROW_1(special::i1, -800.0, -kInf, kInf),
     // torch: 6.58e32.
     JOT_ROW_1(digamma, -1.0, kNan, kInf),
 };
@@ -116,6 +143,8 @@ const Two kTwo[] = {
     JOT_ROW_2(atan2, 0.0, 0.0, 0.0, 0.0, -0.0),
     JOT_ROW_2(atan2, 0.0, -1.0, 3.141592653589793, -1.0, -0.0),
     JOT_ROW_2(hypot, 0.0, 0.0, 0.0, kNan, kNan),
+    JOT_ROW_2(hypot, 1.0, kInf, kInf, 0.0, 1.0),  // torch: by the infinite one NaN
+    JOT_ROW_2(hypot, -kInf, 1.0, kInf, -1.0, 0.0),
     JOT_ROW_2(logaddexp, -kInf, -kInf, -kInf, kNan, kNan),
     JOT_ROW_2(logaddexp, 1.0, 1.0, 1.6931471805599454, 0.5, 0.5),
     JOT_ROW_2(logaddexp, kInf, kInf, kInf, kNan, kNan),

@@ -137,6 +137,25 @@ TEST_CASE("special: derivatives of the incomplete gamma function by both operand
   }
 }
 
+TEST_CASE("special: second derivatives of gammainc at 0 and at infinity are their limits (mpmath)") {
+  const double inf = std::numeric_limits<double>::infinity();
+  auto check = [](double got, double want) { CHECK_MESSAGE((got == want), got, ", not ", want); };
+  const double by_x[][2] = {{0.5, -inf}, {1, -1}, {1.5, inf}, {2, 1}, {2.5, 0}, {3, 0}};
+  for (auto [a, want] : by_x) {
+    auto of_x = [a = a](const Tensor& x) { return special::gammainc(a, x); };
+    check(grad(grad(of_x))(tensor(0.0, f64)).item<double>(), want);
+    check(grad(grad(of_x))(tensor(inf, f64)).item<double>(), 0);
+    auto mixed = [](double a, double x) {
+      return grad([a](const Tensor& y) {
+               return grad([y](const Tensor& b) { return special::gammainc(b, y); })(tensor(a, f64));
+             })(tensor(x, f64))
+          .item<double>();
+    };
+    check(mixed(a, 0), a > 1 ? 0 : -inf);
+    check(mixed(a, inf), 0);
+  }
+}
+
 TEST_CASE("special: edges") {
   same(of(JOT_SPECIAL(ndtri), 0), -kInf), same(of(JOT_SPECIAL(ndtri), 1), kInf),
       same(of(JOT_SPECIAL(ndtri), 1.5), kNan);

@@ -129,6 +129,12 @@ TEST_CASE("elementwise: division and remainders of integers, by zero too, and sh
   CHECK_SAME(gcd(tensor({12, -18, 0, 5}), tensor({18, 12, 0, 0})), tensor({6, 6, 0, 5}));
   CHECK_SAME(lcm(tensor({4, -6, 0}), 6), tensor({12, 6, 0}));
   CHECK_SAME(gcd(tensor({12}), tensor({18})), tensor({6}));
+  CHECK_SAME(gcd(tensor({200, 6}).to(u8), tensor({50, 4}).to(u8)), tensor({50, 2}).to(u8));
+  CHECK_SAME(lcm(tensor({200, 6, 255, 100}).to(u8), tensor({50, 4, 254, 7}).to(u8)), tensor({200, 12, 2, 188}).to(u8));
+  // What does not fit is as in torch the size of what the product wraps to.
+  const int64_t most = std::numeric_limits<int32_t>::max();
+  CHECK_SAME(lcm(tensor({(int64_t{1} << 30) + 1, int64_t{100000}, -most - 1}).to(i32), tensor({3, 99999, 3}).to(i32)),
+             tensor({int64_t{1073741821}, int64_t{1409965408}, -most - 1}).to(i32));
   CHECK(contains(message<DTypeError>([] { gcd(tensor({1.5}), 2); }), "[gcd] defined for integers"));
   CHECK(contains(message<DTypeError>([] { tensor({1.5}) << 2; }), "[bitwise_left_shift] defined for integers"));
 }

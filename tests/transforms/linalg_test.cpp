@@ -371,8 +371,8 @@ TEST_CASE("linalg: what is refused at the call") {
   CHECK_THROWS_WITH_AS(linalg::solve(s, rand({2, 2}, f64)),
                        doctest::Contains("expected as many rows of b as a has, got f64[3,3] and f64[2,2]"), ShapeError);
   CHECK_THROWS_WITH_AS(linalg::solve(s, rand({3}, f32)), doctest::Contains("to have the same dtype"), DTypeError);
-  CHECK_THROWS_WITH_AS(linalg::lu_solve(s, zeros({2}, i32), a),
-                       doctest::Contains("expected integer pivots [3], got i32[2]"), ShapeError);
+  CHECK_THROWS_WITH_AS(linalg::lu_solve(s, zeros({2}, i32), a), doctest::Contains("expected pivots [3], got i32[2]"),
+                       ShapeError);
   CHECK_THROWS_WITH_AS(linalg::pinv(a, -1.0), doctest::Contains("[linalg.pinv] rtol is -1"), Error);
   CHECK_THROWS_WITH_AS(linalg::matrix_norm(a, 3), doctest::Contains("[linalg.matrix_norm] the order is not known"),
                        Error);

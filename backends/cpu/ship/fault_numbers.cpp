@@ -16,7 +16,10 @@ std::vector<int64_t> FaultNumbers::of(const Program& program, const Step& step) 
     if (!fresh) continue;
     const ir::GraphData& g = of_loop ? k->loop->data() : program.graph.get().data();
     const Location line = g.location(fault.node);
-    const std::string& function = g.call(fault.node).function;
+    std::string function = g.call(fault.node).function;
+    for (std::string_view found : {"{f}", "{}"})  // a condition on data: what it found is not told here
+      if (const size_t place = function.find(found); place != std::string::npos)
+        function.replace(place, found.size(), "another number");
     texts_.push_back(std::to_string(next) + ": " +
                      (endless ? "more steps than max_steps in " : "the data is at fault in ") +
                      (function.empty() ? std::string(name_of(g.op(fault.node))) : c_comment(function)) +

@@ -1,6 +1,7 @@
 // What is made of lu: solutions, inverses, determinants.
 #include <limits>
 
+#include "core/functions/demands.h"
 #include "core/functions/linalg/matrices.h"
 #include "jot/creation.h"
 #include "jot/ops.h"
@@ -256,13 +257,19 @@ Tensor lu_solve(const Tensor& LU, const Tensor& pivots, const Tensor& b, Locatio
   check_matrices(e, b, false);
   check_same_dtype(e, LU, b);
   const int64_t n = columns_of(LU);
-  if (is_floating(pivots.impl()->dtype()) || shape_of(pivots) != batch_of(LU) + Shape{n})
-    e.fail<ShapeError>("expected integer pivots " + to_string(batch_of(LU) + Shape{n}) + ", got " + type_name(pivots));
+  if (pivots.impl()->dtype() != DType::i32)
+    e.fail<DTypeError>("expected pivots of i32, as lu_factor makes them, got " + type_name(pivots) +
+                       ": convert with to(i32)");
+  if (shape_of(pivots) != batch_of(LU) + Shape{n})
+    e.fail<ShapeError>("expected pivots " + to_string(batch_of(LU) + Shape{n}) + ", got " + type_name(pivots));
   if (rows_of(b) != n)
     e.fail<ShapeError>("expected as many rows of b as LU has, got " + type_name(LU) + " and " + type_name(b));
   const Shape batch = broadcast_shapes(e, batch_of(LU), batch_of(b)), places = batch_of(LU) + Shape{n};
   const auto last = static_cast<int64_t>(places.size()) - 1;
-  Value from = build::convert(e.b, e(pivots), DType::i32), order = build::iota(e.b, DType::i32, places, last);
+  const Tensor checked =
+      demanded(e.op(), pivots, 1, n,
+               "pivot {} is out of range; expected 1 to " + std::to_string(n) + ", as lu_factor makes them", at);
+  Value from = e(checked), order = build::iota(e.b, DType::i32, places, last);
   const Value place = order;
   auto here = [&](Value which) { return build::compare(e.b, place, which, ir::Direction::eq); };
   auto found = [&](Value where) {  // the one that stands there, everywhere

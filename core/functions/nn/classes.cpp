@@ -1,5 +1,6 @@
 // Losses whose target is a class. What belongs to a class is chosen by comparison with a count of the classes, not by
 // an index: so value and derivative stay in kernels. That a class is in range is checked where its weight is read.
+#include "core/functions/demands.h"
 #include "core/functions/nn/wide.h"
 
 namespace jot::nn::functional {
@@ -16,8 +17,8 @@ void check_classes(const Wide& w, const Tensor& y) {
 
 // x [C], [N, C] or [N, C, ...] and a target without the dim of the classes.
 struct Classified {
-  Classified(const Wide& wide, const Tensor& x, const Tensor& target, int64_t ignore_index)
-      : w(wide), shape(shape_of(x)), y(target.to(DType::i64, wide.at())) {
+  Classified(const Wide& wide, const Tensor& x, const Tensor& target, int64_t ignore_index, bool ignores = true)
+      : w(wide), ignores(ignores), shape(shape_of(x)), y(target.to(DType::i64, wide.at())) {
     dim = shape.size() == 1 ? 0 : 1;
     const Shape& given = shape_of(target);
     if (shape.size() > 1 && !given.empty() && given[0] != shape[0])
@@ -28,6 +29,9 @@ struct Classified {
     if (given != wanted) w.fail<ShapeError>("Expected target size " + to_string(wanted) + ", got " + to_string(given));
     count = shape[static_cast<size_t>(dim)];
     valid = y != ignore_index;
+    if (!ignores) valid = logical_and(y >= 0, y < count);
+    range = "class {} is out of range; expected 0 to " + std::to_string(count - 1);
+    if (ignores) range += ", or ignore_index = " + std::to_string(ignore_index);
   }
   // Where an element of x is of its target's class.
   Tensor here() const {
@@ -41,14 +45,17 @@ struct Classified {
     if (weight.defined() && shape_of(weight) != Shape{count})
       w.fail<ShapeError>("weight tensor should be defined either for all " + std::to_string(count) +
                          " classes or no classes but got weight tensor of shape: " + to_string(shape_of(weight)));
-    Tensor each = weight.defined() ? w(weight) : ones({count}, w.within(), w.at());
-    Tensor place = where(valid, y, 0);  // no class counts from the end
-    return where(valid, take(each, where(place < 0, place - count, place), w.at()), 0.0);
+    const Tensor known = logical_and(y >= 0, y < count);
+    Tensor fine = ignores ? logical_or(known, logical_not(valid)) : known;
+    Tensor counts = demanded(w.op(), valid, fine, y, range, w.at());
+    return where(counts, weight.defined() ? take(w(weight), where(known, y, 0), w.at()) : Arg(1.0), 0.0);
   }
 
   const Wide& w;
+  const bool ignores;
   const Shape shape;
   Tensor y, valid;
+  std::string range;
   int64_t dim, count;
 };
 
@@ -133,7 +140,7 @@ Tensor multi_margin_loss(const Tensor& x, const Tensor& y, const MultiMarginLoss
   const size_t rank = shape_of(x).size();
   if (rank > 2) w.fail<ShapeError>("expected an input [C] or [N, C], got " + type_name(x));
   Tensor v = rank == 0 ? w(x).reshape({1}, at) : w(x), target = rank < 2 ? y.reshape({}, at) : y;
-  Classified c(w, v, target, -100);
+  Classified c(w, v, target, -1, false);
   Tensor own = c.of_class(v).unsqueeze(c.dim, at), z = options.margin - own + v;
   Tensor counts = logical_and(z > 0, logical_not(c.here())), h = where(counts, z, 0.0);
   if (options.p == 2) h = square(h);
@@ -152,7 +159,10 @@ Tensor multilabel_margin_loss(const Tensor& x, const Tensor& y, Reduction reduct
                        " for input of size: " + to_string(shape) + "; expected [C] or [N, C] for both");
   if (shape.empty()) return multilabel_margin_loss(x.reshape({1}, at), y.reshape({1}, at), reduction, at);
   const int64_t count = shape.back();
-  Tensor v = w(x), place = arange(count), labels = y.to(DType::i64, at);
+  Tensor v = w(x), place = arange(count);
+  Tensor labels = demanded(
+      w.op(), y.to(DType::i64, at), -1, count - 1,
+      "class {} is out of range; expected 0 to " + std::to_string(count - 1) + ", or -1 behind the last one", at);
   Tensor first = amin(where(labels < 0, place, count), -1, true, at), named = place < first;
   Tensor safe = where(named, labels, 0);
   Tensor is_target = any(logical_and(named.unsqueeze(-1, at), safe.unsqueeze(-1, at) == place), -2, false, at);

@@ -1,4 +1,5 @@
 // Rows of tables.
+#include "core/functions/demands.h"
 #include "core/functions/nn/wide.h"
 
 namespace jot::nn::functional {
@@ -67,7 +68,16 @@ class Bags {
   // [k, d]; each element is in the bag that began last.
   Tensor of_offsets(const Tensor& offsets) const {
     const int64_t n = shape_of(offsets)[0] - (o_.include_last_offset ? 1 : 0), d = shape_of(values_).back();
-    Tensor begins = offsets.to(DType::i64, at_).slice(0, 0, n, 1, at_);
+    Tensor all = offsets.to(DType::i64, at_);
+    if (const int64_t given = shape_of(all)[0]; given > 0) {
+      Tensor before = cat({zeros({1}, DType::i64, at_), all.slice(0, 0, given - 1, 1, at_)}, 0, at_);
+      Tensor first = arange(given) == 0, good = where(first, all == 0, all >= before);
+      all = demanded(w_.op(), all, logical_and(good, all <= shape_[0]), all,
+                     "offset {} is out of place; expected offsets that begin with 0, do not descend and are at most " +
+                         std::to_string(shape_[0]) + ", the length of the input",
+                     at_);
+    }
+    Tensor begins = all.slice(0, 0, n, 1, at_);
     Tensor bag = searchsorted(begins, arange(shape_[0]), true, at_) - 1;
     bag = where(bag < 0, n, bag);  // before the first bag: no index counts from the end
     Tensor none = zeros({n, d}, w_.within(), at_);

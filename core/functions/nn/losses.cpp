@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/functions/demands.h"
 #include "core/functions/nn/wide.h"
 
 namespace jot::nn::functional {
@@ -21,6 +22,11 @@ template <class Small, class Large>
 Tensor piecewise(const Tensor& d, double bound, Small small, Large large) {
   Tensor inside = abs(d) < bound;
   return where(inside, small(where(inside, d, 0)), large(abs(where(inside, bound, d))));
+}
+
+// r, where x is in the range: told where values are computed, at no cost to derivatives.
+Tensor checked(const Wide& w, const Tensor& r, const Tensor& x, UpTo range, const std::string& what) {
+  return r + demanded_of(w.op(), x, range, full({}, Arg(-0.0, w.at()), r.dtype()), what, w.at());
 }
 
 Tensor positive_part(const Tensor& x) { return clamp_min(x, 0); }
@@ -60,16 +66,16 @@ Tensor huber_loss(const Tensor& x, const Tensor& y, const HuberLossOptions& opti
 Tensor binary_cross_entropy(const Tensor& x, const Tensor& y, const BinaryCrossEntropyOptions& options, Location at) {
   Wide w("binary_cross_entropy", at, {&x, &y});
   check_same_shape(w, x, y);
-  Tensor p = w(x), t = w(y);
-  auto logarithm = [&](const Tensor& v) {
-    Tensor low = v.detach() <= std::exp(-100.0);
-    return std::pair{low, where(low, 1.0, v)};
-  };
-  auto [zero, safe] = logarithm(p);
-  Tensor one = p.detach() == 1, of_rest = log1p(-where(one, 0.0, p));
-  Tensor loss = (t - 1) * where(one, -100.0, of_rest) - t * where(zero, -100.0, log(safe));
+  Tensor p = w(x), t = w(y), fixed = p.detach();
+  Tensor zero = fixed <= std::exp(-100.0), one = fixed == 1;
+  // Where the prediction is sure and right nothing is to change.
+  Tensor safe = where(logical_or(zero, logical_and(one, t == 1)), 1.0, p);
+  Tensor rest = where(logical_or(one, logical_and(zero, t == 0)), 0.0, p);
+  Tensor loss = (t - 1) * where(one, -100.0, log1p(-rest)) - t * where(zero, -100.0, log(safe));
   if (options.weight.defined()) loss = loss * w(options.weight);
-  return w.reduced(loss, options.reduction);
+  Tensor r = w.reduced(loss, options.reduction);
+  r = checked(w, r, x, {1}, "expected predictions from 0 to 1, got {f}");
+  return checked(w, r, y, {1}, "expected targets from 0 to 1, got {f}");
 }
 
 Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& y,
@@ -119,7 +125,9 @@ Tensor gaussian_nll_loss(const Tensor& x, const Tensor& y, const Tensor& var, co
   variance = w.at_least(variance, options.eps);
   Tensor loss = 0.5 * (log(variance) + square(w(x) - w(y)) / variance);
   if (options.full) loss = loss + 0.5 * std::log(2 * std::numbers::pi);
-  return w.reduced(loss, options.reduction);
+  Tensor known = where(isnan(var), 0.0, var);
+  return checked(w, w.reduced(loss, options.reduction), known, {inf},
+                 "expected variances that are not negative, got {f}");
 }
 
 Tensor hinge_embedding_loss(const Tensor& x, const Tensor& y, double margin, Reduction reduction, Location at) {

@@ -19,6 +19,7 @@ class Wide {
     }
     dtype_ = detail::floating(p.result());
   }
+  std::string_view op() const { return op_; }
   Location at() const { return at_; }
   DType within() const { return computing_type(dtype_); }
   Tensor operator()(const Tensor& x) const { return x.to(within(), at_); }
