@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/functions/operands.h"
+#include "core/functions/scatter.h"
 #include "jot/ops.h"
 
 namespace jot {
@@ -235,9 +236,8 @@ Value scattered(Emitter& e, const Indexed& x, const Arg& values, bool accumulate
   Value updates = operand(e, values, x.base.dtype(), a.shape);
   Op op = accumulate ? Op::scatter_add_op : Op::scatter_set_op;
   Value base = e(x.base);
-  return emitted_for_call(e, x.dims_of_tensor, [&] {
-    return build::scatter(e.b, op, base, a.indices, updates, a.dims, ir::IndexMode::check, x.unique);
-  });
+  return emitted_for_call(e, x.dims_of_tensor,
+                          [&] { return scatter_checked(e, op, base, a.indices, updates, a.dims, x.unique); });
 }
 
 }  // namespace

@@ -220,13 +220,15 @@ Value hypot(Emitter& e, const Arg& a, const Arg& b) {
 }
 
 Value fmax(Emitter& e, const Arg& a, const Arg& b) {
-  Operands o(e, Domain::numeric, {&a, &b});
+  Operands o(e, Domain::any, {&a, &b});
   Expr x = o(a), y = o(b);
+  if (o.dtype() == DType::boolean) return o.result(x | y);
   return o.result(where((x >= y) | is_nan(y), x, y));
 }
 Value fmin(Emitter& e, const Arg& a, const Arg& b) {
-  Operands o(e, Domain::numeric, {&a, &b});
+  Operands o(e, Domain::any, {&a, &b});
   Expr x = o(a), y = o(b);
+  if (o.dtype() == DType::boolean) return o.result(x & y);
   return o.result(where((x <= y) | is_nan(y), x, y));
 }
 
@@ -266,7 +268,8 @@ Value xlog1py(Emitter& e, const Arg& a, const Arg& b) {
 }  // namespace special
 
 Value heaviside(Emitter& e, const Arg& a, const Arg& b) {
-  Operands o(e, Domain::numeric, {&a, &b});
+  Operands o(e, Domain::any, {&a, &b});
+  if (o.dtype() == DType::boolean) return o.result(o(a) | o(b));
   Expr x = constant_to_derivatives(o(a)), v = constant_to_derivatives(o(b));
   Expr step = where(x > 0, x.like(1), where(is_nan(x), x, 0));
   return o.result(where(x == 0, v, step));

@@ -95,7 +95,8 @@ Tensor outer(const Tensor& a, const Tensor& b, Location at) {
   DType dtype = promoted({&left, &right});
   Shape shape = shape_of(a) + shape_of(b);
   Value x = build::broadcast(e.b, operand(e, a, dtype), shape, Dims{0});
-  return e.result(build::mul(e.b, x, build::broadcast(e.b, operand(e, b, dtype), shape, Dims{1})));
+  Value y = build::broadcast(e.b, operand(e, b, dtype), shape, Dims{1});
+  return e.result(build::binary(e.b, dtype == DType::boolean ? Op::and_op : Op::mul_op, x, y));
 }
 
 Tensor cross(const Tensor& a, const Tensor& b, int64_t dim, Location at) {
@@ -203,6 +204,7 @@ Tensor accumulated(std::string_view op, const Tensor& c, const Tensor& product, 
                      "expected the first operand to have the dtype of the product, got " + type_name(c) + " and " +
                          type_name(product) + ": convert one with to()",
                      at);
+  if (product.dtype() == DType::boolean) fail<DTypeError>(op, "not defined for booleans: convert with to(i64)", at);
   if (!broadcasts_to(x.shape, shape_of(product)))
     fail<ShapeError>(op, type_name(c) + " cannot be broadcast to the shape of the product, " + type_name(product), at);
   if (!is_floating(product.dtype()) && (beta.dtype == DType::f64 || alpha.dtype == DType::f64))

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/functions/operands.h"
+#include "core/functions/scatter.h"
 #include "jot/ops.h"
 
 namespace jot {
@@ -90,9 +91,8 @@ void scatter_into(std::string_view name, Op op, const Tensor& x, int64_t dim, co
   batch.erase(batch.size() - 1);
   updates = build::reshape(e.b, updates, batch);
   Value part = e(a.part);
-  e.write(a.part, emitted_for_call(e, a.dim, [&] {
-            return build::scatter(e.b, op, part, a.indices, updates, a.dims, ir::IndexMode::check, false);
-          }));
+  e.write(a.part,
+          emitted_for_call(e, a.dim, [&] { return scatter_checked(e, op, part, a.indices, updates, a.dims, false); }));
 }
 
 // ---- one index for each slice

@@ -51,7 +51,8 @@ const std::vector<std::pair<std::string, std::string>> kTakes = {
     {"crr", "gradient"},
     {"kkk",
      "logical_not bitwise_not max min pow eq ne lt le gt ge logical_and logical_or logical_xor "
-     "bitwise_and bitwise_or bitwise_xor where clamp masked_fill nan_to_num isfinite isinf isnan isposinf "
+     "bitwise_and bitwise_or bitwise_xor where clamp masked_fill nan_to_num fmax fmin heaviside outer scatter_add "
+     "index_add isfinite isinf isnan isposinf "
      "isneginf signbit floor_divide float_power isclose gcd lcm bitwise_left_shift bitwise_right_shift "
      "clamp_min clamp_max cat stack hstack vstack dstack column_stack hsplit vsplit dsplit "
      "split_with_sizes broadcast_tensors meshgrid cartesian_prod combinations block_diag flip tril triu "
@@ -68,15 +69,15 @@ const std::vector<std::pair<std::string, std::string>> kTakes = {
      "bernoulli random nn.constant_ nn.ones_ nn.zeros_ nn.eye_ nn.dirac_ nn.dropout nn.dropout1d "
      "nn.dropout2d nn.dropout3d nn.alpha_dropout nn.feature_alpha_dropout"},
     {"kkr",
-     "square relu positive remainder fmax fmin heaviside scatter_reduce index_reduce matmul mm mv bmm dot "
-     "outer cross vdot inner addmv addr chain_matmul tensordot einsum linalg.vecdot linalg.multi_dot "
+     "square relu positive remainder scatter_reduce index_reduce matmul mm mv bmm dot "
+     "cross vdot inner addmv addr chain_matmul tensordot einsum linalg.vecdot linalg.multi_dot "
      "nn.relu6 nn.hardtanh nn.threshold nn.linear nn.conv1d nn.conv2d nn.conv3d nn.conv_transpose1d "
      "nn.conv_transpose2d nn.conv_transpose3d nn.fold nn.avg_pool1d nn.avg_pool2d nn.avg_pool3d "
      "nn.max_pool1d nn.max_pool2d nn.max_pool3d nn.max_pool1d_with_indices nn.max_pool2d_with_indices "
      "nn.max_pool3d_with_indices nn.max_unpool1d nn.max_unpool2d nn.max_unpool3d nn.adaptive_avg_pool1d "
      "nn.adaptive_avg_pool2d nn.adaptive_avg_pool3d nn.adaptive_max_pool1d nn.adaptive_max_pool2d "
      "nn.adaptive_max_pool3d nn.adaptive_max_pool1d_with_indices nn.adaptive_max_pool2d_with_indices "
-     "nn.adaptive_max_pool3d_with_indices scatter_add index_add"},
+     "nn.adaptive_max_pool3d_with_indices"},
     {"rrr",
      "frexp lerp addcmul addcdiv histc mean var std quantile nanquantile var_mean std_mean nanmean norm "
      "cdist dist renorm logcumsumexp addmm baddbmm addbmm linalg.solve_triangular linalg.cholesky "

@@ -102,9 +102,8 @@ void places(FunctionRows& t) {
   t.add("take_along_dim", "all", {kMatrix, {{4}, 0, 6, i64}}, [](Tensors x) { return take_along_dim(x[0], x[1]); });
   t.add("take", "", {kMatrix, {{2, 2}, -6, 6, i64}}, [](Tensors x) { return take(x[0], x[1]); });
   t.add("put", "", {kMatrix, kVector}, [](Tensors x) { return put(x[0], tensor({0, 5, 2}), x[1]); });
-  t.add("put", "accumulate", {kMatrix, {{2, 2}, 0, 6, i64}, {{4}}}, [](Tensors x) {
-     return put(x[0], x[1], x[2], true);
-   }).takes = "kkr";
+  t.add("put", "accumulate", {kMatrix, {{2, 2}, 0, 6, i64}, {{4}}},
+        [](Tensors x) { return put(x[0], x[1], x[2], true); });
   for (const auto& [name, reduce] :
        {std::pair{"sum", Reduce::sum}, std::pair{"prod", Reduce::prod}, std::pair{"mean", Reduce::mean},
         std::pair{"amax", Reduce::amax}, std::pair{"amin", Reduce::amin}})

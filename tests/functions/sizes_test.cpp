@@ -88,6 +88,63 @@ TEST_CASE("functions: special values") {
   }
 }
 
+// One element of the first floating argument.
+TEST_CASE("functions: special values among others") {
+  for (const FunctionRow& row : function_rows()) {
+    if (!row.lanes || row.elementwise || row.name.starts_with("linalg.")) continue;
+    if (row.name.starts_with("nn.dropout")) continue;  // drawn anew
+    const auto first = std::ranges::find_if(row.inputs, [](const Input& in) { return in.dtype == f64; });
+    if (first == row.inputs.end() || first->shape.numel() == 0) continue;
+    const auto k = static_cast<size_t>(first - row.inputs.begin());
+    CAPTURE(title(row));
+    std::mt19937 random = generator(row, 12);
+    const List x = drawn(row, random, f32);
+    auto call = [&](const List& v) { return row.call(v); };
+    const ir::Graph graph = trace(call, x);
+    for (float special : {std::numeric_limits<float>::quiet_NaN(), float(inf), -float(inf), 0.0f}) {
+      CAPTURE(special);
+      List other = x;
+      std::vector<float> elements = x[k].to_vector<float>();
+      elements[random() % elements.size()] = special;
+      other[k] = Tensor::from(elements, first->shape);
+      Tensor got;
+      try {
+        got = row.call(other).eval();
+      } catch (const Error&) {
+        continue;  // bad data
+      }
+      CHECK_EQ(difference(got, interpret(graph, other).at(0), 16 * row.tolerance * 0x1p29), "");
+    }
+  }
+}
+
+// Every line of a matrix, along either dim.
+TEST_CASE("functions: reductions of matrices") {
+  for (const FunctionRow& row : function_rows()) {
+    if (!row.whole) continue;
+    CAPTURE(title(row));
+    auto call = [&](const Tensor& v) { return row.call(List{v}); };
+    const int64_t length = row.inputs[0].shape[0];
+    for (DType dtype : {f64, f32})
+      for (int64_t n : {1, 3, 15, 17, 33}) {
+        CAPTURE(to_string(dtype));
+        CAPTURE(n);
+        FunctionRow of_matrix = row;
+        of_matrix.inputs[0].shape = {n, length};
+        std::mt19937 random = generator(row, 13);
+        const Tensor x = drawn(of_matrix, random, dtype)[0];
+        const std::vector<double> elements = x.to_vector<double>();
+        std::vector<double> want(static_cast<size_t>(n));
+        for (size_t i = 0; i < want.size(); ++i)
+          want[i] =
+              row.whole(std::span(elements).subspan(i * static_cast<size_t>(length), static_cast<size_t>(length)));
+        const double tolerance = dtype == f64 ? row.tolerance : row.tolerance * 0x1p29;
+        CHECK_EQ(difference(vmap(call)(x), Tensor::from(want, {n}), tolerance), "");
+        CHECK_EQ(difference(vmap(call, {.in_dims = 1})(x.t().contiguous()), Tensor::from(want, {n}), tolerance), "");
+      }
+  }
+}
+
 TEST_CASE("functions: print and parse") {
   for (const FunctionRow& row : function_rows()) {
     if (!row.lanes) continue;

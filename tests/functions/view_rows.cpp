@@ -102,24 +102,23 @@ void writes(FunctionRows& t) {
   t.add("scatter", "0-d", {kScalar, {{}, 0, 1, i64}, kScalar}, [](Tensors x) { return x[0].scatter(0, x[1], x[2]); });
   t.add("scatter_add", "", {kMatrix, index, {{2, 3}}}, [](Tensors x) { return x[0].scatter_add(1, x[1], x[2]); });
   t.add("index_add", "", {kMatrix, two, source}, [](Tensors x) { return x[0].index_add(1, x[1], x[2]); });
-  t.add("index_add", "alpha", {kMatrix, two, source}, [](Tensors x) { return x[0].index_add(1, x[1], x[2], 2); });
+  t.add("index_add", "alpha", {kMatrix, two, source}, [](Tensors x) {
+     return x[0].index_add(1, x[1], x[2], 2);
+   }).takes = "kkr";
   t.add("index_copy", "", {kMatrix, two, source}, [](Tensors x) { return x[0].index_copy(1, x[1], x[2]); });
   t.add("index_fill", "number", {kMatrix, two}, [](Tensors x) { return x[0].index_fill(1, x[1], 3); });
   t.add("index_fill", "tensor", {kMatrix, two, kScalar}, [](Tensors x) { return x[0].index_fill(1, x[1], x[2]); });
   for (bool accumulate : {false, true}) {
     const std::string label = accumulate ? "accumulated" : "";
-    const char* takes = accumulate ? "kkr" : "kkk";
-    t.add("index_put", label, {kMatrix, {{2}, -2, 2, i64}, {{2, 3}}}, [accumulate](Tensors x) {
-       return x[0].index_put({x[1]}, x[2], accumulate);
-     }).takes = takes;
+    t.add("index_put", label, {kMatrix, {{2}, -2, 2, i64}, {{2, 3}}},
+          [accumulate](Tensors x) { return x[0].index_put({x[1]}, x[2], accumulate); });
     t.add("index_put", label + " elements", {kMatrix, {{4}, -2, 2, i64}, {{4}, -3, 3, i64}, {{4}}},
           [accumulate](Tensors x) {
             return x[0].index_put({x[1], x[2]}, x[3], accumulate);
-          })
-        .takes = takes;
+          });
     t.add("index_put", label + " broadcast", {kCube, {{3}, 0, 2, i64}, {{3}}}, [accumulate](Tensors x) {
-       return x[0].index_put({Slice(), Slice(), x[1]}, x[2], accumulate);
-     }).takes = takes;
+      return x[0].index_put({Slice(), Slice(), x[1]}, x[2], accumulate);
+    });
   }
   t.add("index_put", "mask", {kMatrix, kScalar}, [m = tensor({true, false, true})](Tensors x) {
     return x[0].index_put({Slice(), m}, x[1]);
