@@ -114,7 +114,7 @@ const One kOne[] = {
     JOT_ROW_1(slope<special::i0e>, 0.0, 0.0, 0.5),
     JOT_ROW_1(bce_of_zero, 0.0, 0.0, 0.0),
     JOT_ROW_1(bce_of_one, 1.0, 0.0, 0.0),
-    // torch has no derivatives of these; limits (mpmath).
+    // torch has no derivatives of these; limits.
     JOT_ROW_1(special::bessel_y0, 0.0, -kInf, kInf),
     JOT_ROW_1(special::bessel_y1, 0.0, -kInf, kInf),
     JOT_ROW_1(special::modified_bessel_k0, 0.0, kInf, -kInf),
