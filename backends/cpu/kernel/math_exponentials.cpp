@@ -145,12 +145,14 @@ Value log1p(E make, Value x, Value) {
   return make.repaired(Op::log1p_op, y, x, b.mnot(plain));
 }
 
-// u = exp(|x|) - 1: (u + u / (1 + u)) / 2.
+// u = exp(|x|) - 1: (u + v) / 2, v = u / (1 + u) with what rounding took from it, as 1 / (1 + u) is 1 - v.
 Value sinh(E make, Value x, Value) {
   auto& [b, k] = make;
   Value a = b.abs(x);
   auto [high, low] = make.expm1_parts(a);
-  Value u = b.add(high, low), y = b.add(high, b.add(low, b.div(u, b.add(u, make.number(1)))));
+  Value one = make.number(1), u = b.add(high, low), d = b.add(u, one), v = b.div(u, d);
+  Value rest = b.fnma(v, b.sub(u, b.sub(d, one)), b.fnma(v, d, u));
+  Value y = b.add(high, b.add(b.fma(rest, b.sub(one, v), low), v));
   y = make.with_sign_of(b.mul(y, make.number(0.5)), x);
   return make.repaired(Op::sinh_op, y, x, b.mnot(b.cmp(KCmp::le, a, make.number(k.exp_safe))));
 }
@@ -190,10 +192,11 @@ Value acosh(E make, Value x, Value) {
   return make.repaired(Op::acosh_op, y, x, b.mnot(plain));
 }
 
-// log(1 + 2 |x| / (1 - |x|)) / 2.
+// log(1 + w) / 2: w = 2 |x| / (1 - |x|), as a sum whose first term is exact.
 Value atanh(E make, Value x, Value) {
   auto& [b, k] = make;
-  Value a = b.abs(x), w = b.div(b.add(a, a), b.sub(make.number(1), a));
+  Value a = b.abs(x), twice = b.add(a, a);
+  Value w = b.add(twice, b.div(b.mul(twice, a), b.sub(make.number(1), a)));
   Value y = make.with_sign_of(b.mul(make.log1p_core(w), make.number(0.5)), x);
   return make.repaired(Op::atanh_op, y, x, b.mnot(b.cmp(KCmp::lt, a, make.number(1))));
 }
