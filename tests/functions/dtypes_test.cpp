@@ -6,31 +6,11 @@
 #include <sstream>
 
 #include "tests/functions/row_values.h"
+#include "tests/functions/table.h"
 
 namespace jot::test {
 
 namespace {
-
-struct Body {
-  std::string name, body;
-};
-const std::vector<Body> kBodies = {
-#define FUNCTION(name, forms, marks, body, ...) {#name, #body},
-#define RESULT(...)
-#define OPTIONS(...)
-#define SECTION(...)
-#define TEXT(...)
-#define NAMESPACE(...)
-#define USING(...)
-#include "core/functions.def"
-#undef FUNCTION
-#define FUNCTION(name, forms, marks, body, ...) {"nn." #name, #body},
-#include "core/nn.def"
-#undef FUNCTION
-#define FUNCTION(name, forms, marks, body, ...) {"linalg." #name, #body},
-#include "core/linalg.def"
-#undef FUNCTION
-};
 
 // FunctionRow::takes of the functions whose bodies do not tell it.
 const std::vector<std::pair<std::string, std::string>> kTakes = {
@@ -111,7 +91,7 @@ std::set<std::string> words(const std::string& text) {
 // What unary(dtypes, op) and binary(dtypes, op, of_booleans) say.
 std::string of_body(const std::string& name, const std::map<std::string, std::string>& known) {
   std::string body;
-  for (const Body& b : kBodies)
+  for (const TableLine& b : kTable)
     if (b.name == name) {
       body = b.body;
       break;  // other forms of the name have rows that tell it

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "tests/functions/row_values.h"
+#include "tests/functions/table.h"
 
 namespace jot::test {
 
@@ -30,25 +31,6 @@ const std::vector<FunctionRow>& function_rows() {
 }
 
 namespace {
-
-// What core/functions.def names, and with "nn." or "linalg." in front core/nn.def and core/linalg.def.
-const std::vector<std::string> kFunctions = {
-#define FUNCTION(name, ...) #name,
-#define RESULT(...)
-#define OPTIONS(...)
-#define SECTION(...)
-#define TEXT(...)
-#define NAMESPACE(...)
-#define USING(...)
-#include "core/functions.def"
-#undef FUNCTION
-#define FUNCTION(name, ...) "nn." #name,
-#include "core/nn.def"
-#undef FUNCTION
-#define FUNCTION(name, ...) "linalg." #name,
-#include "core/linalg.def"
-#undef FUNCTION
-};
 
 // Functions that no row can have, and why.
 const std::map<std::string, std::string> kWithoutRow = {
@@ -109,11 +91,12 @@ List numerical(F f, const List& x) {
 TEST_CASE("functions: every function of the table has a row") {
   std::set<std::string> tested;
   for (const FunctionRow& row : function_rows()) tested.insert(row.name);
-  for (const std::string& name : kFunctions) {
+  for (const auto& [name, body] : kTable) {
     CAPTURE(name);
     CHECK(tested.contains(name) != kWithoutRow.contains(name));
   }
-  std::set<std::string> known(kFunctions.begin(), kFunctions.end());
+  std::set<std::string> known;
+  for (const TableLine& line : kTable) known.insert(line.name);
   for (const std::string& name : tested) {
     CAPTURE(name);
     CHECK(known.contains(name));
