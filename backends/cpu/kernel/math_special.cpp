@@ -44,10 +44,18 @@ namespace {
 
 using E = const Expansion&;
 
-// c1 + (c0 + t (c2 + ...)).
-Value far_polynomial(E make, std::span<const double> wide, std::span<const double> narrow, Value t) {
+// A value and what rounding takes from it.
+struct Parts {
+  Value high, low;
+};
+
+// c1 + (c0 + t (c2 + ...)), c1 the greater.
+Parts far_polynomial(E make, std::span<const double> wide, std::span<const double> narrow, Value t) {
+  auto& b = make.b;
   auto c = make.is_wide() ? wide : narrow;
-  return make.b.add(make.number(c[1]), make.b.fma(make.polynomial(c.subspan(2), t), t, make.number(c[0])));
+  Value first = make.number(c[1]), more = b.fma(make.polynomial(c.subspan(2), t), t, make.number(c[0]));
+  Value sum = b.add(first, more);
+  return {sum, b.sub(more, b.sub(sum, first))};
 }
 
 double width(E make) { return make.is_wide() ? 0.8125 : 0.5625; }  // of the pieces of erf and erf_inv
@@ -60,11 +68,12 @@ Value erf(E make, Value x, Value) {
   return make.with_sign_of(b.add(high, b.add(low, piece.t)), x);
 }
 
-// exp(-x^2) erfcx(|x|), a limit of |x| given, without its power of two. What rounding takes from x^2 is kept.
-struct Tail {
+// y scale, scale a power of two; t as growth gives it.
+struct Scaled {
   Value y, scale, t;
 };
-Tail erfc_tail(E make, Value x, double limit) {
+// exp(-x^2) erfcx(|x|), a limit of |x| given. What rounding takes from x^2 is kept.
+Scaled erfc_tail(E make, Value x, double limit) {
   auto& b = make.b;
   Value a = b.min(make.number(limit), b.abs(x)), square = b.mul(a, a);
   auto [scale, rest, t] = make.growth(b.neg(square), b.neg(b.fms(a, a, square)));
@@ -95,7 +104,7 @@ Value erfcx(E make, Value x, Value) {
   auto [high, low] = make.piecewise_parts(kErfcxRows, make.octave_piece(b.min(make.number(30), a)));
   Value y = b.add(high, low);
   Value inverse = b.div(one, a);
-  Value p = far_polynomial(make, kErfcxFar64, kErfcxFar32, b.mul(inverse, inverse)), q = b.mul(p, inverse);
+  Value p = far_polynomial(make, kErfcxFar64, kErfcxFar32, b.mul(inverse, inverse)).high, q = b.mul(p, inverse);
   Value exact = b.fma(b.fnma(q, a, p), inverse, q);
   Value far = b.select(b.cmp(KCmp::lt, a, make.number(make.is_wide() ? 1e307 : 1e37)), exact, q);
   y = b.select(b.cmp(KCmp::gt, a, make.number(28)), far, y);
@@ -115,41 +124,59 @@ Value erf_inv(E make, Value x, Value) {
   return b.select(b.cmp(KCmp::le, a, one), y, make.number(std::numeric_limits<double>::quiet_NaN()));
 }
 
-// exp(-|x|) I0(x), and exp(-|x|) I1(x) as x times pieces; beyond them P(1 / x) / sqrt(x).
-Value bessel_ie(E make, Value x, int order) {
+// exp(-|x|) I0(x), or exp(-|x|) I1(|x|) as |x| times pieces; beyond them P(1 / x) / sqrt(x). The second part is 0
+// beyond 720, where no caller needs it.
+Parts bessel_ie_parts(E make, Value a, int order) {
   auto& [b, k] = make;
-  Value a = b.abs(x);
   const Expansion::Piece piece = make.octave_piece(b.min(make.number(30), a));
   auto [high, low] = make.piecewise_parts(order == 0 ? kBesselI0Rows : kBesselI1Rows, piece);
-  Value near = b.add(high, low), inverse = b.div(make.number(1), a);
-  Value p = order == 0 ? far_polynomial(make, kBesselI0Far64, kBesselI0Far32, inverse)
-                       : far_polynomial(make, kBesselI1Far64, kBesselI1Far32, inverse);
-  Value far = b.div(p, b.sqrt(a)), is_near = b.cmp(KCmp::lt, a, make.number(30));
-  if (order == 0) return b.select(is_near, near, far);
-  return make.with_sign_of(b.select(is_near, b.mul(near, a), far), x);
+  if (order == 1) {
+    Value product = b.mul(high, a);
+    low = b.fma(low, a, b.fms(high, a, product));
+    high = product;
+  }
+  Value inverse = b.div(make.number(1), a), root = b.sqrt(a);
+  auto [p, p_lost] = order == 0 ? far_polynomial(make, kBesselI0Far64, kBesselI0Far32, inverse)
+                                : far_polynomial(make, kBesselI1Far64, kBesselI1Far32, inverse);
+  Value far = b.div(p, root);
+  // What is left: (p + p_lost) / (root + root_lost) - far, root_lost = (a - root^2) / (2 root), to first order.
+  Value twice_root_lost = b.mul(b.fnma(root, root, a), inverse);  // of root
+  Value rest = b.add(b.fnma(far, root, p), p_lost);
+  Value left = b.fma(rest, b.mul(root, inverse), b.mul(b.mul(far, make.number(-0.5)), twice_root_lost));
+  Value is_near = b.cmp(KCmp::lt, a, make.number(30)), is_left = b.cmp(KCmp::lt, a, make.number(720));
+  return {b.select(is_near, high, far), b.select(is_near, low, b.select(is_left, left, make.number(0)))};
 }
 
-// exp(|x|) times that, where the power does not overflow.
-Value bessel_i(E make, Value x, int order) {
+Value bessel_ie(E make, Value x, int order) {
+  auto [high, low] = bessel_ie_parts(make, make.b.abs(x), order);
+  Value y = make.b.add(high, low);
+  return order == 0 ? y : make.with_sign_of(y, x);
+}
+
+// exp(|x|) times that, the |x| of the power bounded.
+Scaled bessel_i_core(E make, Value x, Value bounded, int order) {
+  auto& b = make.b;
+  auto [scale, rest, t] = make.growth(bounded, make.number(0));
+  auto [high, low] = bessel_ie_parts(make, b.abs(x), order);
+  Value y = b.add(high, b.fma(b.add(high, low), rest, low));
+  return {order == 0 ? y : make.with_sign_of(y, x), scale, t};
+}
+Value bessel_i(E make, Value x, int order) {  // where the power does not overflow; NaN stays
   auto& [b, k] = make;
   Value a = b.abs(x), limit = make.number(k.exp_safe);
-  auto [scale, rest, t] = make.growth(b.min(limit, a), make.number(0));  // NaN stays
-  Value y = bessel_ie(make, x, order);
-  y = b.mul(b.fma(y, rest, y), scale);
+  auto [y, scale, t] = bessel_i_core(make, x, b.min(limit, a), order);
   const Op op = order == 0 ? Op::bessel_i0_op : Op::bessel_i1_op;
-  return make.repaired(op, y, x, b.cmp(KCmp::gt, a, limit));
+  return make.repaired(op, b.mul(y, scale), x, b.cmp(KCmp::gt, a, limit));
 }
 Value rare_bessel_i(E make, Value x, int order) {  // large, or infinite
-  auto& [b, k] = make;
-  auto [scale, rest, t] = make.growth(make.bounded(b.abs(x)), make.number(0));
-  Value y = bessel_ie(make, x, order);
-  y = make.scaled_by(b.fma(y, rest, y), t);
+  auto& b = make.b;
+  auto [core, scale, t] = bessel_i_core(make, x, make.bounded(b.abs(x)), order);
   Value infinite = order == 0 ? make.number(kInf) : make.with_sign_of(make.number(kInf), x);
-  return b.select(b.cmp(KCmp::lt, b.abs(x), make.number(720)), y, infinite);
+  return b.select(b.cmp(KCmp::lt, b.abs(x), make.number(720)), make.scaled_by(core, t), infinite);
 }
 
 // exp(-x^2 / 2) erfcx(|x| / sqrt(2)) / 2, as erfc_tail.
-Tail ndtr_tail(E make, Value x, double limit) {
+Scaled ndtr_tail(E make, Value x, double limit) {
   auto& b = make.b;
   Value a = b.min(make.number(limit), b.abs(x)), square = b.mul(a, a), minus_half = make.number(-0.5);
   auto [scale, rest, t] = make.growth(b.mul(square, minus_half), b.mul(b.fms(a, a, square), minus_half));
