@@ -1,6 +1,7 @@
 #include "backends/cpu/routines/prefix_columns.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "backends/cpu/kernel/lower_ops.h"
 #include "ir/ops/total.h"
@@ -21,7 +22,7 @@ bool has_second(Op op, DType dtype) { return is_extreme(op) || (op == Op::cumula
 
 // Some times `rows` rows of n columns. Arguments: x, y, n, bytes from row to row, state, second state; of extremes the
 // places in memory, of recurrences a; of extremes the bytes from row to row of these, the first place, from place to
-// place; how many times.
+// place; how many times; the bits of 1.0.
 Kernel rows_kernel(Op op, DType dtype, int64_t rows) {
   const KType t = kernel_type(dtype), s = in_double(op, dtype) ? KType::f64 : t;
   const bool extreme = is_extreme(op), second = has_second(op, dtype);
@@ -40,6 +41,9 @@ Kernel rows_kernel(Op op, DType dtype, int64_t rows) {
   x = there(x, step), y = there(y, step);
   if (linear) extra = there(extra, step);
   if (extreme) extra = there(extra, places_step), place = there(place, turn);
+  // Conversions bound sums in double. Where sums share units with them, products do not: a sum of products by a 1 that
+  // the builder does not know.
+  const uint32_t one = s != t ? b.bitcast(s, b.broadcast(KType::i64, b.arg(12))) : kNone;
   const uint32_t j = b.vloop(n);
   uint32_t value = b.load(s, state, j), low = second ? b.load(extreme ? KType::i64 : s, other, j) : kNone;
   for (int64_t r = 0; r < rows; ++r) {
@@ -61,9 +65,11 @@ Kernel rows_kernel(Op op, DType dtype, int64_t rows) {
       value = whole;
       low = b.add(low, lost);
       result = whole_sum(b, value, low);
-    } else {
-      value = b.add(value, wide(element));
+    } else if (s != t) {
+      value = b.fma(wide(element), one, value);
       result = narrow(value);
+    } else {
+      result = value = b.add(value, element);
     }
     b.store(result, y, j);
     if (r + 1 == rows) break;
@@ -117,7 +123,8 @@ void PrefixColumns::operator()(const Rows& all) const {
                             places_bytes,
                             all.first + r * turn,
                             turn,
-                            std::max<int64_t>(groups, 1)};
+                            std::max<int64_t>(groups, 1),
+                            std::bit_cast<int64_t>(1.0)};
     (groups > 0 ? many_ : one_)(args);
     r += groups > 0 ? groups * kRows : 1;
   }
