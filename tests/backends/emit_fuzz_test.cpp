@@ -36,7 +36,7 @@ class RandomKernel {
     constants();
     const size_t shape = r_() % 4;
     if (shape == 0) {
-      vector_loop(b_.vrange(), zero_, 0);
+      vector_loop({b_.vrange()}, zero_, 0);
     } else {
       const Value row = b_.range();
       enter();
@@ -48,11 +48,11 @@ class RandomKernel {
           static_cast<void>(again);
           enter();
           statements(2);
-          vector_loop(b_.vloop(columns_), start, 1);
+          vector_loop(columns(), start, 1);
           change_variables();
           leave();
         } else {
-          vector_loop(b_.vloop(columns_), start, 0);
+          vector_loop(columns(), start, 0);
         }
       }
       statements(3);
@@ -127,9 +127,20 @@ class RandomKernel {
         if (r_() % 2) b_.set(v, pick(b_.type(v)));
   }
 
-  void vector_loop(Value i, Value start, size_t depth) {
+  // Over elements of a row: with a remainder, or two vectors a turn.
+  struct Columns {
+    Value index;
+    int64_t vectors = 1;
+  };
+  Columns columns() {
+    if (r_() % 3 != 0) return {b_.vloop(columns_)};
+    const int64_t turn = 2 * b_.lanes(), most = kColumns / turn;
+    return {b_.gloop(b_.iconst(turn * static_cast<int64_t>(r_() % static_cast<uint64_t>(most + 1))), 2), 2};
+  }
+  void vector_loop(const Columns& loop, Value start, size_t depth) {
     enter();
-    const Value at = b_.iadd(start, i);
+    Value at = b_.iadd(start, loop.index);
+    if (loop.vectors > 1 && r_() % 2) at = b_.iadd(at, b_.iconst(b_.lanes()));
     for (KType t : kTypes)
       if (usable(t)) {
         add(t, b_.load(t, in(t), at));

@@ -183,7 +183,7 @@ class Encoder {
           gathered(std::max(width / 2, 16));
           break;
         case 'i':
-          add(asmjit::imm(0x1), "0x1");
+          add(asmjit::imm(0x1), op == Isa::shr ? "1" : "0x1");  // a shift by 1 is a form of its own
           break;
         case 'I':
           add(asmjit::imm(0x12345), "0x12345");

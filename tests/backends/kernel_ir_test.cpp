@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <random>
 
 #include "backends/cpu/kernel/hoist.h"
@@ -310,6 +311,28 @@ TEST_CASE("kernel builder: variables and written memory are read anew") {
   x = undeclared.load(KType::f64, p, i);
   CHECK_THROWS_WITH_AS(undeclared.store(x, undeclared.iadd(p, i)),
                        doctest::Contains("memory is read and written, undeclared"), InternalError);
+}
+
+TEST_CASE("kernel IR: a loop over groups of vectors takes each vector of a turn by itself, and has no remainder") {
+  KernelBuilder b(4);
+  Value p = b.arg(1), q = b.arg(2), i = b.gloop(b.arg(3), 2);
+  for (int64_t k = 0; k < 2; ++k) {
+    Value at = b.iadd(i, b.iconst(4 * k)), x = b.load(KType::f64, p, at);
+    b.store(b.mul(x, b.number(KType::f64, k == 0 ? 2 : -1)), q, at);
+  }
+  b.endloop();
+  const Kernel k = std::move(b).finish();
+  CHECK(complaint(k) == "");
+  double x[20], y[20] = {};
+  std::iota(x, x + 20, 1.0);
+  const int64_t args[] = {0, address(x), address(y), 16};
+  interpret(k, args, 0, 0);
+  for (int e = 0; e < 20; ++e) CHECK(y[e] == (e >= 16 ? 0 : e % 8 < 4 ? 2 * x[e] : -x[e]));
+  CHECK(to_text(k).find("gloop %") != std::string::npos);
+  Kernel none = k;
+  for (KInstr& in : none.instrs)
+    if (in.op == KOp::gloop) in.imm = 0;
+  CHECK(complaint(none).find("bad number of vectors") != std::string::npos);
 }
 
 TEST_CASE("kernel builder: what nothing reads is dropped") {

@@ -239,7 +239,7 @@ void Emitter::open_loop(uint32_t i) {
   const KInstr& d = in(i);
   OpenLoop loop{.begin = i, .head = as_.label(), .tail = as_.label(), .done = as_.label()};
   const bool of_call = d.op == KOp::range || d.op == KOp::vrange;
-  loop.vector = is_vector_loop(d.op) && lanes_ > 1;
+  loop.vector = is_vector_loop(d.op) && d.op != KOp::gloop && lanes_ > 1;
   const int back = loop.vector ? lanes_ : 0;  // a full turn starts at most `back` before the end
   if (!of_call && in(d.a).op == KOp::iconst && in(d.a).imm == static_cast<int32_t>(in(d.a).imm))
     loop.count = std::max<int64_t>(in(d.a).imm, 0);
@@ -281,7 +281,7 @@ void Emitter::open_loop(uint32_t i) {
     test_scalar(d.b);
     as_.emit(Isa::je, loop.done);
   }
-  if (loop.vector) as_.align(16, false);
+  if (is_vector_loop(d.op) && lanes_ > 1) as_.align(16, false);
   as_.bind(loop.head);
   loops_.push_back(loop);
 }
@@ -293,7 +293,7 @@ uint32_t Emitter::close_loop(uint32_t i) {
   al_.end_body(again);
   if (!last) {
     const x86::Gp index = G(al_.reg(loop.begin));
-    as_.emit(Isa::add, index, asmjit::Imm(loop.vector ? lanes_ : 1));
+    as_.emit(Isa::add, index, asmjit::Imm(k_.step(in(loop.begin))));
     if (loop.count >= 0)
       as_.emit(Isa::cmp, index, asmjit::Imm(loop.vector ? loop.count - lanes_ : loop.count));
     else

@@ -268,15 +268,41 @@ void Emitter::split_parts(std::span<int> r, KType t) {
 
 // ---- strided
 
+namespace {
+
+// number(0), number(1), ... of so many bytes each.
+template <class F>
+std::string numbers(int count, int bytes, F number) {
+  std::string text;
+  for (int l = 0; l < count; ++l) {
+    const int64_t n = number(l);
+    text.append(reinterpret_cast<const char*>(&n), static_cast<size_t>(bytes));
+  }
+  return text;
+}
+
+// Of elements `step` apart the first in memory, in elements of lane 0's, and where the others are behind it.
+struct Apart {
+  int step, span, low;
+  Apart(int64_t of, int lanes)
+      : step(static_cast<int>(of)), span((lanes - 1) * std::abs(step)), low(step < 0 ? -span : 0) {}
+  int count() const { return std::abs(step); }
+  int position(int lane) const { return lane * step - low; }
+};
+
+}  // namespace
+
 void Emitter::load_strided(uint32_t i) {
   if (type(i) == KType::mask) return load_mask_lanes(i);
   if (in(i).memory != KMem::own) return load_narrow(i);
   const KInstr& step = in(al_.root(in(i).c));
   constexpr int64_t kNear = 4, kFar = 1 << 24;
   if (step.op == KOp::iconst && step.imm != 0 && std::abs(step.imm) < kFar && !single()) {
-    if (tail_) return load_constant_steps(i);
     // A few elements apart, forward or backward: less than inserts cost vectors of what lies between.
-    if (std::abs(step.imm) <= kNear && width(in(i).type) > 16) return load_near(i);
+    const bool near = std::abs(step.imm) <= kNear && width(in(i).type) > 16;
+    if (near && avx512_ && (tail_ ? step.imm > 1 : std::abs(step.imm) > 1)) return load_between(i);
+    if (tail_) return load_constant_steps(i);
+    if (near) return load_near(i);
   }
   Rows rows;
   rows_init(rows, in(i));
@@ -288,65 +314,82 @@ void Emitter::load_constant_steps(uint32_t i) {
   const KInstr& d = in(i);
   const KType t = d.type;
   const int64_t step = in(al_.root(d.c)).imm;
-  std::string indices;
-  for (int64_t l = 0; l < lanes_; ++l) {
-    const int64_t index = l * step;
-    indices.append(reinterpret_cast<const char*>(&index), static_cast<size_t>(bytes_of(t)));
-  }
   const x86::Gp base = G(temp_gpr());
   as_.emit(Isa::lea, base, address(d));
   const int index = temp();
+  const std::string indices = numbers(lanes_, bytes_of(t), [&](int l) { return l * step; });
   as_.emit(Isa::vmovups, V(index, t), unit_.data(indices, width(t)));
   gather_from(i, x86::ptr(base, V(index, t), is_wide(t) ? 3 : 2), is_wide(t));
 }
 
+// AVX-512: as many vectors as the step, one behind the other. No element behind the last that is wanted is read (a
+// tail's step is positive). What is wanted of each vector is moved to its lane, those of the vectors before it kept.
+void Emitter::load_between(uint32_t i) {
+  const KInstr& d = in(i);
+  const KType t = d.type;
+  const Apart apart(in(al_.root(d.c)).imm, lanes_);
+  const int bytes = bytes_of(t), last = apart.count() - 1;
+  const x86::Mem first = address(d);
+  const int some = al_.temporary(kMask), wanted = temp_gpr();  // a bit an element, from that of the next vector on
+  if (tail_) {
+    const int ones = temp_gpr();
+    as_.emit(Isa::imul, G(wanted), spill(unit_.live_slot), asmjit::Imm(apart.count()));
+    as_.emit(Isa::sub, G(wanted), asmjit::Imm(last));
+    as_.emit(Isa::mov, G(ones), asmjit::Imm(-1));
+    as_.emit(Isa::bzhi, G(wanted), G(ones), G(wanted));
+  } else {
+    as_.emit(Isa::mov, E(wanted), asmjit::Imm((1 << (apart.span + 1 - last * lanes_)) - 1));
+  }
+  int before = -1;
+  for (int k = 0; k <= last; ++k) {
+    const int x = temp();
+    if (tail_ || k == last) {
+      as_.emit(Isa::kmovw, K(some), E(wanted));
+      as_.masked(K(some), true);
+    }
+    as_.emit(pick(t, Isa::vmovupd, Isa::vmovups), V(x, t),
+             first.cloneAdjusted(int64_t{apart.low + k * lanes_} * bytes));
+    if (tail_ && k < last) as_.emit(Isa::shr, G(wanted), asmjit::Imm(lanes_));
+    if (k > 0) {
+      const int r = k == last ? al_.define(i) : temp();
+      const std::string indices = numbers(lanes_, bytes, [&](int l) {
+        const int at = apart.position(l), source = at / lanes_;
+        return source == k ? lanes_ + at % lanes_ : k == 1 ? at : l;
+      });
+      as_.emit(Isa::vmovups, V(r, t), unit_.data(indices, width(t)));
+      as_.emit(pick(t, Isa::vpermi2pd, Isa::vpermi2ps), V(r, t), V(before, t), V(x, t));
+      before = r;
+    } else {
+      before = x;
+    }
+  }
+}
+
 // As many vectors as the step: one behind the other, but the last, which ends with the last element that is wanted.
-// What is wanted of each is moved to its lane, those of the vectors before it kept.
 void Emitter::load_near(uint32_t i) {
   const KInstr& d = in(i);
   const KType t = d.type;
-  const int bytes = bytes_of(t), step = static_cast<int>(in(al_.root(d.c)).imm), count = std::abs(step);
-  const int span = (lanes_ - 1) * count, low = step < 0 ? -span : 0;
+  const Apart apart(in(al_.root(d.c)).imm, lanes_);
+  const int bytes = bytes_of(t), parts = bytes / 4, count = apart.count();
   const x86::Mem address_of_first = address(d);
-  auto first = [&](int k) { return k + 1 < count ? k * lanes_ : span - (lanes_ - 1); };
-  auto vector = [&](int k) { return address_of_first.cloneAdjusted(int64_t{low + first(k)} * bytes); };
-  auto position = [&](int lane) { return lane * step - low; };
+  auto first = [&](int k) { return k + 1 < count ? k * lanes_ : apart.span - (lanes_ - 1); };
   auto source = [&](int lane) {
     int k = 0;
-    while (position(lane) >= first(k) + lanes_) ++k;
+    while (apart.position(lane) >= first(k) + lanes_) ++k;
     return k;
   };
-  // Numbers of `size` bytes: of elements, or of their halves where that is less.
-  auto indices = [&](int size, auto element) {
-    std::string text;
-    for (int l = 0; l < lanes_; ++l)
-      for (int part = 0; part < bytes / size; ++part) {
-        const int64_t word = element(l) * (bytes / size) + part;
-        text.append(reinterpret_cast<const char*>(&word), static_cast<size_t>(size));
-      }
-    return unit_.data(text, width(t));
-  };
-  if (avx512_ && count > 1) {
-    int before = temp();
-    as_.emit(Isa::vmovups, V(before, t), vector(0));
-    for (int k = 1; k < count; ++k) {
-      const int r = k + 1 < count ? temp() : al_.define(i);
-      as_.emit(Isa::vmovups, V(r, t), indices(bytes, [&](int l) {
-                 return source(l) == k ? lanes_ + position(l) - first(k) : k == 1 ? position(l) : l;
-               }));
-      as_.emit(pick(t, Isa::vpermi2pd, Isa::vpermi2ps), V(r, t), V(before, t), vector(k));
-      before = r;
-    }
-    return;
-  }
   const int index = temp(), other = count > 1 ? temp() : -1, r = al_.define(i);
   for (int k = 0; k < count; ++k) {
     int own = 0;  // of this vector, in 4 bytes
     for (int l = 0; l < lanes_; ++l)
-      if (source(l) == k) own |= ((1 << bytes / 4) - 1) << (l * bytes / 4);
-    auto within = [&](int l) { return source(l) == k ? position(l) - first(k) : 0; };
-    as_.emit(Isa::vmovups, V(index, t), indices(4, within));
-    as_.emit(Isa::vpermps, V(k == 0 ? r : other, t), V(index, t), vector(k));
+      if (source(l) == k) own |= ((1 << parts) - 1) << (l * parts);
+    const std::string indices = numbers(lanes_ * parts, 4, [&](int l) {
+      const int lane = l / parts;
+      return source(lane) == k ? (apart.position(lane) - first(k)) * parts + l % parts : l % parts;
+    });
+    as_.emit(Isa::vmovups, V(index, t), unit_.data(indices, width(t)));
+    const x86::Mem vector = address_of_first.cloneAdjusted(int64_t{apart.low + first(k)} * bytes);
+    as_.emit(Isa::vpermps, V(k == 0 ? r : other, t), V(index, t), vector);
     if (k > 0) as_.emit(Isa::vblendps, V(r, t), V(r, t), V(other, t), asmjit::Imm(own));
   }
 }

@@ -134,6 +134,7 @@ class Emitter final : private SpillCode {
   void load_strided(uint32_t i);
   void load_strided_value(uint32_t v, const Rows& rows, int column);
   void load_near(uint32_t i);
+  void load_between(uint32_t i);
   void load_constant_steps(uint32_t i);
   void store_strided(uint32_t i);
   void store_strided_value(int x, const Rows& rows, int column);
@@ -166,7 +167,7 @@ class Emitter final : private SpillCode {
   struct OpenLoop {
     uint32_t begin;
     asmjit::Label head, tail, done;
-    bool vector = false;
+    bool vector = false;                     // whose body is written twice
     int64_t count = -1;                      // of a loop of known length
     int32_t limit_slot = -1, end_slot = -1;  // the index of the last full turn; the end. -1: known, or the call's
   };

@@ -54,6 +54,9 @@ class KernelBuilder {
   Value vrange() { return open({.op = KOp::vrange, .type = KType::scalar}); }
   Value loop(Value count) { return open({.op = KOp::loop, .type = KType::scalar, .a = count}); }
   Value vloop(Value count) { return open({.op = KOp::vloop, .type = KType::scalar, .a = count}); }
+  Value gloop(Value count, int64_t vectors) {
+    return open({.op = KOp::gloop, .type = KType::scalar, .a = count, .imm = vectors});
+  }
   Value wloop(Value count, Value variable) {
     return open({.op = KOp::wloop, .type = KType::scalar, .a = count, .b = variable});
   }

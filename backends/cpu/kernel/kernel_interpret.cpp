@@ -212,7 +212,7 @@ class Interpreter {
       if (is_loop(in.op)) {
         pc = enter(pc, in.op == KOp::range || in.op == KOp::vrange ? begin_ : 0);
       } else if (in.op == KOp::endloop) {
-        pc = enter(in.a, scalar(in.a) + (is_vector_loop(k_.instrs[in.a].op) ? k_.lanes : 1));
+        pc = enter(in.a, scalar(in.a) + k_.step(k_.instrs[in.a]));
       } else if (in.op == KOp::input) {
         lane(pc++, 0) = input;
       } else if (in.op == KOp::output) {

@@ -183,6 +183,8 @@ class Verifier {
       }
       case KOp::set:
         return require(k_.instrs[in.a].op == KOp::var, "not a variable");
+      case KOp::gloop:
+        return require(in.imm >= 1 && in.imm <= 16, "bad number of vectors");
       case KOp::wloop:
         return require(k_.instrs[in.b].op == KOp::var, "not a variable");
       case KOp::output:

@@ -13,12 +13,13 @@
 // table (pointers, extents, strides), args[0] always the call's KernelError; [begin, end) is the share of the `range`
 // loop that this call runs. That loop is outermost and there is at most one.
 //
-// Vector loops (`vrange`, `vloop`) advance by `lanes`. The emitter writes their body twice: once for full vectors and
-// once for the remainder with a tail mask, under which `load`, `gather`, `store`, ... touch only live lanes (dead lanes
-// read as zero), `set` keeps the old value in dead lanes, and `fixup` / `check` ignore dead lanes. A vector loop holds
-// no other vector loop and no `reduce`; loops in it run for all its lanes together. Outside a vector loop vector
-// instructions work on all lanes, and memory ones may only be `load`, `store`, `load_bcast`, `load_one` and `store_one`
-// (in a kernel with one lane all memory instructions are allowed everywhere).
+// Vector loops (`vrange`, `vloop`) advance by `lanes`, or by a few times as many (`gloop`, whose body takes vectors at
+// the index, behind it, ...; it has no remainder). The emitter writes the body of the others twice: once for full
+// vectors and once for the remainder with a tail mask, under which `load`, `gather`, `store`, ... touch only live lanes
+// (dead lanes read as zero), `set` keeps the old value in dead lanes, and `fixup` / `check` ignore dead lanes. A vector
+// loop holds no other vector loop and no `reduce`; loops in it run for all its lanes together. Outside a vector loop
+// vector instructions work on all lanes, and memory ones may only be `load`, `store`, `load_bcast`, `load_one` and
+// `store_one` (in a kernel with one lane all memory instructions are allowed everywhere).
 //
 // An operand that names a `var` reads what the variable holds when the instruction runs.
 #pragma once
@@ -93,6 +94,9 @@ struct KernelError {
   }
 };
 
+constexpr bool is_loop(KOp op) { return op >= KOp::range && op <= KOp::wloop; }
+constexpr bool is_vector_loop(KOp op) { return op == KOp::vrange || op == KOp::vloop || op == KOp::gloop; }
+
 // One kernel. Kernels are equal where they do the same: the code cache is keyed by it.
 struct Kernel {
   int lanes = 1;
@@ -107,6 +111,9 @@ struct Kernel {
     return a.lanes == b.lanes && a.num_args == b.num_args && a.instrs == b.instrs && a.lists == b.lists;
   }
   uint64_t hash() const;
+  int64_t step(const KInstr& loop) const {  // from turn to turn
+    return is_vector_loop(loop.op) ? lanes * (loop.op == KOp::gloop ? loop.imm : 1) : 1;
+  }
 };
 
 // A line of the table.
@@ -120,8 +127,6 @@ struct KOpInfo {
 const KOpInfo& info(KOp op);
 inline bool has_value(KOp op) { return info(op).kind != KKind::effect; }
 
-constexpr bool is_loop(KOp op) { return op >= KOp::range && op <= KOp::wloop; }
-constexpr bool is_vector_loop(KOp op) { return op == KOp::vrange || op == KOp::vloop; }
 std::string_view name(KFn fn);
 std::string_view name(KType type);
 std::string_view name(KMem memory);  // empty: own

@@ -88,6 +88,7 @@ bool shows_imm(KOp op) {
     case KOp::row:
     case KOp::lookup:
     case KOp::check:
+    case KOp::gloop:
       return true;
     default:
       return false;

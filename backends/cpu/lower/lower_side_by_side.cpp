@@ -1,5 +1,5 @@
-// Reductions of rows whose terms cost little: the next would wait for the sum of the last. Four vectors of a row are
-// taken up side by side, each by an accumulator of its own.
+// Reductions of rows whose terms cost little: the next would wait for the sum of the last. Four vectors of a row, one
+// behind the other (memory is read as one stream), are taken up side by side, each by an accumulator of its own.
 #include <algorithm>
 #include <cmath>
 
@@ -36,7 +36,7 @@ void ClusterLowering::emit_side_by_side(std::span<const Value> in_loops) {
   const int64_t lanes = b_->lanes(), beside = kBeside, strip = kMost * beside * lanes;
   int64_t extent = 1;
   for (Axis a : loops_.back().axes) extent *= c_.axes.extent(a);
-  const int64_t strips = extent / strip, rest = extent % strip, quarter = rest / (beside * lanes) * lanes;
+  const int64_t strips = extent / strip, rest = extent % strip, left = rest % (beside * lanes);
 
   // Where the variables of each begin.
   std::vector<std::vector<uint32_t>> places(kBeside);
@@ -48,13 +48,11 @@ void ClusterLowering::emit_side_by_side(std::span<const Value> in_loops) {
   auto use = [&](size_t k) {
     for (size_t i = 0; i < in_loops.size(); ++i) variables_[in_loops[i]] = places[k][i];
   };
-  auto run = [&](uint32_t first, uint32_t count, size_t copies, int64_t turns) {
-    const uint32_t within = counted(b_->vloop(count), static_cast<double>(turns));
+  // The vectors from `first` on, each by its own variables.
+  auto take_up = [&](uint32_t first, size_t vectors) {
     vector_loop_ = static_cast<uint32_t>(loops_.size() - 1);
-    uint32_t index = first == kNone ? within : b_->iadd(first, within);
-    for (size_t k = 0; k < copies; ++k) {
-      if (k > 0) index = b_->iadd(index, count);
-      loops_.back().index = index;
+    for (size_t k = 0; k < vectors; ++k) {
+      loops_.back().index = k == 0 ? first : b_->iadd(first, b_->iconst(static_cast<int64_t>(k) * lanes));
       use(k);
       for (Value v : in_loops) accumulate(v);
       forget_inner();
@@ -62,6 +60,10 @@ void ClusterLowering::emit_side_by_side(std::span<const Value> in_loops) {
     loops_.back().index = kNone;
     vector_loop_ = kNone;
     b_->endloop();
+  };
+  auto take_up_groups = [&](uint32_t first, uint32_t count, int64_t turns) {
+    const uint32_t within = counted(b_->gloop(count, beside), static_cast<double>(turns));
+    take_up(first == kNone ? within : b_->iadd(first, within), kBeside);
   };
   auto merge = [&] {
     for (size_t i = 0; i < in_loops.size(); ++i) {
@@ -77,14 +79,16 @@ void ClusterLowering::emit_side_by_side(std::span<const Value> in_loops) {
 
   if (strips > 0) {
     const uint32_t nth = counted(b_->loop(args_->number(strips)), static_cast<double>(strips));
-    run(b_->imuli(nth, strip), b_->iconst(strip / beside), kBeside, kMost);
+    take_up_groups(b_->imuli(nth, strip), b_->iconst(strip), kMost);
     merge();
     b_->endloop();
   }
   const uint32_t begin = strips > 0 ? args_->number(strips * strip) : kNone;
-  if (quarter > 0) run(begin, args_->number(quarter), kBeside, quarter / lanes);
-  if (const int64_t left = rest - beside * quarter; left > 0)
-    run(args_->number(extent - left), args_->number(left), 1, (left + lanes - 1) / lanes);
+  if (rest > left) take_up_groups(begin, args_->number(rest - left), rest / (beside * lanes));
+  if (left > 0) {
+    const uint32_t within = counted(b_->vloop(args_->number(left)), static_cast<double>((left + lanes - 1) / lanes));
+    take_up(b_->iadd(args_->number(extent - left), within), 1);
+  }
   merge();
   use(0);
 }

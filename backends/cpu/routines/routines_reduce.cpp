@@ -50,55 +50,56 @@ T fold_row(const T* x, int64_t n, int64_t step) {
   return whole.value();
 }
 
-// Of each of some rows the elements [0, 4 quarter + rest), quarter by quarter beside each other. Arguments: x, y,
-// quarter, rest, rows, bytes from row to row of x, from result to result of y. Extremes of floats are found in one
-// instruction an element, and a sum tells whether one may have been NaN. If so, or if the extreme is a zero, whose sign
-// counts, the row is read again.
+constexpr int64_t kBeside = 4;  // vectors of a row, each with a sum of its own
+
+// Of each of some rows the elements [0, whole + rest), `whole` a multiple of kBeside vectors. Arguments: x, y, whole,
+// rest, rows, bytes from row to row of x, from result to result of y. Extremes of floats are found in one instruction
+// an element, and a sum tells whether one may have been NaN. If so, or if the extreme is a zero, whose sign counts, the
+// row is read again.
 Kernel rows_kernel(Op op, DType dtype, int lanes) {
   const KType t = kernel_type(dtype);
   const bool extreme = is_floating(dtype) && (op == Op::reduce_max_op || op == Op::reduce_min_op);
   KernelBuilder b(lanes);
-  const uint32_t first = b.arg(1), y = b.arg(2), quarter = b.arg(3), rest = b.arg(4), rows = b.arg(5);
-  const uint32_t bytes = b.imuli(quarter, bytes_of(t)), from_row = b.arg(6), from_result = b.arg(7);
+  const uint32_t first = b.arg(1), y = b.arg(2), whole = b.arg(3), rest = b.arg(4), rows = b.arg(5);
+  const uint32_t from_row = b.arg(6), from_result = b.arg(7);
   const uint32_t row = b.loop(rows);
-  uint32_t x[5] = {b.iadd(first, b.imul(row, from_row))};
-  for (size_t q = 1; q < 5; ++q) x[q] = b.iadd(x[q - 1], bytes);
-  // step(sum, element) over part of the row into four sums, which are then joined.
-  auto fold = [&](uint32_t start, uint32_t of_quarter, uint32_t of_rest, auto step, auto join) {
-    uint32_t total[4];
+  const uint32_t x = b.iadd(first, b.imul(row, from_row)), last = b.iadd(x, b.imuli(whole, bytes_of(t)));
+  // step(sum, which, element) over the row, or over nothing of it, into sums, which are then joined.
+  auto fold = [&](uint32_t start, uint32_t of_whole, uint32_t of_rest, auto step, auto join) {
+    uint32_t total[kBeside];
     for (uint32_t& v : total) v = b.var(start);
-    uint32_t j = b.vloop(of_quarter);
-    for (size_t q = 0; q < 4; ++q) step(total[q], q, b.load(t, x[q], j));
+    uint32_t j = b.gloop(of_whole, kBeside);
+    for (int64_t k = 0; k < kBeside; ++k) step(total[k], k, b.load(t, x, j, k * lanes * bytes_of(t)));
     b.endloop();
     j = b.vloop(of_rest);
-    step(total[0], 0, b.load(t, x[4], j));
+    step(total[0], 0, b.load(t, last, j));
     b.endloop();
     return join(join(total[0], total[1]), join(total[2], total[3]));
   };
   const ReductionForm form(op, dtype);
   auto joined = [&](uint32_t u, uint32_t v) { return reduction_step(b, form.op, u, v); };
-  auto carefully = [&](uint32_t of_quarter, uint32_t of_rest) {
+  auto carefully = [&](uint32_t of_whole, uint32_t of_rest) {
     const uint32_t start = form.turned(b, reduction_start(b, op, dtype));
-    auto step = [&](uint32_t total, size_t, uint32_t v) { b.set(total, joined(total, form.turned(b, v))); };
-    return form.turned(b, reduction_of_lanes(b, form.op, fold(start, of_quarter, of_rest, step, joined)));
+    auto step = [&](uint32_t total, int64_t, uint32_t v) { b.set(total, joined(total, form.turned(b, v))); };
+    return form.turned(b, reduction_of_lanes(b, form.op, fold(start, of_whole, of_rest, step, joined)));
   };
   uint32_t result = kNone;
   if (!extreme) {
-    result = carefully(quarter, rest);
+    result = carefully(whole, rest);
   } else {
     auto larger = [&](uint32_t u, uint32_t v) { return op == Op::reduce_max_op ? b.max(u, v) : b.min(u, v); };
     auto added = [&](uint32_t u, uint32_t v) { return b.add(u, v); };
-    uint32_t seen[4];
+    uint32_t seen[kBeside];
     for (uint32_t& v : seen) v = b.var(zero(b, t));
-    auto step = [&](uint32_t total, size_t q, uint32_t v) {
+    auto step = [&](uint32_t total, int64_t k, uint32_t v) {
       b.set(total, larger(v, total));
-      b.set(seen[q], b.add(seen[q], v));
+      b.set(seen[k], b.add(seen[k], v));
     };
-    const uint32_t lanes_of = fold(reduction_start(b, op, dtype), quarter, rest, step, larger);
+    const uint32_t lanes_of = fold(reduction_start(b, op, dtype), whole, rest, step, larger);
     const uint32_t most = reduction_of_lanes(b, op, lanes_of);
     const uint32_t nan = b.is_nan(added(added(seen[0], seen[1]), added(seen[2], seen[3])));
     const uint32_t again = b.imin(b.any(b.mor(nan, b.cmp(KCmp::eq, most, zero(b, t)))), b.iconst(1));
-    const uint32_t exact = carefully(b.imul(quarter, again), b.imul(rest, again));
+    const uint32_t exact = carefully(b.imul(whole, again), b.imul(rest, again));
     const KType integer = bytes_of(t) == 8 ? KType::i64 : KType::i32;
     result = b.select(b.cmp(KCmp::ne, b.broadcast(integer, again), zero(b, integer)), exact, most);
   }
@@ -210,7 +211,7 @@ class Reduce final : public Routine {
   }
 
   // So many terms of a row are folded at once: of sums, parts that bound what is lost.
-  int64_t most_terms() const { return keeps_losses(op, dtype) ? int64_t{32} * 4 * lanes_ : INT64_MAX; }
+  int64_t most_terms() const { return keeps_losses(op, dtype) ? 32 * kBeside * lanes_ : INT64_MAX; }
   bool by_kernel(int64_t n, int64_t step) const { return step == 1 && lanes_ != 0 && n >= 2 * lanes_; }
 
   // One row: by the kernel, in blocks.
@@ -232,9 +233,8 @@ class Reduce final : public Routine {
   template <class T>
   void run_rows(const T* x, T* y, int64_t n, int64_t rows, const Axis& axis) const {
     constexpr int64_t kSize = sizeof(T);
-    const int64_t quarter = n / (4 * lanes_) * lanes_;
-    const int64_t args[] = {0,    address(x),       address(y),      quarter, n - 4 * quarter,
-                            rows, axis.src * kSize, axis.dst * kSize};
+    const int64_t whole = n / (kBeside * lanes_) * (kBeside * lanes_);
+    const int64_t args[] = {0, address(x), address(y), whole, n - whole, rows, axis.src * kSize, axis.dst * kSize};
     rows_(args);
   }
 

@@ -695,10 +695,11 @@ class Translation {
     const std::string holds = in.op == KOp::wloop ? " && " + ref(in.b) : std::string();
     if (k_.lanes > 1 && is_vector_loop(in.op)) {
       const std::string first = "j_" + std::to_string(i), count = "n_" + std::to_string(i), most = num_lanes();
-      line("for (int64_t " + first + " = 0; " + first + " < " + end + "; " + first + " += " + most + ") {");
+      line("for (int64_t " + first + " = 0; " + first + " < " + end + "; " + first +
+           " += " + std::to_string(k_.step(in)) + ") {");
       ++depth_;
       const std::optional<int64_t> turns = range ? c_.extent : known_[in.a];
-      if (turns && *turns % k_.lanes == 0) {
+      if (in.op == KOp::gloop || (turns && *turns % k_.lanes == 0)) {
         line(lanes_loop(most));
       } else {
         line("const int " + count + " = " + end + " - " + first + " < " + most + " ? (int)(" + end + " - " + first +
@@ -708,7 +709,9 @@ class Translation {
       ++depth_;
       return line("const int64_t " + index + " = " + first + " + l;");
     }
-    line("for (int64_t " + index + " = 0; " + index + " < " + end + holds + "; ++" + index + ") {");
+    const int64_t step = k_.step(in);
+    const std::string next = step == 1 ? "++" + index : index + " += " + std::to_string(step);
+    line("for (int64_t " + index + " = 0; " + index + " < " + end + holds + "; " + next + ") {");
     ++depth_;
     if (shared(i)) line(in_frame(i) + " = " + index + ";");
   }
