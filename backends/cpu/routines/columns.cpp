@@ -13,18 +13,19 @@ using Axis = StridedCopy::Axis;
 
 namespace {
 
-// y[j] = y[j] with x[j], x[j + row], ... of `rows` rows, for j < n; of weighted ones the sum. Arguments: x, y, n, bytes
-// from row to row, weights, bytes from one to the next.
+// y[j] = y[j] with x[j], x[j + row], ... of some times `rows` rows, for j < n; of weighted ones the sum. Arguments: x,
+// y, n, bytes from row to row, weights, bytes from one to the next, how many times.
 Kernel columns_kernel(Op op, DType dtype, int rows, bool weighted) {
   const KType t = kernel_type(dtype);
   const ReductionForm form(op, dtype);
   KernelBuilder b(InnerKernel::lanes(bytes_of(t)));
   uint32_t x = b.arg(1), y = b.arg(2), n = b.arg(3), step = b.arg(4);
   b.read_write(y);
-  std::vector<uint32_t> row = {x}, weights;
+  const uint32_t first = b.imuli(b.loop(b.arg(7)), rows);
+  std::vector<uint32_t> row = {b.iadd(x, b.imul(first, step))}, weights;
   for (int r = 1; r < rows; ++r) row.push_back(b.iadd(row.back(), step));
   for (uint32_t r = 0, at = 0; weighted && r < row.size(); ++r) {
-    at = r == 0 ? b.arg(5) : b.iadd(at, b.arg(6));
+    at = r == 0 ? b.iadd(b.arg(5), b.imul(first, b.arg(6))) : b.iadd(at, b.arg(6));
     weights.push_back(b.load_bcast(t, at));
   }
   uint32_t j = b.vloop(n), total = form.turned(b, b.load(t, y, j));
@@ -33,6 +34,7 @@ Kernel columns_kernel(Op op, DType dtype, int rows, bool weighted) {
     total = weighted ? b.fma(weights[r], element, total) : reduction_step(b, form.op, total, element);
   }
   b.store(form.turned(b, total), y, j);
+  b.endloop();
   b.endloop();
   return std::move(b).finish();
 }
@@ -118,15 +120,20 @@ void ColumnFold::block(const std::byte* x, const std::byte* w, std::span<const A
     const int64_t end = std::min(begin + kBlock, terms);
     fill(part, n);
     for (int64_t r = begin; r < end;) {
-      const bool many = r % inner + kRows <= inner && r + kRows <= end;
+      const int64_t together = std::min(inner - r % inner, end - r), groups = together / kRows;
       const Offsets o = offsets_of(rows, r);
       const int64_t args[] = {0,    address(x + o.src * size), address(part), n,
-                              step, address(w + o.dst * size), weight_step};
-      (many ? columns_ : column_)(args);
-      r += many ? kRows : 1;
+                              step, address(w + o.dst * size), weight_step,   groups > 0 ? groups : together};
+      (groups > 0 ? columns_ : column_)(args);
+      r += groups > 0 ? groups * kRows : together;
     }
-    const int64_t args[] = {0, address(part), address(y), exact ? address(lost) : n, exact ? n : 0};
-    (exact ? fold_ : merge_)(args);
+    if (exact) {
+      const int64_t args[] = {0, address(part), address(y), address(lost), n};
+      fold_(args);
+    } else {
+      const int64_t args[] = {0, address(part), address(y), n, 0, 0, 0, 1};
+      merge_(args);
+    }
   }
   const int64_t args[] = {0, 0, address(y), address(lost), n};
   if (exact) last_(args);
