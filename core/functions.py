@@ -56,6 +56,11 @@ class Function:
         return [p for p in self.all if p is not self.self]
 
     @property
+    def typed(self):
+        """The parameter that says the dtype of the result: with an output it is that of the output."""
+        return next((p for p in self.parameters if p.type == 'std::optional<DType>' and p.name == 'dtype'), None)
+
+    @property
     def outs(self):
         return [Parameter('const Tensor&', name, '') for name in RESULTS.get(self.result, ['out'])]
 
@@ -154,17 +159,24 @@ def free_declarations(f):
 
 
 def out_parameters(f):
-    return [*f.outs, *f.all]
+    return [*f.outs, *(p for p in f.all if p is not f.typed)]
 
 
-def within(entries, namespace):
-    """The lines of a namespace."""
-    inside = ''
+def within(entries, namespace, header=''):
+    """The lines of a namespace, of jot those of the sections of a header."""
+    inside, declared = '', ''
     for kind, e in entries:
         if kind == 'NAMESPACE':
-            inside = e
-        elif inside == namespace:
+            inside, declared = e, ''
+            continue
+        if kind == 'SECTION':
+            declared = header_of(e)
+        if (inside, declared) == (namespace, header):
             yield kind, e
+
+
+def header_of(section):
+    return section[1] if len(section) > 1 else ''
 
 
 def declarations(entries, with_output=()):
@@ -193,6 +205,10 @@ def header(entries):
     return HEAD + '\n'.join([*lines, '// clang-format on', '', '}  // namespace jot', ''])
 
 
+def header_part(entries, name):
+    return HEAD + '\n'.join([f'// What of the tables jot/{name}.h declares.', *declarations(within(entries, '', name)), ''])
+
+
 def members(entries):
     lines = ['// Members of class Tensor.']
     for f in functions(entries, ''):
@@ -215,7 +231,8 @@ def forward(entries):
 
 def outputs(entries):
     lines = ['// Functions that write their result to a tensor that is given: name_out(out, arguments of name). It keeps its shape and',
-             '// dtype: a result of another shape is an error, one of a higher category (float into integer) too. Not inside vmap.',
+             '// dtype: a result of another shape is an error, one of a higher category (float into integer) too; what takes a dtype',
+             '// has that of `out`. Not inside vmap.',
              '// Returns `out`; of several results all, which are given in their order. Those of a namespace are in its header.',
              '#pragma once', '#include <vector>', '', '#include "jot/tensor.h"', '', 'namespace jot {', '',
              '// clang-format off']
@@ -301,9 +318,11 @@ def in_place_definition(f):
 
 
 def out_definition(f):
-    call = f'{f.qualified}({names(f.all)})'
+    given = [f'impl_of(out, "{f.name}_out", {f.where()}).dtype()' if p is f.typed else p.name for p in f.all]
+    call = f'{f.qualified}({", ".join(given)})'
     outs = f'{f.result}{{{names(f.outs)}}}' if f.result in RESULTS else 'out'
-    yield f'{f.result} {f.name}_out({bare(out_parameters(f))}) {{\n  return into("{f.name}_out", {outs}, {call}, {f.where()});\n}}'
+    yield '\n'.join([f'{f.result} {f.name}_out({bare(out_parameters(f))}) {{', f'  Composite call("{f.name}_out", {f.where()});',
+                     f'  return into("{f.name}_out", {outs}, {call}, {f.where()});', '}'])
 
 
 def exact_definition(f):
@@ -365,8 +384,10 @@ torch's unless a line says otherwise.
 A function has the forms that its line names: as a **m**ember `x.f()`; **i**n place, `x.f_()`; with an **o**utput, `f_out(out,
 ...)`, which returns it, and of several results `f_out(values, indices, ...)`, in the order of its struct, which it returns. An output
 keeps its shape and dtype: another shape is a ShapeError, a dtype of a lower category (integers for floats) a DTypeError, inside vmap it is
-a TransformError; nothing is written then. Views have no form in place (torch's `t_`, `transpose_`, `squeeze_`, ...), for a handle keeps
-its shape and strides: write `x = x.t()`. A member is of the parameter x, where none is named so of the first. Where forms is empty it is a free function alone. A Location, the caller's line, is the last argument where none is
+a TransformError; nothing is written then. What takes a dtype takes none with an output and makes its result in the output's:
+`zeros_out(out, shape)`. Views have no form in place (torch's `t_`, `transpose_`, `squeeze_`, ...), for a handle keeps
+its shape and strides: write `x = x.t()`. A member is of the parameter x, where none is named so of the first. Where forms is empty it is
+a free function alone. A Location, the caller's line, is the last argument where none is
 shown to carry it (`Arg` and `Bound` do); leave it out. Derivatives: *full* are forward and reverse mode, any order of them, and
 vmap; *zero*, the derivative is zero everywhere; *none*, not differentiable, vmap only; *in x*, of the first argument only.
 "Made of" names the ops of [ir.md](ir.md) that it records, or what it composes to. Kernels are compiled loops, fused with what
@@ -439,6 +460,8 @@ def written(entries):
     yield ROOT / 'core/jot/tensor_members.inc', members(entries)
     yield ROOT / 'core/jot/forward.h', forward(entries)
     yield ROOT / 'core/jot/out.h', outputs(entries)
+    for name in dict.fromkeys(header_of(e) for kind, e in entries if kind == 'SECTION' and header_of(e)):
+        yield ROOT / f'core/jot/{name}.inc', header_part(entries, name)
     for space in dict.fromkeys(e for kind, e in entries if kind == 'NAMESPACE' and e):
         yield ROOT / f'core/jot/{space.replace("::", "_")}.h', namespace_header(entries, space)
     yield ROOT / 'core/jot/nn_modules.h', modules.header(modules_of(entries))

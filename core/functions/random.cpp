@@ -101,7 +101,8 @@ void manual_seed(uint64_t seed, Location at) {
 
 namespace {
 
-using Draw = Value (*)(Bits&, const Shape&, DType);
+// draw(Bits&, shape, dtype): what computes in that dtype.
+template <class Draw>
 Tensor drawn(std::string_view op, Draw draw, const Shape& shape, std::optional<DType> dtype, Location at,
              const Tensor* key = nullptr) {
   const DType d = random_dtype(op, dtype, at);
@@ -168,6 +169,23 @@ Tensor bernoulli(const Tensor& p, Location at) {
   return demanded_of("bernoulli", p, {1}, drawn(), "expected probabilities from 0 to 1, got {f}", at);
 }
 
+namespace {
+void check_std(double std, Location at) {
+  if (std >= 0) return;
+  char text[32];
+  *std::to_chars(text, text + sizeof text - 1, std).ptr = 0;
+  fail<Error>("normal", "expected a std that is not negative, got " + std::string(text), at);
+}
+}  // namespace
+
+Tensor normal(double mean, double std, const Shape& shape, std::optional<DType> dtype, Location at) {
+  check_std(std, at);
+  auto scaled = [&](Bits& draw, const Shape& s, DType d) {
+    Emitter& e = draw.e;
+    return build::add(e.b, build::scale(e.b, normal_bits(draw, s, d), std), splat(e, d, s, mean));
+  };
+  return drawn("normal", scaled, shape, dtype, at);
+}
 Tensor normal(const Arg& mean, const Arg& std) {
   Composite call("normal", mean.at());
   Shape shape;
@@ -182,10 +200,7 @@ Tensor normal(const Arg& mean, const Arg& std) {
   Tensor r = add(Arg(mul(Arg(randn(shape, dtype, mean.at()), mean.at()), std), mean.at()), mean);
   if (std.is_tensor())
     return demanded_of("normal", std.tensor(), {inf}, r, "expected a std that is not negative, got {f}", mean.at());
-  char text[32];
-  *std::to_chars(text, text + sizeof text - 1, std.number().real).ptr = 0;
-  if (!(std.number().real >= 0))
-    fail<Error>("normal", "expected a std that is not negative, got " + std::string(text), mean.at());
+  check_std(std.number().real, mean.at());
   return r;
 }
 

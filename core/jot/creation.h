@@ -99,34 +99,7 @@ Tensor borrow(const void* p, const Shape& shape, DType dtype, Location at = JOT_
 Tensor borrow(void* p, const Shape& shape, const Shape& strides, DType dtype, Location at = JOT_HERE);
 Tensor borrow(const void* p, const Shape& shape, const Shape& strides, DType dtype, Location at = JOT_HERE);
 
-Tensor zeros(const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor ones(const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor empty(const Shape& shape, std::optional<DType> dtype = {}, Location at = JOT_HERE);  // of any contents
-Tensor full(const Shape& shape, const Arg& value, std::optional<DType> dtype = {});
-Tensor eye(int64_t rows, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor eye(int64_t rows, int64_t columns, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-// start, start + step, ... below (above, for a negative step) end.
-Tensor arange(Number end, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor arange(Number start, Number end, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor arange(Number start, Number end, Number step, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor linspace(Number start, Number end, int64_t steps, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-
-// base to the powers of linspace(start, end, steps).
-Tensor logspace(Number start, Number end, int64_t steps, double base = 10, std::optional<DType> dtype = {},
-                Location at = JOT_HERE);
-// Windows of n samples; periodic: the first n of n + 1. ShapeError of a negative n.
-Tensor hann_window(int64_t n, bool periodic = true, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor hamming_window(int64_t n, bool periodic = true, double alpha = 0.54, double beta = 0.46,
-                      std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor blackman_window(int64_t n, bool periodic = true, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor bartlett_window(int64_t n, bool periodic = true, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor kaiser_window(int64_t n, bool periodic = true, double beta = 12, std::optional<DType> dtype = {},
-                     Location at = JOT_HERE);
-
-Tensor zeros_like(const Tensor& x, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor ones_like(const Tensor& x, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor empty_like(const Tensor& x, std::optional<DType> dtype = {}, Location at = JOT_HERE);
-Tensor full_like(const Tensor& x, const Arg& value, std::optional<DType> dtype = {});
+#include "jot/creation.inc"
 
 // Of floats that are given without a dtype; of the calling thread's process, f32 at first.
 void set_default_dtype(DType dtype, Location at = JOT_HERE);

@@ -1,6 +1,7 @@
 // Generated from the tables core/*.def by core/functions.py: change these and run ./dev generate.
 // Functions that write their result to a tensor that is given: name_out(out, arguments of name). It keeps its shape and
-// dtype: a result of another shape is an error, one of a higher category (float into integer) too. Not inside vmap.
+// dtype: a result of another shape is an error, one of a higher category (float into integer) too; what takes a dtype
+// has that of `out`. Not inside vmap.
 // Returns `out`; of several results all, which are given in their order. Those of a namespace are in its header.
 #pragma once
 #include <vector>
@@ -10,6 +11,17 @@
 namespace jot {
 
 // clang-format off
+Tensor zeros_out(const Tensor& out, const Shape& shape, Location at = JOT_HERE);
+Tensor ones_out(const Tensor& out, const Shape& shape, Location at = JOT_HERE);
+Tensor empty_out(const Tensor& out, const Shape& shape, Location at = JOT_HERE);
+Tensor full_out(const Tensor& out, const Shape& shape, const Arg& value);
+Tensor eye_out(const Tensor& out, int64_t rows, Location at = JOT_HERE);
+Tensor eye_out(const Tensor& out, int64_t rows, int64_t columns, Location at = JOT_HERE);
+Tensor arange_out(const Tensor& out, Number end, Location at = JOT_HERE);
+Tensor arange_out(const Tensor& out, Number start, Number end, Location at = JOT_HERE);
+Tensor arange_out(const Tensor& out, Number start, Number end, Number step, Location at = JOT_HERE);
+Tensor linspace_out(const Tensor& out, Number start, Number end, int64_t steps, Location at = JOT_HERE);
+Tensor logspace_out(const Tensor& out, Number start, Number end, int64_t steps, double base = 10, Location at = JOT_HERE);
 Tensor abs_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 Tensor neg_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
 Tensor sign_out(const Tensor& out, const Tensor& x, Location at = JOT_HERE);
@@ -207,6 +219,15 @@ Tensor diag_out(const Tensor& out, const Tensor& x, int64_t diagonal = 0, Locati
 Tensor kron_out(const Tensor& out, const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor tril_out(const Tensor& out, const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
 Tensor triu_out(const Tensor& out, const Tensor& x, int64_t diagonal = 0, Location at = JOT_HERE);
+Tensor rand_out(const Tensor& out, const Shape& shape, Location at = JOT_HERE);
+Tensor randn_out(const Tensor& out, const Shape& shape, Location at = JOT_HERE);
+Tensor randint_out(const Tensor& out, int64_t low, int64_t high, const Shape& shape, Location at = JOT_HERE);
+Tensor normal_out(const Tensor& out, const Arg& mean, const Arg& std);
+Tensor normal_out(const Tensor& out, double mean, double std, const Shape& shape, Location at = JOT_HERE);
+Tensor randperm_out(const Tensor& out, int64_t n, Location at = JOT_HERE);
+Tensor multinomial_out(const Tensor& out, const Tensor& p, int64_t n, bool replacement = false, Location at = JOT_HERE);
+Tensor bernoulli_out(const Tensor& out, const Tensor& p, Location at = JOT_HERE);
+Tensor bernoulli_out(const Tensor& out, const Tensor& x, double p, Location at = JOT_HERE);
 Tensor index_select_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
 Tensor gather_out(const Tensor& out, const Tensor& x, int64_t dim, const Tensor& index, Location at = JOT_HERE);
 Tensor take_along_dim_out(const Tensor& out, const Tensor& x, const Tensor& indices, std::optional<Dim> dim = {}, Location at = JOT_HERE);

@@ -13,12 +13,13 @@ sys.path.insert(0, str(ROOT / 'core'))
 import functions  # noqa: E402
 
 NAMES = {'x': ['input', 'self'], 'a': ['input', 'self'], 'b': ['other', 'mat2', 'vec2', 'bias'], 'dims': ['dim', 'axis'], 'dim': ['axis'],
-         'shape': ['size', 'normalized_shape', 'output_size'], 'sizes': ['split_size', 'repeats', 'size', 'dims'], 'n': ['repeats', 'N'],
+         'shape': ['size', 'normalized_shape', 'output_size'], 'sizes': ['split_size', 'repeats', 'size', 'dims'], 'n': ['repeats', 'N', 'num_samples'],
          'rounding': ['rounding_mode'], 'slope': ['negative_slope'], 'lambda': ['lambd'], 'weight': ['weights'], 'w': ['weight'],
          'y': ['target'], 'stop': ['end'], 'low': ['min', 'low'], 'high': ['max', 'high'], 'first': ['start_dim'], 'last': ['end_dim'],
          'kernel': ['kernel_size'], 'index': ['indices'], 'diagonal': ['offset'], 'offset': ['diagonal', 'storage_offset'],
          'size': ['output_size'], 'sorted': ['sorted_sequence'], 'r': ['upscale_factor', 'downscale_factor'], 'groups': ['num_groups'],
-         'source': ['src', 'value'], 'src': ['source'], 'k': [], 'min': ['min_val'], 'max': ['max_val']}
+         'source': ['src', 'value'], 'src': ['source'], 'k': [], 'min': ['min_val'], 'max': ['max_val'],
+         'rows': ['n'], 'columns': ['m'], 'value': ['fill_value']}
 # Where a name of torch means another parameter.
 OF_FUNCTION = {('diagonal', 'dim0'): ['dim1'], ('diagonal', 'dim1'): ['dim2'], ('diagonal_scatter', 'dim0'): ['dim1'],
                ('diagonal_scatter', 'dim1'): ['dim2'], ('tensordot', 'n'): ['dims']}
@@ -98,6 +99,7 @@ class Adapter:
         space = f'jot::{f.namespace}::' if f.namespace else 'jot::'
         rest = ', '.join(f'{p.name}_' for p in f.parameters if p is not f.self)
         given = ', '.join(f'{p.name}_' for p in f.parameters)
+        to_output = ', '.join(f'{p.name}_' for p in f.parameters if p is not f.typed)
         if 'x' in f.forms:
             if f.self.plain != 'Tensor' or 'm' not in f.forms:
                 return
@@ -106,7 +108,7 @@ class Adapter:
             expression = f'{space}{f.name}({given})'
         forms = []
         if 'o' in f.forms:
-            forms.append(('output', f'{space}{f.name}_out({", ".join(f"c.outs[{i}]" for i in range(len(f.outs)))}, {given})'))
+            forms.append(('output', f'{space}{f.name}_out({", ".join(f"c.outs[{i}]" for i in range(len(f.outs)))}, {to_output})'))
         if 'i' in f.forms:
             target = f'c.target({f.self.name}_)'
             others = ''.join(f', {p.name}_' for p in f.parameters if p is not f.self)

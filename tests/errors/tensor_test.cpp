@@ -271,7 +271,11 @@ TEST_CASE("undefined tensors: each function names itself and the caller's line")
   CHECK_UNDEFINED("[randn_like]", randn_like(u));
   CHECK_UNDEFINED("[bernoulli]", bernoulli(u));
   CHECK_UNDEFINED("[add_out]", add_out(u,a,a));
-  CHECK_UNDEFINED("[add]", add_out(a,u,a));
+  CHECK_UNDEFINED("[add_out]", add_out(a,u,a));
+  CHECK_UNDEFINED("[zeros_out]", zeros_out(u,{2}));
+  CHECK_UNDEFINED("[rand_out]", rand_out(u,{2}));
+  CHECK_UNDEFINED("[full_out]", full_out(a,{2,2},u));
+  CHECK_UNDEFINED("[bernoulli]", u.bernoulli(0.5));
   CHECK_UNDEFINED("[sin_out]", sin_out(u,a));
   CHECK_UNDEFINED("[sum_out]", sum_out(u,a));
   CHECK_UNDEFINED("[cat_out]", cat_out(u,{a}));

@@ -16,6 +16,7 @@ namespace jot::test {
 const std::vector<FunctionRow>& function_rows() {
   static const auto* rows = [] {
     auto* t = new FunctionRows;
+    creation_rows(*t);
     elementwise_rows(*t);
     shape_rows(*t);
     reduction_rows(*t);

@@ -83,6 +83,7 @@ class FunctionRows {
 
 const std::vector<FunctionRow>& function_rows();
 // By kind.
+void creation_rows(FunctionRows& t);
 void elementwise_rows(FunctionRows& t);
 void shape_rows(FunctionRows& t);
 void reduction_rows(FunctionRows& t);

@@ -30,7 +30,7 @@ def names(header):
 
 
 missing, count = [], 0
-for header in sorted([*source.glob('core/jot/*.h'), *source.glob('ir/jot/*.h')]):
+for header in sorted([*source.glob('core/jot/*.h'), *source.glob('core/jot/*.inc'), *source.glob('ir/jot/*.h')]):
     for name in sorted(names(header)):
         count += 1
         elementwise = name.removesuffix('_out').removesuffix('_')

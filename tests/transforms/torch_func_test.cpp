@@ -265,7 +265,9 @@ TEST_CASE("every function that draws: an error, one draw for all lanes, or a dra
       [] { return normal(zeros({3}), 1); },
       [] { return poisson(full({9}, 50.0)); },
       [] { return binomial(full({9}, 90.0), full({9}, 0.5)); },
+      [] { return normal(1, 2, {9}); },
       [] { return bernoulli(full({40}, 0.5)); },
+      [] { return zeros({40}).bernoulli(0.5); },
       [] { return multinomial(ones({40}), 12); },
       [] {
         return rand_like(zeros({3, 3}));
