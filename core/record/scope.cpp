@@ -1,6 +1,8 @@
 #include "core/record/scope.h"
 
+#include "core/record/evaluate.h"
 #include "core/record/thread.h"
+#include "ir/fork.h"
 
 namespace jot::detail {
 
@@ -28,10 +30,17 @@ Composite::Composite(std::string_view name, Location at)
   if (!s.composite.empty()) return;
   s.composite = name;
   s.composite_line = at;
+  ++s.calls;
 }
 Composite::~Composite() {
-  thread_state().composite = outer_;
-  thread_state().composite_line = outer_line_;
+  ThreadState& s = thread_state();
+  s.composite = outer_;
+  s.composite_line = outer_line_;
+  if (!outer_.empty()) return;
+  Trace* trace = innermost_trace();  // what it was made of stayed in one graph
+  if (!trace || !trace->lazy() || trace->emitting()) return;
+  ForkSafeLock lock(trace->mutex());
+  if (trace->full()) flush(*trace);
 }
 
 }  // namespace jot::detail
