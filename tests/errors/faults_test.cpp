@@ -96,6 +96,24 @@ TEST_CASE("an index out of range in large batches, in kernels with the lanes ins
   check_text<IndexError>([&] { vmap(pick)(x, indices({1000, 1}, 777, 70)).eval(); }, text, line);
 }
 
+TEST_CASE("of several indices out of range the first is reported, in whichever order elements are computed") {
+  Tensor x = ones({3, 4}), i = arange(40000) - 2;  // 3 at element 5, then all
+  const std::string text = "[index] index 3 is out of bounds for dimension 0 with size 3; expected -3 to 2";
+  int line = __LINE__ + 1;
+  auto pick = [](const Tensor& x, const Tensor& i) { return x.index({i}); };
+  auto backward = [&](const Tensor& x, const Tensor& i) { return sin(pick(x, i).flip({0})); };
+  auto beside = [&](const Tensor& x, const Tensor& i) { return sin(pick(x, i).t()); };
+  for (int64_t n : {17, 300, 40000}) {
+    const Tensor some = i.slice(0, 0, n);
+    check_text<IndexError>([&] { pick(x, some).eval(); }, text, line);
+    check_text<IndexError>([&] { jit(backward)(x, some).eval(); }, text, line);
+    check_text<IndexError>([&] { jit(beside)(x, some).eval(); }, text, line);
+    check_text<IndexError>(
+        [&] { jit([&](const Tensor& x, const Tensor& i) { return pick(x, i).flip({0}); })(x[0], some).eval(); },
+        "[index] index 4 is out of bounds for dimension 0 with size 4; expected -4 to 3", line);
+  }
+}
+
 TEST_CASE("every function that takes indices names itself and the dim of its tensor") {
   Tensor x = ones({6, 2, 3}), i = indices({6, 3}, 16, 7), v = ones({6, 2, 3}), rows = indices({6, 2, 3}, 33, 7);
   auto expected = [](const std::string& function, int dim = 1) {

@@ -9,13 +9,13 @@
 
 namespace jot::cpu {
 
-void KernelError::record_first(int64_t error, int64_t at, int64_t offending) noexcept {
+void KernelError::record(int64_t error, int64_t at, int64_t offending) noexcept {
   constexpr int64_t kTaken = -1;
   int64_t seen = code.load(std::memory_order_relaxed);
   do {
     if (seen == kTaken) seen = 0;
   } while (!code.compare_exchange_weak(seen, kTaken, std::memory_order_acquire, std::memory_order_relaxed));
-  if (seen == 0 || at < index) index = at, value = offending, seen = error;
+  if (seen == 0 || at < index || (at == index && error < seen)) index = at, value = offending, seen = error;
   code.store(seen, std::memory_order_release);
 }
 

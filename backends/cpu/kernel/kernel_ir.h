@@ -85,13 +85,9 @@ constexpr int bytes_in_memory(const KInstr& in) {
 struct KernelError {
   void (*cold)(void* saved_registers, const void* site) noexcept = run_cold;
   std::atomic<int64_t> code{0};
-  int64_t index = 0, value = 0;  // written by who changed the code from 0
-  // The first element of all that are recorded, whoever comes first.
-  void record_first(int64_t error, int64_t at, int64_t offending) noexcept;
-  void record(int64_t error, int64_t at, int64_t offending) noexcept {
-    int64_t none = 0;
-    if (code.compare_exchange_strong(none, error, std::memory_order_relaxed)) index = at, value = offending;
-  }
+  int64_t index = 0, value = 0;
+  // Of all that are recorded the least element stays, and of it the least code: whichever thread or lane comes first.
+  void record(int64_t error, int64_t at, int64_t offending) noexcept;
 };
 
 constexpr bool is_loop(KOp op) { return op >= KOp::range && op <= KOp::wloop; }

@@ -97,7 +97,7 @@ void store_integers(const Routine::Tile& t, size_t i, const TileInteger<T>* from
 template <class Integer>
 void record_first(const Routine::Tile& t, int64_t code, const Integer* fault) {
   for (int64_t l = 0; l < t.count; ++l)
-    if (fault[l] != 0) return t.error.record_first(code, t.first + l, fault[l]);
+    if (fault[l] != 0) return t.error.record(code, t.first + l, fault[l]);
 }
 
 #define JOT_TILE_FUNCTIONS(T)                                                                                         \

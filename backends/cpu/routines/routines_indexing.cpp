@@ -134,7 +134,7 @@ class Indexing final : public Routine {
       if (single())
         each_run(indices, part, [&](const auto& run) { check(run, error); });
       else
-        each_block(indices, part, error, [&](std::span<const Place>) { return !failed(error); });
+        each_block(indices, part, error, [](std::span<const Place>) {});
     };
     parallel_for(chunks, body);
     return !failed(error);
@@ -150,10 +150,7 @@ class Indexing final : public Routine {
       const Part part{.first = c * piece, .last = std::min((c + 1) * piece, elements)};
       if (single() && (window.rank() == 0 || row()))
         return each_run(indices, part, [&](const auto& run) { read_run(run, x, y, error); });
-      each_block(indices, part, error, [&](std::span<const Place> places) {
-        read(x, y, places);
-        return true;
-      });
+      each_block(indices, part, error, [&](std::span<const Place> places) { read(x, y, places); });
     };
     parallel_for(chunks, body);
   }
@@ -170,10 +167,8 @@ class Indexing final : public Routine {
       if (single() && row())
         return each_run(indices, part,
                         [&](const auto& run) { write_rows(run, updates, out, low, high, combine, error); });
-      each_block(indices, part, error, [&](std::span<const Place> places) {
-        write(updates, out, places, low, high, combine);
-        return true;
-      });
+      each_block(indices, part, error,
+                 [&](std::span<const Place> places) { write(updates, out, places, low, high, combine); });
     };
     if (own_axis_ != kNone) {
       const int64_t extent = batch[own_axis_].extent, rest = elements / extent;
@@ -413,7 +408,7 @@ class Indexing final : public Routine {
     each_element(run, error, write, [](int64_t) {});
   }
 
-  // f(places of the next elements), until it is false.
+  // f(places of the next elements).
   template <class F>
   void each_block(const void* indices, const Part& part, KernelError& error, F f) const {
     constexpr int64_t kBlock = 128;
@@ -426,7 +421,7 @@ class Indexing final : public Routine {
         locate(static_cast<const int64_t*>(indices), cursor, part, block, error);
       else
         locate(static_cast<const int32_t*>(indices), cursor, part, block, error);
-      if (!f(block)) return;
+      f(block);
     }
   }
 
