@@ -23,6 +23,12 @@ bool same_node(const GraphData& a, const GraphData& b, Value v) {
 
 }  // namespace
 
+std::string Demand::told(std::string_view what_was_found) const {
+  std::string said = text;
+  if (const size_t place = said.find("{}"); place != std::string::npos) said.replace(place, 2, what_was_found);
+  return said;
+}
+
 std::string to_string(const Type& type) {
   if (type.token) return "token";
   return std::string(to_string(type.dtype)) + to_string(type.shape);

@@ -29,9 +29,7 @@ int64_t FaultContext::dim(int64_t own) const {
 }
 
 std::string FaultContext::text(const std::string& what, Ints lanes) const {
-  // Behind ": " a call's name says what is demanded of its data (core/functions/demands.h).
-  std::string function = call.function.substr(0, call.function.find(": "));
-  std::string text = "[" + (function.empty() ? std::string(name_of(op)) : function) + "] " + what, where;
+  std::string text = "[" + (call.function.empty() ? std::string(name_of(op)) : call.function) + "] " + what, where;
   size_t vmaps = 0;
   bool known = false;
   for (size_t i = 0; i < std::min(call.lanes.size(), lanes.size()); ++i) {

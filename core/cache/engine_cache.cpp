@@ -60,8 +60,7 @@ LruTable<CompileKey, CompiledGraph>& table() {
 [[noreturn]] void no_memory(const ir::GraphData& g, ir::Value v, bool all, const MemoryError& e) {
   if (g.op(v) == ir::Op::read_op) v = g.operand(v, 1);
   const ir::Type& type = g.type(g.in_place(v) ? g.operand(v, 0) : v);
-  const std::string& said = g.call(v).function;
-  const std::string function = said.substr(0, said.find(": "));
+  const std::string& function = g.call(v).function;
   throw MemoryError("[" + (function.empty() ? std::string(name_of(g.op(v))) : function) + "] " + to_string(type) +
                     (all ? ", the largest of the values that are computed together: " : ": ") + e.what() +
                     at(g.location(v)));

@@ -80,7 +80,7 @@ Tensor poisson(const Tensor& rate, Location at) {
     return std::pair{count, logical_or(quick, logical_and(logical_not(never), inside))};
   });
   return demanded_of("poisson", rate, {inf}, where(valid, where(few, k, many), std::nan("")).to(rate.dtype(), at),
-                     "expected rates that are not negative, got {f}", at);
+                     "expected rates that are not negative, got {}", at);
 }
 
 Tensor binomial(const Tensor& count, const Tensor& p, Location at) {

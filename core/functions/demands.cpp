@@ -15,15 +15,15 @@ using ir::Value;
 namespace {
 
 // fine, where it is true. ir/ops/indexing.cpp tells of the others: the number, one farther from zero so that it is no
-// place of the table; the function's name carries what is said.
-Value held(Emitter& e, std::string_view op, Value fine, Value found, const std::string& what) {
+// place of the table.
+Value held(Emitter& e, std::string_view op, Value fine, Value found, const ir::Demand& demand) {
   const Shape shape = e.b.shape(fine);
   auto number = [&](int64_t x) { return build::constant_int(e.b, DType::i64, shape, x); };
   Value away = build::where(e.b, build::compare(e.b, found, number(0), Direction::ge), number(1), number(-1));
   Value index = build::where(e.b, fine, number(0), build::add(e.b, found, away));
   index = build::reshape(e.b, index, shape + Shape{1});
   Value table = build::constant_int(e.b, DType::boolean, {1}, 1);
-  e.b.set_call({std::string(op) + ": " + what, {}, {}});
+  e.b.set_call({.function = std::string(op), .demand = demand});
   const ir::build::GatherDims dims{
       .offset_dims = {}, .collapsed = {0}, .index_map = {0}, .operand_batch = {}, .index_batch = {}};
   const int64_t one = 1;
@@ -37,7 +37,7 @@ Value held(Emitter& e, std::string_view op, Value fine, Value found, const std::
 Tensor demanded(std::string_view op, const Tensor& r, const Tensor& fine, const Tensor& x, const std::string& what,
                 Location at) {
   Emitter e(op, at, r, fine, x);
-  Value good = held(e, op, e(fine), build::convert(e.b, e(x), DType::i64), what), v = e(r);
+  Value good = held(e, op, e(fine), build::convert(e.b, e(x), DType::i64), {what}), v = e(r);
   return e.result(build::where(e.b, good, v, build::zeros_like(e.b, v)));
 }
 
@@ -67,7 +67,7 @@ Tensor demanded(std::string_view op, const Tensor& x, int64_t least, int64_t mos
   Value v = e(x), wide = build::convert(e.b, v, DType::i64);
   auto number = [&](Value like) { return build::constant_int(e.b, DType::i64, e.b.shape(like), least); };
   const Greatest g = greatest(e, build::sub(e.b, wide, number(wide)), most - least);
-  Value good = held(e, op, g.fits, build::add(e.b, g.number, number(g.number)), what);
+  Value good = held(e, op, g.fits, build::add(e.b, g.number, number(g.number)), {what});
   return e.result(build::where(e.b, good, v, build::zeros_like(e.b, v)));
 }
 
@@ -88,7 +88,7 @@ Tensor demanded_of(std::string_view op, const Tensor& x, UpTo range, const Tenso
   const Greatest g = greatest(e, places, last - first);
   Value found = as(build::add(e.b, g.number, number(g.number)), dtype);
   found = build::convert(e.b, as(build::convert(e.b, found, DType::f32), DType::i32), DType::i64);
-  Value good = held(e, op, g.fits, found, what), result = e(r);
+  Value good = held(e, op, g.fits, found, {what, DType::f32}), result = e(r);
   return e.result(build::where(e.b, good, result, build::zeros_like(e.b, result)));
 }
 

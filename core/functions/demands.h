@@ -21,7 +21,7 @@ struct UpTo {
   double most;              // of f32 that of f32
   bool above_zero = false;  // without 0
 };
-// Results r of x where all of x is from 0 to `most`, and no NaN; else an Error "what", in which {f} stands for one of
+// Results r of x where all of x is from 0 to `most`, and no NaN; else an Error "what", in which {} stands for one of
 // the others, as f32. A pass over x, an integer maximum: of floats as their bits order them, negative ones above all.
 Tensor demanded_of(std::string_view op, const Tensor& x, UpTo range, const Tensor& r, const std::string& what,
                    Location at);

@@ -166,7 +166,7 @@ Tensor bernoulli(const Tensor& p, Location at) {
     Value draw = uniform_bits(g, shape_of(p), wide);
     return e.result(build::convert(e.b, build::compare(e.b, draw, operand(e, p, wide), ir::Direction::lt), d));
   };
-  return demanded_of("bernoulli", p, {1}, drawn(), "expected probabilities from 0 to 1, got {f}", at);
+  return demanded_of("bernoulli", p, {1}, drawn(), "expected probabilities from 0 to 1, got {}", at);
 }
 
 namespace {
@@ -199,7 +199,7 @@ Tensor normal(const Arg& mean, const Arg& std) {
     if (a->is_tensor()) check_drawn_alike("normal", {&a->tensor()}, mean.at());
   Tensor r = add(Arg(mul(Arg(randn(shape, dtype, mean.at()), mean.at()), std), mean.at()), mean);
   if (std.is_tensor())
-    return demanded_of("normal", std.tensor(), {inf}, r, "expected a std that is not negative, got {f}", mean.at());
+    return demanded_of("normal", std.tensor(), {inf}, r, "expected a std that is not negative, got {}", mean.at());
   check_std(std.number().real, mean.at());
   return r;
 }
@@ -233,8 +233,8 @@ Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Location at) {
                               : topk(weights + gumbel, n, -1, true, true, at).indices;
   places = demanded_of("multinomial", sum(where(given < 0, 0.0, given), -1, false, at).to(DType::f64, at),
                        {std::numeric_limits<double>::max(), true}, places,
-                       "expected finite weights of which one at least in each row is above 0, got a sum of {f}", at);
-  return demanded_of("multinomial", given, {inf}, places, "expected weights that are not negative, got {f}", at);
+                       "expected finite weights of which one at least in each row is above 0, got a sum of {}", at);
+  return demanded_of("multinomial", given, {inf}, places, "expected weights that are not negative, got {}", at);
 }
 
 }  // namespace jot

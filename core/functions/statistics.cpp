@@ -318,7 +318,7 @@ Tensor cov(const Tensor& x, const CovOptions& options, Location at) {
                        at);
     Tensor known = demanded_of(
         "cov", *t, {inf}, t->to(v.dtype(), at),
-        std::string("expected ") + (counts ? "fweights" : "aweights") + " that are not negative, got {f}", at);
+        std::string("expected ") + (counts ? "fweights" : "aweights") + " that are not negative, got {}", at);
     w = w.defined() ? w * known : known;
   }
   Tensor total = w.defined() ? sum(w) : full({}, Arg(static_cast<double>(n), at), v.dtype());
@@ -329,7 +329,7 @@ Tensor cov(const Tensor& x, const CovOptions& options, Location at) {
   Tensor deviation = v - average.unsqueeze(1, at), scaled = w.defined() ? deviation * w : deviation;
   Tensor c = matmul(deviation, scaled.t(at), at) / clamp(divisor, 0, none);
   if (w.defined())
-    c = demanded_of("cov", total, {inf, true}, c, "expected weights of which one at least is above 0, got a sum of {f}",
+    c = demanded_of("cov", total, {inf, true}, c, "expected weights of which one at least is above 0, got a sum of {}",
                     at);
   return c.numel() == 1 ? c.reshape({}, at) : c;
 }

@@ -169,26 +169,22 @@ std::vector<int64_t> places_in_front(const GatherDims& dims, const Shape& indice
   return places;
 }
 
-// Where the call says what it demands of its data (core/functions/demands.h) an index out of range is what was found
-// instead, one farther from zero: an integer {}, or {f}, the bits of an f32.
-void raise_demand(const FaultContext& c, std::string what, Ints lanes) {
+// Where the call demands something of its data (core/functions/demands.h) an index out of range is what was found
+// instead, one farther from zero.
+void raise_demand(const FaultContext& c, Ints lanes) {
   const int64_t found = c.value > 0 ? c.value - 1 : c.value + 1;
-  if (const size_t place = what.find("{f}"); place != std::string::npos) {
-    char text[32];
-    const float number = std::bit_cast<float>(static_cast<int32_t>(found));
-    *std::to_chars(text, text + sizeof text - 1, number).ptr = 0;
-    throw Error(c.text(what.replace(place, 3, text), lanes));
-  }
-  if (const size_t place = what.find("{}"); place != std::string::npos) what.replace(place, 2, std::to_string(found));
-  throw IndexError(c.text(what, lanes));
+  if (c.call.demand.found != DType::f32) throw IndexError(c.text(c.call.demand.told(std::to_string(found)), lanes));
+  char text[32];
+  const float number = std::bit_cast<float>(static_cast<int32_t>(found));
+  const char* end = std::to_chars(text, text + sizeof text, number).ptr;
+  throw Error(c.text(c.call.demand.told({text, end}), lanes));
 }
 
 // Code k: entry k of index_map. The element is of the batch of index vectors.
 void index_out_of_range(const FaultContext& c) {
   GatherDims dims = gather_dims(c.attrs);
   const std::vector<int64_t> lanes = places_in_front(dims, c.shape(1), c.element, c.call.lanes.size());
-  if (const size_t cut = c.call.function.find(": "); cut != std::string::npos)
-    return raise_demand(c, c.call.function.substr(cut + 2), lanes);
+  if (!c.call.demand.text.empty()) return raise_demand(c, lanes);
   int64_t axis = dims.index_map[static_cast<size_t>(c.code)], size = 1;
   int64_t extent = c.shape(0)[static_cast<size_t>(axis)];
   std::vector<int64_t> window = window_axes(dims, c.shape(0).size());

@@ -149,7 +149,7 @@ void record_program(Builder& b, unsigned seed, int steps, int changed, std::vect
     if (i == changed) rng.seed(seed + 1000);
     auto any = [&] { return values[rng() % values.size()]; };
     b.set_origin({kFiles[rng() % 2], static_cast<int>(rng() % 3)}, rng() % 4 ? "" : "grad");
-    if (rng() % 4 == 0) b.set_call({kFiles[rng() % 2], {static_cast<int64_t>(rng() % 2)}, {}});
+    if (rng() % 4 == 0) b.set_call({kFiles[rng() % 2], {static_cast<int64_t>(rng() % 2)}, {}, {rng() % 2 ? "" : "{}"}});
     switch (rng() % 6) {
       case 0:
         values.push_back(b.param({f64, false, {2}}));  // moves to the front when the graph ends

@@ -21,6 +21,7 @@ void check_names_and_origins(const GraphData& a, const GraphData& b) {
     CHECK(std::string(a.location(v).file) == b.location(v).file);
     CHECK(a.location(v).line == b.location(v).line);
     CHECK(a.scope(v) == b.scope(v));
+    CHECK(a.call(v) == b.call(v));
   }
 }
 
@@ -302,6 +303,24 @@ TEST_CASE("further lines of a node are read back, and kept where equal nodes are
   CHECK(to_text(g) == text);
   CHECK(g.data().location(1) == g.data().origin_at(g.data().node(1).origin).location);
   CHECK(to_html(g).find("\"origins\":[\"0,3,0,1,4,1\"]") != std::string::npos);
+}
+
+TEST_CASE("calls and what they demand of the data are read back") {
+  const std::string text =
+      "func @main(%x: bool[1], %n: i64[1]) -> (bool[]) {\n"
+      "  %0: bool[] = gather(%x, %n) {offset_dims=[], collapsed=[0], index_map=[0], operand_batch=[], index_batch=[], "
+      "sizes=[1], mode=check} loc(\"a.cpp\":3) call(\"f\", [0], [-1,4], \"a: \\\"b\\\", got {}\" f32)\n"
+      "  return %0\n}\n";
+  Graph g = parse(text);
+  CHECK(to_text(g) == text);
+  const Call wanted{"f", {0}, {-1, 4}, {"a: \"b\", got {}", DType::f32}};
+  CHECK(g.data().call(2) == wanted);
+  CHECK(wanted.demand.told("7") == "a: \"b\", got 7");
+  auto error = [](const std::string& call) {
+    return parse_error(with_body("  %0: f32[3] = sin(%x) " + call + "\n  return %0"));
+  };
+  CHECK(error("call(\"f\", [], [], )").find("expected what is demanded of the data in quotes") != std::string::npos);
+  CHECK(error("call(\"f\", [], [], \"{}\")").find("expected a type") != std::string::npos);
 }
 
 TEST_CASE("to_dot draws every node, operand and result") {

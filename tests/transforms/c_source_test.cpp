@@ -137,6 +137,9 @@ TEST_CASE("C: data at fault end the call with the number of the fault") {
   CHECK(library.call("pick", {x.data(), good.data()}, {got.data()}) == 0);
   CHECK(got == std::vector<double>{10, 2});
   CHECK(library.call("pick", {x.data(), bad.data()}, {got.data()}) == 16);
+  const std::string classes = compile([](const Tensor& y) { return one_hot(y, 4); }, spec({9}, i64)).c_source("hot");
+  CHECK(classes.find("16: the data is at fault in one_hot: class another number is out of range; expected 0 to 3 for "
+                     "num_classes = 4 (") != std::string::npos);
 }
 
 TEST_CASE("C: names of arguments and results") {

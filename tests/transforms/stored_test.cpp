@@ -219,6 +219,20 @@ TEST_CASE("the cache on disk uses nothing that others may have written") {
   CHECK(what([&] { DiskCache(folder / "file", 1); }) == "[JOT_CACHE_DIR] " + (folder / "file") + ": expected a folder");
 }
 
+TEST_CASE("what a stored function demands of its data is said as before") {
+  Folder folder;
+  int line = __LINE__ + 1;
+  auto exe = compile([](const Tensor& y) { return one_hot(y, 4); }, spec({2}, i64));
+  exe.save(folder / "hot.jotx");
+  const auto loaded = Executable::load(folder / "hot.jotx");
+  for (const auto* e : {&loaded, static_cast<const Executable*>(&exe)})
+    CHECK_THROWS_WITH_AS(e->run({tensor({1, 9})}),
+                         ("[one_hot] class 9 is out of range; expected 0 to 3 for num_classes = 4\n  at " +
+                          std::string(__FILE__) + ":" + std::to_string(line))
+                             .c_str(),
+                         IndexError);
+}
+
 TEST_CASE("digests of graphs: equal graphs have equal ones, others do not") {
   auto graph = [](int64_t n, DType d, double c) {
     return trace([=](const Tensor& x) { return c * sin(x.slice(0, 1, 3)); }, spec({n}, d));

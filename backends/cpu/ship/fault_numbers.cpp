@@ -16,13 +16,11 @@ std::vector<int64_t> FaultNumbers::of(const Program& program, const Step& step) 
     if (!fresh) continue;
     const ir::GraphData& g = of_loop ? k->loop->data() : program.graph.get().data();
     const Location line = g.location(fault.node);
-    std::string function = g.call(fault.node).function;
-    for (std::string_view found : {"{f}", "{}"})  // a condition on data: what it found is not told here
-      if (const size_t place = function.find(found); place != std::string::npos)
-        function.replace(place, found.size(), "another number");
+    const ir::Call& call = g.call(fault.node);
+    std::string function = call.function.empty() ? std::string(name_of(g.op(fault.node))) : c_comment(call.function);
+    if (!call.demand.text.empty()) function += ": " + c_comment(call.demand.told("another number"));
     texts_.push_back(std::to_string(next) + ": " +
-                     (endless ? "more steps than max_steps in " : "the data is at fault in ") +
-                     (function.empty() ? std::string(name_of(g.op(fault.node))) : c_comment(function)) +
+                     (endless ? "more steps than max_steps in " : "the data is at fault in ") + function +
                      (*line.file ? " (" + c_comment(line.file) + ":" + std::to_string(line.line) + ")" : ""));
   }
   return numbers;

@@ -89,8 +89,7 @@ class Refusals {
     constexpr int kMost = 20;
     if (count_ > kMost) return;
     text_ += "\n  " + std::string(name_of(g.op(v)));
-    if (const std::string& function = g.call(v).function; !function.empty())
-      text_ += " of " + function.substr(0, function.find(": "));
+    if (const std::string& function = g.call(v).function; !function.empty()) text_ += " of " + function;
     if (const Location at = g.location(v); *at.file)
       text_ += " (" + std::string(at.file) + ":" + std::to_string(at.line) + ")";
     text_ += ": " + why;

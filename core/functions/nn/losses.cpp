@@ -74,8 +74,8 @@ Tensor binary_cross_entropy(const Tensor& x, const Tensor& y, const BinaryCrossE
   Tensor loss = (t - 1) * where(one, -100.0, log1p(-rest)) - t * where(zero, -100.0, log(safe));
   if (options.weight.defined()) loss = loss * w(options.weight);
   Tensor r = w.reduced(loss, options.reduction);
-  r = checked(w, r, x, {1}, "expected predictions from 0 to 1, got {f}");
-  return checked(w, r, y, {1}, "expected targets from 0 to 1, got {f}");
+  r = checked(w, r, x, {1}, "expected predictions from 0 to 1, got {}");
+  return checked(w, r, y, {1}, "expected targets from 0 to 1, got {}");
 }
 
 Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& y,
@@ -127,7 +127,7 @@ Tensor gaussian_nll_loss(const Tensor& x, const Tensor& y, const Tensor& var, co
   if (options.full) loss = loss + 0.5 * std::log(2 * std::numbers::pi);
   Tensor known = where(isnan(var), 0.0, var);
   return checked(w, w.reduced(loss, options.reduction), known, {inf},
-                 "expected variances that are not negative, got {f}");
+                 "expected variances that are not negative, got {}");
 }
 
 Tensor hinge_embedding_loss(const Tensor& x, const Tensor& y, double margin, Reduction reduction, Location at) {
