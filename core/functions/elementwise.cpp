@@ -63,7 +63,8 @@ Value bitwise(Emitter& e, const Arg& a, const Arg& b) {
 namespace compose {
 
 Value square(Emitter& e, const Tensor& x) {
-  Value v = of_domain(e, Domain::numeric, x);
+  const DType dtype = x.impl()->dtype();
+  Value v = operand(e, x, dtype == DType::boolean ? DType::i64 : dtype);
   return build::mul(e.b, v, v);
 }
 Value reciprocal(Emitter& e, const Tensor& x) {

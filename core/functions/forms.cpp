@@ -56,18 +56,25 @@ void into(std::string_view op, std::span<const Tensor> outs, std::span<const Ten
 
 // ---- of one tensor
 
+namespace {
+// What is computed is x.
+bool stays(const Unary& f, DType dtype) {
+  return dtype == DType::boolean || (f.domain == Domain::rounding && !is_floating(dtype));
+}
+}  // namespace
+
 Tensor apply(const Unary& f, const Tensor& x, Location at) {
   Emitter e(f.name, at, x);
   DType dtype = domain_dtype(e, f.domain, x.impl()->dtype());
   Value v = operand(e, x, dtype);
-  if (f.domain == Domain::rounding && !is_floating(dtype)) return e.result(e.b.emit(Op::copy_op, {v}));
+  if (stays(f, dtype)) return e.result(e.b.emit(Op::copy_op, {v}));
   return e.result(build::unary(e.b, f.op, v));
 }
 
 void apply_in_place(const Unary& f, const Tensor& x, Location at) {
   Emitter e(f.in_place, at, x);
   DType dtype = domain_dtype(e, f.domain, x.impl()->dtype());
-  if (f.domain == Domain::rounding && !is_floating(dtype)) return;
+  if (stays(f, dtype)) return;
   if (dtype == x.impl()->dtype()) return e.write(x, f.op, {});
   store(e, x, build::unary(e.b, f.op, operand(e, x, dtype)));
 }

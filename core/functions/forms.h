@@ -14,7 +14,8 @@ Location line(const Arg& first, const A&... others) {
 }
 
 // Which dtypes a function takes: floating, where the others are converted; numeric, all but boolean; rounding, numeric
-// where integers stay as they are; integer, these and boolean; any.
+// where integers stay as they are; integer, these and boolean; any, where a function of one op leaves booleans as they
+// are.
 enum class Domain : uint8_t { floating, numeric, rounding, integer, any };
 
 struct Unary {

@@ -99,7 +99,6 @@ Tensor combined(std::string_view op, const Tensor& x, int64_t dim, const Tensor&
 
 Tensor reduced_into(std::string_view op, const Tensor& given, int64_t dim, const Tensor& given_index, const Tensor& src,
                     Reduce reduce, bool include_self, Location at) {
-  if (given.dtype() == DType::boolean) fail<DTypeError>(op, "not defined for booleans: convert with to(i64)", at);
   if (reduce == Reduce::mean && !is_floating(given.dtype()))
     fail<DTypeError>(op, "the mean is defined for floating dtypes, got " + type_name(given), at);
   const bool scalar = shape_of(given).empty();
@@ -150,13 +149,20 @@ Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const T
                      "expected index " + type_name(index) + " to be no larger than src " + type_name(src) +
                          " and, apart from dimension " + std::to_string(d) + ", than self " + type_name(x),
                      at);
-  return reduced_into("scatter_reduce", x, dim, index, src, reduce, include_self, at);
+  if (x.dtype() != DType::boolean || reduce == Reduce::mean)
+    return reduced_into("scatter_reduce", x, dim, index, src, reduce, include_self, at);
+  const bool any = reduce == Reduce::sum || reduce == Reduce::amax;
+  return reduced_into("scatter_reduce", x.to(DType::i32, at), dim, index, src.to(DType::i32, at),
+                      any ? Reduce::amax : Reduce::amin, include_self, at)
+      .to(DType::boolean, at);
 }
 
 Tensor index_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce,
                     bool include_self, Location at) {
   Composite call("index_reduce", at);
   check_source("index_reduce", x, src, at);
+  if (x.dtype() == DType::boolean)
+    fail<DTypeError>("index_reduce", "not defined for booleans: convert with to(i64)", at);
   check_index("index_reduce", index, at);
   if (shape_of(index).size() > 1)
     fail<ShapeError>("index_reduce", "Index should have dimension 1 or 0, got " + type_name(index), at);

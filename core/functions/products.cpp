@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/functions/operands.h"
+#include "jot/creation.h"
 #include "jot/ops.h"
 
 namespace jot {
@@ -204,11 +205,14 @@ Tensor accumulated(std::string_view op, const Tensor& c, const Tensor& product, 
                      "expected the first operand to have the dtype of the product, got " + type_name(c) + " and " +
                          type_name(product) + ": convert one with to()",
                      at);
-  if (product.dtype() == DType::boolean) fail<DTypeError>(op, "not defined for booleans: convert with to(i64)", at);
   if (!broadcasts_to(x.shape, shape_of(product)))
     fail<ShapeError>(op, type_name(c) + " cannot be broadcast to the shape of the product, " + type_name(product), at);
   if (!is_floating(product.dtype()) && (beta.dtype == DType::f64 || alpha.dtype == DType::f64))
     fail<DTypeError>(op, "For integral input tensors, beta and alpha must not be floating point numbers", at);
+  if (product.dtype() == DType::boolean) {
+    Tensor r = alpha.real == 0 ? zeros(shape_of(product), DType::boolean, at) : product;
+    return beta.real == 0 ? r : logical_or(r, c);
+  }
   Tensor r = alpha.real == 1 ? product : mul(Arg(product, at), argument(alpha, at));
   if (beta.real == 0) return r;
   return r + (beta.real == 1 ? c : mul(Arg(c, at), argument(beta, at)));

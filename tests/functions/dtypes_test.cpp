@@ -30,7 +30,7 @@ const std::vector<std::pair<std::string, std::string>> kTakes = {
     {"ccr", "softmin cov corrcoef"},
     {"crr", "gradient"},
     {"kkk",
-     "logical_not bitwise_not max min pow eq ne lt le gt ge logical_and logical_or logical_xor "
+     "square addr logical_not bitwise_not max min pow eq ne lt le gt ge logical_and logical_or logical_xor "
      "bitwise_and bitwise_or bitwise_xor where clamp masked_fill nan_to_num fmax fmin heaviside outer scatter_add "
      "index_add isfinite isinf isnan isposinf "
      "isneginf signbit floor_divide float_power isclose gcd lcm bitwise_left_shift bitwise_right_shift "
@@ -49,8 +49,8 @@ const std::vector<std::pair<std::string, std::string>> kTakes = {
      "bernoulli random nn.constant_ nn.ones_ nn.zeros_ nn.eye_ nn.dirac_ nn.dropout nn.dropout1d "
      "nn.dropout2d nn.dropout3d nn.alpha_dropout nn.feature_alpha_dropout"},
     {"kkr",
-     "square relu positive remainder scatter_reduce index_reduce matmul mm mv bmm dot "
-     "cross vdot inner addmv addr chain_matmul tensordot einsum linalg.vecdot linalg.multi_dot "
+     "relu positive remainder matmul mm mv bmm dot "
+     "cross vdot inner addmv chain_matmul tensordot einsum linalg.vecdot linalg.multi_dot "
      "nn.relu6 nn.hardtanh nn.threshold nn.linear nn.conv1d nn.conv2d nn.conv3d nn.conv_transpose1d "
      "nn.conv_transpose2d nn.conv_transpose3d nn.fold nn.avg_pool1d nn.avg_pool2d nn.avg_pool3d "
      "nn.max_pool1d nn.max_pool2d nn.max_pool3d nn.max_pool1d_with_indices nn.max_pool2d_with_indices "
@@ -101,6 +101,7 @@ std::string of_body(const std::string& name, const std::map<std::string, std::st
   }
   if (kind != "unary" && kind != "binary") return {};
   if (first == "floating") return "ccc";
+  if (first == "any") return "kkk";
   return kind == "unary" || op == of_booleans ? "kkr" : "kkk";
 }
 

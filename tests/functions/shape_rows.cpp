@@ -109,16 +109,17 @@ void places(FunctionRows& t) {
         std::pair{"amax", Reduce::amax}, std::pair{"amin", Reduce::amin}})
     for (bool self : {true, false}) {
       const std::string label = std::string(name) + (self ? " self" : "");
-      const char* takes = reduce == Reduce::mean ? "rrr" : "kkr";
+      const bool mean = reduce == Reduce::mean;
       t.add("scatter_reduce", label, {{{3, 2}}, {{4, 2}, -3, 3, i64}, {{4, 3}}}, [reduce = reduce, self](Tensors x) {
          return scatter_reduce(x[0], 0, x[1], x[2], reduce, self);
-       }).takes = takes;
+       }).takes = mean ? "rrr" : "kkk";
       t.add("index_reduce", label, {{{2, 3}}, {{4}, 0, 3, i64}, {{2, 4}}}, [reduce = reduce, self](Tensors x) {
          return index_reduce(x[0], 1, x[1], x[2], reduce, self);
-       }).takes = takes;
+       }).takes = mean ? "rrr" : "kkr";
     }
-  t.add("scatter_reduce", "0-d", {kScalar, {{}, 0, 1, i64}, kScalar},
-        [](Tensors x) { return scatter_reduce(x[0], 0, x[1], x[2], Reduce::prod); });
+  t.add("scatter_reduce", "0-d", {kScalar, {{}, 0, 1, i64}, kScalar}, [](Tensors x) {
+     return scatter_reduce(x[0], 0, x[1], x[2], Reduce::prod);
+   }).takes = "kkk";
   auto none_of = [&](std::string name, std::string label, std::vector<Input> inputs, auto call) -> FunctionRow& {
     FunctionRow& row = t.add(std::move(name), std::move(label), std::move(inputs), call);
     row.order = 0;

@@ -241,6 +241,7 @@ Tensor fold(const Tensor& x, const Ints& output_size, const Ints& kernel_size, c
             Location at) {
   impl_of(x, "fold", at);
   Emitter e("fold", at, x);
+  if (x.impl()->dtype() == DType::boolean) e.fail<DTypeError>("not defined for booleans: convert with to(i64)");
   const Shape& shape = shape_of(x);
   const size_t rank = shape.size();
   if (rank != 2 && rank != 3) e.fail<ShapeError>("expected 2D (unbatched) or 3D (batched) input, got " + type_name(x));
