@@ -164,14 +164,22 @@ Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<D
                      at);
   std::vector<int64_t> counts(static_cast<size_t>(r.shape.numel()));
   read_elements(repeats, convert_elements<int64_t>, counts.data(), "repeat_interleave", at);
-  std::vector<int64_t> places;
+  auto count_of = [&](int64_t i) { return counts[counts.size() == 1 ? 0 : static_cast<size_t>(i)]; };
+  int64_t total = 0;
   for (int64_t i = 0; i < n; ++i) {
-    const int64_t count = counts[counts.size() == 1 ? 0 : static_cast<size_t>(i)];
-    if (count < 0)
-      fail<ShapeError>("repeat_interleave", "repeats can not be negative, got " + std::to_string(count), at);
-    places.insert(places.end(), static_cast<size_t>(count), i);
+    if (count_of(i) < 0)
+      fail<ShapeError>("repeat_interleave", "repeats can not be negative, got " + std::to_string(count_of(i)), at);
+    if (count_of(i) > ir::kMaxNumel - total)
+      fail<ShapeError>("repeat_interleave", "expected repeats whose sum is at most 2^48, got more", at);
+    total += count_of(i);
   }
-  return index_select(flat, static_cast<int64_t>(d), Tensor::from(places, {-1}, at), at);
+  Shape shape = shape_of(flat);
+  shape[d] = total;
+  check_shape("repeat_interleave", "the result", shape, at);
+  Tensor places = allocated("repeat_interleave", {total}, DType::i64, at);
+  auto* next = static_cast<int64_t*>(places.impl()->storage->buffer.data());
+  for (int64_t i = 0; i < n; ++i) next = std::fill_n(next, count_of(i), i);
+  return index_select(flat, static_cast<int64_t>(d), places, at);
 }
 
 namespace compose {

@@ -25,17 +25,6 @@ std::atomic<DType> default_floating{DType::f32};
 
 bool recording() { return !current_trace().lazy(); }
 
-// Of a type that was checked.
-Tensor allocated(std::string_view op, const Shape& shape, DType dtype, Location at) {
-  try {
-    Tensor t = detail::empty(dtype, shape);
-    t.impl()->storage->made = at;
-    return t;
-  } catch (const MemoryError& e) {
-    fail<MemoryError>(op, ir::to_string(ir::Type{dtype, false, shape}) + ": " + e.what(), at);
-  }
-}
-
 // Calls f with a pointer to the elements of a new tensor.
 template <class F>
 Tensor made(std::string_view op, const Shape& shape, DType dtype, Location at, F f) {

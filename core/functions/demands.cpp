@@ -12,6 +12,14 @@ using ir::Direction;
 using ir::Op;
 using ir::Value;
 
+Value from_front(Emitter& e, Value index, int64_t n) {
+  auto number = [&](int64_t x) { return build::constant_int(e.b, DType::i64, e.b.shape(index), x); };
+  Value behind =
+      build::where(e.b, build::compare(e.b, index, number(n), Direction::ge), build::add(e.b, index, number(n)), index);
+  return build::where(e.b, build::compare(e.b, index, number(0), Direction::lt), build::sub(e.b, index, number(n)),
+                      behind);
+}
+
 namespace {
 
 // fine, where it is true. ir/ops/indexing.cpp tells of the others: the number, one farther from zero so that it is no
@@ -32,12 +40,21 @@ Value held(Emitter& e, std::string_view op, Value fine, Value found, const ir::D
   return v;
 }
 
+Value bits_of(Emitter& e, Value x, DType to) { return e.b.emit(Op::bitcast_op, {x}, ir::Attrs(to)); }
+
+// held, of found elements of any dtype.
+Value told(Emitter& e, std::string_view op, Value fine, Value found, const std::string& what) {
+  const bool number = !is_floating(e.b.dtype(found));
+  if (!number) found = bits_of(e, build::convert(e.b, found, DType::f32), DType::i32);
+  return held(e, op, fine, build::convert(e.b, found, DType::i64), {what, number ? DType::i64 : DType::f32});
+}
+
 }  // namespace
 
 Tensor demanded(std::string_view op, const Tensor& r, const Tensor& fine, const Tensor& x, const std::string& what,
                 Location at) {
   Emitter e(op, at, r, fine, x);
-  Value good = held(e, op, e(fine), build::convert(e.b, e(x), DType::i64), {what}), v = e(r);
+  Value good = told(e, op, e(fine), e(x), what), v = e(r);
   return e.result(build::where(e.b, good, v, build::zeros_like(e.b, v)));
 }
 
@@ -67,7 +84,7 @@ Tensor demanded(std::string_view op, const Tensor& x, int64_t least, int64_t mos
   Value v = e(x), wide = build::convert(e.b, v, DType::i64);
   auto number = [&](Value like) { return build::constant_int(e.b, DType::i64, e.b.shape(like), least); };
   const Greatest g = greatest(e, build::sub(e.b, wide, number(wide)), most - least);
-  Value good = held(e, op, g.fits, build::add(e.b, g.number, number(g.number)), {what});
+  Value good = told(e, op, g.fits, build::add(e.b, g.number, number(g.number)), what);
   return e.result(build::where(e.b, good, v, build::zeros_like(e.b, v)));
 }
 
@@ -79,16 +96,14 @@ Tensor demanded_of(std::string_view op, const Tensor& x, UpTo range, const Tenso
   const DType dtype = wide ? DType::f64 : DType::f32, bits = wide ? DType::i64 : DType::i32;
   Value v = build::convert(e.b, e(x), dtype);
   v = build::add(e.b, v, build::zeros_like(e.b, v));  // -0 becomes 0
-  auto as = [&](Value y, DType to) { return e.b.emit(Op::bitcast_op, {y}, ir::Attrs(to)); };
   const int64_t first = range.above_zero, last = wide ? std::bit_cast<int64_t>(range.most)
                                                       : std::bit_cast<int32_t>(static_cast<float>(range.most));
   auto number = [&](Value like) { return build::constant_int(e.b, bits, e.b.shape(like), first); };
-  Value places = as(v, bits);
+  Value places = bits_of(e, v, bits);
   if (first != 0) places = build::sub(e.b, places, number(places));
   const Greatest g = greatest(e, places, last - first);
-  Value found = as(build::add(e.b, g.number, number(g.number)), dtype);
-  found = build::convert(e.b, as(build::convert(e.b, found, DType::f32), DType::i32), DType::i64);
-  Value good = held(e, op, g.fits, found, {what, DType::f32}), result = e(r);
+  Value found = bits_of(e, build::add(e.b, g.number, number(g.number)), dtype);
+  Value good = told(e, op, g.fits, found, what), result = e(r);
   return e.result(build::where(e.b, good, result, build::zeros_like(e.b, result)));
 }
 

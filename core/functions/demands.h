@@ -9,10 +9,13 @@
 
 namespace jot::detail {
 
-// r where `fine` is true; else an IndexError "what", in which {} stands for the element of x, integers. In the kernel
-// that makes r.
+// r where `fine` is true; else an error "what", in which {} stands for the element of x: an IndexError of integers, an
+// Error of floats, as f32. In the kernel that makes r.
 Tensor demanded(std::string_view op, const Tensor& r, const Tensor& fine, const Tensor& x, const std::string& what,
                 Location at);
+// Indices, i64, of n > 0 places of which none counts from the end, as a gather or scatter takes them whose call demands
+// that: those out of range farther from zero by n.
+ir::Value from_front(Emitter& e, ir::Value index, int64_t n);
 // Each of integers x is to be from `least` to `most`; {} is the greatest of the others, negative differences being
 // greater than all. A pass over x, an integer maximum.
 Tensor demanded(std::string_view op, const Tensor& x, int64_t least, int64_t most, const std::string& what,

@@ -1,5 +1,6 @@
 // Functions that join tensors, cut them and bring them to common shapes.
 #include <algorithm>
+#include <numeric>
 
 #include "core/functions/operands.h"
 #include "jot/ops.h"
@@ -155,34 +156,44 @@ Tensor cartesian_prod(const std::vector<Tensor>& tensors, Location at) {
   return cat(columns, 1, at);
 }
 
+namespace {
+// How many choices of r there are of n; more than kMaxNumel where that is known of them.
+int64_t choices(int64_t n, int64_t r) {
+  int64_t number = 1;
+  for (int64_t i = 1; i <= std::min(r, n - r); ++i) {
+    const int64_t common = std::gcd(number, i), factor = (n - i + 1) / (i / common);
+    if (number / common > ir::kMaxNumel / factor) return ir::kMaxNumel + 1;
+    number = number / common * factor;
+  }
+  return number;
+}
+}  // namespace
+
 Tensor combinations(const Tensor& x, int64_t r, bool with_replacement, Location at) {
   const Shape& shape = impl_of(x, "combinations", at).shape;
   if (shape.size() != 1) fail<ShapeError>("combinations", "Expect a 1D vector, but got " + type_name(x), at);
   if (r < 0) fail<ShapeError>("combinations", "Expect a non-negative number, but got " + std::to_string(r), at);
+  if (r > ir::kMaxNumel)
+    fail<ShapeError>("combinations", "expected a number of at most 2^48, got " + std::to_string(r), at);
   Composite call("combinations", at);
   if (r == 0) return x.slice(0, 0, 0, 1, at).clone(at);
+  const int64_t n = shape[0], of = with_replacement ? n + r - 1 : n, rows = n == 0 || of < r ? 0 : choices(of, r);
+  if (rows > ir::kMaxNumel / r)
+    fail<ShapeError>("combinations", "the result has too many elements: expected at most 2^48", at);
   // The choices in order: the last place that can move on moves, those behind it follow.
-  const int64_t n = shape[0];
-  std::vector<int64_t> places, list;
-  auto restart = [&](size_t from, int64_t first) {
-    for (size_t i = from; i < static_cast<size_t>(r); ++i) {
-      places[i] = first;
-      if (!with_replacement) ++first;
+  Tensor list = allocated("combinations", {rows * r}, DType::i64, at);
+  auto* places = static_cast<int64_t*>(list.impl()->storage->buffer.data());
+  for (int64_t row = 0; row < rows; ++row, places += r) {
+    int64_t i = 0, first = 0;
+    if (row > 0) {
+      auto last_of = [&](int64_t k) { return with_replacement ? n - 1 : n - r + k; };
+      std::copy_n(places - r, r, places);
+      for (i = r; places[i - 1] == last_of(i - 1);) --i;
+      first = places[--i] + 1;
     }
-  };
-  auto last_of = [&](size_t i) { return with_replacement ? n - 1 : n - r + static_cast<int64_t>(i); };
-  places.resize(static_cast<size_t>(r));
-  restart(0, 0);
-  bool any = n > 0 && (with_replacement || r <= n);
-  while (any) {
-    list.insert(list.end(), places.begin(), places.end());
-    size_t i = places.size();
-    while (i > 0 && places[i - 1] == last_of(i - 1)) --i;
-    any = i > 0;
-    if (any) restart(i - 1, places[i - 1] + 1);
+    for (; i < r; ++i) places[i] = with_replacement ? first : first++;
   }
-  const int64_t rows = static_cast<int64_t>(list.size()) / r;
-  return index_select(x, 0, Tensor::from(list, {-1}, at), at).reshape({rows, r}, at);
+  return index_select(x, 0, list, at).reshape({rows, r}, at);
 }
 
 Tensor block_diag(const std::vector<Tensor>& tensors, Location at) {

@@ -1,6 +1,7 @@
 #include "core/functions/operands.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "jot/creation.h"
 
@@ -18,6 +19,21 @@ namespace jot::detail {
 
 namespace build = ir::build;
 using ir::Value;
+
+std::string number_text(double x) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, x).ptr};
+}
+
+Tensor allocated(std::string_view op, const Shape& shape, DType dtype, Location at) {
+  try {
+    Tensor t = detail::empty(dtype, shape);
+    t.impl()->storage->made = at;
+    return t;
+  } catch (const MemoryError& e) {
+    fail<MemoryError>(op, ir::to_string(ir::Type{dtype, false, shape}) + ": " + e.what(), at);
+  }
+}
 
 DType dtype_of_number(const Number& n) { return n.dtype == DType::f64 ? default_dtype() : n.dtype; }
 

@@ -19,6 +19,11 @@ inline const Shape& shape_of(const Arg& a) {
   return a.is_tensor() ? a.tensor().impl()->shape : *scalar;
 }
 
+// The shortest decimal that reads back.
+std::string number_text(double x);
+// Uninitialised, of a shape that was checked. MemoryError in the name of op.
+Tensor allocated(std::string_view op, const Shape& shape, DType dtype, Location at);
+
 // The dtype of a number that stands alone: the default dtype, i64 or boolean.
 DType dtype_of_number(const Number& n);
 // torch.result_type: of tensors with dims, 0-d tensors and numbers, a later group counts only where its category is

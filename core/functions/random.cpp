@@ -1,6 +1,5 @@
 #include "jot/random.h"
 
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -171,10 +170,7 @@ Tensor bernoulli(const Tensor& p, Location at) {
 
 namespace {
 void check_std(double std, Location at) {
-  if (std >= 0) return;
-  char text[32];
-  *std::to_chars(text, text + sizeof text - 1, std).ptr = 0;
-  fail<Error>("normal", "expected a std that is not negative, got " + std::string(text), at);
+  if (!(std >= 0)) fail<Error>("normal", "expected a std that is not negative, got " + number_text(std), at);
 }
 }  // namespace
 

@@ -72,15 +72,18 @@ Tensor histc(const Tensor& x, int64_t bins, double min, double max, Location at)
   if (!is_floating(dtype)) fail<DTypeError>("histc", "expected a floating dtype, got " + type_name(x), at);
   if (bins <= 0) fail<ShapeError>("histc", "bins must be > 0, got " + std::to_string(bins), at);
   if (!(min <= max) || std::isinf(min) || std::isinf(max))
-    fail<Error>(
-        "histc",
-        "max must be larger than min, and both finite: got " + std::to_string(min) + " and " + std::to_string(max), at);
+    fail<Error>("histc",
+                "max must be larger than min, and both finite: got " + number_text(min) + " and " + number_text(max),
+                at);
   Tensor none_yet = zeros({bins}, dtype, at);
   if (shape_of(x).numel() == 0) return none_yet;
   Tensor flat = x.reshape({-1}, at), low = full({}, Arg(min, at), dtype), high = full({}, Arg(max, at), dtype);
   if (min == max) {
     Tensor least = amin(x, {}, false, at), most = amax(x, {}, false, at), same = least == most;
-    low = where(same, least - 1, least), high = where(same, most + 1, most);
+    Tensor fine = logical_and(isfinite(least, at), isfinite(most, at));
+    low = demanded("histc", where(same, least - 1, least), fine, where(isfinite(least, at), most, least),
+                   "expected finite elements, as min = max, got {}", at);
+    high = where(same, most + 1, most);
   }
   Tensor inside = logical_and(flat >= low, flat <= high);
   Tensor place = ((flat - low) / (high - low) * static_cast<double>(bins)).to(DType::i64, at);
@@ -99,6 +102,8 @@ int64_t greatest(std::string_view op, const Tensor& x, Location at) {
       op, at);
   const auto* range = static_cast<const int64_t*>(buffer.data());
   if (range[0] < 0) fail<IndexError>(op, "expected numbers that are not negative, got " + std::to_string(range[0]), at);
+  if (range[1] >= ir::kMaxNumel)
+    fail<IndexError>(op, "expected numbers below 2^48, got " + std::to_string(range[1]), at);
   return range[1];
 }
 void check_integers(std::string_view op, const Tensor& x, Location at) {

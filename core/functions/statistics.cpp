@@ -167,7 +167,7 @@ Tensor quantile_of(std::string_view name, const Tensor& x, const Arg& q, std::op
   const Shape many = shape_of(q);
   if (many.size() > 1) e.fail<ShapeError>("q must be a scalar or 1D tensor, got " + type_name(q.tensor()));
   if (!q.is_tensor() && !(q.number().real >= 0 && q.number().real <= 1))
-    e.fail<ShapeError>("q must be in the range [0, 1] but got " + std::to_string(q.number().real));
+    e.fail<Error>("q must be in the range [0, 1] but got " + number_text(q.number().real));
   Sorted s = sorted(e, x, dim);
   // Along the line one place for each q.
   Shape shape = e.b.shape(s.line.x);
@@ -183,12 +183,10 @@ Tensor quantile_of(std::string_view name, const Tensor& x, const Arg& q, std::op
     return ir::taken_along(e.b, s.values, place, s.line.dim);
   };
   Value v = between(e, interpolation, rank, at), nan = splat(e, dtype, shape, std::nan(""));
-  auto unless = [&](Value x, Value y, Direction d) { v = build::where(e.b, build::compare(e.b, x, y, d), nan, v); };
-  if (!skip_nan)
-    unless(build::broadcast_to(e.b, n, shape), build::constant_int(e.b, DType::i64, shape, s.line.extent),
-           Direction::lt);
-  unless(asked, splat(e, dtype, shape, 0), Direction::lt);
-  unless(asked, splat(e, dtype, shape, 1), Direction::gt);
+  if (!skip_nan) {
+    Value all = build::constant_int(e.b, DType::i64, shape, s.line.extent);
+    v = build::where(e.b, build::compare(e.b, build::broadcast_to(e.b, n, shape), all, Direction::lt), nan, v);
+  }
   // q first, then what is left of x's dims.
   std::vector<int64_t> perm = {s.line.dim};
   for (int64_t d = 0; d < static_cast<int64_t>(shape.size()); ++d)
@@ -201,7 +199,8 @@ Tensor quantile_of(std::string_view name, const Tensor& x, const Arg& q, std::op
       if (!dim || static_cast<int64_t>(d) == s.line.dim) kept[d] = 1;
     if (!keepdim) kept.erase(static_cast<size_t>(s.line.dim));
   }
-  return e.result(build::reshape(e.b, v, many + kept));
+  Tensor r = e.result(build::reshape(e.b, v, many + kept));
+  return q.is_tensor() ? demanded_of(name, q.tensor(), {1}, r, "q must be in the range [0, 1] but got {}", q.at()) : r;
 }
 
 }  // namespace

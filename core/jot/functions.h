@@ -43,7 +43,7 @@ JOT_TREE(MantissaExponent, mantissa, exponent);
 // |x|; of the least integer itself. The derivative at 0 is 0.
 Tensor abs(const Tensor& x, Location at = JOT_HERE);
 Tensor neg(const Tensor& x, Location at = JOT_HERE);
-// -1, 0 or 1; 0 of NaN.
+// -1, 0 or 1; 0 of NaN. Booleans stay.
 Tensor sign(const Tensor& x, Location at = JOT_HERE);
 Tensor floor(const Tensor& x, Location at = JOT_HERE);
 Tensor ceil(const Tensor& x, Location at = JOT_HERE);
@@ -60,6 +60,7 @@ Tensor cos(const Tensor& x, Location at = JOT_HERE);
 Tensor tanh(const Tensor& x, Location at = JOT_HERE);
 // 1 / (1 + exp(-x)).
 Tensor sigmoid(const Tensor& x, Location at = JOT_HERE);
+// Of booleans in i64.
 Tensor square(const Tensor& x, Location at = JOT_HERE);
 Tensor reciprocal(const Tensor& x, Location at = JOT_HERE);
 // max(x, 0); NaN stays. The derivative at 0 is 0.
@@ -323,7 +324,7 @@ ValuesIndices nanmedian(const Tensor& x, Dim dim, bool keepdim = false, Location
 // The k-th least element, from 1, of each line; NaN is the greatest. ShapeError unless 1 <= k <= the extent.
 ValuesIndices kthvalue(const Tensor& x, int64_t k, int64_t dim = -1, bool keepdim = false, Location at = JOT_HERE);
 // Interpolated between the two elements around place q (n - 1) of each sorted line (dim none: of all). q is a number or 0-d or a
-// vector, whose dim comes first. NaN where an element is, and where q is outside [0, 1]. Not linear: one of the two, or their middle.
+// vector, whose dim comes first. NaN where an element is. Error for q outside [0, 1], at evaluation. Not linear: one of the two, or their middle.
 Tensor quantile(const Tensor& x, const Arg& q, std::optional<Dim> dim = {}, bool keepdim = false, Quantile interpolation = Quantile::linear);
 // Of what is not NaN.
 Tensor nanquantile(const Tensor& x, const Arg& q, std::optional<Dim> dim = {}, bool keepdim = false, Quantile interpolation = Quantile::linear);
@@ -406,6 +407,7 @@ Tensor inner(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 // beta c + alpha a b, of matrices; c broadcasts; it is not read where beta is 0.
 Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
 Tensor addmv(const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
+// beta c + alpha a_i b_j. Of booleans or for +, and for times.
 Tensor addr(const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
 Tensor baddbmm(const Tensor& c, const Tensor& a, const Tensor& b, Number beta = 1, Number alpha = 1, Location at = JOT_HERE);
 // The products of the batch, summed.
@@ -451,7 +453,7 @@ Tensor roll(const Tensor& x, const Axes& shifts, const Axes& dims = {}, Location
 Tensor tile(const Tensor& x, const Shape& sizes, Location at = JOT_HERE);
 // Each element n times in a row along dim; none: of the flattened tensor.
 Tensor repeat_interleave(const Tensor& x, int64_t n, std::optional<Dim> dim = {}, Location at = JOT_HERE);
-// Element i repeats[i] times. Reads repeats, which cannot have lanes.
+// Element i repeats[i] times. Reads repeats, which cannot have lanes. ShapeError for a negative number.
 Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<Dim> dim = {}, Location at = JOT_HERE);
 // One beside the other: along dim 1, of vectors dim 0; one below the other; along dim 2; vectors as columns.
 Tensor hstack(const std::vector<Tensor>& tensors, Location at = JOT_HERE);
@@ -510,22 +512,24 @@ Tensor take_along_dim(const Tensor& x, const Tensor& indices, std::optional<Dim>
 Tensor take(const Tensor& x, const Tensor& index, Location at = JOT_HERE);
 // x where element index[i] of the flattened tensor is source[i], or has it added.
 Tensor put(const Tensor& x, const Tensor& index, const Tensor& source, bool accumulate = false, Location at = JOT_HERE);
-// Duplicates are combined by `reduce`, with the element of x unless include_self is false. Ties of amax and amin share the
+// Duplicates are combined by `reduce`, with the element of x unless include_self is false; of booleans sum and amax are or, prod
+// and amin and. Ties of amax and amin share the
 // derivative equally; that of a product with zeros is the product of the others, to any order.
 Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);
-// The same by an index for each slice of src along dim.
+// The same by an index for each slice of src along dim. Not of booleans.
 Tensor index_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);
 // 1 where the class is x, else 0: i64 of shape x + [num_classes]; -1: as many as x needs, which reads it. IndexError at evaluation for other classes.
 Tensor one_hot(const Tensor& x, int64_t num_classes = -1, Location at = JOT_HERE);
 // Where each value would be inserted into the sorted line (a vector, or as values but for the last dim), before equal elements or,
-// right, after them: i64. A binary search.
+// right, after them: i64. A binary search: of a line that is not sorted the place that this finds.
 Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right = false, Location at = JOT_HERE);
 Tensor bucketize(const Tensor& values, const Tensor& boundaries, bool right = false, Location at = JOT_HERE);
 // Whether each element is one of test.
 Tensor isin(const Tensor& elements, const Tensor& test, Location at = JOT_HERE);
-// How many elements are in each of `bins` equal parts of [min, max], of [amin, amax] where these are equal; in the dtype of x.
+// How many elements are in each of `bins` equal parts of [min, max], of [amin, amax] where these are equal; in the dtype of x. NaN is in
+// none. Error unless the bounds are finite, at evaluation where they are of x.
 Tensor histc(const Tensor& x, int64_t bins = 100, double min = 0, double max = 0, Location at = JOT_HERE);
-// How often each number from 0 occurs, or the sum of its weights. Reads x, which cannot have lanes.
+// How often each number from 0 occurs, or the sum of its weights. Reads x, which cannot have lanes. IndexError for a negative number.
 Tensor bincount(const Tensor& x, const Tensor& weights = {}, int64_t minlength = 0, Location at = JOT_HERE);
 // The distinct elements, ascending; where each element of x is among them; how often each occurs. With dim: the distinct slices, by
 // their elements in order. Reads x, which cannot have lanes.

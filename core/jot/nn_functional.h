@@ -212,7 +212,7 @@ Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const T
 // 1 - cos where y is 1, max(0, cos - margin) where it is -1, along the last dim of a and b.
 Tensor cosine_embedding_loss(const Tensor& a, const Tensor& b, const Tensor& y, double margin = 0, Reduction reduction = Reduction::mean, Location at = JOT_HERE);
 // -log of the probability of all paths through log_probs [T, N, C] (or [T, C]) that read as the targets, [N, S] or all in a row; lengths
-// [N]. The mean is over the batch, each divided by its target length. A step of a scan for each of T. infinite where there is no path,
+// [N]. IndexError at evaluation for a target that is no class, for lengths beyond log_probs and targets. The mean is over the batch, each divided by its target length. A step of a scan for each of T. infinite where there is no path,
 // 0 with zero_infinity.
 Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths, const Tensor& target_lengths, const CtcLossOptions& options = {}, Location at = JOT_HERE);
 
@@ -232,7 +232,8 @@ struct EmbeddingBagOptions {
 };
 
 // ---- Embedding
-// The rows of weight, a matrix, that the index names: index + [d]. Row padding_idx gets no derivative. IndexError at evaluation.
+// The rows of weight, a matrix, that the index names: index + [d]. Row padding_idx gets no derivative. No index counts from the end:
+// IndexError at evaluation.
 Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<int64_t> padding_idx = {}, Location at = JOT_HERE);
 // The mean, sum or amax of the rows that each bag names, without those of padding_idx: bags are rows of the index [n, k], or begin in the
 // vector of all of them at offsets, from 0 on, ascending, within it: else an IndexError at evaluation. Of an empty bag 0. per_sample_weights: with the sum.
@@ -444,7 +445,7 @@ ValuesIndices max_pool1d_with_indices(const Tensor& x, const Ints& kernel_size, 
 ValuesIndices max_pool2d_with_indices(const Tensor& x, const Ints& kernel_size, const MaxPoolOptions& options = {}, Location at = JOT_HERE);
 // max_pool1d_with_indices over three dims.
 ValuesIndices max_pool3d_with_indices(const Tensor& x, const Ints& kernel_size, const MaxPoolOptions& options = {}, Location at = JOT_HERE);
-// Zeros, with the elements of x where the indices of a max_pool say. IndexError at evaluation.
+// Zeros, with the elements of x where the indices of a max_pool say, none of which counts from the end: IndexError at evaluation.
 Tensor max_unpool1d(const Tensor& x, const Tensor& indices, const Ints& kernel_size, const MaxUnpoolOptions& options = {}, Location at = JOT_HERE);
 // max_unpool1d over two dims.
 Tensor max_unpool2d(const Tensor& x, const Tensor& indices, const Ints& kernel_size, const MaxUnpoolOptions& options = {}, Location at = JOT_HERE);

@@ -373,7 +373,7 @@ class MaxPool3d : public Module {
   functional::MaxPoolOptions options_;
 };
 // max_unpool1d.
-// Zeros, with the elements of x where the indices of a max_pool say. IndexError at evaluation.
+// Zeros, with the elements of x where the indices of a max_pool say, none of which counts from the end: IndexError at evaluation.
 class MaxUnpool1d : public Module {
  public:
   explicit MaxUnpool1d(const Ints& kernel_size, const functional::MaxUnpoolOptions& options = {});
@@ -730,7 +730,7 @@ class CosineEmbeddingLoss : public Module {
 };
 // ctc_loss.
 // -log of the probability of all paths through log_probs [T, N, C] (or [T, C]) that read as the targets, [N, S] or all in a row; lengths
-// [N]. The mean is over the batch, each divided by its target length. A step of a scan for each of T. infinite where there is no path,
+// [N]. IndexError at evaluation for a target that is no class, for lengths beyond log_probs and targets. The mean is over the batch, each divided by its target length. A step of a scan for each of T. infinite where there is no path,
 // 0 with zero_infinity.
 class CTCLoss : public Module {
  public:

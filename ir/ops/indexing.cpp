@@ -170,9 +170,9 @@ std::vector<int64_t> places_in_front(const GatherDims& dims, const Shape& indice
 }
 
 // Where the call demands something of its data (core/functions/demands.h) an index out of range is what was found
-// instead, one farther from zero.
-void raise_demand(const FaultContext& c, Ints lanes) {
-  const int64_t found = c.value > 0 ? c.value - 1 : c.value + 1;
+// instead, farther from zero by the extent of the axis.
+void raise_demand(const FaultContext& c, int64_t extent, Ints lanes) {
+  const int64_t found = c.value > 0 ? c.value - extent : c.value + extent;
   if (c.call.demand.found != DType::f32) throw IndexError(c.text(c.call.demand.told(std::to_string(found)), lanes));
   char text[32];
   const float number = std::bit_cast<float>(static_cast<int32_t>(found));
@@ -184,9 +184,9 @@ void raise_demand(const FaultContext& c, Ints lanes) {
 void index_out_of_range(const FaultContext& c) {
   GatherDims dims = gather_dims(c.attrs);
   const std::vector<int64_t> lanes = places_in_front(dims, c.shape(1), c.element, c.call.lanes.size());
-  if (!c.call.demand.text.empty()) return raise_demand(c, lanes);
   int64_t axis = dims.index_map[static_cast<size_t>(c.code)], size = 1;
   int64_t extent = c.shape(0)[static_cast<size_t>(axis)];
+  if (!c.call.demand.text.empty()) return raise_demand(c, extent, lanes);
   std::vector<int64_t> window = window_axes(dims, c.shape(0).size());
   auto kept = static_cast<size_t>(std::ranges::find(window, axis) - window.begin());
   if (c.op == Op::gather_op)

@@ -326,6 +326,97 @@ TEST_CASE("offsets of bags and pivots are checked") {
       line);
 }
 
+TEST_CASE("indices that count from the front alone, lengths and classes of ctc_loss") {
+  Tensor rows = ones({3, 2}), index = tensor({{0, 1}, {2, 1}, {0, 3}});
+  auto out = [](int64_t i) {
+    return "index " + std::to_string(i) + " is out of bounds for dimension 0 with size 3; expected 0 to 2";
+  };
+  int line = __LINE__ + 1;
+  auto embed = [&](const Tensor& i) { return F::embedding(i, rows); };
+  for (int64_t wrong : {3, -1, -9})
+    check_text<IndexError>([&] { embed(tensor({0, wrong})).eval(); }, "[embedding] " + out(wrong), line);
+  check_text<IndexError>([&] { vmap(embed)(index).eval(); }, "[embedding] " + out(3) + ", in lane 2 of vmap", line);
+  check_text<IndexError>([&] { jit(embed)(index); }, "[embedding] " + out(3), line);
+  check_text<IndexError>([&] { grad([&](const Tensor& w) { return sum(F::embedding(index, w)); })(rows).eval(); },
+                         "[embedding] " + out(3), __LINE__ - 1);
+  line = __LINE__ + 1;
+  auto bag = [&](const Tensor& i) { return F::embedding_bag(i, rows); };
+  for (int64_t wrong : {3, -1})
+    check_text<IndexError>([&] { bag(tensor({{0, wrong}})).eval(); }, "[embedding_bag] " + out(wrong), line);
+
+  Tensor pooled = ones({1, 2, 2});
+  line = __LINE__ + 1;
+  auto unpool = [&](const Tensor& i) { return F::max_unpool2d(pooled, i, 2); };
+  auto place = [](int64_t i) {
+    return "[max_unpool2d] index " + std::to_string(i) + " is out of bounds for output planes [4,4]; expected 0 to 15";
+  };
+  for (int64_t wrong : {16, -1})
+    check_text<IndexError>([&] { unpool(tensor({{{0, 1}, {2, wrong}}})).eval(); }, place(wrong), line);
+  check_text<IndexError>(
+      [&] {
+        vmap(unpool)(tensor({{{{0, 1}, {2, 3}}}, {{{0, 1}, {2, -4}}}})).eval();
+      },
+      place(-4) + ", in lane 1 of vmap", line);
+
+  Tensor logs = log_softmax(zeros({4, 2, 3}), 2), labels = tensor({{1, 2}, {2, 1}}), four = tensor({4, 4}),
+         two = tensor({2, 2});
+  line = __LINE__ + 1;
+  auto ctc = [&](const Tensor& y, const Tensor& t, const Tensor& s) { return F::ctc_loss(logs, y, t, s); };
+  struct Wrong {
+    std::string text;
+    Tensor labels, steps, lengths;
+  };
+  const Wrong cases[] = {
+      {"class 3 is out of range; expected 0 to 2", tensor({{1, 3}, {2, 1}}), four, two},
+      {"class -1 is out of range; expected 0 to 2", tensor({{1, -1}, {2, 1}}), four, two},
+      {"expected input_lengths from 0 to 4, got 5", labels, tensor({4, 5}), two},
+      {"expected input_lengths from 0 to 4, got -1", labels, tensor({-1, 4}), two},
+      {"expected target_lengths from 0 to 2, got 3", labels, four, tensor({3, 2})},
+      {"expected target_lengths from 0 to 2, got -2", labels, four, tensor({1, -2})},
+      {"expected target_lengths whose sum is 3, the number of targets, got 4", tensor({1, 2, 1}), four, two},
+      {"expected target_lengths whose sum is 5, the number of targets, got 4", tensor({1, 2, 1, 1, 1}), four, two},
+  };
+  for (const Wrong& w : cases) {
+    check_text<IndexError>([&] { ctc(w.labels, w.steps, w.lengths).eval(); }, "[ctc_loss] " + w.text, line);
+    check_text<IndexError>([&] { jit(ctc)(w.labels, w.steps, w.lengths); }, "[ctc_loss] " + w.text, line);
+  }
+  line = __LINE__ + 1;
+  auto of = [&](const Tensor& x, const Tensor& s) { return F::ctc_loss(x, labels, four, s); };
+  const std::string length = "[ctc_loss] expected target_lengths from 0 to 2, got 9";
+  Tensor lengths = tensor({{2, 2}, {2, 1}, {0, 9}});
+  check_text<IndexError>(
+      [&] {
+        vmap(of, {.in_dims = {none, 0}})(logs, lengths).eval();
+      },
+      length + ", in lane 2 of vmap", line);
+  check_text<IndexError>([&] { grad(of)(logs, lengths[2]).eval(); }, length, line);
+  // Labels behind a target's end are not looked at.
+  CHECK(
+      equal(ctc(tensor({{1, 9}, {2, 1}}), four, tensor({1, 2})), ctc(tensor({{1, 0}, {2, 1}}), four, tensor({1, 2}))));
+}
+
+TEST_CASE("numbers that make too many elements are errors in the name of the function") {
+  Tensor x = arange(3);
+  auto counts = [](int64_t n) { return Tensor::from(std::vector<int64_t>{1, n, n}); };
+  check_text<ShapeError>([&] { x.repeat_interleave(counts(int64_t{1} << 62)); },
+                         "[repeat_interleave] expected repeats whose sum is at most 2^48, got more", __LINE__ - 1);
+  CHECK_THROWS_WITH_AS(x.repeat_interleave(counts(int64_t{1} << 46)),
+                       doctest::Contains("[repeat_interleave] i64[140737488355329]: [memory] out of memory: "),
+                       MemoryError);
+  check_text<ShapeError>([&] { combinations(arange(100), 50); },
+                         "[combinations] the result has too many elements: expected at most 2^48", __LINE__ - 1);
+  check_text<ShapeError>([&] { combinations(x, int64_t{1} << 60, true); },
+                         "[combinations] expected a number of at most 2^48, got 1152921504606846976", __LINE__ - 1);
+  CHECK_EQ(combinations(x, int64_t{1} << 40).shape(), Shape{0, int64_t{1} << 40});
+  CHECK_EQ(combinations(arange(20), 6).shape(), Shape{38760, 6});
+  CHECK_EQ(combinations(arange(5), 4, true).shape(), Shape{70, 4});
+  Tensor great = tensor({int64_t{1} << 60});
+  check_text<IndexError>([&] { bincount(great); }, "[bincount] expected numbers below 2^48, got 1152921504606846976",
+                         __LINE__ - 1);
+  check_text<IndexError>([&] { one_hot(great); }, "[one_hot] expected numbers below 2^48, got 1152921504606846976",
+                         __LINE__ - 1);
+}
+
 TEST_CASE("probabilities, rates, weights, variances and standard deviations are checked") {
   const double nan = std::numeric_limits<double>::quiet_NaN(), endless = std::numeric_limits<double>::infinity();
 #define CHECK_DATA(text, ...) check_text<Error>([&] { (__VA_ARGS__).eval(); }, text, __LINE__)
@@ -349,6 +440,17 @@ TEST_CASE("probabilities, rates, weights, variances and standard deviations are 
   CHECK_DATA("[cov] expected aweights that are not negative, got -2", cov(x, {.aweights = tensor({1.0, -2.0, 2.0})}));
   CHECK_DATA("[cov] expected weights of which one at least is above 0, got a sum of 0",
              cov(x, {.fweights = tensor({0, 0, 0})}));
+  const Tensor three = tensor({1.0, 2.0, 3.0});
+  CHECK_DATA("[quantile] q must be in the range [0, 1] but got 1.5", quantile(three, tensor({0.5, 1.5})));
+  CHECK_DATA("[quantile] q must be in the range [0, 1] but got nan", quantile(three, tensor(nan, f32)));
+  CHECK_DATA("[nanquantile] q must be in the range [0, 1] but got -0.25", nanquantile(three, tensor({-0.25})));
+  CHECK_DATA("[quantile] q must be in the range [0, 1] but got -0.5", quantile(three, -0.5));
+  CHECK_DATA("[histc] expected finite elements, as min = max, got nan", histc(tensor({1.0, nan})));
+  CHECK_DATA("[histc] expected finite elements, as min = max, got inf", histc(tensor({1.0, endless})));
+  CHECK_DATA("[histc] expected finite elements, as min = max, got -inf", histc(tensor({-endless, 1.0}), 3, 2, 2));
+  CHECK_DATA("[histc] max must be larger than min, and both finite: got 3 and 1.5", histc(three, 3, 3, 1.5));
+  CHECK_EQ(histc(tensor({1.0, nan, endless}), 3, 0, 3).to_vector<float>(), std::vector<float>{0, 1, 0});
+  CHECK_EQ(searchsorted(tensor({3, 1, 2}), tensor({1, 2})).to_vector<int64_t>(), std::vector<int64_t>{0, 2});
   Tensor one = tensor({1.0, 1.0}), half = one / 2;
   CHECK_DATA("[gaussian_nll_loss] expected variances that are not negative, got -2",
              F::gaussian_nll_loss(one, one, tensor({nan, -2.0})));

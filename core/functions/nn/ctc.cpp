@@ -1,7 +1,7 @@
 // Connectionist temporal classification: Graves et al., ICML 2006.
 #include <algorithm>
-#include <limits>
 
+#include "core/functions/demands.h"
 #include "core/functions/nn/wide.h"
 #include "jot/loops.h"
 
@@ -35,13 +35,14 @@ class Ctc {
         w.fail<DTypeError>("targets and lengths must be integers, got " + type_name(*t));
     probs_ = batched ? w(log_probs) : w(log_probs).unsqueeze(1, at_);
     steps_ = probs_.size(0), lanes_ = probs_.size(1);
-    const int64_t classes = probs_.size(2);
-    if (blank < 0 || blank >= classes)
-      w.fail<IndexError>("blank must be in label range: expected 0 to " + std::to_string(classes - 1) + ", got " +
+    classes_ = probs_.size(2);
+    if (blank < 0 || blank >= classes_)
+      w.fail<IndexError>("blank must be in label range: expected 0 to " + std::to_string(classes_ - 1) + ", got " +
                          std::to_string(blank));
     if (steps_ == 0) w.fail<ShapeError>("expected at least one step, got log_probs " + type_name(log_probs));
     input_lengths_ = lengths(input_lengths, "input_lengths", steps_);
-    target_lengths_ = lengths(target_lengths, "target_lengths", std::numeric_limits<int64_t>::max());
+    target_lengths_ = lengths(target_lengths, "target_lengths",
+                              batched && shape_of(targets).size() == 2 ? shape_of(targets)[1] : targets.numel());
     labels_ = batched ? padded(targets) : targets.reshape({1, -1}, at_).to(DType::i64, at_);
   }
 
@@ -50,6 +51,8 @@ class Ctc {
     const int64_t n = labels_.size(1), places = 2 * n + 1;
     Tensor inside = arange(n) < target_lengths_.unsqueeze(1, at_);
     Tensor labels = where(inside, labels_, blank_);
+    labels = demanded(w_.op(), labels, logical_and(labels >= 0, labels < classes_), labels,
+                      "class {} is out of range; expected 0 to " + std::to_string(classes_ - 1), at_);
     // blank, label, blank, ..., blank
     Tensor blanks = full({lanes_, n, 1}, blank_, DType::i64);
     Tensor path = cat({cat({blanks, labels.unsqueeze(2, at_)}, 2).reshape({lanes_, 2 * n}, at_),
@@ -78,18 +81,12 @@ class Ctc {
   const Tensor& target_lengths() const { return target_lengths_; }
 
  private:
-  // Whether they are from 0 to `most` is looked at where their values are known.
+  // Each is to be from 0 to `most`.
   Tensor lengths(const Tensor& x, const std::string& name, int64_t most) const {
     if (shape_of(x).numel() != lanes_ || shape_of(x).size() > 1)
       w_.fail<ShapeError>(name + " must be of size batch_size, " + std::to_string(lanes_) + ": got " + type_name(x));
     Tensor r = x.to(DType::i64, at_).reshape({lanes_}, at_);
-    if (tracing() || lanes_ == 0) return r;
-    const int64_t low = amin(r, {}, false, at_).item<int64_t>(at_), high = amax(r, {}, false, at_).item<int64_t>(at_);
-    if (low < 0 || high > most)
-      w_.fail<ShapeError>("expected " + name +
-                          (high > most ? " of at most " + std::to_string(most) : " of at least 0") + ", got " +
-                          std::to_string(high > most ? high : low));
-    return r;
+    return demanded(w_.op(), r, 0, most, "expected " + name + " from 0 to " + std::to_string(most) + ", got {}", at_);
   }
   // [N, S]; of targets in a row S is the greatest length, or where that is not known all.
   Tensor padded(const Tensor& targets) const {
@@ -101,11 +98,14 @@ class Ctc {
     }
     if (shape_of(targets).size() != 1)
       w_.fail<ShapeError>("expected targets [N, S], or all in a row, got " + type_name(targets));
-    int64_t n = shape_of(targets)[0];
-    if (n == 0) return zeros({lanes_, 0}, DType::i64, at_);
-    if (!tracing() && lanes_ > 0)
-      n = std::clamp(amax(target_lengths_, {}, false, at_).item<int64_t>(at_), int64_t{0}, n);
-    Tensor ends = cumsum(target_lengths_, 0, at_), begins = (ends - target_lengths_).unsqueeze(1, at_);
+    const int64_t all = shape_of(targets)[0];
+    if (all == 0 || lanes_ == 0) return zeros({lanes_, 0}, DType::i64, at_);
+    Tensor ends = cumsum(target_lengths_, 0, at_), total = ends.select(0, lanes_ - 1, at_);
+    ends = demanded(w_.op(), ends, total == all, total,
+                    "expected target_lengths whose sum is " + std::to_string(all) + ", the number of targets, got {}",
+                    at_);
+    const int64_t n = tracing() ? all : amax(target_lengths_, {}, false, at_).item<int64_t>(at_);
+    Tensor begins = (ends - target_lengths_).unsqueeze(1, at_);
     Tensor place = arange(n), inside = place < target_lengths_.unsqueeze(1, at_);
     return take(targets.to(DType::i64, at_), where(inside, begins + place, 0), at_);
   }
@@ -118,7 +118,7 @@ class Ctc {
 
   const Wide& w_;
   Location at_;
-  int64_t blank_, steps_ = 0, lanes_ = 0;
+  int64_t blank_, steps_ = 0, lanes_ = 0, classes_ = 0;
   Tensor probs_, input_lengths_, target_lengths_, labels_;
 };
 

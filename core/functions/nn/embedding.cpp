@@ -5,6 +5,8 @@
 namespace jot::nn::functional {
 
 using namespace detail;
+namespace build = ir::build;
+using ir::Value;
 
 namespace {
 
@@ -23,10 +25,21 @@ void check_table(std::string_view op, const Tensor& index, const Tensor& weight,
 }
 
 // What index names, [index, d]; no index counts from the end.
-Tensor rows(const Tensor& weight, const Tensor& index, Location at) {
-  const int64_t n = shape_of(weight)[0];
-  Tensor flat = index.to(DType::i64, at).reshape({-1}, at), place = where(flat < 0, flat - n, flat);
-  return index_select(weight, 0, place, at).reshape(shape_of(index) + Shape{shape_of(weight)[1]}, at);
+Tensor rows(std::string_view op, const Tensor& weight, const Tensor& index, Location at) {
+  const int64_t n = shape_of(weight)[0], d = shape_of(weight)[1];
+  Tensor flat = index.to(DType::i64, at).reshape({-1}, at);
+  if (n == 0) return index_select(weight, 0, flat, at).reshape(shape_of(index) + Shape{d}, at);
+  Emitter e(op, at, weight, flat);
+  Value place = build::reshape(e.b, from_front(e, e(flat), n), {shape_of(flat).numel(), 1}), table = e(weight);
+  const build::GatherDims dims{
+      .offset_dims = {1}, .collapsed = {0}, .index_map = {0}, .operand_batch = {}, .index_batch = {}};
+  const int64_t sizes[] = {1, d};
+  e.b.set_call({.function = std::string(op),
+                .demand = {"index {} is out of bounds for dimension 0 with size " + std::to_string(n) +
+                           "; expected 0 to " + std::to_string(n - 1)}});
+  Value v = build::gather(e.b, table, place, dims, sizes, ir::IndexMode::check);
+  e.b.set_call({});
+  return e.result(build::reshape(e.b, v, shape_of(index) + Shape{d}));
 }
 
 Tensor is_padding(const Tensor& index, const Tensor& weight, int64_t padding) {
@@ -38,7 +51,7 @@ Tensor is_padding(const Tensor& index, const Tensor& weight, int64_t padding) {
 Tensor embedding(const Tensor& index, const Tensor& weight, std::optional<int64_t> padding_idx, Location at) {
   Composite call("embedding", at);
   check_table("embedding", index, weight, padding_idx, at);
-  Tensor r = rows(weight, index, at);
+  Tensor r = rows("embedding", weight, index, at);
   if (!padding_idx) return r;
   return where(is_padding(index, weight, *padding_idx).unsqueeze(-1, at), r.detach(at), r);
 }
@@ -53,7 +66,7 @@ class Bags {
     counts_ =
         o.padding_idx ? logical_not(is_padding(index, weight, *o.padding_idx)) : ones(shape_, DType::boolean, at_);
     counts_ = counts_.unsqueeze(-1, at_);
-    values_ = rows(w(weight), index, at_);
+    values_ = rows(w_.op(), w(weight), index, at_);
     if (o.per_sample_weights.defined()) values_ = values_ * w(o.per_sample_weights).unsqueeze(-1, at_);
   }
   // [n, k, d]

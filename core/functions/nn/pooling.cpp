@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/functions/demands.h"
 #include "core/functions/nn/spatial.h"
 #include "ir/ops/window.h"
 #include "jot/nn_functional.h"
@@ -158,10 +159,16 @@ Tensor max_unpool(std::string_view name, size_t dims, const Tensor& x, const Ten
   build::GatherDims g;
   g.operand_batch = g.index_batch = build::all_axes(outer.size());
   g.collapsed = g.index_map = {static_cast<int64_t>(outer.size())};
-  Value to = build::reshape(e.b, e(indices), lines + Shape{1}), from = build::reshape(e.b, e(x), lines);
-  Value zeros = build::constant(e.b, e.b.dtype(from), outer + Shape{plane.numel()}, 0);
-  Value v = emitted_for_call(e, {static_cast<int64_t>(outer.size())},
-                             [&] { return build::scatter_set(e.b, zeros, to, from, g, ir::IndexMode::check, false); });
+  const int64_t places = plane.numel();
+  Value to = e(indices), from = build::reshape(e.b, e(x), lines);
+  if (places > 0) to = from_front(e, to, places);
+  to = build::reshape(e.b, to, lines + Shape{1});
+  Value zeros = build::constant(e.b, e.b.dtype(from), outer + Shape{places}, 0);
+  e.b.set_call({.function = std::string(name),
+                .demand = {"index {} is out of bounds for output planes " + to_string(plane) + "; expected 0 to " +
+                           std::to_string(places - 1)}});
+  Value v = build::scatter_set(e.b, zeros, to, from, g, ir::IndexMode::check, false);
+  e.b.set_call({});
   return e.result(build::reshape(e.b, v, outer + plane));
 }
 
