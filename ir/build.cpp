@@ -40,7 +40,7 @@ Value splat(Builder& b, DType dtype, const Shape& shape, int64_t word) {
 
 // Moving the elements of a splat constant gives a splat constant.
 Value movement(Builder& b, Op op, Value x, const Attrs& attrs) {
-  if (auto word = splat_word(b, x); word && !b.is_rounded(x)) {
+  if (auto word = splat_word(b, x)) {
     Type type = infer(b, op, x, attrs);
     return splat(b, type.dtype, type.shape, *word);
   }
@@ -67,29 +67,19 @@ int64_t float_word(double value, DType dtype) {
 // ---- sources
 
 Value constant(Builder& b, DType dtype, const Shape& shape, double value) {
-  const int64_t word = is_floating(dtype) ? float_word(value, dtype) : to_integer(value, dtype);
-  const Value v = splat(b, dtype, shape, word);
-  if (const int64_t wide = is_half(dtype) ? float_word(value, DType::f32) : word; wide != word && b.composing())
-    b.rounded_from(v, splat(b, DType::f32, shape, wide));
-  return v;
+  return splat(b, dtype, shape, is_floating(dtype) ? float_word(value, dtype) : to_integer(value, dtype));
 }
 
 Value constant_int(Builder& b, DType dtype, const Shape& shape, int64_t value) {
   if (dtype == DType::boolean) return splat(b, dtype, shape, value != 0);
-  return is_floating(dtype) ? constant(b, dtype, shape, static_cast<double>(value)) : splat(b, dtype, shape, value);
+  return splat(b, dtype, shape, is_floating(dtype) ? float_word(static_cast<double>(value), dtype) : value);
 }
 
 Value constant_data(Builder& b, DType dtype, const Shape& shape, Ints data) {
   if (shape.numel() == 0) return splat(b, dtype, shape, 0);
   if (!data.empty() && all_equal(data, data[0]) && static_cast<int64_t>(data.size()) == shape.numel())
-    return is_half(dtype) ? constant(b, dtype, shape, std::bit_cast<double>(data[0])) : splat(b, dtype, shape, data[0]);
-  if (!is_half(dtype)) return b.emit(Op::const_op, {}, Attrs(shape, dtype, data));
-  std::vector<int64_t> rounded;
-  for (int64_t word : data) rounded.push_back(float_word(std::bit_cast<double>(word), dtype));
-  const Value v = b.emit(Op::const_op, {}, Attrs(shape, dtype, rounded));
-  if (b.composing() && !std::ranges::equal(rounded, data))
-    b.rounded_from(v, b.emit(Op::const_op, {}, Attrs(shape, DType::f32, data)));
-  return v;
+    return splat(b, dtype, shape, data[0]);
+  return b.emit(Op::const_op, {}, Attrs(shape, dtype, data));
 }
 
 Value zeros_like(Builder& b, Value x) { return splat(b, b.dtype(x), b.shape(x), 0); }

@@ -51,10 +51,7 @@ uint32_t Builder::intern(const Type& type) {
     if (*types[last] == type) return last;
   }
   uint32_t at = state_->types.find(type, types.size(), [&](size_t i) -> const Type& { return *types[i]; });
-  if (at == types.size()) {
-    types.push_back(std::make_shared<const Type>(type));
-    state_->composition.has_halves |= is_half(type.dtype);
-  }
+  if (at == types.size()) types.push_back(std::make_shared<const Type>(type));
   return at;
 }
 
@@ -158,14 +155,6 @@ Value Builder::param(const Type& type, std::string_view name) {
 }
 
 Value Builder::emit(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place) {
-  if (state_->composition.active && !in_place &&
-      (state_->composition.has_halves || op == Op::convert_op || op == Op::iota_op) &&
-      concerns_halves(op, operands, attrs))
-    return emit_composed(op, operands, attrs);
-  return emit_narrow(op, operands, attrs, in_place);
-}
-
-Value Builder::emit_narrow(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place) {
   Value v = view_ == graph_.get() ? kNoValue : followed(op, operands, attrs, in_place);
   if (v == kNoValue) {
     leave_precedent();

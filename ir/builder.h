@@ -49,20 +49,6 @@ class Builder {
   uint32_t origin() const;
   void set_origin(uint32_t origin);
 
-  // Composition (ir/composition.cpp): between these calls half floats that are made of others stay what they are
-  // computed in. `call`: what goes on with the last one of this number; 0: with none.
-  void compose(uint64_t call);
-  void composed();
-  bool composing() const;
-  // A constant, half floats, is this one of f32, rounded.
-  void rounded_from(Value v, Value wide);
-  bool is_rounded(Value v) const;
-  // v as it leaves the function.
-  Value leaving(Value v);
-  // The results of the op at v as they were before they were rounded, and as they are.
-  void unround(Value v);
-  void round(Value v);
-
   // Makes room for this many more nodes.
   void reserve(size_t nodes);
 
@@ -115,12 +101,6 @@ class Builder {
   uint32_t type_from(const GraphData& from, Value node);
   std::string unique_name(std::string_view name);
   void reserve_some();
-  Value emit_narrow(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place);
-  // ir/composition.cpp
-  bool concerns_halves(Op op, std::span<const Value> operands, const AttrSource& attrs) const;
-  Value emit_composed(Op op, std::span<const Value> operands, const AttrSource& attrs);
-  Value emit_wide(Op op, std::span<const Value> operands, const AttrSource& attrs);
-  Value widened(Value v);
   Value param_here(const Type& type, std::string_view name);
   Value emit_here(Op op, std::span<const Value> operands, const AttrSource& attrs, bool in_place);
   Value copy_here(const GraphData& from, Value node, std::span<const Value> operands);

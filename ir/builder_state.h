@@ -120,40 +120,6 @@ class Positions {
   std::unordered_map<Key, uint32_t, Hash> table_;
 };
 
-// What is known of values while a function is composed of them (ir/composition.cpp).
-class Composition {
- public:
-  enum Kind : uint8_t {
-    given,    // not made by this function
-    moved,    // elements of given ones
-    made,     // by one op of half floats, which rounds once
-    rounded,  // a conversion of `wide`
-    beside,   // made of operands that were rounded: `wide` is in its place
-  };
-  struct Entry {
-    Value wide = kNoValue;  // the value before it was rounded; kNoValue: nobody has asked for it
-    Kind kind = given;
-    uint32_t call = 0;
-  };
-
-  // Of the function that begins nothing is known.
-  void begin() { ++call_; }
-  bool knows(Value v) const { return v < entries_.size() && entries_[v].call == call_; }
-  const Entry* find(Value v) const { return knows(v) ? &entries_[v] : nullptr; }
-  Kind kind(Value v) const { return knows(v) ? entries_[v].kind : given; }
-  void set(Value v, Value wide, Kind kind) {
-    if (v >= entries_.size()) entries_.resize(v + 1);
-    entries_[v] = {wide, kind, call_};
-  }
-
-  uint64_t of = 0;  // its number
-  bool active = false, has_halves = false;
-
- private:
-  std::vector<Entry> entries_;
-  uint32_t call_ = 1;
-};
-
 struct Builder::State {
   Sharing sharing;
   bool keeps_lines;  // of equal nodes
@@ -178,7 +144,6 @@ struct Builder::State {
   uint32_t matched_origin = kNoValue;  // of the precedent: known to be these three
   std::vector<Precedent::Copy> copies;
   std::unique_ptr<Builder> shadow;  // JOT_VERIFY: does the same, and follows nothing
-  Composition composition;
   // Of the op that is made now.
   std::vector<Type> result_types;
   std::vector<uint32_t> results;

@@ -45,7 +45,6 @@ void Builder::follow(std::shared_ptr<const Precedent> precedent) {
   s.next_copy = 0;
   s.matched_origin = kNoValue;
   view_ = s.precedent->made.get();
-  for (const auto& type : view_->types_) s.composition.has_halves |= is_half(type->dtype);
 }
 
 // The node that comes next, if it has this op and origin.
@@ -154,7 +153,6 @@ std::shared_ptr<const Builder::Precedent> Builder::finish_precedent(std::span<co
     view_ = graph_.get();
     s.remembers = false;
     s.copies.clear();
-    s.composition.begin();
   } else {
     leave_precedent();
     auto made = std::make_shared<Precedent>();

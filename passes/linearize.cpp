@@ -16,9 +16,6 @@ Dual linearize_into(Builder& b, const GraphData& g, std::span<const Value> args,
   primal.take(args);
   std::vector<Value> tangent(g.size(), kNoValue), directions, outs;
   for (size_t i = 0; i < args.size(); ++i) tangent[g.inputs()[i]] = tangents[i];
-  // Of half floats derivatives are rounded once, at the end.
-  const bool composing = b.composing();
-  if (!composing) b.compose(0);
   primal.for_each_op([&](Value v) {
     directions.clear();
     bool active = false;
@@ -37,23 +34,21 @@ Dual linearize_into(Builder& b, const GraphData& g, std::span<const Value> args,
     outs.clear();
     for (Value i = 0; i < results; ++i) outs.push_back(primal[v + i]);
     JvpContext c{b, g.op(v), g.attrs(v), operands, outs[0], directions, outs, region_passes(), zeros};
-    b.unround(outs[0]);
-    if (rule.fn.one)
+    if (rule.fn.one) {
       tangent[v] = rule.fn.one(c);
-    else
-      rule.fn.many(c, {&tangent[v], results});
+      return;
+    }
+    rule.fn.many(c, {&tangent[v], results});
     for (Value i = 0; i < results; ++i) {
       primal.set(v + i, outs[i]);
-      b.round(outs[i]);
       if (!is_floating(g.dtype(v + i))) tangent[v + i] = kNoValue;
     }
   });
   Dual dual;
   for (Value o : g.outputs()) {
     dual.values.push_back(primal[o]);
-    dual.tangents.push_back(tangent[o] == kNoValue ? kNoValue : b.leaving(tangent[o]));
+    dual.tangents.push_back(tangent[o]);
   }
-  if (!composing) b.composed();
   return dual;
 }
 

@@ -34,11 +34,12 @@ namespace {
 Value norm_of_powers(Emitter& e, const Tensor& x, const Ord& ord, const Axes& axes, bool keepdim) {
   if (!ord.name().empty() && ord.name() != "fro")
     e.fail<Error>("the order \"" + ord.name() + "\" is not known: expected a number, inf, \"fro\" or \"nuc\"");
-  if (!is_floating(x.impl()->dtype()))
+  const DType dtype = x.impl()->dtype();
+  if (!is_floating(dtype))
     e.fail<DTypeError>("expected a floating dtype, got " + type_name(x) + ": convert with to(f32)");
   const double p = ord.name().empty() ? ord.number() : 2;
   const std::vector<int64_t> dims = wrap_dims(e, axes, shape_of(x).size());
-  Value v = e(x);
+  Value v = operand(e, x, computing_type(dtype));
   if (p != 2 || dims.empty()) v = build::unary(e.b, Op::abs_op, v);
   Value r;
   if (std::isinf(p)) {
@@ -55,7 +56,7 @@ Value norm_of_powers(Emitter& e, const Tensor& x, const Ord& ord, const Axes& ax
     r = reduce(e, Op::reduce_sum_op, p == 2 ? build::mul(e.b, v, v) : p == 1 ? v : power(e, v, p), dims, keepdim);
     if (p != 1) r = power(e, r, 1 / p);
   }
-  return r;
+  return build::convert(e.b, r, dtype);
 }
 
 }  // namespace

@@ -30,7 +30,11 @@ Value mean_of(Emitter& e, Value v, const std::vector<int64_t>& dims, bool keepdi
   return divided(e, reduce(e, Op::reduce_sum_op, v, dims, keepdim), n);
 }
 
-Value as_floats(Emitter& e, const Tensor& x) { return operand(e, x, floating(x.impl()->dtype())); }
+// A tensor as what composites are computed in, and what they have come to, in its dtype.
+Value computed(Emitter& e, const Tensor& x) { return operand(e, x, computing_type(floating(x.impl()->dtype()))); }
+Tensor result(Emitter& e, Value v, const Tensor& x) {
+  return e.result(build::convert(e.b, v, floating(x.impl()->dtype())));
+}
 
 void check_floating(const Emitter& e, const Tensor& x) {
   if (!is_floating(x.impl()->dtype()))
@@ -41,7 +45,7 @@ void check_floating(const Emitter& e, const Tensor& x) {
 Value variance(Emitter& e, const Tensor& x, const Axes& axes, double correction, bool keepdim) {
   check_floating(e, x);
   std::vector<int64_t> dims = dims_of(e, x, axes);
-  Value v = as_floats(e, x), deviation = build::sub(e.b, v, spread(e, mean_of(e, v, dims, false), dims, shape_of(x)));
+  Value v = computed(e, x), deviation = build::sub(e.b, v, spread(e, mean_of(e, v, dims, false), dims, shape_of(x)));
   Value squares = reduce(e, Op::reduce_sum_op, build::mul(e.b, deviation, deviation), dims, keepdim);
   return divided(e, squares, std::max(0.0, static_cast<double>(count(shape_of(x), dims)) - correction));
 }
@@ -107,12 +111,12 @@ Tensor prod(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
 Tensor mean(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
   Emitter e("mean", at, x);
   check_floating(e, x);
-  return e.result(mean_of(e, as_floats(e, x), dims_of(e, x, dims), keepdim));
+  return result(e, mean_of(e, computed(e, x), dims_of(e, x, dims), keepdim), x);
 }
 
 Tensor var(const Tensor& x, const Axes& dims, double correction, bool keepdim, Location at) {
   Emitter e("var", at, x);
-  return e.result(variance(e, x, dims, correction, keepdim));
+  return result(e, variance(e, x, dims, correction, keepdim), x);
 }
 
 // The derivative is 0 where the variance is.
@@ -121,7 +125,7 @@ Tensor std(const Tensor& x, const Axes& dims, double correction, bool keepdim, L
   Value v = variance(e, x, dims, correction, keepdim), zero = build::zeros_like(e.b, v);
   Value is_zero = build::compare(e.b, v, zero, Direction::eq);
   Value safe = build::where(e.b, is_zero, splat(e, e.b.dtype(v), e.b.shape(v), 1), v);
-  return e.result(build::where(e.b, is_zero, zero, build::unary(e.b, Op::sqrt_op, safe)));
+  return result(e, build::where(e.b, is_zero, zero, build::unary(e.b, Op::sqrt_op, safe)), x);
 }
 
 Tensor amax(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
@@ -152,7 +156,7 @@ Tensor any(const Tensor& x, const Axes& dims, bool keepdim, Location at) {
 // An infinite maximum is not subtracted: of -inf alone the result is -inf.
 Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim, Location at) {
   Emitter e("logsumexp", at, x);
-  Value v = as_floats(e, x);
+  Value v = computed(e, x);
   std::vector<int64_t> dims = dims_of(e, x, axes);
   Value top = reduce(e, Op::reduce_max_op, v, dims, false), magnitude = build::unary(e.b, Op::abs_op, top);
   Value infinity = splat(e, e.b.dtype(v), e.b.shape(top), std::numeric_limits<double>::infinity());
@@ -162,23 +166,23 @@ Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdim, Location at) {
   Value r = build::add(e.b, Exponentials(e, v, base, dims).log_of_sum(top), base);
   Shape kept = shape_of(x);
   for (int64_t d : dims) kept[static_cast<size_t>(d)] = 1;
-  return e.result(keepdim ? build::reshape(e.b, r, kept) : r);
+  return result(e, keepdim ? build::reshape(e.b, r, kept) : r, x);
 }
 
 Tensor softmax(const Tensor& x, int64_t dim, Location at) {
   Emitter e("softmax", at, x);
   std::vector<int64_t> dims = dims_of(e, x, dim);
-  Value v = as_floats(e, x);
+  Value v = computed(e, x);
   Exponentials t(e, v, reduce(e, Op::reduce_max_op, v, dims, false), dims);
-  return e.result(build::div(e.b, t.exps, spread(e, build::reduce_sum(e.b, t.exps, dims), dims, t.shape)));
+  return result(e, build::div(e.b, t.exps, spread(e, build::reduce_sum(e.b, t.exps, dims), dims, t.shape)), x);
 }
 
 Tensor log_softmax(const Tensor& x, int64_t dim, Location at) {
   Emitter e("log_softmax", at, x);
   std::vector<int64_t> dims = dims_of(e, x, dim);
-  Value v = as_floats(e, x), top = reduce(e, Op::reduce_max_op, v, dims, false);
+  Value v = computed(e, x), top = reduce(e, Op::reduce_max_op, v, dims, false);
   Exponentials t(e, v, top, dims);
-  return e.result(build::sub(e.b, t.shifted, spread(e, t.log_of_sum(top), dims, t.shape)));
+  return result(e, build::sub(e.b, t.shifted, spread(e, t.log_of_sum(top), dims, t.shape)), x);
 }
 
 }  // namespace jot

@@ -143,13 +143,13 @@ Value between(Emitter& e, Quantile interpolation, Value rank, At at) {
   if (interpolation == Quantile::lower) return at(Op::floor_op);
   if (interpolation == Quantile::higher) return at(Op::ceil_op);
   if (interpolation == Quantile::nearest) return at(Op::round_even_op);
-  const DType dtype = e.b.dtype(rank);
+  const DType within = e.b.dtype(rank);
   const Shape shape = e.b.shape(rank);
-  Value a = at(Op::floor_op), b = at(Op::ceil_op), half = splat(e, dtype, shape, 0.5);
+  Value a = at(Op::floor_op), b = at(Op::ceil_op), half = splat(e, within, shape, 0.5);
   Value weight =
       interpolation == Quantile::midpoint ? half : build::sub(e.b, rank, build::unary(e.b, Op::floor_op, rank));
   // From the nearer end, so that equal ends are exact.
-  Value step = build::sub(e.b, b, a), one = splat(e, dtype, shape, 1);
+  Value step = build::sub(e.b, b, a), one = splat(e, within, shape, 1);
   Value from_low = build::add(e.b, a, build::mul(e.b, weight, step));
   Value from_high = build::sub(e.b, b, build::mul(e.b, build::sub(e.b, one, weight), step));
   return build::where(e.b, build::compare(e.b, weight, half, Direction::lt), from_low, from_high);
@@ -168,21 +168,22 @@ Tensor quantile_of(std::string_view name, const Tensor& x, const Arg& q, std::op
   if (many.size() > 1) e.fail<ShapeError>("q must be a scalar or 1D tensor, got " + type_name(q.tensor()));
   if (!q.is_tensor() && !(q.number().real >= 0 && q.number().real <= 1))
     e.fail<Error>("q must be in the range [0, 1] but got " + number_text(q.number().real));
+  const DType within = computing_type(dtype);
   Sorted s = sorted(e, x, dim);
   // Along the line one place for each q.
   Shape shape = e.b.shape(s.line.x);
   shape[static_cast<size_t>(s.line.dim)] = many.numel();
   const int64_t along[] = {s.line.dim};
-  Value asked = build::broadcast(e.b, build::reshape(e.b, operand(e, q, dtype, many), {many.numel()}), shape, along);
+  Value asked = build::broadcast(e.b, build::reshape(e.b, operand(e, q, within, many), {many.numel()}), shape, along);
   Value n = numbers(e, s.line);
-  Value count = build::convert(e.b, n, dtype);
-  Value last = build::broadcast_to(e.b, build::sub(e.b, count, splat(e, dtype, e.b.shape(n), 1)), shape);
+  Value count = build::convert(e.b, n, within);
+  Value last = build::broadcast_to(e.b, build::sub(e.b, count, splat(e, within, e.b.shape(n), 1)), shape);
   Value rank = build::mul(e.b, asked, last);
   auto at = [&](Op rounding) {
     Value place = build::convert(e.b, build::unary(e.b, rounding, rank), DType::i64);
-    return ir::taken_along(e.b, s.values, place, s.line.dim);
+    return build::convert(e.b, ir::taken_along(e.b, s.values, place, s.line.dim), within);
   };
-  Value v = between(e, interpolation, rank, at), nan = splat(e, dtype, shape, std::nan(""));
+  Value v = between(e, interpolation, rank, at), nan = splat(e, within, shape, std::nan(""));
   if (!skip_nan) {
     Value all = build::constant_int(e.b, DType::i64, shape, s.line.extent);
     v = build::where(e.b, build::compare(e.b, build::broadcast_to(e.b, n, shape), all, Direction::lt), nan, v);
@@ -191,7 +192,7 @@ Tensor quantile_of(std::string_view name, const Tensor& x, const Arg& q, std::op
   std::vector<int64_t> perm = {s.line.dim};
   for (int64_t d = 0; d < static_cast<int64_t>(shape.size()); ++d)
     if (d != s.line.dim) perm.push_back(d);
-  v = build::permute(e.b, v, perm);
+  v = build::convert(e.b, build::permute(e.b, v, perm), dtype);
   Shape kept;
   if (!shape_of(x).empty() && (dim || keepdim)) {
     kept = shape_of(x);

@@ -32,8 +32,6 @@ Emitter::Emitter(std::string_view op, Location at, std::span<const Tensor> opera
   b.set_origin(at, s.scope);
   for (const Tensor& t : operands) hand_over(t);
   nested_ = trace.set_emitting(true);  // last: what fails before it leaves no emitter
-  if (!nested_ && s.composite.empty()) ++s.calls;
-  b.compose(s.calls);
 }
 
 void Emitter::hand_over(const Tensor& t) {
@@ -57,12 +55,11 @@ Value Emitter::constant_without_grad(Value v) {
 
 // Values stay valid while an emitter lives.
 Emitter::~Emitter() {
-  if (!nested_) b.composed();
-  if (lock_ && !nested_ && thread_state().composite.empty() && trace.full()) flush(trace);
+  if (lock_ && !nested_ && trace.full()) flush(trace);
   trace.set_emitting(nested_);
 }
 
-Tensor Emitter::result(Value v) { return trace.adopt(constant_without_grad(b.leaving(v))); }
+Tensor Emitter::result(Value v) { return trace.adopt(constant_without_grad(v)); }
 
 Value Emitter::random_bits(const Shape& shape, int width) {
   for (const Trace* t = &trace; t; t = t->parent())
@@ -99,7 +96,7 @@ void Emitter::check_writable(const Tensor& dst) const {
 void Emitter::write(const Tensor& dst, Op op, std::initializer_list<Value> others) {
   check_writable(dst);
   std::vector<Value> operands = {ir::kNoValue};
-  for (Value v : others) operands.push_back(constant_without_grad(b.leaving(v)));
+  for (Value v : others) operands.push_back(constant_without_grad(v));
   // Of elements that a parent repeats only these are written: the way to them must not lead through it.
   std::optional<Tensor> placed = dst.impl()->repeats ? placed_in_base(dst) : dst;
   if (!placed)

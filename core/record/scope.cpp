@@ -1,8 +1,6 @@
 #include "core/record/scope.h"
 
-#include "core/record/evaluate.h"
 #include "core/record/thread.h"
-#include "ir/fork.h"
 
 namespace jot::detail {
 
@@ -30,17 +28,10 @@ Composite::Composite(std::string_view name, Location at)
   if (!s.composite.empty()) return;
   s.composite = name;
   s.composite_line = at;
-  ++s.calls;
 }
 Composite::~Composite() {
-  ThreadState& s = thread_state();
-  s.composite = outer_;
-  s.composite_line = outer_line_;
-  if (!outer_.empty()) return;
-  Trace* trace = innermost_trace();  // what it was made of stayed in one graph
-  if (!trace || !trace->lazy() || trace->emitting()) return;
-  ForkSafeLock lock(trace->mutex());
-  if (trace->full()) flush(*trace);
+  thread_state().composite = outer_;
+  thread_state().composite_line = outer_line_;
 }
 
 }  // namespace jot::detail

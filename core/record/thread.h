@@ -27,7 +27,6 @@ struct ThreadState {
   std::string_view composite;  // the function whose work is recorded (core/record/scope.h), if it is made of others ...
   Location composite_line{};   // ... and the line that calls it
   Tensor order;                // what calls of the host write to, one after the other
-  uint64_t calls = 0;          // of functions so far
 
   ThreadState();
   ~ThreadState();

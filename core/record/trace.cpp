@@ -91,7 +91,7 @@ Value Trace::literal(Number n, DType dtype) {
     if (n.dtype == DType::f64) return ir::build::constant(builder_, dtype, {}, n.real);
     return ir::build::constant_int(builder_, dtype, {}, n.integer);
   }
-  return is_half(dtype) ? ir::build::convert(builder_, input(n, DType::f32), dtype) : input(n, dtype);
+  return input(n, dtype);
 }
 
 Value Trace::input(Number n, DType dtype) {

@@ -113,7 +113,6 @@ class Trace : public std::enable_shared_from_this<Trace> {
   };
   Taken take(std::span<const ir::Value> outputs);
   bool set_emitting(bool emitting) { return std::exchange(emitting_, emitting); }  // an Emitter records into it
-  bool emitting() const { return emitting_; }
   // A lazy trace that should be evaluated: so that loops need bounded memory, where it has many nodes or keeps the
   // elements of many tensors; and where it reads memory that the program may change when it likes.
   bool full() const;

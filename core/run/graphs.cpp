@@ -10,7 +10,6 @@
 #include "core/record/thread.h"
 #include "core/run/program.h"
 #include "ir/fork.h"
-#include "passes/dce.h"
 #include "passes/functionalize.h"
 #include "passes/pipeline.h"
 
@@ -84,12 +83,6 @@ std::vector<Tensor> evaluate_graph(std::string_view api, const CompiledGraph::In
   return outputs;
 }
 
-bool has_halves(const ir::GraphData& g) {
-  for (ir::Value v = 0; v < g.size(); ++v)
-    if (is_half(g.dtype(v))) return true;
-  return false;
-}
-
 }  // namespace
 
 namespace detail {
@@ -107,7 +100,6 @@ ir::Graph trace(Fn fn, std::span<const Tensor> args, bool functionalized) {
       captures->push_back(generator_state(b.kind == Binding::Kind::rng_key));
   }
   ir::Graph graph = functionalized ? passes::functionalize(recording.graph) : recording.graph;
-  if (has_halves(graph.data()) && graph.data().pure()) graph = passes::dce(graph);  // roundings that nobody needs
   seen.done("trace", Location(), graph, {}, {}, {}, 0);
   return graph.with_captures(std::move(captures));
 }

@@ -69,7 +69,6 @@ std::string names_of_dtypes();
 
 constexpr DType computing_type(DType d) { return is_dtype(d) ? detail::dtype_info(d).computing : d; }
 constexpr bool is_storage(DType d) { return computing_type(d) != d; }
-constexpr bool is_half(DType d) { return is_storage(d) && computing_type(d) == DType::f32; }
 constexpr int significand_bits(DType d) { return detail::dtype_info(d).significand; }  // of a floating dtype
 
 // Calls f with a zero of the C++ type that elements are computed in.

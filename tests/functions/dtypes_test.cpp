@@ -1,4 +1,4 @@
-// Values of every row of integers and booleans, or that they are refused.
+// Values of every row in bf16 and f16, and of integers and booleans, or that they are refused.
 #include <doctest/doctest.h>
 
 #include <map>
@@ -73,6 +73,14 @@ const std::vector<std::pair<std::string, std::string>> kTakes = {
      "nn.sparse_ nn.gumbel_softmax"},
 };
 
+// Functions made of several ops or library calls, each of which rounds to bf16 and f16. linalg: all.
+const char* const kRoundsBetween =
+    "addbmm addmm addmv addr baddbmm cdist chain_matmul cholesky_inverse cholesky_solve corrcoef cov "
+    "cross cumulative_trapezoid diff dist einsum gradient index_reduce logdet nn.adaptive_avg_pool1d "
+    "nn.adaptive_avg_pool2d nn.avg_pool1d nn.batch_norm nn.conv1d nn.conv_transpose1d nn.instance_norm "
+    "nn.linear nn.lp_pool1d nn.lp_pool2d nn.multi_head_attention_forward nn.multi_head_attention "
+    "nn.normalize norm quantile renorm std_mean trapezoid trapz vander";
+
 std::set<std::string> words(const std::string& text) {
   std::istringstream in(text);
   std::set<std::string> result;
@@ -116,6 +124,22 @@ std::string takes(const FunctionRow& row) {
   return known->contains(row.name) ? known->at(row.name) : of_body(row.name, *known);
 }
 
+// The greatest distance in steps of a half float.
+double steps(const Tensor& got, const Tensor& want, DType dtype) {
+  std::vector<double> a = got.to_vector<double>(), b = want.to_vector<double>();
+  double worst = a.size() == b.size() ? 0 : inf;
+  for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
+    if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) continue;
+    const double size = std::max(std::abs(b[i]), dtype == f16 ? 0x1p-14 : 0x1p-126);
+    worst = std::max(worst, std::abs(a[i] - b[i]) / std::exp2(std::floor(std::log2(size)) - (dtype == f16 ? 10 : 7)));
+  }
+  return worst;
+}
+
+bool has_floats(const FunctionRow& row) {
+  return std::ranges::any_of(row.inputs, [](const Input& in) { return in.dtype == f64; });
+}
+
 // Small integers, not 0 where the row's interval has no numbers below 0.
 List whole_numbers(const FunctionRow& row, std::mt19937& random, bool negative, bool truth) {
   List result;
@@ -135,6 +159,13 @@ List whole_numbers(const FunctionRow& row, std::mt19937& random, bool negative, 
   return result;
 }
 
+// The floats among the arguments as this dtype.
+List as(const FunctionRow& row, List x, DType dtype, DType instead_of = f64) {
+  for (size_t i = 0; i < x.size(); ++i)
+    if (row.inputs[i].dtype == instead_of) x[i] = x[i].to(dtype);
+  return x;
+}
+
 // x in an integer dtype or boolean, modulo 2 where that is asked for.
 Tensor wrapped(const Tensor& x, DType dtype, bool modulo_two) {
   if (is_floating(dtype)) return x.to(dtype);
@@ -143,6 +174,40 @@ Tensor wrapped(const Tensor& x, DType dtype, bool modulo_two) {
 }
 
 }  // namespace
+
+// Computed in f32 and rounded to nearest even, once where one kernel computes it.
+TEST_CASE("functions: bf16 and f16") {
+  const std::set<std::string> between = words(kRoundsBetween);
+  for (const FunctionRow& row : function_rows()) {
+    if (!has_floats(row)) continue;
+    for (DType dtype : {bf16, f16}) {
+      std::mt19937 random = generator(row, 7);
+      CAPTURE(title(row));
+      CAPTURE(to_string(dtype));
+      const List x = drawn(row, random, dtype);
+      if (row.name == "nextafter") {
+        CHECK_THROWS_AS(row.call(x), DTypeError);
+        continue;
+      }
+      const Tensor got = row.call(x), single = row.call(as(row, x, f32)), want = single.to(got.dtype());
+      CHECK((single.dtype() != f32 || got.dtype() == dtype));
+      if (between.contains(row.name) || row.name.starts_with("linalg."))
+        CHECK_EQ(difference(got, want, 16 * (dtype == f16 ? 0x1p-10 : 0x1p-7)), "");
+      else if (row.elementwise)
+        CHECK_EQ(difference(got, want, 0), "");
+      else
+        CHECK(steps(got, want, dtype) <= 1);  // sums in another order
+      if (!row.lanes) continue;
+      auto call = [&](const List& v) { return row.call(v); };
+      const Tensor traced = interpret(trace(call, x), x).at(0);
+      CHECK_EQ(traced.dtype(), got.dtype());
+      if (between.contains(row.name) || row.name.starts_with("linalg."))
+        CHECK_EQ(difference(got, traced, 16 * (dtype == f16 ? 0x1p-10 : 0x1p-7)), "");
+      else
+        CHECK(steps(got, traced, dtype) <= 1);
+    }
+  }
+}
 
 TEST_CASE("functions: integers and booleans in the place of floats") {
   for (const FunctionRow& row : function_rows()) {

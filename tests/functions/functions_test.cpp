@@ -40,6 +40,31 @@ const std::map<std::string, std::string> kWithoutRow = {
 
 constexpr Randomness kApart = Randomness::different;
 
+Tensor random_like(const Tensor& x, std::mt19937& random) {
+  std::vector<double> values(static_cast<size_t>(x.numel()));
+  std::uniform_real_distribution<double> uniform(-1, 1);
+  for (double& v : values) v = uniform(random);
+  return Tensor::from(values, x.shape());
+}
+
+// f of the floating arguments, the others as they are.
+struct Floating {
+  const FunctionRow& row;
+  List all, floats;
+  std::vector<size_t> places;
+
+  Floating(const FunctionRow& r, List arguments) : row(r), all(std::move(arguments)) {
+    for (size_t i = 0; i < all.size(); ++i)
+      if (is_floating(all[i].dtype())) places.push_back(i), floats.push_back(all[i]);
+  }
+  List arguments(const List& x) const {
+    List result = all;
+    for (size_t i = 0; i < places.size(); ++i) result[places[i]] = x[i];
+    return result;
+  }
+  Tensor operator()(const List& x) const { return row.call(arguments(x)); }
+};
+
 // The derivative of a scalar function by each element of x, by central differences of the fourth order.
 template <class F>
 List numerical(F f, const List& x) {

@@ -48,42 +48,6 @@ inline List drawn(const FunctionRow& row, std::mt19937& random, DType floating =
   return result;
 }
 
-inline bool has_floats(const FunctionRow& row) {
-  return std::ranges::any_of(row.inputs, [](const Input& in) { return in.dtype == f64; });
-}
-
-// The floats among the arguments (or what has another dtype in the row) as this dtype.
-inline List as(const FunctionRow& row, List x, DType dtype, DType instead_of = f64) {
-  for (size_t i = 0; i < x.size(); ++i)
-    if (row.inputs[i].dtype == instead_of) x[i] = x[i].to(dtype);
-  return x;
-}
-
-// f of the floating arguments, the others as they are.
-struct Floating {
-  const FunctionRow& row;
-  List all, floats;
-  std::vector<size_t> places;
-
-  Floating(const FunctionRow& r, List arguments) : row(r), all(std::move(arguments)) {
-    for (size_t i = 0; i < all.size(); ++i)
-      if (is_floating(all[i].dtype())) places.push_back(i), floats.push_back(all[i]);
-  }
-  List arguments(const List& x) const {
-    List result = all;
-    for (size_t i = 0; i < places.size(); ++i) result[places[i]] = x[i];
-    return result;
-  }
-  Tensor operator()(const List& x) const { return row.call(arguments(x)); }
-};
-
-inline Tensor random_like(const Tensor& x, std::mt19937& random) {
-  std::vector<double> values(static_cast<size_t>(x.numel()));
-  std::uniform_real_distribution<double> uniform(-1, 1);
-  for (double& v : values) v = uniform(random);
-  return Tensor::from(values, x.shape());
-}
-
 // Empty if all is well, else where got and want differ by more than the tolerance, relative to the larger of 1 and
 // want.
 inline std::string difference(const Tensor& got, const Tensor& want, double tolerance) {

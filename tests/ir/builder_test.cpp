@@ -1,6 +1,5 @@
 #include <doctest/doctest.h>
 
-#include <bit>
 #include <ctime>
 #include <random>
 #include <string>
@@ -236,29 +235,4 @@ TEST_CASE("what a builder that follows has been told is seen as what another has
   CHECK(b.graph().scope(v) == "vmap");
   outputs[0] = v;
   CHECK(to_text(b.finish_precedent(outputs)->graph) == to_text(first->graph));
-}
-
-TEST_CASE("half floats are rounded once, where they leave the function that is composed") {
-  Builder b("main", Builder::Sharing::off);
-  const Value x = b.param({bf16, false, {2}}, "x");
-  b.compose(1);
-  const Value alone = build::mul(b, x, x);
-  CHECK(b.op(alone) == Op::mul_op);  // an op of given values stays as it is
-  const Value y = build::add(b, alone, build::constant(b, bf16, {2}, 0.1));
-  b.composed();
-  CHECK(b.op(b.leaving(y)) == Op::convert_op);
-  const Value wide = b.operand(y, 0);
-  CHECK(b.dtype(wide) == f32);
-  CHECK(b.op(b.operand(wide, 0)) == Op::mul_op);
-  CHECK(b.attrs(b.operand(wide, 1)).ints(Key::data)[0] == std::bit_cast<int64_t>(double{0.1f}));
-  b.compose(1);  // the same one goes on
-  CHECK(b.operand(b.operand(build::neg(b, y), 0), 0) == wide);
-  const Value keys[] = {y, build::iota(b, i64, {2}, 0)};
-  const Value sorted = build::sort(b, keys, 0, false);
-  CHECK(b.dtype(sorted) == bf16);
-  CHECK(b.operand(b.leaving(sorted + 1), 0) == b.operand(b.leaving(sorted), 0));  // of one sort, in f32
-  b.compose(2);                                                                   // another is given what was rounded
-  const Value z = build::neg(b, y);
-  CHECK(b.op(z) == Op::neg_op);
-  CHECK(b.operand(z, 0) == y);
 }

@@ -44,11 +44,7 @@ Value substituted(ir::Builder& b, Value packed, Value order, Value y, bool trans
 
 }  // namespace
 
-// Regions take half floats rounded: these are of what they are computed in.
-Value emit_solve(ir::Builder& b, Value a, const Lu& given, Value y) {
-  const DType dtype = b.dtype(y), within = computing_type(dtype);
-  Lu lu = given;
-  for (Value* v : {&a, &lu.packed, &y}) *v = build::convert(b, *v, within);
+Value emit_solve(ir::Builder& b, Value a, const Lu& lu, Value y) {
   auto region = [&](auto result) {  // of (a, packed, order, y)
     ir::Builder body("solve");
     Value x[4];
@@ -60,7 +56,7 @@ Value emit_solve(ir::Builder& b, Value a, const Lu& given, Value y) {
   attrs.add(region([](ir::Builder& r, const Value* x) { return ir::product(r, x[0], false, x[3], false); }));
   attrs.add(std::vector<ir::Graph>{
       region([](ir::Builder& r, const Value* x) { return substituted(r, x[1], x[2], x[3], true); })});
-  return build::convert(b, b.emit(Op::linear_solve_op, {a, lu.packed, lu.order, y}, attrs.add(int64_t{3})), dtype);
+  return b.emit(Op::linear_solve_op, {a, lu.packed, lu.order, y}, attrs.add(int64_t{3}));
 }
 
 namespace {
@@ -141,8 +137,7 @@ Value small_determinant(ir::Builder& b, Value a, int64_t n) {
 
 // The product of pivots; its derivative is det tr(a^-1 a'), with a pivot that is zero in place of which a number stands
 // that vanishes beside the others: then det a^-1 is the adjugate, if no other is zero.
-Value large_determinant(Emitter& e, Value given) {
-  const Value a = build::convert(e.b, given, computing_type(e.b.dtype(given)));
+Value large_determinant(Emitter& e, Value a) {
   const ir::Type type = e.b.type(a);
   auto factors = [](ir::Builder& b, Value x) { return b.emit(Op::lu_op, {x}, ir::Attrs(int64_t{0})); };
   auto signed_product = [](ir::Builder& b, Value lu, Value diagonal) {
@@ -171,8 +166,7 @@ Value large_determinant(Emitter& e, Value given) {
   trace = build::reduce_sum(rule, trace, ir::Ints(&last, 1));
   ir::Graph derivative =
       rule.finish({signed_product(rule, lu, diagonal), build::mul(rule, signed_product(rule, lu, safe), trace)});
-  const Value r = e.b.emit(Op::custom_jvp_op, {a}, ir::Attrs().add(value).add(derivative).add(int64_t{0}));
-  return build::convert(e.b, r, e.b.dtype(given));
+  return e.b.emit(Op::custom_jvp_op, {a}, ir::Attrs().add(value).add(derivative).add(int64_t{0}));
 }
 
 }  // namespace

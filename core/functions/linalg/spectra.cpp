@@ -91,11 +91,9 @@ Tensor pinv(const Tensor& a, std::optional<double> rtol, Location at) {
   Emitter e("linalg.pinv", at, a);
   check_matrices(e, a, false);
   check_tolerance(e, rtol);
-  const Value wide = operand(e, a, computing_type(a.impl()->dtype()));  // regions take half floats rounded
-  const ir::Type type = e.b.type(wide);
+  const ir::Type type = e.b.type(e(a));
   const int64_t m = rows_of(a), n = columns_of(a);
-  if (std::min(m, n) == 0)
-    return e.result(build::zeros(e.b, {a.impl()->dtype(), false, ir::matrices(batch_of(a), n, m)}));
+  if (std::min(m, n) == 0) return e.result(build::zeros(e.b, {type.dtype, false, ir::matrices(batch_of(a), n, m)}));
   const double least = tolerance(a, rtol);
   auto inverse = [&](ir::Builder& b, Value x) {
     Value u = b.emit(Op::svd_op, {x}, ir::Attrs(int64_t{0})), s = u + 1, vt = u + 2;
@@ -117,8 +115,7 @@ Tensor pinv(const Tensor& a, std::optional<double> rtol, Location at) {
   Value third = times(times(t, p, true, true), p);  // a'^T p^T p
   third = build::sub(rule, third, times(p, times(x, third)));
   ir::Graph derivative = rule.finish({p, build::add(rule, first, build::add(rule, second, third))});
-  const Value r = e.b.emit(Op::custom_jvp_op, {wide}, ir::Attrs().add(value).add(derivative).add(int64_t{0}));
-  return e.result(build::convert(e.b, r, a.impl()->dtype()));
+  return e.result(e.b.emit(Op::custom_jvp_op, {e(a)}, ir::Attrs().add(value).add(derivative).add(int64_t{0})));
 }
 
 Lstsq lstsq(const Tensor& a, const Tensor& b, Location at) {

@@ -146,14 +146,14 @@ Value prelu(Emitter& e, const Tensor& x, const Tensor& weight) {
     e.fail<ShapeError>("Mismatch of parameter numbers and input channel size. Found parameter numbers = " +
                        std::to_string(n) + " and channel size = " + std::to_string(channels));
   const Arg a(x), b(weight);
-  const DType dtype = floating(promoted({&a, &b}));
-  Expr v(e, operand(e, a, dtype, shape));
-  Value w = operand(e, weight, dtype);
+  const DType dtype = floating(promoted({&a, &b})), within = computing_type(dtype);
+  Expr v(e, operand(e, a, within, shape));
+  Value w = operand(e, weight, within);
   if (n == 1)
     w = build::broadcast_scalar(e.b, build::reshape(e.b, w, {}), shape);
   else
     w = build::broadcast(e.b, w, shape, std::vector<int64_t>{1});
-  return where(v > 0, v, v * Expr(e, w));
+  return where(v > 0, v, v * Expr(e, w)).to(dtype);
 }
 
 Value threshold(Emitter& e, const Tensor& x, double threshold, double value) {

@@ -84,23 +84,24 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
       e.fail<TransformError>("Explicit attn_mask should not be set when is_causal=True");
     if (!(o.dropout_p >= 0 && o.dropout_p <= 1))
       e.fail<Error>("dropout probability has to be between 0 and 1, but got " + std::to_string(o.dropout_p));
+    const DType within = computing_type(q.dtype());
     const int64_t length = shape_of(q).back();
-    Value a = build::broadcast_to(e.b, e(q), s.with(s.rows, length));
-    Value b = build::broadcast_to(e.b, e(k), s.with(s.columns, length));
+    Value a = build::broadcast_to(e.b, operand(e, q, within), s.with(s.rows, length));
+    Value b = build::broadcast_to(e.b, operand(e, k, within), s.with(s.columns, length));
     Value scores = build::scale(e.b, ir::product(e.b, a, false, b, true),
                                 o.scale.value_or(1 / std::sqrt(static_cast<double>(length))));
     if (o.is_causal)
       scores = build::where(
           e.b, build::broadcast_to(e.b, ir::where_row(e.b, {s.rows, s.columns}, Direction::ge), e.b.shape(scores)),
-          scores, splat(e, q.dtype(), e.b.shape(scores), -inf));
+          scores, splat(e, within, e.b.shape(scores), -inf));
     if (o.attn_mask.defined()) scores = masked(e, scores, o.attn_mask, q.dtype());
     weights = e.result(safe_softmax(e, scores));
   }
   if (o.dropout_p > 0) weights = dropout(weights, o.dropout_p, true, at);
   Emitter e(name, at, weights, v);
   const Sizes s = sizes_of(e, q, k, v);
-  Value c = build::broadcast_to(e.b, e(v), s.with(s.columns, shape_of(v).back()));
-  return e.result(ir::product(e.b, e(weights), false, c, false));
+  Value c = build::broadcast_to(e.b, operand(e, v, weights.dtype()), s.with(s.columns, shape_of(v).back()));
+  return e.result(build::convert(e.b, ir::product(e.b, e(weights), false, c, false), q.dtype()));
 }
 
 namespace {

@@ -7,7 +7,6 @@ using namespace detail;
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Location at) {
   Scope scope("linear", at);
-  Composite call("linear", at);
   int64_t rank = static_cast<int64_t>(impl_of(x, "linear", at).shape.size());
   impl_of(weight, "linear", at);
   if (rank == 0 || weight.dim() != 2 || x.size(-1) != weight.size(1))

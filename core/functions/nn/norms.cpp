@@ -25,6 +25,7 @@ void use(Emitter& e, std::initializer_list<const Tensor*> optional) {
   for (const Tensor* t : optional)
     if (t->defined()) e.use(*t);
 }
+DType within(const Tensor& x) { return computing_type(x.impl()->dtype()); }
 Dims from_dim(size_t first, size_t rank) {
   Dims dims;
   for (size_t d = first; d < rank; ++d) dims.push_back(static_cast<int64_t>(d));
@@ -70,12 +71,12 @@ Value normalised(Emitter& e, Value v, const Moments& m, const Dims& dims, double
   return build::mul(e.b, deviation, spread(e, factor, dims, shape));
 }
 
-// v * weight + bias, both without `dims`, where they are defined.
-Tensor affine(Emitter& e, Value v, const Tensor& weight, const Tensor& bias, const Dims& dims) {
+// v * weight + bias, both without `dims`, where they are defined; in the dtype of x.
+Tensor affine(Emitter& e, Value v, const Tensor& weight, const Tensor& bias, const Dims& dims, const Tensor& x) {
   auto factor = [&](const Tensor& t) { return spread(e, operand(e, t, e.b.dtype(v)), dims, e.b.shape(v)); };
   if (weight.defined()) v = build::mul(e.b, v, factor(weight));
   if (bias.defined()) v = build::add(e.b, v, factor(bias));
-  return e.result(v);
+  return e.result(build::convert(e.b, v, x.impl()->dtype()));
 }
 
 // ---- of channels, dim 1
@@ -117,8 +118,8 @@ void update(Emitter& e, const Tensor& mean, const Tensor& var, const Moments& m,
 Tensor with_running(Emitter& e, const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight,
                     const Tensor& bias, double eps) {
   const Dims dims = all_but_channels(shape_of(x).size());
-  const Moments m{operand(e, mean, x.impl()->dtype()), operand(e, var, x.impl()->dtype())};
-  return affine(e, normalised(e, e(x), m, dims, eps, weight), {}, bias, dims);
+  const Moments m{operand(e, mean, within(x)), operand(e, var, within(x))};
+  return affine(e, normalised(e, operand(e, x, within(x)), m, dims, eps, weight), {}, bias, dims, x);
 }
 
 }  // namespace
@@ -142,10 +143,10 @@ Tensor batch_norm(const Tensor& x, const Tensor& mean, const Tensor& var, const 
   if (n == 1)
     e.fail<ShapeError>("Expected more than 1 value per channel when training, got input size " +
                        to_string(shape_of(x)));
-  Value v = e(x);
+  Value v = operand(e, x, within(x));
   const Moments m = moments(e, v, dims);
   if (n > 0) update(e, mean, var, m, n, o.momentum);
-  return affine(e, normalised(e, v, m, dims, o.eps, o.weight), {}, o.bias, dims);
+  return affine(e, normalised(e, v, m, dims, o.eps, o.weight), {}, o.bias, dims, x);
 }
 
 Tensor instance_norm(const Tensor& x, const InstanceNormOptions& o, Location at) {
@@ -165,11 +166,11 @@ Tensor instance_norm(const Tensor& x, const InstanceNormOptions& o, Location at)
   const double n = count(shape_of(x), dims);
   if (n == 1)
     e.fail<ShapeError>("Expected more than 1 spatial element when training, got input size " + to_string(shape_of(x)));
-  Value v = e(x);
+  Value v = operand(e, x, within(x));
   const Moments m = moments(e, v, dims);
   if (n > 0 && shape_of(x)[0] > 0)
     update(e, o.running_mean, o.running_var, {mean_over(e, m.mean, {0}), mean_over(e, m.var, {0})}, n, o.momentum);
-  return affine(e, normalised(e, v, m, dims, o.eps, o.weight), {}, o.bias, all_but_channels(shape_of(x).size()));
+  return affine(e, normalised(e, v, m, dims, o.eps, o.weight), {}, o.bias, all_but_channels(shape_of(x).size()), x);
 }
 
 Tensor group_norm(const Tensor& x, int64_t groups, const GroupNormOptions& o, Location at) {
@@ -193,9 +194,9 @@ Tensor group_norm(const Tensor& x, int64_t groups, const GroupNormOptions& o, Lo
   const Dims dims = from_dim(2, grouped.size());
   if (shape[0] * count(grouped, dims) == 1)
     e.fail<ShapeError>("Expected more than 1 value per channel when training, got input size " + to_string(shape));
-  Value v = build::reshape(e.b, e(x), grouped);
+  Value v = build::reshape(e.b, operand(e, x, within(x)), grouped);
   Value y = build::reshape(e.b, normalised(e, v, moments(e, v, dims), dims, o.eps), shape);
-  return affine(e, y, o.weight, o.bias, all_but_channels(shape.size()));
+  return affine(e, y, o.weight, o.bias, all_but_channels(shape.size()), x);
 }
 
 namespace {
@@ -234,8 +235,9 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
   Emitter e("layer_norm", at, x);
   use(e, {&weight, &bias});
   const Dims dims = normalised_dims(e, x, normalized_shape, weight, bias);
-  Value v = e(x);
-  return affine(e, normalised(e, v, moments(e, v, dims), dims, eps), weight, bias, leading(shape_of(x).size(), dims));
+  Value v = operand(e, x, within(x));
+  return affine(e, normalised(e, v, moments(e, v, dims), dims, eps), weight, bias, leading(shape_of(x).size(), dims),
+                x);
 }
 
 Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, std::optional<double> eps,
@@ -243,12 +245,12 @@ Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& we
   Emitter e("rms_norm", at, x);
   use(e, {&weight});
   const Dims dims = normalised_dims(e, x, normalized_shape, weight, {});
-  Value v = e(x);
-  const double least = eps.value_or(x.impl()->dtype() == DType::f64 ? std::numeric_limits<double>::epsilon()
-                                                                    : std::numeric_limits<float>::epsilon());
+  Value v = operand(e, x, within(x));
+  const double least = eps.value_or(within(x) == DType::f64 ? std::numeric_limits<double>::epsilon()
+                                                            : std::numeric_limits<float>::epsilon());
   Value inverse = inverse_deviation(e, mean_over(e, build::mul(e.b, v, v), dims), least);
   v = build::mul(e.b, v, spread(e, inverse, dims, e.b.shape(v)));
-  return affine(e, v, weight, {}, leading(shape_of(x).size(), dims));
+  return affine(e, v, weight, {}, leading(shape_of(x).size(), dims), x);
 }
 
 // Sums of squares of `size` channels: as many shifted copies of the squares, with zeros beyond the ends.
@@ -260,7 +262,7 @@ Tensor local_response_norm(const Tensor& x, int64_t size, const LocalResponseNor
     e.fail<ShapeError>("Expected 3D or higher dimensionality input (got " + std::to_string(shape.size()) +
                        " dimensions)");
   if (size < 1) e.fail<ShapeError>("the size should be greater than zero, but got " + std::to_string(size));
-  Value v = e(x);
+  Value v = operand(e, x, within(x));
   Shape lo = shape;
   std::ranges::fill(lo, 0);
   Shape hi = lo, none = lo;
@@ -271,7 +273,8 @@ Tensor local_response_norm(const Tensor& x, int64_t size, const LocalResponseNor
   for (int64_t i = 1; i < size; ++i) sum = build::add(e.b, sum, build::slice_axis(e.b, squares, 1, i, i + shape[1]));
   auto like = [&](double number) { return splat(e, e.b.dtype(v), shape, number); };
   Value scale = build::add(e.b, build::scale(e.b, sum, o.alpha / static_cast<double>(size)), like(o.k));
-  return e.result(build::div(e.b, v, build::binary(e.b, Op::pow_op, scale, like(o.beta))));
+  return e.result(
+      build::convert(e.b, build::div(e.b, v, build::binary(e.b, Op::pow_op, scale, like(o.beta))), x.impl()->dtype()));
 }
 
 Tensor normalize(const Tensor& x, const NormalizeOptions& o, Location at) {
