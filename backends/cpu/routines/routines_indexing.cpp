@@ -368,6 +368,8 @@ class Indexing final : public Routine {
     };
     if (line.step == 1 && line.operand_step == 0)
       by_fours(std::integral_constant<int64_t, 1>(), std::integral_constant<int64_t, 0>());
+    else if (line.operand_step == 1)  // columns beside each other
+      by_fours(line.step, std::integral_constant<int64_t, 1>());
     else
       by_fours(line.step, line.operand_step);
   }
