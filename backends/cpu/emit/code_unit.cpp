@@ -53,10 +53,7 @@ x86::Mem CodeUnit::element(uint64_t bits, int bytes) {
 }
 
 x86::Mem CodeUnit::repeated(uint64_t bits, int element, int bytes) {
-  std::string vector;
-  for (int at = 0; at < bytes; at += element)
-    vector.append(reinterpret_cast<const char*>(&bits), static_cast<size_t>(element));
-  return data(vector, bytes);
+  return data(packed(bytes / element, element, [&](int) { return bits; }), bytes);
 }
 
 x86::Mem CodeUnit::data(std::string_view bytes, int alignment) {

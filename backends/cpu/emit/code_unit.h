@@ -18,6 +18,17 @@ namespace jot::cpu {
 inline const x86::Gp kArgs = x86::r14, kSpill = x86::r15;
 inline constexpr uint32_t kTailMask = 7;
 
+// number(0), number(1), ... of so many bytes each, as constants lie in memory.
+template <class F>
+std::string packed(int count, int bytes, F number) {
+  std::string text;
+  for (int l = 0; l < count; ++l) {
+    const uint64_t n = static_cast<uint64_t>(number(l));
+    text.append(reinterpret_cast<const char*>(&n), static_cast<size_t>(bytes));
+  }
+  return text;
+}
+
 class CodeUnit {
  public:
   CodeUnit(Target target, bool log, bool validate, PlantedBug bug);

@@ -353,9 +353,7 @@ void Emitter::begin_tail(uint32_t begin) {
       unit_.narrow_tail_slot = unit_.frame.allocate(16);
     }
     const bool wide = mask_bytes() == 8;
-    std::string lanes;
-    for (int64_t l = 0; l < lanes_; ++l)
-      lanes.append(reinterpret_cast<const char*>(&l), static_cast<size_t>(mask_bytes()));
+    const std::string lanes = packed(lanes_, mask_bytes(), [](int l) { return l; });
     const int t = temp();
     as_.emit(Isa::vmovq, X(t), G(live));
     as_.emit(wide ? Isa::vpbroadcastq : Isa::vpbroadcastd, Y(t), X(t));

@@ -43,10 +43,7 @@ x86::Mem Emitter::constant(uint64_t bits, KType t, bool one_element) {
 }
 
 x86::Mem Emitter::lane_indices(KType t) {
-  std::string lanes;
-  for (int64_t l = 0; l < lanes_; ++l)
-    lanes.append(reinterpret_cast<const char*>(&l), static_cast<size_t>(bytes_of(t)));
-  return unit_.data(lanes, width(t));
+  return unit_.data(packed(lanes_, bytes_of(t), [](int l) { return l; }), width(t));
 }
 
 asmjit::Operand Emitter::source(uint32_t v, bool one_element) {

@@ -270,17 +270,6 @@ void Emitter::split_parts(std::span<int> r, KType t) {
 
 namespace {
 
-// number(0), number(1), ... of so many bytes each.
-template <class F>
-std::string numbers(int count, int bytes, F number) {
-  std::string text;
-  for (int l = 0; l < count; ++l) {
-    const int64_t n = number(l);
-    text.append(reinterpret_cast<const char*>(&n), static_cast<size_t>(bytes));
-  }
-  return text;
-}
-
 // Of elements `step` apart the first in memory, in elements of lane 0's, and where the others are behind it.
 struct Apart {
   int step, span, low;
@@ -317,7 +306,7 @@ void Emitter::load_constant_steps(uint32_t i) {
   const x86::Gp base = G(temp_gpr());
   as_.emit(Isa::lea, base, address(d));
   const int index = temp();
-  const std::string indices = numbers(lanes_, bytes_of(t), [&](int l) { return l * step; });
+  const std::string indices = packed(lanes_, bytes_of(t), [&](int l) { return l * step; });
   as_.emit(Isa::vmovups, V(index, t), unit_.data(indices, width(t)));
   gather_from(i, x86::ptr(base, V(index, t), is_wide(t) ? 3 : 2), is_wide(t));
 }
@@ -352,7 +341,7 @@ void Emitter::load_between(uint32_t i) {
     if (tail_ && k < last) as_.emit(Isa::shr, G(wanted), asmjit::Imm(lanes_));
     if (k > 0) {
       const int r = k == last ? al_.define(i) : temp();
-      const std::string indices = numbers(lanes_, bytes, [&](int l) {
+      const std::string indices = packed(lanes_, bytes, [&](int l) {
         const int at = apart.position(l), source = at / lanes_;
         return source == k ? lanes_ + at % lanes_ : k == 1 ? at : l;
       });
@@ -383,7 +372,7 @@ void Emitter::load_near(uint32_t i) {
     int own = 0;  // of this vector, in 4 bytes
     for (int l = 0; l < lanes_; ++l)
       if (source(l) == k) own |= ((1 << parts) - 1) << (l * parts);
-    const std::string indices = numbers(lanes_ * parts, 4, [&](int l) {
+    const std::string indices = packed(lanes_ * parts, 4, [&](int l) {
       const int lane = l / parts;
       return source(lane) == k ? (apart.position(lane) - first(k)) * parts + l % parts : l % parts;
     });

@@ -299,11 +299,9 @@ void Emitter::lookup(uint32_t i) {
   const KInstr& d = in(i);
   const int entry = bytes_of(d.type), row = kRowEntries * entry, a = use(d.a);
   const int bytes = avx512_ ? std::max(row, width(d.type)) : 32;
-  std::string table;
-  for (int at = 0; at < std::max(row, bytes); at += entry) {
-    const uint64_t bits = row_bits(d.type, d.imm, static_cast<uint64_t>(at / entry % kRowEntries));
-    table.append(reinterpret_cast<const char*>(&bits), static_cast<size_t>(entry));
-  }
+  const std::string table = packed(std::max(row, bytes) / entry, entry, [&](int at) {
+    return row_bits(d.type, d.imm, static_cast<uint64_t>(at % kRowEntries));
+  });
   auto R = [&](int r) { return vector_register(r, bytes); };
   if (row <= bytes) {
     al_.release_operands();
