@@ -66,7 +66,8 @@ inline std::vector<int64_t> row_major(const Shape& shape) {
   return steps;
 }
 
-// Calls f with a zero of the unsigned type of so many bytes: of what is moved, not computed.
+// Calls f with a zero of a type of so many bytes: of what is moved, not computed. Words are moved by vector registers, which
+// keep all their bits and leave the others to indices.
 template <class F>
 decltype(auto) visit_word(int64_t bytes, F&& f) {
   switch (bytes) {
@@ -75,9 +76,9 @@ decltype(auto) visit_word(int64_t bytes, F&& f) {
     case 2:
       return f(uint16_t{0});
     case 4:
-      return f(uint32_t{0});
+      return f(0.0f);
     case 8:
-      return f(uint64_t{0});
+      return f(0.0);
   }
   internal_error("elements of another size", std::to_string(bytes));
 }

@@ -141,7 +141,12 @@ class Indexing final : public Routine {
   }
   static bool failed(const KernelError& error) { return error.code.load(std::memory_order_relaxed) != 0; }
 
-  double cost() const { return 2 + 0.5 * static_cast<double>(window.count()); }
+  // Nanoseconds of a batch element.
+  double cost() const {
+    const auto window_elements = static_cast<double>(window.count());
+    if (op == Op::gather_op) return 0.5 + (row() ? 0.1 : 0.5) * window_elements;
+    return 2 + 0.5 * window_elements;
+  }
 
   template <class T>
   void gather(const T* x, const void* indices, T* y, KernelError& error) const {
