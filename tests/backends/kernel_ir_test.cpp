@@ -384,6 +384,41 @@ TEST_CASE("kernel builder: simplifications") {
 }
 
 // Random straight-line programs: what the builder makes of them against each op's own meaning, bit for bit.
+// Both limits of a float, each strict or not: of NaN, infinities, zeros and what is next to a limit, too.
+TEST_CASE("kernel builder: a range is one comparison") {
+  constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  auto check_type = [&]<class T>(T, KType t) {
+    constexpr double tiny = std::numeric_limits<T>::denorm_min(), huge = std::numeric_limits<T>::max();
+    const std::vector<double> limits = {-inf, -huge, -1, -tiny, -0.0, 0.0, tiny, 1, huge, inf, nan};
+    std::vector<T> xs;
+    for (double x : limits)
+      for (double to : {-inf, x, inf}) xs.push_back(std::nextafter(static_cast<T>(x), static_cast<T>(to)));
+    for (double low : limits)
+      for (double high : limits)
+        for (int k = 0; k < 8; ++k) {
+          const bool over_it = k & 1, under_it = k & 2;
+          KernelBuilder b(1);
+          Value i = b.vloop(b.iconst(static_cast<int64_t>(xs.size()))), x = b.load(t, b.arg(1), i);
+          Value least = b.cmp(over_it ? KCmp::gt : KCmp::ge, x, b.number(t, low));
+          Value most = b.cmp(under_it ? KCmp::lt : KCmp::le, x, b.number(t, high));
+          Value both = k & 4 ? b.mand(least, most) : b.mand(most, least);
+          if (low == -1 && high == 1) CHECK(b.instr(both).op == KOp::cmp);
+          b.store(b.mask_to_int(KType::i64, both), b.arg(2), i);
+          b.endloop();
+          std::vector<int64_t> is(xs.size(), -1);
+          const int64_t args[] = {0, address(xs.data()), address(is.data())};
+          interpret(std::move(b).finish(), args, 0, 0);
+          for (size_t j = 0; j < xs.size(); ++j) {
+            const T from = static_cast<T>(low), to = static_cast<T>(high);
+            const bool within = (over_it ? xs[j] > from : xs[j] >= from) && (under_it ? xs[j] < to : xs[j] <= to);
+            CHECK_MESSAGE(is[j] == within, "x ", xs[j], " from ", low, " to ", high, " kind ", k);
+          }
+        }
+  };
+  check_type(0.0f, KType::f32);
+  check_type(0.0, KType::f64);
+}
+
 TEST_CASE("kernel builder: simplified programs compute the same bits") {
   constexpr double specials[] = {0.0,
                                  -0.0,

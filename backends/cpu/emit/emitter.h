@@ -7,7 +7,6 @@
 
 namespace jot::cpu {
 
-inline bool is_float(KType t) { return t == KType::f32 || t == KType::f64; }
 inline bool is_wide(KType t) { return bytes_of(t) == 8; }
 
 class Emitter final : private SpillCode {

@@ -22,8 +22,6 @@ size_t hash_of(const KInstr& in) {
 // The table of shared instructions stays in the cache.
 constexpr size_t kProbes = 8, kLargestTable = size_t{1} << 16;
 
-bool is_float(KType t) { return t == KType::f32 || t == KType::f64; }
-
 uint64_t number_bits(KType t, double x) {
   switch (t) {
     case KType::f32:
@@ -433,7 +431,7 @@ KernelBuilder::Value KernelBuilder::simplify_mask(KOp op, Value a, Value b) {
   const bool constant = is(b, KOp::mask_const), on = constant && instr(b).imm != 0;
   switch (op) {
     case KOp::mand:
-      return a == b ? a : !constant ? kNone : on ? a : b;
+      return a == b ? a : !constant ? in_range(a, b) : on ? a : b;
     case KOp::mor:
       return a == b ? a : !constant ? kNone : on ? b : a;
     case KOp::mxor:
@@ -441,6 +439,36 @@ KernelBuilder::Value KernelBuilder::simplify_mask(KOp op, Value a, Value b) {
     default:
       return kNone;
   }
+}
+
+// low and high limit one float by constants: one comparison, with what the range leaves of it, instead of two and a
+// mask of masks. Masks are registers of a small file, and bound how many turns of a loop are under way.
+KernelBuilder::Value KernelBuilder::in_range(Value low, Value high) {
+  KInstr least = instr(low), most = instr(high);
+  const auto how = [](const KInstr& in) { return static_cast<KCmp>(in.aux); };
+  if (least.op != KOp::cmp || most.op != KOp::cmp || least.a != most.a || !is_float(type(least.a)) ||
+      is(least.a, KOp::var) || !is(least.b, KOp::constant) || !is(most.b, KOp::constant))
+    return kNone;
+  if (how(least) == KCmp::le || how(least) == KCmp::lt) std::swap(least, most);
+  if ((how(least) != KCmp::ge && how(least) != KCmp::gt) || (how(most) != KCmp::le && how(most) != KCmp::lt))
+    return kNone;
+  const Value x = least.a;
+  const KType t = type(x);
+  // The limit itself, or its neighbour within; of none: NaN.
+  auto inclusive = [&]<class T>(T, const KInstr& in, bool strict, double towards) {
+    using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+    const T limit = std::bit_cast<T>(static_cast<Bits>(instr(in.b).imm)),
+            next = std::nextafter(limit, static_cast<T>(towards));
+    return static_cast<double>(!strict ? limit : next == limit ? std::numeric_limits<T>::quiet_NaN() : next);
+  };
+  auto limits = [&]<class T>(T zero) {
+    constexpr double inf = std::numeric_limits<double>::infinity();
+    return std::pair(inclusive(zero, least, how(least) == KCmp::gt, inf),
+                     inclusive(zero, most, how(most) == KCmp::lt, -inf));
+  };
+  const auto [from, to] = t == KType::f32 ? limits(0.0f) : limits(0.0);
+  if (!(from <= to)) return kNone;
+  return cmp(KCmp::eq, x, min(max(x, number(t, from)), number(t, to)));
 }
 
 KernelBuilder::Value KernelBuilder::shift(KOp op, Value a, int bits) {

@@ -165,6 +165,7 @@ class KernelBuilder {
   Value simplify_integer(KOp op, Value a, Value b);
   Value simplify_float(KOp op, Value a, Value b);
   Value simplify_mask(KOp op, Value a, Value b);
+  Value in_range(Value low, Value high);
   Value root(Value pointer) const;
   bool valid(Value earlier) const { return open_[scope_of_[earlier]]; }
 

@@ -38,6 +38,7 @@ namespace jot::cpu {
 enum class KType : uint8_t { none, scalar, mask, i32, i64, f32, f64 };
 
 constexpr int bytes_of(KType t) { return t == KType::i32 || t == KType::f32 ? 4 : t == KType::mask ? 1 : 8; }
+constexpr bool is_float(KType t) { return t == KType::f32 || t == KType::f64; }
 
 // Operand letters: a, b, c, d are value indices (kNone where unused); imm and aux as said in the table.
 enum class KOp : uint8_t {

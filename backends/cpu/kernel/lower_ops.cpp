@@ -14,7 +14,6 @@ using namespace ir;
 
 namespace {
 
-bool is_float(KType t) { return t == KType::f32 || t == KType::f64; }
 int64_t greatest(KType t) {
   return t == KType::i32 ? std::numeric_limits<int32_t>::max() : std::numeric_limits<int64_t>::max();
 }
@@ -255,6 +254,7 @@ void define_elements(CpuTable& table) {
   table.element(Op::where_op, [](C c) {
     return c.x[1] == c.x[2] ? c.x[1] : c.b.select(c.x[0], c.x[1], c.x[2]);  // of a value and itself without derivative
   });
+  table.element(Op::demand_op, [](C c) { return c.x[0]; });
   table.element(Op::convert_op, [](C c) {
     const DType from = c.g->dtype(c.g->operand(c.v, 0)), to = c.g->dtype(c.v);
     const uint32_t x = converted(c.b, kernel_type(to), c.x[0]);
