@@ -230,6 +230,10 @@ Value scatter(Builder& b, Op op, Value x, Value indices, Value updates, const Ga
 
 Value where(Builder& b, Value pred, Value x, Value y) { return b.emit(Op::where_op, {pred, x, y}); }
 
+Value demand(Builder& b, Value x, Value fine, Value found) {
+  return b.emit(Op::demand_op, {x, broadcast_to(b, fine, b.shape(x)), broadcast_to(b, found, b.shape(x))});
+}
+
 Value convert(Builder& b, Value x, DType dtype) {
   if (b.dtype(x) == dtype) return x;
   if (dtype == DType::u8 && is_floating(b.dtype(x))) x = convert(b, x, DType::i64);

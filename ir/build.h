@@ -55,6 +55,7 @@ inline Value scatter_set(Builder& b, Value x, Value indices, Value updates, cons
 
 // elementwise
 Value where(Builder& b, Value pred, Value x, Value y);
+Value demand(Builder& b, Value x, Value fine, Value found);  // fine and found 0-d or of x's shape
 Value convert(Builder& b, Value x, DType dtype);
 Value unary(Builder& b, Op op, Value x);
 Value binary(Builder& b, Op op, Value x, Value y);

@@ -23,9 +23,9 @@ bool same_node(const GraphData& a, const GraphData& b, Value v) {
 
 }  // namespace
 
-std::string Demand::told(std::string_view what_was_found) const {
-  std::string said = text;
-  if (const size_t place = said.find("{}"); place != std::string::npos) said.replace(place, 2, what_was_found);
+std::string Call::told(std::string_view found) const {
+  std::string said = demand;
+  if (const size_t place = said.find("{}"); place != std::string::npos) said.replace(place, 2, found);
   return said;
 }
 

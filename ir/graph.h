@@ -34,21 +34,14 @@ inline Type token_type() { return {DType::boolean, true, {}}; }
 std::string to_string(const Type& type);  // "f32[2,3]", "token"
 inline int64_t bytes_of(const Type& type) { return type.token ? 0 : type.shape.numel() * size_of(type.dtype); }
 
-// What a node demands of its data where it looks for what does not meet it (core/functions/demands.h).
-struct Demand {
-  std::string text;          // of the error; {} stands for what was found
-  DType found = DType::i64;  // or f32: its bits
-  std::string told(std::string_view what_was_found) const;
-  friend bool operator==(const Demand&, const Demand&) = default;
-};
-
 // The user's call that a node was made for, in whose terms the faults of its data are told.
 struct Call {
   std::string function;
   std::vector<int64_t> dims;   // by the number of the fault: the dim of the user's tensor
   std::vector<int64_t> lanes;  // of each lane dim that the node got in front: the number of its first lane; -1: a dim
                                // that is no vmap's
-  Demand demand{};
+  std::string demand{};        // of the data, where it makes one: the error's text; {} stands for what was found
+  std::string told(std::string_view found) const;
   friend bool operator==(const Call&, const Call&) = default;
 };
 

@@ -402,10 +402,7 @@ class Parser {
       call_.dims = numbers();
       in_.expect(",", "after the dims");
       call_.lanes = numbers();
-      if (in_.accept(",")) {
-        call_.demand.text = in_.quoted("what is demanded of the data in quotes");
-        call_.demand.found = dtype_name();
-      }
+      if (in_.accept(",")) call_.demand = in_.quoted("what is demanded of the data in quotes");
       in_.expect(")", "after the lanes");
     }
   }

@@ -259,11 +259,9 @@ class Printer {
       append_ints(out_, call.dims);
       out_ += ", ";
       append_ints(out_, call.lanes);
-      if (!call.demand.text.empty()) {
+      if (!call.demand.empty()) {
         out_ += ", ";
-        append_quoted(out_, call.demand.text);
-        out_ += ' ';
-        out_ += to_string(call.demand.found);
+        append_quoted(out_, call.demand);
       }
       out_ += ')';
     }

@@ -67,6 +67,9 @@ std::optional<Value> same_operand(Builder& b, Op op, std::span<const Value> x) {
     case Op::neg_op:
       if (g.op(x[0]) == Op::neg_op) return g.operand(x[0], 0);
       break;
+    case Op::demand_op:
+      if (auto s = splat(g, x[1]); s && s->integer) return x[0];
+      break;
     case Op::where_op:
       if (auto s = splat(g, x[0])) return s->integer ? x[1] : x[2];
       if (x[1] == x[2]) return x[1];

@@ -64,7 +64,8 @@ Tensor poisson(const Tensor& rate, Location at) {
   Composite call("poisson", at);
   check_floating("poisson", rate, at);
   check_drawn_alike("poisson", {&rate}, at);
-  Tensor r = rate.detach(at).to(DType::f64, at), valid = logical_and(r >= 0, r < inf), few = r < kFew;
+  Tensor known = demanded("poisson", rate.detach(at), {0, inf}, "expected rates that are not negative, got {}", at);
+  Tensor r = known.to(DType::f64, at), valid = r < inf, few = r < kFew;
   few = logical_or(few, logical_not(valid));
   Tensor small = where(logical_and(few, valid), r, 0.0), large = where(few, kFew, r);
   Tensor k = walked(exp(-small), shape_of(rate), [&](const Tensor& next) { return small / next; });
@@ -79,8 +80,7 @@ Tensor poisson(const Tensor& rate, Location at) {
     Tensor inside = log(v * scale / (a / (s * s) + b)) <= bound;
     return std::pair{count, logical_or(quick, logical_and(logical_not(never), inside))};
   });
-  return demanded_of("poisson", rate, {inf}, where(valid, where(few, k, many), std::nan("")).to(rate.dtype(), at),
-                     "expected rates that are not negative, got {}", at);
+  return where(valid, where(few, k, many), std::nan("")).to(rate.dtype(), at);
 }
 
 Tensor binomial(const Tensor& count, const Tensor& p, Location at) {

@@ -105,7 +105,7 @@ Value bernoulli(Emitter& e, const Tensor& x, const Tensor& p) {
     e.fail<ShapeError>("probabilities of shape " + to_string(shape_of(p)) + " cannot be broadcast to " +
                        to_string(shape_of(x)));
   check_drawn_alike("bernoulli_", {&p}, e.at());
-  const Tensor known = demanded_of("bernoulli_", p, {1}, p, "expected probabilities from 0 to 1, got {}", e.at());
+  const Tensor known = demanded("bernoulli_", p, {0, 1}, "expected probabilities from 0 to 1, got {}", e.at());
   Drawn d(e, x);
   Expr u = d.uniform(), limit(e, operand(e, known, d.within(), d.shape()));
   return d.result(where(u < limit, u.like(1), u.like(0)));

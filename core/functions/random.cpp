@@ -159,13 +159,11 @@ Tensor bernoulli(const Tensor& p, Location at) {
   check_drawn_alike("bernoulli", {&p}, at);
   DType d = random_dtype("bernoulli", p.dtype(), at);
   const DType wide = computing_type(d);
-  auto drawn = [&] {
-    Emitter e("bernoulli", at, p);
-    Bits g{e};
-    Value draw = uniform_bits(g, shape_of(p), wide);
-    return e.result(build::convert(e.b, build::compare(e.b, draw, operand(e, p, wide), ir::Direction::lt), d));
-  };
-  return demanded_of("bernoulli", p, {1}, drawn(), "expected probabilities from 0 to 1, got {}", at);
+  const Tensor known = demanded("bernoulli", p, {0, 1}, "expected probabilities from 0 to 1, got {}", at);
+  Emitter e("bernoulli", at, known);
+  Bits g{e};
+  Value draw = uniform_bits(g, shape_of(p), wide);
+  return e.result(build::convert(e.b, build::compare(e.b, draw, operand(e, known, wide), ir::Direction::lt), d));
 }
 
 namespace {
@@ -193,11 +191,13 @@ Tensor normal(const Arg& mean, const Arg& std) {
   }
   for (const Arg* a : {&mean, &std})
     if (a->is_tensor()) check_drawn_alike("normal", {&a->tensor()}, mean.at());
-  Tensor r = add(Arg(mul(Arg(randn(shape, dtype, mean.at()), mean.at()), std), mean.at()), mean);
+  Tensor known;
   if (std.is_tensor())
-    return demanded_of("normal", std.tensor(), {inf}, r, "expected a std that is not negative, got {}", mean.at());
-  check_std(std.number().real, mean.at());
-  return r;
+    known = demanded("normal", std.tensor(), {0, inf}, "expected a std that is not negative, got {}", mean.at());
+  else
+    check_std(std.number().real, mean.at());
+  const Arg scale = std.is_tensor() ? Arg(known, mean.at()) : std;
+  return add(Arg(mul(Arg(randn(shape, dtype, mean.at()), mean.at()), scale), mean.at()), mean);
 }
 
 Tensor randperm(int64_t n, std::optional<DType> dtype, Location at) {
@@ -224,13 +224,14 @@ Tensor multinomial(const Tensor& p, int64_t n, bool replacement, Location at) {
   Shape noise = shape;
   if (replacement) noise.insert(noise.size() - 1, n);
   Tensor gumbel = -log(-log(drawn("multinomial", above_zero, noise, computing_type(d), at) * (1 - 0x1p-24)));
-  Tensor given = p.to(computing_type(d), at), weights = log(given);
-  Tensor places = replacement ? argmax(weights.unsqueeze(-2, at) + gumbel, -1, false, at)
-                              : topk(weights + gumbel, n, -1, true, true, at).indices;
-  places = demanded_of("multinomial", sum(where(given < 0, 0.0, given), -1, false, at).to(DType::f64, at),
-                       {std::numeric_limits<double>::max(), true}, places,
-                       "expected finite weights of which one at least in each row is above 0, got a sum of {}", at);
-  return demanded_of("multinomial", given, {inf}, places, "expected weights that are not negative, got {}", at);
+  Tensor given = demanded("multinomial", p.to(computing_type(d), at), {0, inf},
+                          "expected weights that are not negative, got {}", at);
+  Tensor total = sum(given, -1, true, at).to(DType::f64, at);
+  given = demanded("multinomial", given, logical_and(total > 0, total < inf), total,
+                   "expected finite weights of which one at least in each row is above 0, got a sum of {}", at);
+  Tensor weights = log(given);
+  return replacement ? argmax(weights.unsqueeze(-2, at) + gumbel, -1, false, at)
+                     : topk(weights + gumbel, n, -1, true, true, at).indices;
 }
 
 }  // namespace jot

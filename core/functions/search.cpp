@@ -125,7 +125,7 @@ Tensor one_hot(const Tensor& x, int64_t num_classes, Location at) {
   Tensor classes = x.to(DType::i64, at);
   if (num_classes > 0)
     classes = demanded(
-        "one_hot", classes, 0, n - 1,
+        "one_hot", classes, {0, static_cast<double>(n - 1)},
         "class {} is out of range; expected 0 to " + std::to_string(n - 1) + " for num_classes = " + std::to_string(n),
         at);
   return (classes.unsqueeze(-1, at) == arange(n)).to(DType::i64, at);

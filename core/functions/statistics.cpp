@@ -168,13 +168,17 @@ Tensor quantile_of(std::string_view name, const Tensor& x, const Arg& q, std::op
   if (many.size() > 1) e.fail<ShapeError>("q must be a scalar or 1D tensor, got " + type_name(q.tensor()));
   if (!q.is_tensor() && !(q.number().real >= 0 && q.number().real <= 1))
     e.fail<Error>("q must be in the range [0, 1] but got " + number_text(q.number().real));
+  Tensor known;
+  if (q.is_tensor()) known = demanded(name, q.tensor(), {0, 1}, "q must be in the range [0, 1] but got {}", q.at());
   const DType within = computing_type(dtype);
   Sorted s = sorted(e, x, dim);
   // Along the line one place for each q.
   Shape shape = e.b.shape(s.line.x);
   shape[static_cast<size_t>(s.line.dim)] = many.numel();
   const int64_t along[] = {s.line.dim};
-  Value asked = build::broadcast(e.b, build::reshape(e.b, operand(e, q, within, many), {many.numel()}), shape, along);
+  Value asked = build::broadcast(
+      e.b, build::reshape(e.b, operand(e, q.is_tensor() ? Arg(known, q.at()) : q, within, many), {many.numel()}), shape,
+      along);
   Value n = numbers(e, s.line);
   Value count = build::convert(e.b, n, within);
   Value last = build::broadcast_to(e.b, build::sub(e.b, count, splat(e, within, e.b.shape(n), 1)), shape);
@@ -201,7 +205,7 @@ Tensor quantile_of(std::string_view name, const Tensor& x, const Arg& q, std::op
     if (!keepdim) kept.erase(static_cast<size_t>(s.line.dim));
   }
   Tensor r = e.result(build::reshape(e.b, v, many + kept));
-  return q.is_tensor() ? demanded_of(name, q.tensor(), {1}, r, "q must be in the range [0, 1] but got {}", q.at()) : r;
+  return r;
 }
 
 }  // namespace
@@ -316,21 +320,21 @@ Tensor cov(const Tensor& x, const CovOptions& options, Location at) {
                        counts ? "fweights must be integral, got " + type_name(*t)
                               : "aweights must be floating, got " + type_name(*t),
                        at);
-    Tensor known = demanded_of(
-        "cov", *t, {inf}, t->to(v.dtype(), at),
-        std::string("expected ") + (counts ? "fweights" : "aweights") + " that are not negative, got {}", at);
+    Tensor known =
+        demanded("cov", t->to(v.dtype(), at), {0, inf},
+                 std::string("expected ") + (counts ? "fweights" : "aweights") + " that are not negative, got {}", at);
     w = w.defined() ? w * known : known;
   }
   Tensor total = w.defined() ? sum(w) : full({}, Arg(static_cast<double>(n), at), v.dtype());
+  if (w.defined())
+    total = demanded("cov", total, {0, inf, true}, "expected weights of which one at least is above 0, got a sum of {}",
+                     at);
   Tensor average = w.defined() ? sum(v * w, 1) / total : sum(v, 1) / total;
   Tensor divisor = total - options.correction;
   if (options.aweights.defined() && options.correction != 0)
     divisor = total - options.correction * sum(w * options.aweights.to(v.dtype(), at)) / total;
   Tensor deviation = v - average.unsqueeze(1, at), scaled = w.defined() ? deviation * w : deviation;
   Tensor c = matmul(deviation, scaled.t(at), at) / clamp(divisor, 0, none);
-  if (w.defined())
-    c = demanded_of("cov", total, {inf, true}, c, "expected weights of which one at least is above 0, got a sum of {}",
-                    at);
   return c.numel() == 1 ? c.reshape({}, at) : c;
 }
 

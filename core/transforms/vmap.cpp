@@ -86,7 +86,7 @@ ir::Value write_of_lanes(const ir::GraphData& g, size_t input, std::span<const s
                                      std::span<const std::optional<int64_t>> in_dims) {
   ir::Value write = write_of_lanes(g, input, in_dims);
   bool captured = binding.kind == Binding::Kind::capture;
-  if (const std::string& said = g.call(write).demand.text; !said.empty())  // by who updates what it is given
+  if (const std::string& said = g.call(write).demand; !said.empty())  // by who updates what it is given
     throw TransformError("[vmap] " + said + jot::at(g.location(write)));
   throw TransformError(
       "[vmap] in-place " + std::string(ir::name_of(g.op(write))) +

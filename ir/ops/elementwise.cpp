@@ -1,4 +1,6 @@
 // Arithmetic, selection and conversion.
+#include <bit>
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -50,6 +52,71 @@ Value batch_where(const BatchContext& c) {
   else if (!c.batched[0] && !c.b.shape(pred).empty())
     pred = c.materialised(0);
   return build::where(c.b, pred, x, y);
+}
+
+// ---- demand: derivatives pass it by
+
+Type infer_demand(const InferContext& c) {
+  if (c.dtype(1) != DType::boolean)
+    c.dtype_error("the condition must be bool, got " + std::string(to_string(c.dtype(1))) + "; compare it with 0");
+  for (size_t i : {1, 2})
+    if (c.shape(i) != c.shape(0))
+      c.shape_error("operands must have one shape: expected " + to_string(c.shape(0)) + ", got " +
+                    to_string(c.shape(i)) + "; broadcast it");
+  if (c.dtype(2) == DType::boolean) c.dtype_error("what was found must be a number, got bool");
+  return *c.operands[0];
+}
+
+// What was found as faults are recorded: an integer, or the bits of a float.
+int64_t recorded(const Array& found, int64_t i) {
+  int64_t bits = 0;
+  visit_dtype(found.type->dtype, [&]<class T>(T) {
+    const T x = found.as<T>()[static_cast<size_t>(i)];
+    if constexpr (std::is_same_v<T, double>)
+      bits = std::bit_cast<int64_t>(x);
+    else if constexpr (std::is_integral_v<T>)
+      bits = static_cast<int64_t>(x);
+    else
+      bits = std::bit_cast<int32_t>(static_cast<float>(x));
+  });
+  return bits;
+}
+
+void evaluate_demand(const EvalContext& c) {
+  auto fine = c.operands[1].as<uint8_t>();
+  for (size_t i = 0; i < fine.size(); ++i)
+    if (!fine[i]) c.fault(0, recorded(c.operands[2], static_cast<int64_t>(i)), static_cast<int64_t>(i));
+  Mover(c).copy_all(c.operands[0]);
+}
+
+template <class T>
+std::string decimal(T number) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, number).ptr};
+}
+
+void not_as_demanded(const FaultContext& c) {
+  std::vector<int64_t> lanes(c.call.lanes.size());  // the dims in front
+  int64_t rest = c.element;
+  for (size_t d = c.shape(0).size(); d-- > 0; rest /= c.shape(0)[d])
+    if (d < lanes.size()) lanes[d] = rest % c.shape(0)[d];
+  const DType found = c.operands[2]->dtype;
+  if (!is_floating(found)) throw IndexError(c.text(c.call.told(decimal(c.value)), lanes));
+  throw Error(c.text(c.call.told(found == DType::f64 ? decimal(std::bit_cast<double>(c.value))
+                                                     : decimal(std::bit_cast<float>(static_cast<int32_t>(c.value)))),
+                     lanes));
+}
+
+Rules demand_rules() {
+  Rules rules = {infer_demand, evaluate_demand, [](const JvpContext& c) { return c.has(0) ? c.tangents[0] : kNoValue; },
+                 [](const TransposeContext& c) { c.cotangents[0] = c.ct; }, structured<batch_elementwise>};
+  rules.faults = {[](AttrView) -> int64_t { return 1; }, not_as_demanded,
+                  [](const GuardContext& c) {
+                    Value& fine = c.operands[1];
+                    Value dead = build::unary(c.b, Op::not_op, c.live);
+                    fine = binary(c.b, Op::or_op, fine, build::broadcast_to(c.b, dead, c.b.shape(fine)));
+                  }};
+  return rules;
 }
 
 // ---- convert
@@ -256,6 +323,7 @@ void define_elementwise(RuleTable& table) {
     table.define(name, {infer_elementwise, eval, jvp, transpose, structured<batch_elementwise>});
   };
   table.define(Op::where_op, linear(infer_where, evaluate_where, transpose_where, structured<batch_where>));
+  table.define(Op::demand_op, demand_rules());
   table.define(Op::convert_op,
                linear(infer_convert, evaluate_convert, transpose_convert, structured<batch_elementwise>));
   op(Op::add_op, evaluate_binary([](auto x, auto y) { return plus(x, y); }), jvp_add, transpose_add);

@@ -4,8 +4,6 @@
 // an index vector, the last axis of the indices, gives the slice's start along the operand axes `index_map`; operand
 // axes `operand_batch` follow the axes `index_batch` of the indices. The scatters write such slices.
 #include <algorithm>
-#include <bit>
-#include <charconv>
 
 #include "ir/ops/classes.h"
 #include "ir/ops/evaluate.h"
@@ -169,24 +167,12 @@ std::vector<int64_t> places_in_front(const GatherDims& dims, const Shape& indice
   return places;
 }
 
-// Where the call demands something of its data (core/functions/demands.h) an index out of range is what was found
-// instead, farther from zero by the extent of the axis.
-void raise_demand(const FaultContext& c, int64_t extent, Ints lanes) {
-  const int64_t found = c.value > 0 ? c.value - extent : c.value + extent;
-  if (c.call.demand.found != DType::f32) throw IndexError(c.text(c.call.demand.told(std::to_string(found)), lanes));
-  char text[32];
-  const float number = std::bit_cast<float>(static_cast<int32_t>(found));
-  const char* end = std::to_chars(text, text + sizeof text, number).ptr;
-  throw Error(c.text(c.call.demand.told({text, end}), lanes));
-}
-
 // Code k: entry k of index_map. The element is of the batch of index vectors.
 void index_out_of_range(const FaultContext& c) {
   GatherDims dims = gather_dims(c.attrs);
   const std::vector<int64_t> lanes = places_in_front(dims, c.shape(1), c.element, c.call.lanes.size());
   int64_t axis = dims.index_map[static_cast<size_t>(c.code)], size = 1;
   int64_t extent = c.shape(0)[static_cast<size_t>(axis)];
-  if (!c.call.demand.text.empty()) return raise_demand(c, extent, lanes);
   std::vector<int64_t> window = window_axes(dims, c.shape(0).size());
   auto kept = static_cast<size_t>(std::ranges::find(window, axis) - window.begin());
   if (c.op == Op::gather_op)

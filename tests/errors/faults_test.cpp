@@ -460,7 +460,7 @@ TEST_CASE("probabilities, rates, weights, variances and standard deviations are 
   CHECK_DATA(predictions + "nan", F::binary_cross_entropy(one * nan, one));
   CHECK_DATA("[binary_cross_entropy] expected targets from 0 to 1, got -2", F::binary_cross_entropy(half, one * -2));
 #undef CHECK_DATA
-  // In lanes, and in derivatives where they need the value.
+  // In lanes, and in derivatives alone.
   int line = __LINE__ + 1;
   auto loss = [](const Tensor& p) { return F::binary_cross_entropy(p, ones({2})); };
   Tensor lanes = tensor({{0.5, 0.5}, {0.5, 0.5}, {0.5, 1.25}});
@@ -468,6 +468,7 @@ TEST_CASE("probabilities, rates, weights, variances and standard deviations are 
   check_text<Error>([&] { vmap(grad_and_value(loss))(lanes).second.eval(); }, predictions + "1.25, in lane 2 of vmap",
                     line);
   check_text<Error>([&] { jit(grad_and_value(loss))(lanes[2]); }, predictions + "1.25", line);
+  check_text<Error>([&] { vmap(grad(loss))(lanes).eval(); }, predictions + "1.25, in lane 2 of vmap", line);
   // Of nothing, nothing.
   CHECK_EQ(bernoulli(zeros({0})).numel(), 0);
   CHECK_EQ(vmap([](const Tensor& y) { return one_hot(y, 4); })(zeros({0, 2}, i64)).shape(), Shape{0, 2, 4});

@@ -238,6 +238,14 @@ void elementwise(Table& t) {
   t.add(Op::where_op, "0-d predicate", {bools({}), f({2, 3}), f({2, 3})}, where);
   t.add(Op::where_op, "0-d", {bools({}), f({}), f({})}, where);
   t.add(Op::where_op, "integers", {bools({4}), i64s({4}), i64s({4})}, where, 0);
+  auto demand = [](Builder& b, Values x) {  // of NaN, too
+    Value fine = build::unary(b, Op::not_op, build::compare(b, x[1], x[1], Direction::lt));
+    return build::demand(b, x[0], fine, x[1]);
+  };
+  t.add(Op::demand_op, "elements", {f({2, 3}), f({2, 3})}, demand);
+  t.add(Op::demand_op, "0-d found", {f({2, 3}), i64s({})}, demand);
+  t.add(Op::demand_op, "0-d", {f({}), f({})}, demand);
+  t.add(Op::demand_op, "integers", {i64s({4}), i64s({4})}, demand, 0);
   constexpr DType kAll[] = {DType::boolean, DType::i32, DType::i64, DType::f32, DType::f64};
   for (DType from : kAll)
     for (DType to : kAll)

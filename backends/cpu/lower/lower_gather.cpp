@@ -165,11 +165,14 @@ bool ClusterElements::step_gather(Frame& f) {
   return true;
 }
 
-// Also the indices of slices that nothing here looks at are to be in range, and all matrices not at fault.
+// Also the indices of slices that nothing here looks at are to be in range, and no other data at fault.
 void ClusterElements::check_unseen() {
   for (Value v : cluster_.members) {
-    if (cpu_op(g_.op(v)).kernel == InKernel::matrix && fault_kinds(g_, v) > 0 && in_all_loops(v)) make_all(v);
-    if (g_.op(v) != Op::gather_op || fault_kinds(g_, v) == 0 || !in_all_loops(v)) continue;
+    if (fault_kinds(g_, v) == 0 || !in_all_loops(v)) continue;
+    if (g_.op(v) != Op::gather_op) {
+      make_all(v);
+      continue;
+    }
     for (uint32_t j = 0; j < c_.axes.elements(v); ++j)
       if (!seen_.contains({v, slice_of(v, j).batch})) make(v, j);
   }

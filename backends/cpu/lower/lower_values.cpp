@@ -149,6 +149,11 @@ bool ClusterElements::step_elementwise(Frame& f) {
     return true;
   }
   set_slot(slot, lower_element(*b_, g_, f.value, {x, operands.size()}));
+  if (op == Op::demand_op) {
+    const Element element = element_of_batch(f.value, element_index(c_.axes, g_, f.value, f.element));
+    faults_.push_back({f.value, 0});
+    b_->check(static_cast<int64_t>(faults_.size()), b_->mnot(x[1]), x[2], element.first, element.step);
+  }
   return true;
 }
 

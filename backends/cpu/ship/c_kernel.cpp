@@ -1,6 +1,7 @@
 #include "backends/cpu/ship/c_kernel.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -17,7 +18,6 @@ constexpr size_t kPiece = 600;  // instructions of a function, about
 bool is_memory(KOp op) { return op >= KOp::load && op <= KOp::store_one; }
 bool stores(KOp op) { return op >= KOp::store && op <= KOp::store_one; }
 
-bool is_float(KType t) { return t == KType::f32 || t == KType::f64; }
 // An integer: of which compilers warn.
 bool compares_itself(const Kernel& k, const KInstr& in) {
   return in.op == KOp::cmp && in.a == in.b && !is_float(k.instrs[in.a].type);
@@ -782,10 +782,19 @@ class Translation {
       text += "  struct " + c_.name + " s;\n  s.fault = 0;\n";
     else if (result_.fails)
       text += "  int fault = 0;\n";
+    for (const CFunction::Parameter& p :
+         result_.parameters)  // read for the number of a fault alone, which C does not tell
+      if (pieces_ == 0 && !mentions(main, name_of_argument(p.arg)))
+        text += "  (void)" + name_of_argument(p.arg) + ";\n";
     text += main;
     now_ = kMain;
     if (result_.fails) text += "  return " + fault() + ";\n";
     text += "}\n";
+  }
+  static bool mentions(std::string_view text, std::string_view name) {
+    for (size_t at = 0; (at = text.find(name, at)) != std::string_view::npos; at += name.size())
+      if (!std::isalnum(static_cast<unsigned char>(text[at + name.size()]))) return true;
+    return false;
   }
   std::string frame() const {
     std::string text = "/* what the parts of " + c_.name + " hand on */\nstruct " + c_.name + " {\n  int fault;\n";

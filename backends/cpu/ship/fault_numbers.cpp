@@ -18,7 +18,7 @@ std::vector<int64_t> FaultNumbers::of(const Program& program, const Step& step) 
     const Location line = g.location(fault.node);
     const ir::Call& call = g.call(fault.node);
     std::string function = call.function.empty() ? std::string(name_of(g.op(fault.node))) : c_comment(call.function);
-    if (!call.demand.text.empty()) function += ": " + c_comment(call.demand.told("another number"));
+    if (!call.demand.empty()) function += ": " + c_comment(call.told("another number"));
     texts_.push_back(std::to_string(next) + ": " +
                      (endless ? "more steps than max_steps in " : "the data is at fault in ") + function +
                      (*line.file ? " (" + c_comment(line.file) + ":" + std::to_string(line.line) + ")" : ""));

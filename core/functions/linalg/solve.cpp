@@ -267,7 +267,7 @@ Tensor lu_solve(const Tensor& LU, const Tensor& pivots, const Tensor& b, Locatio
   const Shape batch = broadcast_shapes(e, batch_of(LU), batch_of(b)), places = batch_of(LU) + Shape{n};
   const auto last = static_cast<int64_t>(places.size()) - 1;
   const Tensor checked =
-      demanded(e.op(), pivots, 1, n,
+      demanded(e.op(), pivots, {1, static_cast<double>(n)},
                "pivot {} is out of range; expected 1 to " + std::to_string(n) + ", as lu_factor makes them", at);
   Value from = e(checked), order = build::iota(e.b, DType::i32, places, last);
   const Value place = order;

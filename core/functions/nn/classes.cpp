@@ -161,7 +161,7 @@ Tensor multilabel_margin_loss(const Tensor& x, const Tensor& y, Reduction reduct
   const int64_t count = shape.back();
   Tensor v = w(x), place = arange(count);
   Tensor labels = demanded(
-      w.op(), y.to(DType::i64, at), -1, count - 1,
+      w.op(), y.to(DType::i64, at), {-1, static_cast<double>(count - 1)},
       "class {} is out of range; expected 0 to " + std::to_string(count - 1) + ", or -1 behind the last one", at);
   Tensor first = amin(where(labels < 0, place, count), -1, true, at), named = place < first;
   Tensor safe = where(named, labels, 0);

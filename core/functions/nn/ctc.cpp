@@ -51,7 +51,7 @@ class Ctc {
     const int64_t n = labels_.size(1), places = 2 * n + 1;
     Tensor inside = arange(n) < target_lengths_.unsqueeze(1, at_);
     Tensor labels = where(inside, labels_, blank_);
-    labels = demanded(w_.op(), labels, logical_and(labels >= 0, labels < classes_), labels,
+    labels = demanded(w_.op(), labels, {0, static_cast<double>(classes_ - 1)},
                       "class {} is out of range; expected 0 to " + std::to_string(classes_ - 1), at_);
     // blank, label, blank, ..., blank
     Tensor blanks = full({lanes_, n, 1}, blank_, DType::i64);
@@ -86,7 +86,8 @@ class Ctc {
     if (shape_of(x).numel() != lanes_ || shape_of(x).size() > 1)
       w_.fail<ShapeError>(name + " must be of size batch_size, " + std::to_string(lanes_) + ": got " + type_name(x));
     Tensor r = x.to(DType::i64, at_).reshape({lanes_}, at_);
-    return demanded(w_.op(), r, 0, most, "expected " + name + " from 0 to " + std::to_string(most) + ", got {}", at_);
+    return demanded(w_.op(), r, {0, static_cast<double>(most)},
+                    "expected " + name + " from 0 to " + std::to_string(most) + ", got {}", at_);
   }
   // [N, S]; of targets in a row S is the greatest length, or where that is not known all.
   Tensor padded(const Tensor& targets) const {

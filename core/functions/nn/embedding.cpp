@@ -28,18 +28,12 @@ void check_table(std::string_view op, const Tensor& index, const Tensor& weight,
 Tensor rows(std::string_view op, const Tensor& weight, const Tensor& index, Location at) {
   const int64_t n = shape_of(weight)[0], d = shape_of(weight)[1];
   Tensor flat = index.to(DType::i64, at).reshape({-1}, at);
-  if (n == 0) return index_select(weight, 0, flat, at).reshape(shape_of(index) + Shape{d}, at);
-  Emitter e(op, at, weight, flat);
-  Value place = build::reshape(e.b, from_front(e, e(flat), n), {shape_of(flat).numel(), 1}), table = e(weight);
-  const build::GatherDims dims{
-      .offset_dims = {1}, .collapsed = {0}, .index_map = {0}, .operand_batch = {}, .index_batch = {}};
-  const int64_t sizes[] = {1, d};
-  e.b.set_call({.function = std::string(op),
-                .demand = {"index {} is out of bounds for dimension 0 with size " + std::to_string(n) +
-                           "; expected 0 to " + std::to_string(n - 1)}});
-  Value v = build::gather(e.b, table, place, dims, sizes, ir::IndexMode::check);
-  e.b.set_call({});
-  return e.result(build::reshape(e.b, v, shape_of(index) + Shape{d}));
+  if (n > 0)
+    flat = demanded(op, flat, {0, static_cast<double>(n - 1)},
+                    "index {} is out of bounds for dimension 0 with size " + std::to_string(n) + "; expected 0 to " +
+                        std::to_string(n - 1),
+                    at);
+  return index_select(weight, 0, flat, at).reshape(shape_of(index) + Shape{d}, at);
 }
 
 Tensor is_padding(const Tensor& index, const Tensor& weight, int64_t padding) {

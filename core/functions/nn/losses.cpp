@@ -24,11 +24,6 @@ Tensor piecewise(const Tensor& d, double bound, Small small, Large large) {
   return where(inside, small(where(inside, d, 0)), large(abs(where(inside, bound, d))));
 }
 
-// r, where x is in the range: told where values are computed, at no cost to derivatives.
-Tensor checked(const Wide& w, const Tensor& r, const Tensor& x, UpTo range, const std::string& what) {
-  return r + demanded_of(w.op(), x, range, full({}, Arg(-0.0, w.at()), r.dtype()), what, w.at());
-}
-
 Tensor positive_part(const Tensor& x) { return clamp_min(x, 0); }
 
 }  // namespace
@@ -66,16 +61,15 @@ Tensor huber_loss(const Tensor& x, const Tensor& y, const HuberLossOptions& opti
 Tensor binary_cross_entropy(const Tensor& x, const Tensor& y, const BinaryCrossEntropyOptions& options, Location at) {
   Wide w("binary_cross_entropy", at, {&x, &y});
   check_same_shape(w, x, y);
-  Tensor p = w(x), t = w(y), fixed = p.detach();
+  Tensor p = demanded(w.op(), w(x), {0, 1}, "expected predictions from 0 to 1, got {}", at), fixed = p.detach();
+  Tensor t = demanded(w.op(), w(y), {0, 1}, "expected targets from 0 to 1, got {}", at);
   Tensor zero = fixed <= std::exp(-100.0), one = fixed == 1;
   // Where the prediction is sure and right nothing is to change.
   Tensor safe = where(logical_or(zero, logical_and(one, t == 1)), 1.0, p);
   Tensor rest = where(logical_or(one, logical_and(zero, t == 0)), 0.0, p);
   Tensor loss = (t - 1) * where(one, -100.0, log1p(-rest)) - t * where(zero, -100.0, log(safe));
   if (options.weight.defined()) loss = loss * w(options.weight);
-  Tensor r = w.reduced(loss, options.reduction);
-  r = checked(w, r, x, {1}, "expected predictions from 0 to 1, got {}");
-  return checked(w, r, y, {1}, "expected targets from 0 to 1, got {}");
+  return w.reduced(loss, options.reduction);
 }
 
 Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& y,
@@ -114,6 +108,8 @@ Tensor gaussian_nll_loss(const Tensor& x, const Tensor& y, const Tensor& var, co
   Wide w("gaussian_nll_loss", at, {&x, &y, &var});
   Shape wanted = shape_of(x), given = shape_of(var);
   Tensor variance = w(var);
+  variance = demanded(w.op(), variance, logical_not(variance < 0), variance,
+                      "expected variances that are not negative, got {}", at);  // NaN stays
   if (!wanted.empty() && given.size() + 1 == wanted.size()) {
     variance = variance.unsqueeze(-1, at);
     given = shape_of(variance);
@@ -125,9 +121,7 @@ Tensor gaussian_nll_loss(const Tensor& x, const Tensor& y, const Tensor& var, co
   variance = w.at_least(variance, options.eps);
   Tensor loss = 0.5 * (log(variance) + square(w(x) - w(y)) / variance);
   if (options.full) loss = loss + 0.5 * std::log(2 * std::numbers::pi);
-  Tensor known = where(isnan(var), 0.0, var);
-  return checked(w, w.reduced(loss, options.reduction), known, {inf},
-                 "expected variances that are not negative, got {}");
+  return w.reduced(loss, options.reduction);
 }
 
 Tensor hinge_embedding_loss(const Tensor& x, const Tensor& y, double margin, Reduction reduction, Location at) {

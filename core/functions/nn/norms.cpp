@@ -103,8 +103,8 @@ void update(Emitter& e, const Tensor& running, Value value, double momentum) {
   Value old = operand(e, running, e.b.dtype(value));
   Value v = build::add(e.b, build::scale(e.b, old, 1 - momentum), build::scale(e.b, value, momentum));
   e.b.set_call({.function = std::string(e.op()),
-                .demand = {"Batch norm got a batched tensor as input while the running_mean or running_var, which will "
-                           "be updated in place, were not batched: give them an in_dim, or none, or use eval mode"}});
+                .demand = "Batch norm got a batched tensor as input while the running_mean or running_var, which will "
+                          "be updated in place, were not batched: give them an in_dim, or none, or use eval mode"});
   store(e, running, build::unary(e.b, Op::stop_gradient_op, v));
   e.b.set_call({});
 }

@@ -160,15 +160,15 @@ Tensor max_unpool(std::string_view name, size_t dims, const Tensor& x, const Ten
   g.operand_batch = g.index_batch = build::all_axes(outer.size());
   g.collapsed = g.index_map = {static_cast<int64_t>(outer.size())};
   const int64_t places = plane.numel();
-  Value to = e(indices), from = build::reshape(e.b, e(x), lines);
-  if (places > 0) to = from_front(e, to, places);
-  to = build::reshape(e.b, to, lines + Shape{1});
+  Tensor known = indices;
+  if (places > 0)
+    known = demanded(name, indices, {0, static_cast<double>(places - 1)},
+                     "index {} is out of bounds for output planes " + to_string(plane) + "; expected 0 to " +
+                         std::to_string(places - 1),
+                     e.at());
+  Value to = build::reshape(e.b, e(known), lines + Shape{1}), from = build::reshape(e.b, e(x), lines);
   Value zeros = build::constant(e.b, e.b.dtype(from), outer + Shape{places}, 0);
-  e.b.set_call({.function = std::string(name),
-                .demand = {"index {} is out of bounds for output planes " + to_string(plane) + "; expected 0 to " +
-                           std::to_string(places - 1)}});
   Value v = build::scatter_set(e.b, zeros, to, from, g, ir::IndexMode::check, false);
-  e.b.set_call({});
   return e.result(build::reshape(e.b, v, outer + plane));
 }
 
