@@ -256,11 +256,10 @@ TEST_CASE("routines: what is moved keeps all its bits") {
     ir::build::GatherDims rows{{1}, {0}, {0}, {}, {}}, elements{{}, {0}, {0}, {}, {}};
     ir::Value line = ir::build::reshape(b, x, Shape{1200});
     ir::Value some = ir::build::gather(b, line, along, elements, std::vector<int64_t>{1}, ir::IndexMode::check);
-    ir::Graph g = b.finish(
-        {ir::build::gather(b, x, along, rows, std::vector<int64_t>{1, 30}, ir::IndexMode::check), some,
-         ir::build::scatter_set(b, x, along, updates, rows, ir::IndexMode::check, false),
-         ir::build::scatter_set(b, line, along, some, elements, ir::IndexMode::check, false),
-         ir::build::permute(b, x, std::vector<int64_t>{1, 0})});
+    ir::Graph g = b.finish({ir::build::gather(b, x, along, rows, std::vector<int64_t>{1, 30}, ir::IndexMode::check),
+                            some, ir::build::scatter_set(b, x, along, updates, rows, ir::IndexMode::check, false),
+                            ir::build::scatter_set(b, line, along, some, elements, ir::IndexMode::check, false),
+                            ir::build::permute(b, x, std::vector<int64_t>{1, 0})});
     auto bits = [&] {
       HostTensor t(ir::Type{dtype, false, {40, 30}});
       for (size_t i = 0; i < t.bytes.size(); ++i) t.bytes[i] = static_cast<std::byte>(random());

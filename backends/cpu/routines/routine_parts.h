@@ -66,8 +66,8 @@ inline std::vector<int64_t> row_major(const Shape& shape) {
   return steps;
 }
 
-// Calls f with a zero of a type of so many bytes: of what is moved, not computed. Words are moved by vector registers, which
-// keep all their bits and leave the others to indices.
+// Calls f with a zero of a type of so many bytes: of what is moved, not computed. Words are moved by vector registers,
+// which keep all their bits and leave the others to indices.
 template <class F>
 decltype(auto) visit_word(int64_t bytes, F&& f) {
   switch (bytes) {
