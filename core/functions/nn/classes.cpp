@@ -1,5 +1,7 @@
 // Losses whose target is a class. What belongs to a class is chosen by comparison with a count of the classes, not by
 // an index: so value and derivative stay in kernels. That a class is in range is checked where its weight is read.
+#include <limits>
+
 #include "core/functions/demands.h"
 #include "core/functions/nn/wide.h"
 
@@ -33,11 +35,13 @@ struct Classified {
     range = "class {} is out of range; expected 0 to " + std::to_string(count - 1);
     if (ignores) range += ", or ignore_index = " + std::to_string(ignore_index);
   }
-  // Where an element of x is of its target's class.
+  // Where an element of x is of its target's class. In numbers no wider than floats: a kernel has as few lanes as its
+  // widest element. (What is no class may become one: it is ignored, or demanded not to be.)
   Tensor here() const {
     Shape along(std::vector<int64_t>(shape.size(), 1));
     along[static_cast<size_t>(dim)] = count;
-    return arange(count).reshape(along, w.at()) == y.unsqueeze(dim, w.at());
+    const DType narrow = count <= std::numeric_limits<int32_t>::max() ? DType::i32 : DType::i64;
+    return arange(count, narrow).reshape(along, w.at()) == y.to(narrow, w.at()).unsqueeze(dim, w.at());
   }
   Tensor of_class(const Tensor& x) const { return sum(where(here(), x, 0.0), dim, false, w.at()); }
   // Of each class one number; 1 where there is none. 0 where the target is ignored.
