@@ -231,8 +231,9 @@ void check_chunk_size(std::string_view api, std::optional<int64_t> chunk_size, L
 
 // ---- vmap
 
+void check_dim_size(std::optional<int64_t> dim_size, Location at);
 // The in_dim of each tensor leaf, checked against the arguments of fn and normalised; `args` is the list of all.
-std::vector<std::optional<int64_t>> match_in_dims(const DimTree& in_dims, const TreeSpec& args, Fn fn, Location at);
+std::vector<std::optional<int64_t>> match_in_dims(const VmapOptions& options, const TreeSpec& args, Fn fn, Location at);
 // The out_dim of each tensor leaf.
 std::vector<std::optional<int64_t>> match_out_dims(const DimTree& out_dims, const TreeSpec& outputs, Location at);
 Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,

@@ -73,7 +73,7 @@ class Executable {
   // It needs no more of the C library than math.h, and the text is the same each time. Error: `name` is no identifier,
   // or the function needs more than kernels: a library, a routine, the host; each op that does is named.
   // inputs, outputs: their names, which its comments and name_in, name_out tell.
-  std::string c_source(const std::string& name, const std::vector<std::string>& inputs = {},
+  std::string c_source(const std::string& name = "function", const std::vector<std::string>& inputs = {},
                        const std::vector<std::string>& outputs = {}) const;
   // Machine code for any program, which needs neither jot nor another library: path.o and a header path.h of C, that of
   // a library in its folder, named by the function. The code allocates nothing, makes no system call, runs on the

@@ -181,11 +181,14 @@ inline DimTree::DimTree(std::initializer_list<DimEntry> entries) : kind(Kind::ma
   }
 }
 
+// chunk_size: how many lanes are computed at once; all if none.
+// dim_size: how many lanes there are, which every mapped argument must have; needed where none is mapped.
 struct VmapOptions {
   DimTree in_dims = 0;
   DimTree out_dims = 0;
   Randomness randomness = Randomness::error;
   std::optional<int64_t> chunk_size = {};
+  std::optional<int64_t> dim_size = {};
 };
 
 }  // namespace jot

@@ -13,6 +13,7 @@ class Vmap {
  public:
   Vmap(F f, VmapOptions options, Location at) : f_(std::move(f)), options_(std::move(options)), at_(at) {
     check_chunk_size("vmap", options_.chunk_size, at);
+    check_dim_size(options_.dim_size, at);
   }
 
   template <class... A>
@@ -22,7 +23,7 @@ class Vmap {
     (walk(a, spec), ...);
     Call<false, F, A...> call(f_, a...);
     Body<Call<false, F, A...>> body{call, options_.out_dims, at_};
-    std::vector<std::optional<int64_t>> in_dims = match_in_dims(options_.in_dims, spec, call.fn(), at_);
+    std::vector<std::optional<int64_t>> in_dims = match_in_dims(options_, spec, call.fn(), at_);
     return call.output(vmap(body.fn(), call.leaves, in_dims, options_, at_));
   }
 
@@ -54,7 +55,8 @@ class Vmap {
 }  // namespace detail
 
 // f for all lanes of its mapped arguments at once: in_dims says where an argument has its lanes (none: not mapped),
-// out_dims where a result gets them.
+// out_dims where a result gets them. With a dim_size no argument need be mapped, nor be there: f is called for so many
+// lanes, which differ in what they draw (Randomness::different).
 template <class F>
 auto vmap(F&& f, VmapOptions options = {}, Location at = JOT_HERE) {
   return detail::Vmap<std::decay_t<F>>(std::forward<F>(f), std::move(options), at);
@@ -73,14 +75,14 @@ struct InDim {
   GivenDims in_dim;
   DimTree out_dim = 0, out_dims = 0;
   Randomness randomness = Randomness::error;
-  std::optional<int64_t> chunk_size = {};
+  std::optional<int64_t> chunk_size = {}, dim_size = {};
 };
 struct OutDim {
   Unnamed unnamed = {};
   DimTree in_dims = 0;
   GivenDims out_dim;
   Randomness randomness = Randomness::error;
-  std::optional<int64_t> chunk_size = {};
+  std::optional<int64_t> chunk_size = {}, dim_size = {};
 };
 
 }  // namespace detail

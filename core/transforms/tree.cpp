@@ -263,13 +263,14 @@ std::string written_in_dims(const TreeSpec& args, std::span<const std::optional<
 
 }  // namespace
 
-std::vector<std::optional<int64_t>> match_in_dims(const DimTree& in_dims, const TreeSpec& args, Fn fn, Location at) {
-  if (args.nodes.front().size == 0)
+std::vector<std::optional<int64_t>> match_in_dims(const VmapOptions& options, const TreeSpec& args, Fn fn,
+                                                  Location at) {
+  if (args.nodes.front().size == 0 && !options.dim_size)
     throw TransformError(
         "[vmap] got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a "
-        "function with no inputs. The latter is unsupported." +
+        "function with no inputs. The latter needs a dim_size." +
         jot::at(at));
-  std::vector<std::optional<int64_t>> dims = Matcher(args, true, at).run(in_dims);
+  std::vector<std::optional<int64_t>> dims = Matcher(args, true, at).run(options.in_dims);
   for (size_t i = 0; i < dims.size(); ++i) {
     if (!dims[i] || !args.tensors[i].defined()) continue;
     int64_t rank = args.tensors[i].dim(), given = *dims[i];

@@ -17,18 +17,23 @@ namespace jot::detail {
 
 namespace {
 
-// The extent that all mapped arguments have at their in_dims.
-int64_t lanes_of(std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims, Location at) {
+// The extent that all mapped arguments have at their in_dims, or that is given.
+int64_t lanes_of(std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,
+                 std::optional<int64_t> dim_size, Location at) {
   std::vector<int64_t> sizes;
   for (size_t i = 0; i < args.size(); ++i)
     if (in_dims[i]) sizes.push_back(args[i].impl()->shape[static_cast<size_t>(*in_dims[i])]);
-  if (sizes.empty())
-    throw TransformError("[vmap] Expected at least one Tensor to vmap over: in_dims maps no argument" + jot::at(at));
-  if (std::ranges::all_of(sizes, [&](int64_t n) { return n == sizes[0]; })) return sizes[0];
+  if (sizes.empty() && !dim_size)
+    throw TransformError(
+        "[vmap] Expected at least one Tensor to vmap over: in_dims maps no argument, and there is no dim_size" +
+        jot::at(at));
+  int64_t lanes = dim_size ? *dim_size : sizes[0];
+  if (std::ranges::all_of(sizes, [&](int64_t n) { return n == lanes; })) return lanes;
   std::string list;
   for (int64_t n : sizes) list += (list.empty() ? "" : ", ") + std::to_string(n);
   throw TransformError("[vmap] Expected all tensors to have the same size in the mapped dimension, got sizes [" + list +
-                       "] for the mapped dimension" + jot::at(at));
+                       "] for the mapped dimension" +
+                       (dim_size ? ", where dim_size is " + std::to_string(*dim_size) : "") + jot::at(at));
 }
 
 // Counts the dimension that the lanes add; negatives are of the batched result.
@@ -100,7 +105,7 @@ ir::Value write_of_lanes(const ir::GraphData& g, size_t input, std::span<const s
 
 Leaves mapped(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,
               const VmapOptions& options, Location at) {
-  int64_t lanes = lanes_of(args, in_dims, at);
+  int64_t lanes = lanes_of(args, in_dims, options.dim_size, at);
   std::vector<ir::Type> types;
   for (size_t i = 0; i < args.size(); ++i) {
     Shape shape = args[i].impl()->shape;
@@ -144,6 +149,12 @@ Leaves mapped(Fn fn, std::span<const Tensor> args, std::span<const std::optional
 }
 
 }  // namespace
+
+void check_dim_size(std::optional<int64_t> dim_size, Location at) {
+  if (dim_size && *dim_size < 0)
+    throw TransformError("[vmap] vmap: dim_size should be None or at least 0. (got " + std::to_string(*dim_size) + ")" +
+                         jot::at(at));
+}
 
 Leaves vmap(Fn fn, std::span<const Tensor> args, std::span<const std::optional<int64_t>> in_dims,
             const VmapOptions& options, Location at) {

@@ -110,7 +110,9 @@ void transforms() {
   Tensor H = hessian(f)(x);
   jacobian(f)(x);
   auto scaled = [](const Tensor& x, const Tensor& y) { return x * y; };
-  auto vf = vmap(scaled, {.in_dims = {0, none}, .out_dims = 1, .randomness = Randomness::same, .chunk_size = 64});
+  auto vf =
+      vmap(scaled,
+           {.in_dims = {0, none}, .out_dims = 1, .randomness = Randomness::same, .chunk_size = 64, .dim_size = none});
   vf(randn({4, 3}), tensor(2.0));
   auto pf = functionalize(f, {.remove = Remove::mutations_and_views});
   pf(x);
@@ -234,7 +236,7 @@ void graphs() {
   exe.export_object(shipped / "jac", {.name = "jac", .abi = Abi::plain});
   exe.export_library(shipped / "libjac.so");
   std::filesystem::remove_all(shipped);
-  exe.disassembly(), exe.stats();
+  exe.c_source(), exe.disassembly(), exe.stats();
   trace(functionalize(f), x);
   trace(eye(3));  // torch.trace
 }

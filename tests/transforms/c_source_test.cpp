@@ -159,6 +159,7 @@ TEST_CASE("C: comments name the user's lines, tables hold what was captured") {
   const std::string text = exe.c_source("f");
   CHECK(text.find("c_source_test.cpp:" + std::to_string(__LINE__ - 2)) != std::string::npos);
   CHECK(text.find("{1.5, (-2.25), 1e-300, HUGE_VAL}") != std::string::npos);
+  CHECK(exe.c_source() == exe.c_source("function"));
 }
 
 TEST_CASE("C: what needs more than kernels is refused by name, with its line and what to do") {

@@ -324,6 +324,35 @@ TEST_CASE("D27 randomness") {
   CHECK_SAME(lanes[0], lanes[3]);
 }
 
+TEST_CASE("dim_size: as many lanes, with and without arguments that are mapped") {
+  auto scaled = [](const Tensor& a, const Tensor& b) { return a * b; };
+  Tensor x = tensor({1.0, 2.0}), rows = tensor({{1.0, 2.0}, {3.0, 4.0}, {5.0, 6.0}});
+  CHECK_SAME(vmap(scaled, {.in_dims = {0, none}, .dim_size = 3})(rows, x), rows * x);
+  CHECK_SAME(vmap(scaled, {.in_dims = {0, none}, .dim_size = none})(rows, x), rows * x);
+  auto twice = [](const Tensor& a) { return a * 2; };
+  for (std::optional<int64_t> chunk : {std::optional<int64_t>(), std::optional<int64_t>(2)}) {
+    CHECK_SAME(vmap(twice, {.in_dims = none, .chunk_size = chunk, .dim_size = 3})(x), stack({x * 2, x * 2, x * 2}));
+    CHECK_SAME(vmap(twice, {.in_dims = none, .out_dims = -1, .chunk_size = chunk, .dim_size = 3})(x),
+               stack({x * 2, x * 2, x * 2}, 1));
+    CHECK_SAME(vmap(twice, {.in_dims = none, .out_dims = none, .chunk_size = chunk, .dim_size = 3})(x), x * 2);
+    CHECK_SAME(vmap(twice, {.in_dims = none, .chunk_size = chunk, .dim_size = 0})(x), zeros({0, 2}));
+    auto noise =
+        vmap([] { return rand({2}); }, {.randomness = Randomness::different, .chunk_size = chunk, .dim_size = 3});
+    manual_seed(3);
+    Tensor drawn = rand({3, 2});
+    manual_seed(3);
+    CHECK_SAME(noise(), drawn);
+    manual_seed(3);
+    CHECK_SAME(jit(noise)(), drawn);
+  }
+  CHECK_SAME(grad([&](const Tensor& a) { return sum(vmap(twice, {.in_dims = none, .dim_size = 3})(a)); })(x),
+             full({2}, 6.0));
+  CHECK_THROWS_WITH_AS(vmap(scaled, {.in_dims = {0, none}, .dim_size = 2})(rows, x),
+                       Contains("got sizes [3] for the mapped dimension, where dim_size is 2"), TransformError);
+  CHECK_THROWS_WITH_AS(vmap(twice, {.dim_size = -1}), Contains("dim_size should be None or at least 0. (got -1)"),
+                       TransformError);
+}
+
 TEST_CASE("D28 chunk_size changes nothing") {
   Tensor x = randn({4, 5, 6}), y = randn({4, 5, 6});
   auto f = [](const Tensor& x, const Tensor& y) {
