@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "jot/call.h"
+#include "jot/control.h"
 #include "jot/creation.h"
 #include "jot/transforms.h"
 
@@ -59,9 +60,11 @@ void append_cotangent(Leaves& to, const A& argument, const Ct& ct, size_t positi
   to.insert(to.end(), given.begin(), given.end());
 }
 
-// Where nothing is recorded no derivative will ask for a rule: the function is called.
+// Where nothing is recorded no derivative will ask for a rule: the function is called, and draws what it draws
+// recorded.
 template <class C>
 auto called(C& call) {
+  OwnStream stream;
   Outputs direct;
   Fn fn = call.fn();
   fn.call(fn.self, call.leaves, direct);

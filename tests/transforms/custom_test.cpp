@@ -178,3 +178,45 @@ TEST_CASE("what is wrong with a rule is told") {
   CHECK_THROWS_WITH_AS(grad(captures)(points), doctest::Contains("captures a tensor that is differentiated"),
                        TransformError);
 }
+
+TEST_CASE("draws of what has rules of its own are the same called and recorded") {
+  const Tensor x = tensor({0.3, 0.5}, f64);
+  auto drawn = [](const Tensor& a) { return a * rand({2}, f64) + rand({2}, f64); };
+  auto check = [&](auto f) {
+    auto twice = [&](const Tensor& a) { return cat({f(a), f(a), rand({2}, f64)}); };
+    manual_seed(7);
+    const Tensor called = twice(x).clone(), after = rand({2}, f64);
+    auto same = [&](auto g) {
+      manual_seed(7);
+      CHECK_SAME(g(x), called);
+      CHECK_SAME(rand({2}, f64), after);
+    };
+    same(jit(twice));
+    same(functionalize(twice));
+    same([&](const Tensor& a) { return vjp(twice, a).first; });
+    same([&](const Tensor& a) { return jvp(twice, primals(a), tangents(a)).first; });
+    same([&](const Tensor& a) {
+      return vmap(twice, {.in_dims = none, .randomness = Randomness::different, .dim_size = 1})(a)[0];
+    });
+  };
+  check(checkpoint(drawn));
+  check(custom_jvp(drawn, [&](const std::tuple<Tensor>& p, const std::tuple<Tensor>& t) {
+    return std::pair{drawn(std::get<0>(p)), std::get<0>(t)};
+  }));
+  check(custom_vjp(
+      drawn,
+      [&](const Tensor& a) {
+        return std::pair{drawn(a), a};
+      },
+      [](const Tensor&, const Tensor& ct) { return std::tuple{ct}; }));
+  auto as_given = [](const auto&, const Tensor& b) { return b; };
+  check([&](const Tensor& a) {
+    auto equation = [&](const Tensor& y) { return y - a; };
+    return custom_root(
+        equation, a, [&](const auto&, const Tensor& start) { return drawn(start); }, as_given);
+  });
+  check([&](const Tensor& a) {
+    auto solve = [&](const auto&, const Tensor& b) { return drawn(b); };
+    return custom_linear_solve([](const Tensor& y) { return y * 1; }, a, solve, as_given);
+  });
+}
