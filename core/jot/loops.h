@@ -151,6 +151,11 @@ T map_leaves(const T& tree, F f) {
   replace_leaves(copy, cursor);
   return copy;
 }
+// Of slices that a function is given: what it writes to them nobody else sees.
+template <class T>
+T copied_leaves(const T& tree, Location at) {
+  return map_leaves(tree, [&](const Tensor& x) { return x.clone(at); });
+}
 template <class T, class F>
 T zip_leaves(const T& a, const T& b, F f) {
   Leaves others = leaves_in(b);
@@ -195,7 +200,8 @@ auto map_over(F&& f, const X& xs, MapOptions options = {}, Location at = JOT_HER
   };
   if (!options.batch_size) return over(function, xs);
   int64_t n = detail::common_extent("map_over", detail::leaves_in(xs), at), size = *options.batch_size, full = n / size;
-  auto lanes = vmap(function, VmapOptions{.randomness = Randomness::different}, at);
+  auto of_slice = [&](const X& x) { return function(detail::copied_leaves(x, at)); };
+  auto lanes = vmap(of_slice, VmapOptions{.randomness = Randomness::different}, at);
   if (full * size == 0) return lanes(xs);
   auto part = [&](int64_t from, int64_t to) {
     return detail::map_leaves(xs, [&](const Tensor& x) { return x.slice(0, from, to, 1, at); });
@@ -220,10 +226,14 @@ X associative_scan(F&& f, const X& xs, AssociativeScanOptions options = {}, Loca
                 "associative_scan: f takes two slices and returns one, of the same type");
   X leading = detail::map_leaves(xs, [&](const Tensor& x) { return x.movedim(options.dim, 0, at); });
   int64_t n = detail::common_extent("associative_scan", detail::leaves_in(leading), at);
+  if (n < 2) return detail::copied_leaves(xs, at);
   auto flipped = [&](const X& t) {
     return options.reverse ? detail::map_leaves(t, [&](const Tensor& x) { return flip(x, 0, at); }) : t;
   };
-  auto combine = vmap(function, VmapOptions{}, at);
+  auto of_slices = [&](const X& a, const X& b) {
+    return function(detail::copied_leaves(a, at), detail::copied_leaves(b, at));
+  };
+  auto combine = vmap(of_slices, VmapOptions{}, at);
   X result = flipped(detail::prefixes(combine, flipped(leading), n, at));
   return detail::map_leaves(result, [&](const Tensor& x) { return x.movedim(0, options.dim, at); });
 }

@@ -421,3 +421,30 @@ TEST_CASE("what is wrong with a loop is told at its call") {
   CHECK_THROWS_WITH_AS(map_over(keep, x, {.batch_size = 0}),
                        doctest::Contains("[map_over] expected a positive batch_size, got 0"), Error);
 }
+
+TEST_CASE("slices are values: what is written to them, or to results, the caller's tensors do not see") {
+  const Tensor x = tensor({{1.0, 2.0}, {3.0, 4.0}, {5.0, 6.0}}, f64);
+  auto doubled = [](const Tensor& v) { return sum(v.mul_(2)); };
+  auto product = [](const Tensor& a, const Tensor& b) { return a.mul_(b); };
+  auto check = [&](auto f, const Tensor& xs, const Tensor& want) {
+    const Tensor kept = xs.clone();
+    CHECK_SAME(f(xs), want);
+    CHECK_SAME(jit(f)(xs), want);
+    CHECK_SAME(jit([&] { return f(xs); })(), want);
+    f(xs).add_(1);
+    CHECK_SAME(xs, kept);
+    CHECK_SAME(vjp([&](const Tensor& factor) { return f(xs) * factor; }, ones_like(want)).first, want);
+  };
+  for (std::optional<int64_t> size : {std::optional<int64_t>(), std::optional<int64_t>(2), std::optional<int64_t>(4)}) {
+    check([&](const Tensor& t) { return map_over(doubled, t, {.batch_size = size}); }, x,
+          tensor({6.0, 14.0, 22.0}, f64));
+    check([&](const Tensor& t) { return map_over([](const Tensor& v) { return v; }, t, {.batch_size = size}); }, x, x);
+  }
+  for (bool reverse : {false, true}) {
+    auto all = [&](const Tensor& t) { return associative_scan(product, t, {.reverse = reverse}); };
+    check(all, x, reverse ? flip(cumprod(flip(x, 0), 0), 0) : cumprod(x, 0));
+    check(all, x.slice(0, 0, 1), x.slice(0, 0, 1));
+    check(all, x.slice(0, 0, 2),
+          reverse ? flip(cumprod(flip(x.slice(0, 0, 2), 0), 0), 0) : cumprod(x.slice(0, 0, 2), 0));
+  }
+}
