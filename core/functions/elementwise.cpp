@@ -126,7 +126,18 @@ Value known_slope(Emitter& e, Value x) {
 }
 }  // namespace
 
-// NaN stays, as the bounds compare false with it; where low > high the result is high.
+namespace {
+// v, or the bound where v is outside it. NaN stays, as bounds compare false with it; a bound of NaN gives NaN.
+Value limited(Emitter& e, Value v, const Arg& bound, Direction outside) {
+  const DType dtype = e.b.dtype(v);
+  Value l = operand(e, bound, dtype, e.b.shape(v)), taken = build::compare(e.b, v, l, outside);
+  if (is_floating(dtype) && (bound.is_tensor() || std::isnan(bound.number().real)))
+    taken = build::binary(e.b, Op::or_op, taken, build::compare(e.b, l, l, Direction::ne));
+  return build::where(e.b, taken, l, v);
+}
+}  // namespace
+
+// Where low > high the result is high.
 Value clamp(Emitter& e, const Tensor& x, const Bound& low, const Bound& high) {
   if (low.absent() && high.absent()) e.fail<Error>("At least one of 'min' or 'max' must not be none");
   Promotion p;
@@ -139,14 +150,8 @@ Value clamp(Emitter& e, const Tensor& x, const Bound& low, const Bound& high) {
     }
   DType dtype = p.result();
   Value v = known_slope(e, operand(e, x, dtype, shape));
-  auto limit = [&](const Bound& bound, Direction outside) {
-    if (bound.absent()) return;
-    Value l = operand(e, bound, dtype, shape);
-    v = build::where(e.b, build::compare(e.b, v, l, outside), l, v);
-  };
-  limit(low, Direction::lt);
-  limit(high, Direction::gt);
-  return v;
+  if (!low.absent()) v = limited(e, v, low, Direction::lt);
+  return high.absent() ? v : limited(e, v, high, Direction::gt);
 }
 
 namespace {
@@ -154,8 +159,7 @@ Value bounded(Emitter& e, const Tensor& x, const Arg& bound, Direction outside) 
   const Arg first(x);
   DType dtype = promoted({&first, &bound});
   Shape shape = broadcast_shapes(e, shape_of(x), shape_of(bound));
-  Value v = known_slope(e, operand(e, first, dtype, shape)), l = operand(e, bound, dtype, shape);
-  return build::where(e.b, build::compare(e.b, v, l, outside), l, v);
+  return limited(e, known_slope(e, operand(e, first, dtype, shape)), bound, outside);
 }
 }  // namespace
 Value clamp_min(Emitter& e, const Tensor& x, const Arg& low) { return bounded(e, x, low, Direction::lt); }

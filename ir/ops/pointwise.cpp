@@ -94,7 +94,7 @@ void define_angles(RuleTable& table) {
                      })));
   table.define(Op::acosh_op,
                unary(floating([](auto x) { return std::acosh(x); }), jvp_scaled([](Builder& b, Value x, Value) {
-                       return mul(b, rsqrt(b, sub(b, x, one_like(b, x))), rsqrt(b, add(b, x, one_like(b, x))));
+                       return rsqrt(b, mul(b, sub(b, x, one_like(b, x)), add(b, x, one_like(b, x))));
                      })));
   table.define(Op::atanh_op, unary(floating([](auto x) { return std::atanh(x); }), [](const JvpContext& c) {
                  return c.over(c.tangents[0], less_square(c.b, c.primals[0]));

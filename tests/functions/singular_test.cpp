@@ -36,6 +36,10 @@ Tensor slope(const Tensor& x) {
   return grad([](const Tensor& y) { return f(y, JOT_HERE); })(x);
 }
 Tensor bce_of_zero(const Tensor& x) { return nn::functional::binary_cross_entropy(x, zeros_like(x)); }
+Tensor bce_of_some(const Tensor& x) { return nn::functional::binary_cross_entropy(x, full_like(x, 0.25)); }
+Tensor bce_slope(const Tensor& x) { return grad(bce_of_some)(x); }
+Tensor clamp_unknown(const Tensor& x) { return clamp(x, kNan, 1); }
+Tensor clamp_below_unknown(const Tensor& x) { return clamp_max(x, full_like(x, kNan)); }
 Tensor bce_of_one(const Tensor& x) { return nn::functional::binary_cross_entropy(x, ones_like(x)); }
 
 #define JOT_ROW_1(f, ...)                                 \
@@ -79,6 +83,8 @@ const One kOne[] = {
     JOT_ROW_1(atan, kInf, 1.5707963267948966, 0.0),
     JOT_ROW_1(asinh, 0.0, 0.0, 1.0),
     JOT_ROW_1(acosh, 1.0, 0.0, kInf),
+    JOT_ROW_1(acosh, -2.0, kNan, 0.57735026918962576),
+    JOT_ROW_1(acosh, 0.5, kNan, kNan),
     JOT_ROW_1(atanh, 1.0, kInf, kInf),
     JOT_ROW_1(atanh, -1.0, -kInf, kInf),
     JOT_ROW_1(sinh, 0.0, 0.0, 1.0),
@@ -114,6 +120,12 @@ const One kOne[] = {
     JOT_ROW_1(slope<special::i0e>, 0.0, 0.0, 0.5),
     JOT_ROW_1(bce_of_zero, 0.0, 0.0, 0.0),
     JOT_ROW_1(bce_of_one, 1.0, 0.0, 0.0),
+    JOT_ROW_1(bce_of_some, 0.0, 25.0, -0.25e12),
+    JOT_ROW_1(bce_of_some, 1.0, 75.0, 0.75e12),
+    JOT_ROW_1(bce_of_some, 1e-20, 11.512925464970229, -0.25e12),
+    JOT_ROW_1(bce_slope, 1e-20, -0.25e12, 0.0),
+    JOT_ROW_1(clamp_unknown, 0.5, kNan, 0.0),
+    JOT_ROW_1(clamp_below_unknown, 0.5, kNan, 0.0),
     // torch has no derivatives of these; limits.
     JOT_ROW_1(special::bessel_y0, 0.0, -kInf, kInf),
     JOT_ROW_1(special::bessel_y1, 0.0, -kInf, kInf),

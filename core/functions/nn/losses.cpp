@@ -63,11 +63,15 @@ Tensor binary_cross_entropy(const Tensor& x, const Tensor& y, const BinaryCrossE
   check_same_shape(w, x, y);
   Tensor p = demanded(w.op(), w(x), {0, 1}, "expected predictions from 0 to 1, got {}", at), fixed = p.detach();
   Tensor t = demanded(w.op(), w(y), {0, 1}, "expected targets from 0 to 1, got {}", at);
+  // Where p (1 - p) is below 1e-12 the slope is (p - t) / 1e-12, as torch's; the logarithm of a small p is that of
+  // 2^64 p, whose slope is finite.
+  constexpr double kLeast = 1e-12, kLift = 0x1p64;
+  Tensor sure = fixed * (1 - fixed) < kLeast, small = fixed < kLeast, inside = where(sure, fixed, p);
   Tensor zero = fixed <= std::exp(-100.0), one = fixed == 1;
-  // Where the prediction is sure and right nothing is to change.
-  Tensor safe = where(logical_or(zero, logical_and(one, t == 1)), 1.0, p);
-  Tensor rest = where(logical_or(one, logical_and(zero, t == 0)), 0.0, p);
-  Tensor loss = (t - 1) * where(one, -100.0, log1p(-rest)) - t * where(zero, -100.0, log(safe));
+  Tensor lifted = log(where(zero, 1.0, where(small, fixed * kLift, inside)));
+  Tensor of_p = where(small, lifted - std::log(kLift), lifted);
+  Tensor loss = (t - 1) * where(one, -100.0, log1p(-where(one, 0.0, inside))) - t * where(zero, -100.0, of_p);
+  loss = loss + where(sure, (p - fixed) * ((fixed - t) / kLeast), 0.0);
   if (options.weight.defined()) loss = loss * w(options.weight);
   return w.reduced(loss, options.reduction);
 }
