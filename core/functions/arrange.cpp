@@ -184,8 +184,7 @@ Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<D
 
 namespace compose {
 Value kron(Emitter& e, const Tensor& a, const Tensor& b) {
-  Arg left(a, e.at()), right(b, e.at());
-  const DType dtype = promoted({&left, &right});
+  const DType dtype = promote(a.impl()->dtype(), b.impl()->dtype());  // as of equally many dims
   const size_t rank = std::max(shape_of(a).size(), shape_of(b).size());
   auto extent = [rank](const Tensor& t, size_t d) {
     size_t lead = rank - shape_of(t).size();

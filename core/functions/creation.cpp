@@ -205,6 +205,9 @@ Tensor eye(int64_t n, std::optional<DType> dtype, Location at) { return eye(n, n
 
 namespace {
 
+// What a sequence of the dtype is made from: of integers without what comes after the point.
+Number within(const Number& n, DType dtype) { return is_floating(dtype) ? n : Number(std::trunc(n.real)); }
+
 // How many of start, start + step, ... come before end; none where step leads away from it. At most INT64_MAX.
 std::optional<int64_t> steps_between(int64_t start, int64_t end, int64_t step) {
   if (start == end) return 0;
@@ -226,13 +229,16 @@ std::optional<int64_t> steps_between(double start, double end, double step, Loca
 Tensor arange(Number start, Number end, Number step, std::optional<DType> dtype, Location at) {
   bool real = start.dtype == DType::f64 || end.dtype == DType::f64 || step.dtype == DType::f64;
   DType d = checked_dtype(dtype.value_or(real ? default_dtype() : DType::i64), "arange", at);
+  // As torch: how many there are is by integers of i64 alone.
+  const Number first = real ? within(start, d) : start, by = real ? within(step, d) : step;
+  if (real && d == DType::i64) start = first, end = within(end, d), step = by;
   if (step.real == 0) fail<IndexError>("arange", "step must be nonzero", at);
   const std::optional<int64_t> size = real ? steps_between(start.real, end.real, step.real, at)
                                            : steps_between(start.integer, end.integer, step.integer);
   if (!size) fail<IndexError>("arange", "upper bound and lower bound inconsistent with step sign", at);
   check_shape("arange", "shape", {*size}, at);
   auto element = [&](int64_t i) {
-    if (real) return Number(start.real + static_cast<double>(i) * step.real);
+    if (real) return Number(first.real + static_cast<double>(i) * by.real);
     return Number(static_cast<int64_t>(static_cast<uint64_t>(start.integer) +
                                        static_cast<uint64_t>(i) * static_cast<uint64_t>(step.integer)));
   };
@@ -248,6 +254,7 @@ Tensor linspace(Number start, Number end, int64_t steps, std::optional<DType> dt
   DType d = checked_dtype(dtype.value_or(default_dtype()), "linspace", at);
   if (steps < 0) fail<IndexError>("linspace", "number of steps must be non-negative", at);
   check_shape("linspace", "shape", {steps}, at);
+  start = within(start, d), end = within(end, d);
   double step = steps > 1 ? (end.real - start.real) / static_cast<double>(steps - 1) : 0;
   auto element = [&](int64_t i) {
     return Number(i < steps / 2 || steps == 1 ? start.real + step * static_cast<double>(i)
@@ -260,6 +267,7 @@ Tensor logspace(Number start, Number end, int64_t steps, double base, std::optio
   DType d = checked_dtype(dtype.value_or(default_dtype()), "logspace", at);
   if (steps < 0) fail<IndexError>("logspace", "number of steps must be non-negative", at);
   check_shape("logspace", "shape", {steps}, at);
+  start = within(start, d), end = within(end, d);
   const double step = steps > 1 ? (end.real - start.real) / static_cast<double>(steps - 1) : 0;
   auto element = [&](int64_t i) {
     const double power = i < steps / 2 || steps == 1 ? start.real + step * static_cast<double>(i)

@@ -179,7 +179,8 @@ class Indexer {
                              " does not match the shape of the indexed tensor " + to_string(shape_of(t_)) +
                              " at index " + std::to_string(next_ + d),
                          at_);
-    if (mask.empty()) fail<IndexError>(op_, "0-d masks are not supported: use where", at_);
+    if (mask.empty())  // all of a new dim, or nothing
+      kept_.push_back({kNew, coordinates("nonzero", index.reshape({1}, at_), at_)[0]});
     for (Tensor& list : coordinates("nonzero", index, at_)) keep(std::move(list));
   }
 

@@ -209,17 +209,18 @@ Tensor block_diag(const std::vector<Tensor>& tensors, Location at) {
     columns += rank == 0 ? 1 : shape_of(tensors[i])[rank - 1];
   }
   check_some("block_diag", tensors, at);
+  Promotion types;
+  for (const Tensor& t : tensors) types.add(Arg(t, at));
+  const DType dtype = types.result(), computed = dtype == DType::boolean ? DType::i32 : dtype;
   std::vector<Tensor> rows;
   int64_t before = 0;
   for (const Tensor& t : tensors) {
     Tensor block = atleast_2d(t, at);
     Emitter e("block_diag", at, block);
-    const bool boolean = block.impl()->dtype() == DType::boolean;
     const int64_t width = shape_of(block)[1];
     Shape lo{0, before}, hi{0, columns - before - width}, interior{0, 0};
-    ir::Value v = operand(e, block, boolean ? DType::i32 : block.impl()->dtype());
-    rows.push_back(
-        e.result(ir::build::convert(e.b, ir::build::pad_zero(e.b, v, lo, hi, interior), block.impl()->dtype())));
+    ir::Value v = ir::build::pad_zero(e.b, operand(e, block, computed), lo, hi, interior);
+    rows.push_back(e.result(ir::build::convert(e.b, v, dtype)));
     before += width;
   }
   return cat(rows, 0, at);

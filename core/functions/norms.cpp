@@ -41,11 +41,12 @@ Value norm_of_powers(Emitter& e, const Tensor& x, const Ord& ord, const Axes& ax
   const std::vector<int64_t> dims = wrap_dims(e, axes, shape_of(x).size());
   Value v = operand(e, x, computing_type(dtype));
   if (p != 2 || dims.empty()) v = build::unary(e.b, Op::abs_op, v);
-  Value r;
-  if (std::isinf(p)) {
+  if (std::isinf(p) || p < 0)
     for (int64_t d : dims)
       if (shape_of(x)[static_cast<size_t>(d)] == 0)
-        e.fail<ShapeError>("the norm of order inf of nothing is not defined, got " + type_name(x));
+        e.fail<ShapeError>("the norm of order " + number_text(p) + " of nothing is not defined, got " + type_name(x));
+  Value r;
+  if (std::isinf(p)) {
     r = reduce(e, p > 0 ? Op::reduce_max_op : Op::reduce_min_op, v, dims, keepdim);
   } else if (p == 0) {
     Value counted = build::convert(e.b, build::compare(e.b, v, build::zeros_like(e.b, v), Direction::ne), e.b.dtype(v));

@@ -99,8 +99,8 @@ Tensor combined(std::string_view op, const Tensor& x, int64_t dim, const Tensor&
 
 Tensor reduced_into(std::string_view op, const Tensor& given, int64_t dim, const Tensor& given_index, const Tensor& src,
                     Reduce reduce, bool include_self, Location at) {
-  if (reduce == Reduce::mean && !is_floating(given.dtype()))
-    fail<DTypeError>(op, "the mean is defined for floating dtypes, got " + type_name(given), at);
+  if (reduce == Reduce::mean && given.dtype() == DType::boolean)
+    fail<DTypeError>(op, "the mean is defined for numbers, got " + type_name(given), at);
   const bool scalar = shape_of(given).empty();
   Tensor r = (scalar ? given.unsqueeze(0, at) : given).clone(at),
          index = scalar ? given_index.reshape({-1}, at) : given_index;
@@ -120,8 +120,10 @@ Tensor reduced_into(std::string_view op, const Tensor& given, int64_t dim, const
   if (!include_self) own = where(hits(DType::i64) > 0, start_of(reduce, own.dtype()), own);
   Tensor v = combined(op, own, static_cast<int64_t>(d), index, values, reduce, at);
   if (reduce == Reduce::mean) {
-    Tensor count = hits(own.dtype());
-    v = v / (include_self ? count + 1 : clamp(count, 1, none));
+    const bool real = is_floating(own.dtype());
+    Tensor count = hits(real ? own.dtype() : DType::i64);
+    count = include_self ? count + 1 : clamp(count, 1, none);
+    v = real ? v / count : floor_divide(v, count).to(own.dtype(), at);
   }
   part.copy_(Arg(v, at));
   return scalar ? r.reshape({}, at) : r;

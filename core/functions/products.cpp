@@ -106,7 +106,11 @@ Tensor cross(const Tensor& a, const Tensor& b, int64_t dim, Location at) {
   DType dtype = promoted({&x, &y});
   Shape shape = broadcast_shapes(e, shape_of(a), shape_of(b));
   auto d = static_cast<int64_t>(wrap_dim(e, dim, shape.size()));
-  if (shape.empty() || shape[static_cast<size_t>(d)] != 3)
+  auto extent = [&](const Tensor& t) {
+    const int64_t at_d = d - static_cast<int64_t>(shape.size() - shape_of(t).size());
+    return at_d < 0 ? 1 : shape_of(t)[static_cast<size_t>(at_d)];
+  };
+  if (shape.empty() || extent(a) != 3 || extent(b) != 3)
     e.fail<ShapeError>("expected extent 3 in dim " + std::to_string(dim) + ", " + types(a, b));
   Value u = operand(e, x, dtype, shape), v = operand(e, y, dtype, shape);
   Value plus = build::mul(e.b, rolled(e, u, d, 1), rolled(e, v, d, 2));

@@ -63,7 +63,8 @@ Value quantified(Emitter& e, Op op, const Tensor& x, const Axes& axes, bool keep
   std::vector<int64_t> dims = dims_of(e, x, axes);
   Value v = e(x);
   if (e.b.dtype(v) != DType::boolean) v = build::compare(e.b, v, build::zeros_like(e.b, v), Direction::ne);
-  return reduce(e, op, v, dims, keepdim);
+  Value r = reduce(e, op, v, dims, keepdim);
+  return x.impl()->dtype() == DType::u8 ? build::convert(e.b, r, DType::u8) : r;  // as torch
 }
 
 // Exponentials of the elements of lines, less the largest. That is differentiated too, though the results do not depend

@@ -305,12 +305,15 @@ Tensor cov(const Tensor& x, const CovOptions& options, Location at) {
                      at);
   if (x.dtype() == DType::boolean) fail<DTypeError>("cov", "bool dtype is not supported for input", at);
   Tensor v = (shape.size() == 2 ? x : x.reshape({1, -1}, at)), w;
-  if (!is_floating(v.dtype())) v = v.to(default_dtype(), at);
+  Promotion types;
+  types.add(Arg(v, at));
+  if (options.aweights.defined()) types.add(Arg(options.aweights, at));
+  v = v.to(floating(types.result()), at);
   const int64_t n = v.size(1);
   for (const Tensor* t : {&options.fweights, &options.aweights}) {
     if (!t->defined()) continue;
     const bool counts = t == &options.fweights;
-    if (shape_of(*t) != Shape{n})
+    if (t->dim() > 1 || t->numel() != n)
       fail<ShapeError>("cov",
                        std::string(counts ? "fweights" : "aweights") + " must be a vector of " + std::to_string(n) +
                            " elements, one for each column of " + type_name(x) + ", got " + type_name(*t),
@@ -321,7 +324,7 @@ Tensor cov(const Tensor& x, const CovOptions& options, Location at) {
                               : "aweights must be floating, got " + type_name(*t),
                        at);
     Tensor known =
-        demanded("cov", t->to(v.dtype(), at), {0, inf},
+        demanded("cov", t->to(v.dtype(), at).reshape({n}, at), {0, inf},
                  std::string("expected ") + (counts ? "fweights" : "aweights") + " that are not negative, got {}", at);
     w = w.defined() ? w * known : known;
   }
@@ -332,7 +335,7 @@ Tensor cov(const Tensor& x, const CovOptions& options, Location at) {
   Tensor average = w.defined() ? sum(v * w, 1) / total : sum(v, 1) / total;
   Tensor divisor = total - options.correction;
   if (options.aweights.defined() && options.correction != 0)
-    divisor = total - options.correction * sum(w * options.aweights.to(v.dtype(), at)) / total;
+    divisor = total - options.correction * sum(w * options.aweights.to(v.dtype(), at).reshape({n}, at)) / total;
   Tensor deviation = v - average.unsqueeze(1, at), scaled = w.defined() ? deviation * w : deviation;
   Tensor c = matmul(deviation, scaled.t(at), at) / clamp(divisor, 0, none);
   return c.numel() == 1 ? c.reshape({}, at) : c;

@@ -135,6 +135,7 @@ std::vector<Tensor> Tensor::chunk(int64_t chunks, int64_t dim, Location at) cons
   if (chunks <= 0) fail<IndexError>("chunk", "expects chunks to be greater than 0, got " + std::to_string(chunks), at);
   if (shape.empty()) fail<IndexError>("chunk", "expects at least a 1-dimensional tensor", at);
   size_t d = wrap_dim("chunk", dim, shape.size(), at);
+  if (shape[d] == 0) return tensor_split(chunks, dim, at);  // as many as are asked for
   return split(std::max<int64_t>(1, shape[d] / chunks + (shape[d] % chunks != 0)), static_cast<int64_t>(d), at);
 }
 

@@ -245,7 +245,7 @@ Tensor not_equal(const Arg& a, const Arg& b);
 // ---- Elementwise functions of three
 // x where the condition holds, else y. DTypeError unless it is boolean.
 Tensor where(const Tensor& condition, const Arg& x, const Arg& y);
-// x, at least low and at most high, of which one may be none; where low > high, high. NaN stays. The derivative at a bound is 1.
+// x, at least low and at most high, of which one may be none; where low > high, high. NaN stays, a bound of NaN gives NaN. The derivative at a bound is 1.
 Tensor clamp(const Tensor& x, const Bound& low, const Bound& high = none);
 Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high, Location at = JOT_HERE);
 // x with the value, a number or 0-d, where the boolean mask holds.
@@ -272,7 +272,7 @@ Tensor mean(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Locati
 // The greatest, NaN where one is; ties share the derivative. ShapeError of nothing.
 Tensor amax(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 Tensor amin(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
-// Whether no element is zero: boolean.
+// Whether no element is zero: boolean, of u8 u8.
 Tensor all(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 Tensor any(const Tensor& x, const Axes& dims = {}, bool keepdim = false, Location at = JOT_HERE);
 // log(sum(exp(x))), shifted by the maximum.
@@ -396,7 +396,7 @@ Tensor dot(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 Tensor outer(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
 // outer
 Tensor ger(const Tensor& a, const Tensor& b, Location at = JOT_HERE);
-// Of vectors along dim, which has extent 3.
+// Of vectors along dim, which has extent 3 in both.
 Tensor cross(const Tensor& a, const Tensor& b, int64_t dim = -1, Location at = JOT_HERE);
 // The sum of the diagonal of a matrix.
 Tensor trace(const Tensor& x, Location at = JOT_HERE);
@@ -514,7 +514,7 @@ Tensor take(const Tensor& x, const Tensor& index, Location at = JOT_HERE);
 Tensor put(const Tensor& x, const Tensor& index, const Tensor& source, bool accumulate = false, Location at = JOT_HERE);
 // Duplicates are combined by `reduce`, with the element of x unless include_self is false; of booleans sum and amax are or, prod
 // and amin and. Ties of amax and amin share the
-// derivative equally; that of a product with zeros is the product of the others, to any order.
+// derivative equally; that of a product with zeros is the product of the others, to any order. The mean of integers is rounded down.
 Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);
 // The same by an index for each slice of src along dim. Not of booleans.
 Tensor index_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, Reduce reduce, bool include_self = true, Location at = JOT_HERE);

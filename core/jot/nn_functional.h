@@ -95,7 +95,7 @@ Tensor glu(const Tensor& x, int64_t dim = -1, Location at = JOT_HERE);
 Tensor gumbel_softmax(const Tensor& x, const GumbelSoftmaxOptions& options = {}, Location at = JOT_HERE);
 
 // ---- Linear functions
-// x W^T + b, over the last dim of x. An undefined bias is none.
+// x W^T + b, over the last dim of x; of a vector W x W + b. An undefined bias is none.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, Location at = JOT_HERE);
 Tensor linear_out(const Tensor& out, const Tensor& x, const Tensor& weight, const Tensor& bias = {}, Location at = JOT_HERE);
 // a W[k] b of the last dims, for each k: weight [out, n, m]; an undefined bias is none. ShapeError.
@@ -182,7 +182,7 @@ Tensor huber_loss(const Tensor& x, const Tensor& y, const HuberLossOptions& opti
 Tensor cross_entropy(const Tensor& x, const Tensor& y, const CrossEntropyOptions& options = {}, Location at = JOT_HERE);
 // -weight[y] x[y]: x [C], [N, C] or [N, C, ...], y the classes without the dim C; 0 where y is ignore_index. The mean is over the weights. IndexError at evaluation for other classes.
 Tensor nll_loss(const Tensor& x, const Tensor& y, const NllLossOptions& options = {}, Location at = JOT_HERE);
-// -y log(x) - (1 - y) log(1 - x) of probabilities x; logarithms are at least -100, where they are constant. ShapeError unless of one shape; Error where the value is evaluated for x or y outside [0, 1].
+// -y log(x) - (1 - y) log(1 - x) of probabilities x; logarithms are at least -100. The derivative by x is (x - y) / max(x (1 - x), 1e-12). ShapeError unless of one shape; Error where the value is evaluated for x or y outside [0, 1].
 Tensor binary_cross_entropy(const Tensor& x, const Tensor& y, const BinaryCrossEntropyOptions& options = {}, Location at = JOT_HERE);
 // The same of sigmoid(x), exact in both tails; pos_weight multiplies the term of y. ShapeError unless of one shape.
 Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& y, const BinaryCrossEntropyWithLogitsOptions& options = {}, Location at = JOT_HERE);
@@ -469,7 +469,7 @@ ValuesIndices adaptive_max_pool1d_with_indices(const Tensor& x, const Ints& outp
 ValuesIndices adaptive_max_pool2d_with_indices(const Tensor& x, const Ints& output_size, Location at = JOT_HERE);
 // adaptive_max_pool1d_with_indices over three dims.
 ValuesIndices adaptive_max_pool3d_with_indices(const Tensor& x, const Ints& output_size, Location at = JOT_HERE);
-// (Sums of x^p)^(1 / p) of windows.
+// (Sums of x^p)^(1 / p) of windows; of infinite p the greatest or least magnitude.
 Tensor lp_pool1d(const Tensor& x, double p, const Ints& kernel_size, const LpPoolOptions& options = {}, Location at = JOT_HERE);
 // lp_pool1d over two dims.
 Tensor lp_pool2d(const Tensor& x, double p, const Ints& kernel_size, const LpPoolOptions& options = {}, Location at = JOT_HERE);

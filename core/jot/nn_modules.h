@@ -475,7 +475,7 @@ class AdaptiveMaxPool3d : public Module {
   Ints output_size_;
 };
 // lp_pool1d.
-// (Sums of x^p)^(1 / p) of windows.
+// (Sums of x^p)^(1 / p) of windows; of infinite p the greatest or least magnitude.
 class LPPool1d : public Module {
  public:
   explicit LPPool1d(double p, const Ints& kernel_size, const functional::LpPoolOptions& options = {});
@@ -589,7 +589,7 @@ class NLLLoss : public Module {
   functional::NllLossOptions options_;
 };
 // binary_cross_entropy.
-// -y log(x) - (1 - y) log(1 - x) of probabilities x; logarithms are at least -100, where they are constant. ShapeError unless of one shape; Error where the value is evaluated for x or y outside [0, 1].
+// -y log(x) - (1 - y) log(1 - x) of probabilities x; logarithms are at least -100. The derivative by x is (x - y) / max(x (1 - x), 1e-12). ShapeError unless of one shape; Error where the value is evaluated for x or y outside [0, 1].
 class BCELoss : public Module {
  public:
   explicit BCELoss(const functional::BinaryCrossEntropyOptions& options = {});

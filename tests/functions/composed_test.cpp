@@ -51,6 +51,8 @@ TEST_CASE("composed: of booleans, as torch") {
     check(into(first, mixed, all), tensor({false, false, true}));
   }
   const Tensor c = tensor({{true, false}, {false, false}}), right = tensor({false, true});
+  check(all(tensor({1, 0}).to(u8)), tensor(0).to(u8));
+  check(any(tensor({{1, 0}}).to(u8), 0), tensor({1, 0}).to(u8));
   check(addr(c, yes, right), tensor({{true, true}, {false, true}}));
   check(addr(c, yes, right, 2, 3), tensor({{true, true}, {false, true}}));
   check(addr(c, yes, right, 0), tensor({{false, true}, {false, true}}));
@@ -58,7 +60,7 @@ TEST_CASE("composed: of booleans, as torch") {
   check(c.clone().addr_(yes, right), tensor({{true, true}, {false, true}}));
   check_errors({
       {"[square_] ", [&] { b.clone().square_(); }},
-      {"[scatter_reduce] the mean is defined for floating dtypes", [&] { into(both, yes, Reduce::mean); }},
+      {"[scatter_reduce] the mean is defined for numbers", [&] { into(both, yes, Reduce::mean); }},
       {"[index_reduce] not defined for booleans: convert with to(i64)",
        [&] { index_reduce(b, 0, both, yes, Reduce::prod); }},
       {"[addr] For integral input tensors, beta and alpha must not be floating", [&] { addr(c, yes, right, 1.0); }},
@@ -91,6 +93,11 @@ TEST_CASE("composed: joins") {
   check(block_diag({tensor({{1, 2}}), tensor(3), tensor({4, 5})}),
         tensor({{1, 2, 0, 0, 0}, {0, 0, 3, 0, 0}, {0, 0, 0, 4, 5}}));
   check(block_diag({tensor({true}), tensor({true})}), tensor({{true, false}, {false, true}}));
+  // A 0-d tensor does not widen the others of its kind.
+  check(block_diag({d(2), tensor({1.0})}), tensor({{2.0, 0.0}, {0.0, 1.0}}));
+  check(block_diag({tensor(true), tensor({2})}), tensor({{1, 0}, {0, 2}}));
+  for (const Tensor& part : ones({2, 0}).chunk(3, 1)) check(part, ones({2, 0}));
+  CHECK_EQ(ones({2, 0}).chunk(3, 1).size(), 3);
   // Views: writes reach the base.
   Tensor x = zeros({2, 2}, f64);
   vsplit(x, 2)[1].fill_(1);
@@ -115,6 +122,7 @@ TEST_CASE("composed: arrangements") {
   check(diag_embed(x.slice(1, 0, 2), 0, 0, 1), tensor({{{1, 4}, {0, 0}}, {{0, 0}, {2, 5}}}));
   check(diagflat(tensor({{1, 2}}), -1), tensor({{0, 0, 0}, {1, 0, 0}, {0, 2, 0}}));
   check(kron(tensor({1, 2}), tensor({{3, 4}})), tensor({{3, 4, 6, 8}}));
+  check(kron(d(2), tensor({1.0, 2.0})), d({2, 4}));  // the 0-d one counts as the other
   check(vander(tensor({2, 3})), tensor({{2, 1}, {3, 1}}));
   check(vander(tensor({2, 3}), 3, true), tensor({{1, 2, 4}, {1, 3, 9}}));
   check(x.sum_to_size({1, 3}), tensor({{5, 7, 9}}));
@@ -190,6 +198,12 @@ TEST_CASE("composed: sums, norms and covariances") {
   check(cov(d({1, 3}), {.fweights = tensor({1, 2})}), d(4.0 / 3));
   check(corrcoef(d({{0, 1, 2}, {4, 2, 0}})), d({{1, -1}, {-1, 1}}));
   check(corrcoef(d({0, 1, 2})), d(1));
+  check(cov(tensor({1.0, 3.0}), {.correction = 0, .aweights = d({1, 1})}), d(1));
+  check(cov(tensor({1, 3}), {.correction = 0, .aweights = d({1, 1})}), d(1));
+  check(cov(d(1), {.correction = 0, .fweights = tensor(2), .aweights = d(3)}), d(0));
+  for (const Ord& order : {Ord("fro"), Ord("nuc"), Ord(1), Ord(2), Ord(inf)})
+    for (const Shape& shape : {Shape{2, 0, 3}, Shape{2, 3, 0}, Shape{2, 0, 0}})
+      check(linalg::matrix_norm(zeros(shape, f64), order), d({0, 0}));
   check(cov(d({{1, 3, 5}})), d(4));
   check(var(d({1, 2, 3, 6}), {}, 1.5), d(5.6));
 }
@@ -213,6 +227,12 @@ TEST_CASE("composed: samples") {
 TEST_CASE("composed: creation and draws") {
   check(logspace(0, 2, 3, 10, f64), d({1, 10, 100}));
   check(hann_window(4, true, f64), d({0, 0.5, 1, 0.5}));
+  // torch's: of integers the ends and the step are integers.
+  check(arange(5.5, i64), tensor({0, 1, 2, 3, 4}));
+  check(arange(5.5, i32), tensor({0, 1, 2, 3, 4, 5}, i32));
+  check(arange(-1.5, 2.5, 1.5, i32), tensor({-1, 0, 1}, i32));
+  check(linspace(2.5, 5, 6, i32), tensor({2, 2, 3, 3, 4, 5}, i32));
+  check(logspace(2.5, 3, 2, 10, i64), tensor({100, 1000}));
   check(hamming_window(3, false, 0.5, 0.5, f64), d({0, 1, 0}));
   check(bartlett_window(5, false, f64), d({0, 0.5, 1, 0.5, 0}));
   check(blackman_window(3, false, f64), d({0, 1, 0}));
@@ -304,6 +324,10 @@ TEST_CASE("composed: cumulative functions") {
 TEST_CASE("composed: products") {
   check(inner(d({{1, 2}, {3, 4}}), d({1, 1})), d({3, 7}));
   check(addmm(tensor({1, 1}), tensor({{1}, {2}}), tensor({{3, 4}}), 2, 3), tensor({{11, 14}, {20, 26}}));
+  check(nn::functional::linear(d({{1, 2}, {3, 4}}), d({5, 6}), d(1)), d({18, 40}));
+  check(nn::functional::linear(d({1, 2}), d({5, 6})), d(17));
+  check(nn::functional::lp_pool1d(d({{3, -4, 1, 2}}), inf, 2), d({{4, 2}}));
+  check(nn::functional::lp_pool1d(d({{3, -4, 1, 2}}), -inf, 2), d({{3, 1}}));
   check(addmv(d({kNan, kNan}), d({{1}, {2}}), d({3}), 0), d({3, 6}));
   check(chain_matmul({d({{2}}), d({{3}}), d({{4}})}), d({{24}}));
   check(tensordot(d({1, 2}), d({3, 4}), 1), d(11));
@@ -321,7 +345,13 @@ TEST_CASE("composed: places and searches") {
   check(gather(d({1, 2}), 0, zeros({3, 0}, u8)), zeros({3, 0}, f64));
   check(index_select(d(3), 0, tensor({0})), d(3));
   check(d({1, 2}).masked_scatter(tensor({{true, false}, {false, true}}), d({5, 6})), d({{5, 2}, {1, 6}}));
+  check(d({1, 2}).masked_scatter(tensor(true), d({5, 6})), d({5, 6}));
+  check(d(1).masked_scatter(tensor(true), d({5})), d(5));
   Tensor x = tensor({{10, 20}, {30, 40}});
+  // A 0-d mask takes all, as a new dim, or nothing.
+  check(x.index({tensor(true), 1}), tensor({{30, 40}}));
+  check(x.index({tensor(false)}), zeros({0, 2, 2}, i64));
+  check(x.clone().index_put_({tensor(true)}, 7), full({2, 2}, 7));
   check(take_along_dim(x, tensor({{1}, {0}}), 1), tensor({{20}, {30}}));
   check(take(x, tensor({{0, -1}})), tensor({{10, 40}}));
   check(put(x, tensor({1, 1}), tensor({5, 6})), tensor({{10, 6}, {30, 40}}));
@@ -332,6 +362,10 @@ TEST_CASE("composed: places and searches") {
   check(scatter_reduce(v, 0, i, s, Reduce::prod), d({35, 2, 9}));
   check(scatter_reduce(v, 0, i, s, Reduce::mean), d({13.0 / 3, 2, 3}));
   check(scatter_reduce(v, 0, i, s, Reduce::mean, false), d({6, 2, 3}));
+  check(scatter_reduce(tensor({1, 2, 3}), 0, i, tensor({-5, 2, 4}), Reduce::mean), tensor({-1, 2, 3}));
+  check(scatter_reduce(full({1}, 200, u8), 0, tensor({0, 0}), full({2}, 50, u8), Reduce::mean, false),
+        full({1}, 50, u8));
+  check(index_reduce(tensor({1, 2}), 0, tensor({1, 1}), tensor({-4, 1}), Reduce::mean, false), tensor({1, -2}));
   check(scatter_reduce(v, 0, i, s, Reduce::amax), d({7, 2, 3}));
   check(scatter_reduce(v, 0, i, s, Reduce::amin, false), d({5, 2, 3}));
   check(scatter_reduce(v, 0, zeros({0}, i64), s, Reduce::amin), v);
@@ -478,6 +512,13 @@ TEST_CASE("composed: errors of reductions and products") {
       {"[norm] the order \"two\" is not known: expected a number, inf, \"fro\" or \"nuc\"", [&] { norm(x, "two"); }},
       {"[norm] expected a floating dtype, got i64[3]", [&] { norm(n); }},
       {"[norm] the norm of order inf of nothing is not defined", [&] { norm(none_at_all, inf); }},
+      {"[norm] the norm of order -1 of nothing is not defined", [&] { norm(none_at_all, -1); }},
+      {"[linalg.norm] \"fro\" is a norm of matrices: expected two dims, got f32[2]",
+       [] { linalg::norm(ones({2}), "fro"); }},
+      {"[cross] expected extent 3 in dim -1",
+       [] {
+         cross(ones({2, 3}), ones({2, 1}));
+       }},
       {"[dist] shapes [2,3] and [2] cannot be broadcast", [&] { dist(x, ones({2})); }},
       {"[cdist] the tensors must have the same number of columns",
        [&] {

@@ -112,10 +112,10 @@ void places(FunctionRows& t) {
       const bool mean = reduce == Reduce::mean;
       t.add("scatter_reduce", label, {{{3, 2}}, {{4, 2}, -3, 3, i64}, {{4, 3}}}, [reduce = reduce, self](Tensors x) {
          return scatter_reduce(x[0], 0, x[1], x[2], reduce, self);
-       }).takes = mean ? "rrr" : "kkk";
+       }).takes = mean ? "--r" : "kkk";
       t.add("index_reduce", label, {{{2, 3}}, {{4}, 0, 3, i64}, {{2, 4}}}, [reduce = reduce, self](Tensors x) {
          return index_reduce(x[0], 1, x[1], x[2], reduce, self);
-       }).takes = mean ? "rrr" : "kkr";
+       }).takes = mean ? "--r" : "kkr";
     }
   t.add("scatter_reduce", "0-d", {kScalar, {{}, 0, 1, i64}, kScalar}, [](Tensors x) {
      return scatter_reduce(x[0], 0, x[1], x[2], Reduce::prod);

@@ -143,6 +143,7 @@ Tensor norm_of_last_two(const Tensor& a, const Ord& ord, Location at) {
                     (name.empty() ? std::to_string(p) : "\"" + name + "\""),
                 at);
   Tensor values = size == 2 ? svdvals(a, at) : sum(abs(a, at), {size == 1 ? -2 : -1}, false, at);
+  if (p > 0 && shape_of(values).back() == 0) return sum(values, {-1}, false, at);  // of nothing 0
   return p > 0 ? amax(values, {-1}, false, at) : amin(values, {-1}, false, at);
 }
 
@@ -182,6 +183,9 @@ Tensor norm(const Tensor& x, const std::optional<Ord>& ord, const Axes& dims, bo
   if (dims.values.size() == 0 && rank == 2) return matrix_norm(x, *ord, {0, 1}, keepdim, at);
   if (dims.values.size() == 0 && rank != 1)
     fail<ShapeError>("linalg.norm", "with an order and without dims expected one or two dims, got " + type_name(x), at);
+  if (!ord->name().empty())
+    fail<ShapeError>("linalg.norm",
+                     "\"" + ord->name() + "\" is a norm of matrices: expected two dims, got " + type_name(x), at);
   return jot::norm(x, *ord, dims, keepdim, at);
 }
 

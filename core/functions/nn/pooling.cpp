@@ -1,5 +1,6 @@
 // Pooling: sums, means and greatest elements of windows and of parts.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "core/functions/demands.h"
@@ -293,10 +294,16 @@ ValuesIndices adaptive_max_pool(std::string_view name, size_t dims, const Tensor
 }
 
 // (|sum of x^p|)^(1 / p), with the sign of the sum: windows are sums, and where ceil_mode cuts them scaled as if whole.
+// Of infinite p the greatest or least magnitude.
 Tensor lp_pool(std::string_view name, size_t dims, const Tensor& x, double p, const Ints& kernel_size,
                const LpPoolOptions& options, Location at) {
   Composite call(name, at);
   impl_of(x, name, at);
+  if (std::isinf(p)) {
+    const double sign = p > 0 ? 1 : -1;
+    const MaxPoolOptions same = {.stride = options.stride, .ceil_mode = options.ceil_mode};
+    return max_pool(name, dims, abs(x, at) * sign, kernel_size, same, at).values * sign;
+  }
   Tensor means = avg_pool(name, dims, x.pow(Arg(p, at)), kernel_size,
                           {.stride = options.stride, .ceil_mode = options.ceil_mode}, at);
   const Shape& sizes = kernel_size.list();
