@@ -255,9 +255,14 @@ Trimmed trim_cond(const TrimContext& c) {
     std::vector<uint8_t> needed = needed_inputs(branches.back(), all_outputs);
     for (size_t k = 0; k < needed.size(); ++k) result.operands[k + 1] |= needed[k];
   }
-  for (Graph& b : branches) {
-    const std::vector<uint8_t> all_outputs(b.data().outputs().size(), 1);
-    b = c.regions.part(b, all_outputs, std::span(result.operands).subspan(1));
+  // Their nodes are those that are needed: another part() would go through nested choices twice at each level.
+  for (Graph& branch : branches) {
+    const GraphData& g = branch.data();
+    Builder b(g.name());
+    std::vector<Value> args(g.inputs().size(), kNoValue);
+    for (size_t k = 0; k < args.size(); ++k)
+      if (result.operands[k + 1]) args[k] = b.param(g.type(g.inputs()[k]), g.input_name(k));
+    branch = b.finish(c.regions.inlined(b, branch, args));
   }
   result.attrs = Attrs().add(branches);
   return result;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "check.h"
@@ -270,4 +271,17 @@ TEST_CASE("cond: errors") {
   CHECK_THROWS_WITH_AS(jit(count)(ones({2})), doctest::Contains("branch 0 returns 2 tensors, branch 1 1"),
                        TransformError);
   CHECK_SAME(jit(chosen)(tensor(2.0)), by_where(tensor(2.0)));  // state survives
+}
+
+TEST_CASE("cond: choices within choices, forty deep, take time that is linear in their number") {
+  std::function<Tensor(const Tensor&, int)> nested = [&](const Tensor& a, int depth) -> Tensor {
+    if (depth == 0) return sin(a);
+    return cond(
+        sum(a) > 0, [&] { return nested(a * 0.99, depth - 1); }, [&] { return a * depth; });
+  };
+  auto f = [&](const Tensor& a) { return sum(nested(a, 40)); };
+  const Tensor x = tensor({0.3, 0.5}, f64);
+  const double scale = std::pow(0.99, 40);
+  CHECK_NEAR_TO(jit(grad(f))(x), cos(x * scale) * scale, 1e-12);
+  CHECK_NEAR_TO(jit(f)(-x), sum(-x * 40), 1e-12);
 }
