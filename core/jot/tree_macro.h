@@ -11,7 +11,7 @@
 #define JOT_TREE_MEMBER(m, ...) jot_t_.m __VA_OPT__(, JOT_TREE_MEMBER_AGAIN JOT_TREE_PARENS(__VA_ARGS__))
 #define JOT_TREE_MEMBER_AGAIN() JOT_TREE_MEMBER
 // Announces a struct as a tree of the members named, which must be all it has. At namespace scope, in the struct's
-// namespace.
+// namespace; a semicolon may follow.
 #define JOT_TREE(Type, ...)                                                                           \
   template <class JotFn>                                                                              \
   decltype(auto) jot_tree_members([[maybe_unused]] Type& jot_t_, JotFn&& fn) {                        \
@@ -22,4 +22,4 @@
     return jot_tree_members(const_cast<Type&>(jot_t_), ::jot::detail::ConstMembers<const JotFn>{fn}); \
   }                                                                                                   \
   [[maybe_unused]] constexpr ::std::string_view jot_tree_names(const Type*) { return #__VA_ARGS__; }  \
-  static_assert(::jot::detail::lists_all_members<Type>)
+  static_assert(::jot::detail::lists_all_members<Type>);

@@ -18,7 +18,7 @@ struct World {
   TensorDict weights;
   std::optional<Tensor> extra;
 };
-JOT_TREE(World, bodies, weights, extra);
+JOT_TREE(World, bodies, weights, extra)  // the semicolon may be left out
 
 World world() {
   auto x = [] { return ones({2}); };
