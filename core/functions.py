@@ -223,6 +223,15 @@ def members(entries):
     return HEAD + '\n'.join([*lines, ''])
 
 
+def forwarding_members(entries):
+    lines = ['// Members of what reads as a Tensor: those of its tensor().']
+    for f in functions(entries, ''):
+        for form, name, result in (('m', f.name, f.result), ('i', f'{f.name}_', 'const Tensor&')):
+            if form in f.forms:
+                lines.append(f'  {signature(f, name, f.rest, result)} const {{ return tensor().{name}({names(f.rest)}); }}')
+    return HEAD + '\n'.join([*lines, ''])
+
+
 def forward(entries):
     structs = [f'struct {e[0]};' for kind, e in within(entries, '') if kind in ('RESULT', 'OPTIONS')]
     return HEAD + '\n'.join(['// Results and options of functions, which tensor.h names.', '#pragma once', '', 'namespace jot {', '', *structs, '',
@@ -458,6 +467,7 @@ def written(entries):
     """What is committed: path, text."""
     yield ROOT / 'core/jot/functions.h', header(entries)
     yield ROOT / 'core/jot/tensor_members.inc', members(entries)
+    yield ROOT / 'core/jot/forwarding_members.inc', forwarding_members(entries)
     yield ROOT / 'core/jot/forward.h', forward(entries)
     yield ROOT / 'core/jot/out.h', outputs(entries)
     for name in dict.fromkeys(header_of(e) for kind, e in entries if kind == 'SECTION' and header_of(e)):

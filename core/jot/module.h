@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "jot/functions.h"
 #include "jot/tree.h"
 
 namespace jot {
@@ -24,6 +25,46 @@ class ModuleTensor {
   const Tensor& tensor() const;
   operator const Tensor&() const { return tensor(); }
   const Tensor* operator->() const { return &tensor(); }
+
+  // As of a Tensor.
+  Shape shape(Location at = JOT_HERE) const { return tensor().shape(at); }
+  int64_t dim(Location at = JOT_HERE) const { return tensor().dim(at); }
+  int64_t size(int64_t d, Location at = JOT_HERE) const { return tensor().size(d, at); }
+  int64_t numel(Location at = JOT_HERE) const { return tensor().numel(at); }
+  DType dtype(Location at = JOT_HERE) const { return tensor().dtype(at); }
+  bool defined() const { return tensor().defined(); }
+  template <class T>
+  T item(Location at = JOT_HERE) const {
+    return tensor().item<T>(at);
+  }
+  template <class T>
+  std::vector<T> to_vector(Location at = JOT_HERE) const {
+    return tensor().to_vector<T>(at);
+  }
+  template <class T>
+  const T* data(Location at = JOT_HERE) const {
+    return tensor().data<T>(at);
+  }
+  template <class T>
+  T* mutable_data(Location at = JOT_HERE) const {
+    return tensor().mutable_data<T>(at);
+  }
+  const Tensor& eval(Location at = JOT_HERE) const { return tensor().eval(at); }
+  explicit operator bool() const { return static_cast<bool>(tensor()); }
+  Tensor operator[](const Index& index) const { return tensor()[index]; }
+  Tensor contiguous(Location at = JOT_HERE) const { return tensor().contiguous(at); }
+  Tensor to(DType dtype, Location at = JOT_HERE) const { return tensor().to(dtype, at); }
+  const Tensor& copy_(const Arg& source) const { return tensor().copy_(source); }
+  const Tensor& fill_(const Arg& value) const { return tensor().fill_(value); }
+  const Tensor& zero_(Location at = JOT_HERE) const { return tensor().zero_(at); }
+  const Tensor& index_put_(const Indices& indices, const Arg& values, bool accumulate = false) const {
+    return tensor().index_put_(indices, values, accumulate);
+  }
+  const Tensor& operator+=(const Arg& other) const { return tensor() += other; }
+  const Tensor& operator-=(const Arg& other) const { return tensor() -= other; }
+  const Tensor& operator*=(const Arg& other) const { return tensor() *= other; }
+  const Tensor& operator/=(const Arg& other) const { return tensor() /= other; }
+#include "jot/forwarding_members.inc"
 
  protected:
   ~ModuleTensor() = default;

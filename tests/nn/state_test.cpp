@@ -48,6 +48,29 @@ TEST_CASE("state_dict: parameters and persistent buffers; parameters() in the or
   CHECK_EQ(net.norm.num_batches_tracked->tensor().dtype(), i64);
 }
 
+TEST_CASE("parameters and buffers have the members of a Tensor: of what functional_call gives inside it") {
+  struct Affine : nn::Module {
+    nn::Parameter w = register_parameter("w", floats({1, 2, 3, 4}, {2, 2}));
+    nn::Buffer n = register_buffer("n", zeros({}));
+    Tensor forward(const Tensor& x) const override {
+      n += 1;
+      return matmul(w.t(), x) * w.size(0) + w[0] + w.index({Slice(), 1}) + w.sum() + w.max(0).values;
+    }
+  };
+  const Affine net;
+  Tensor x = floats({1, 1});
+  CHECK_SAME(net(x), floats({8 + 1 + 2 + 10 + 3, 12 + 2 + 4 + 10 + 4}));
+  CHECK(net.n.item<int>() == 1);
+  TensorDict given{{"w", zeros({2, 2})}};
+  CHECK_SAME(functional_call(net, given, x), zeros({2}));
+  CHECK(net.w.shape() == Shape{2, 2});
+  CHECK(net.w.to(f64).dtype() == f64);
+  CHECK(net.w.data<float>()[3] == 4);
+  net.w.mul_(2);
+  net.w[0] = x;
+  CHECK_SAME(net.w, floats({1, 1, 6, 8}, {2, 2}));
+}
+
 TEST_CASE("what one module saves another loads, by value") {
   const Net a, b;
   a(randn({5, 4}));
