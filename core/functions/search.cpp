@@ -22,18 +22,18 @@ using ir::Value;
 namespace compose {
 
 // Steps of halving size: a place is passed where the element before it is less (right: not greater).
-Value searchsorted(Emitter& e, const Tensor& sorted, const Tensor& values, bool right) {
+Value searchsorted(Emitter& e, const Tensor& sorted, const Arg& values, bool right) {
   const Shape lines = shape_of(sorted), wanted = shape_of(values);
   if (lines.empty()) e.fail<ShapeError>("the sorted tensor should have at least 1 dimension, got " + type_name(sorted));
   const bool one = lines.size() == 1;
   if (!one && (lines.size() != wanted.size() || lines.slice(0, lines.size() - 1) != wanted.slice(0, wanted.size() - 1)))
     e.fail<ShapeError>(
         "the sorted tensor should be 1 dimension or the first N-1 dimensions of both tensors must match, got " +
-        type_name(sorted) + " and " + type_name(values));
-  Arg a(sorted, e.at()), b(values, e.at());
-  DType dtype = promoted({&a, &b});
+        type_name(sorted) + " and " + (values.is_tensor() ? type_name(values.tensor()) : std::string("a number")));
+  Arg a(sorted, e.at());
+  DType dtype = promoted({&a, &values});
   if (dtype == DType::boolean) dtype = DType::i32;
-  Value line = operand(e, sorted, dtype), v = operand(e, values, dtype);
+  Value line = operand(e, sorted, dtype), v = operand(e, values, dtype, wanted);
   if (one) v = build::reshape(e.b, v, {wanted.numel()});
   const Shape shape = e.b.shape(v);
   const int64_t n = lines.back(), dim = static_cast<int64_t>(lines.size()) - 1;
@@ -53,17 +53,23 @@ Value searchsorted(Emitter& e, const Tensor& sorted, const Tensor& values, bool 
 
 }  // namespace compose
 
-Tensor bucketize(const Tensor& values, const Tensor& boundaries, bool right, Location at) {
+Tensor bucketize(const Arg& values, const Tensor& boundaries, bool right) {
+  const Location at = values.at();
   Composite call("bucketize", at);
   if (impl_of(boundaries, "bucketize", at).shape.size() != 1)
     fail<ShapeError>("bucketize", "boundaries tensor must be 1 dimension, got " + type_name(boundaries), at);
-  return searchsorted(boundaries, values, right, at);
+  return searchsorted(boundaries, values, right);
 }
 
-Tensor isin(const Tensor& elements, const Tensor& test, Location at) {
+Tensor isin(const Arg& elements, const Arg& test) {
+  const Location at = elements.at();
   Composite call("isin", at);
-  impl_of(elements, "isin", at), impl_of(test, "isin", at);
-  return any(elements.unsqueeze(-1, at) == test.reshape({-1}, at), -1, false, at);
+  for (const Arg* a : {&elements, &test})
+    if (a->is_tensor()) impl_of(a->tensor(), "isin", at);
+  if (!test.is_tensor()) return elements == test;
+  Tensor list = test.tensor().reshape({-1}, at);
+  if (!elements.is_tensor()) return any(elements == list, -1, false, at);
+  return any(elements.tensor().unsqueeze(-1, at) == list, -1, false, at);
 }
 
 Tensor histc(const Tensor& x, int64_t bins, double min, double max, Location at) {

@@ -187,6 +187,8 @@ Tensor add(const Arg& a, const Arg& b, const Arg& alpha);
 Tensor sub(const Arg& a, const Arg& b, const Arg& alpha);
 // sub
 Tensor subtract(const Arg& a, const Arg& b);
+// sub
+Tensor subtract(const Arg& a, const Arg& b, const Arg& alpha);
 // mul
 Tensor multiply(const Arg& a, const Arg& b);
 // div
@@ -195,6 +197,8 @@ Tensor divide(const Arg& a, const Arg& b);
 Tensor true_divide(const Arg& a, const Arg& b);
 // none: a / b, floating; trunc: towards zero; floor: downwards, with the dtype kept and the derivative zero. Integers by 0 give 0.
 Tensor div(const Arg& a, const Arg& b, Rounding rounding);
+// div
+Tensor divide(const Arg& a, const Arg& b, Rounding rounding);
 // The greatest integer not above a / b, in their dtype; integers by 0 give 0.
 Tensor floor_divide(const Arg& a, const Arg& b);
 // a - floor(a / b) b: has the sign of b. Of integers a where b is 0; of floats NaN.
@@ -449,6 +453,7 @@ Tensor rot90(const Tensor& x, int64_t k = 1, const Axes& dims = {0, 1}, Location
 // Each element `shift` places on along its dim, the last ones to the front; dims {}: of the flattened tensor.
 Tensor roll(const Tensor& x, const Axes& shifts, const Axes& dims = {}, Location at = JOT_HERE);
 // Copies of x side by side, sizes[d] along dim d; sizes may have more dims, in front. ShapeError where it has fewer.
+Tensor repeat(const Tensor& x, const Shape& sizes, Location at = JOT_HERE);
 // repeat, where sizes may have fewer dims.
 Tensor tile(const Tensor& x, const Shape& sizes, Location at = JOT_HERE);
 // Each element n times in a row along dim; none: of the flattened tensor.
@@ -479,6 +484,7 @@ Tensor cartesian_prod(const std::vector<Tensor>& tensors, Location at = JOT_HERE
 // All choices of r elements of a vector, one a row, in order.
 Tensor combinations(const Tensor& x, int64_t r = 2, bool with_replacement = false, Location at = JOT_HERE);
 // Sums over dims that were expanded from this shape. ShapeError where they were not.
+Tensor sum_to_size(const Tensor& x, const Shape& size, Location at = JOT_HERE);
 // Row and column of each element of the triangle of a matrix: i64[2, n].
 Tensor tril_indices(int64_t rows, int64_t columns, int64_t offset = 0, Location at = JOT_HERE);
 Tensor triu_indices(int64_t rows, int64_t columns, int64_t offset = 0, Location at = JOT_HERE);
@@ -522,10 +528,10 @@ Tensor index_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Ten
 Tensor one_hot(const Tensor& x, int64_t num_classes = -1, Location at = JOT_HERE);
 // Where each value would be inserted into the sorted line (a vector, or as values but for the last dim), before equal elements or,
 // right, after them: i64. A binary search: of a line that is not sorted the place that this finds.
-Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right = false, Location at = JOT_HERE);
-Tensor bucketize(const Tensor& values, const Tensor& boundaries, bool right = false, Location at = JOT_HERE);
+Tensor searchsorted(const Tensor& sorted, const Arg& values, bool right = false);
+Tensor bucketize(const Arg& values, const Tensor& boundaries, bool right = false);
 // Whether each element is one of test.
-Tensor isin(const Tensor& elements, const Tensor& test, Location at = JOT_HERE);
+Tensor isin(const Arg& elements, const Arg& test);
 // How many elements are in each of `bins` equal parts of [min, max], of [amin, amax] where these are equal; in the dtype of x. NaN is in
 // none. Error unless the bounds are finite, at evaluation where they are of x.
 Tensor histc(const Tensor& x, int64_t bins = 100, double min = 0, double max = 0, Location at = JOT_HERE);

@@ -113,7 +113,7 @@ TEST_CASE("composed: arrangements") {
   check(roll(x, -1, 1), tensor({{2, 3, 1}, {5, 6, 4}}));
   check(roll(tensor(1), 3, 0), tensor(1));
   check(tensor({1, 2}).repeat({2, 2}), tensor({{1, 2, 1, 2}, {1, 2, 1, 2}}));
-  check(tensor(7).repeat({2}), tensor({7, 7}));
+  check(repeat(tensor(7), {2}), tensor({7, 7}));
   check(tile(x, {2}), tensor({{1, 2, 3, 1, 2, 3}, {4, 5, 6, 4, 5, 6}}));
   check(repeat_interleave(tensor({1, 2}), 2), tensor({1, 1, 2, 2}));
   check(repeat_interleave(x, tensor({1, 2}), 0), tensor({{1, 2, 3}, {4, 5, 6}, {4, 5, 6}}));
@@ -126,6 +126,7 @@ TEST_CASE("composed: arrangements") {
   check(vander(tensor({2, 3})), tensor({{2, 1}, {3, 1}}));
   check(vander(tensor({2, 3}), 3, true), tensor({{1, 2, 4}, {1, 3, 9}}));
   check(x.sum_to_size({1, 3}), tensor({{5, 7, 9}}));
+  check(sum_to_size(x, {2, 1}), tensor({{6}, {15}}));
   check(tril_indices(3, 3, -1), tensor({{1, 2, 2}, {0, 0, 1}}));
   check(triu_indices(2, 3), tensor({{0, 0, 0, 1, 1}, {0, 1, 2, 1, 2}}));
   // A result is not the argument: a write to it stays there.
@@ -394,6 +395,13 @@ TEST_CASE("composed: places and searches") {
   check(bucketize(tensor({{3, 6}}), sorted, true), tensor({{3, 4}}));
   check(isin(tensor({{1, 2}, {3, 4}}), tensor({2, 4})), tensor({{false, true}, {false, true}}));
   check(isin(tensor({1}), zeros({0}, i64)), tensor({false}));
+  check(isin(tensor({{1, 2}, {3, 4}}), 2), tensor({{false, true}, {false, false}}));
+  check(isin(2, tensor({{1, 2}, {3, 4}})), tensor(true));
+  check(isin(2.5, tensor({2, 3})), tensor(false));
+  check(searchsorted(sorted, 3), tensor(1));
+  check(searchsorted(sorted, 3.5, true), tensor(3));
+  check(bucketize(3, sorted, true), tensor(3));
+  check(bucketize(0.5, d({0.25, 0.5})), tensor(1));
   check(histc(d({1, 2, 1, 9}), 4, 0, 4), d({0, 2, 1, 0}));
   check(histc(d({1, 2, 1}), 2), d({2, 1}));
   check(histc(d({1, 1}), 2), d({0, 2}));

@@ -113,6 +113,11 @@ TEST_CASE("elementwise: division and remainders of integers, by zero too, and sh
   Tensor a = tensor({7, -7, 7, -7, 5, -5}), b = tensor({2, 2, -2, -2, 0, 0});
   CHECK_SAME(floor_divide(a, b), tensor({3, -4, -4, 3, 0, 0}));
   CHECK_SAME(div(a, b, Rounding::trunc), tensor({3, -3, -3, 3, 0, 0}));
+  CHECK_SAME(divide(a, b, Rounding::trunc), div(a, b, Rounding::trunc));
+  CHECK_SAME(a.divide(b, Rounding::floor), div(a, b, Rounding::floor));
+  CHECK_SAME(a.clone().divide_(b, Rounding::floor), div(a, b, Rounding::floor));
+  CHECK_SAME(subtract(a, b, 2), a - 2 * b);
+  CHECK_SAME(a.subtract(b, 2), a - 2 * b);
   CHECK_SAME(remainder(a, b), tensor({1, 1, -1, -1, 5, -5}));
   CHECK_SAME(a % b, remainder(a, b));
   CHECK_SAME(fmod(a, b), tensor({1, -1, 1, -1, 5, -5}));

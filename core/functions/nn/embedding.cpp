@@ -85,7 +85,7 @@ class Bags {
                      at_);
     }
     Tensor begins = all.slice(0, 0, n, 1, at_);
-    Tensor bag = searchsorted(begins, arange(shape_[0]), true, at_) - 1;
+    Tensor bag = searchsorted(begins, {arange(shape_[0]), at_}, true) - 1;
     bag = where(bag < 0, n, bag);  // before the first bag: no index counts from the end
     Tensor none = zeros({n, d}, w_.within(), at_);
     if (o_.mode == Reduce::amax) {
