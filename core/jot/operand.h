@@ -55,8 +55,7 @@ inline constexpr double inf = std::numeric_limits<double>::infinity();
 // One dim: an integer.
 class Dim {
  public:
-  template <std::integral T>
-    requires(!std::is_same_v<T, bool>)
+  template <Integer T>
   constexpr Dim(T d) : value_(static_cast<int64_t>(d)) {}  // NOLINT: implicit by design
   constexpr operator int64_t() const { return value_; }    // NOLINT: what it is
 
@@ -67,8 +66,7 @@ class Dim {
 // A number of parts, or a list: of their sizes, or of the places where they begin. Braces are a list.
 class Sections {
  public:
-  template <std::integral T>
-    requires(!std::is_same_v<T, bool>)
+  template <Integer T>
   Sections(T n) : number_(static_cast<int64_t>(n)) {}            // NOLINT: implicit by design
   Sections(std::initializer_list<Extent> list) : list_(list) {}  // NOLINT: implicit by design
   template <class S>
@@ -86,8 +84,7 @@ class Sections {
 class Ints {
  public:
   Ints() = default;
-  template <std::integral T>
-    requires(!std::is_same_v<T, bool>)
+  template <Integer T>
   Ints(T n) : list_{n}, single_(true) {}                     // NOLINT: implicit by design
   Ints(std::initializer_list<Extent> list) : list_(list) {}  // NOLINT: implicit by design
   template <class S>

@@ -132,7 +132,7 @@ class Tensor {
 class Index {
  public:
   enum class Kind : uint8_t { integer, slice, new_axis, ellipsis, tensor };
-  template <std::integral T>
+  template <Integer T>
   Index(T i, Location line = JOT_HERE)  // NOLINT: implicit by design
       : at(line), kind(Kind::integer), integer(static_cast<int64_t>(i)) {}
   Index(Slice s, Location line = JOT_HERE) : at(line), kind(Kind::slice), slice(s) {}            // NOLINT

@@ -12,10 +12,14 @@
 
 namespace jot {
 
+// What extents, dims and indices are of.
+template <class T>
+concept Integer = std::integral<T> && !std::same_as<T, bool>;
+
 // Takes any integer type inside braces, so that {n, m} needs no casts.
 struct Extent {
   int64_t value;
-  template <std::integral T>
+  template <Integer T>
   constexpr Extent(T x) : value(static_cast<int64_t>(x)) {}  // NOLINT: implicit by design
 };
 
@@ -53,7 +57,7 @@ class Shape {
     resize(extents.size());
     std::copy(extents.begin(), extents.end(), data());
   }
-  template <std::integral T>
+  template <Integer T>
   Shape(const std::vector<T>& extents) {  // NOLINT: implicit by design
     resize(extents.size());
     std::copy(extents.begin(), extents.end(), data());
@@ -127,12 +131,12 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape);
 struct Axes {
   std::vector<int64_t> values;
   Axes() = default;
-  template <std::integral T>
+  template <Integer T>
   Axes(T d) : values{static_cast<int64_t>(d)} {}  // NOLINT: implicit by design
   Axes(std::initializer_list<Extent> list) {
     for (Extent e : list) values.push_back(e.value);
   }
-  template <std::integral T>
+  template <Integer T>
   Axes(const std::vector<T>& list) : values(list.begin(), list.end()) {}  // NOLINT: implicit by design
 };
 

@@ -55,6 +55,9 @@ TEST_CASE("shapes and axes from vectors; Tensor::from finds an extent") {
   CHECK_EQ(ones({6}).view(extents).shape(), Shape{2, 3});
   CHECK_EQ(sum(ones({2, 3, 4}), std::vector<size_t>{0, 2}).shape(), Shape{3});
   CHECK_EQ(zeros(std::vector<int64_t>{}).shape(), Shape{});
+  // A truth value is none of them: sum(x, true) is no dim, a.index({true}) no row.
+  static_assert(!std::is_convertible_v<bool, Axes> && !std::is_convertible_v<bool, Index>);
+  static_assert(!std::is_convertible_v<bool, Dim> && !std::is_convertible_v<bool, Extent>);
   std::vector<double> v = {1, 2, 3, 4, 5, 6};
   CHECK_SAME(Tensor::from(v), doubles({1, 2, 3, 4, 5, 6}));
   CHECK_SAME(Tensor::from(v, {-1, 2}), doubles({1, 2, 3, 4, 5, 6}, {3, 2}));
