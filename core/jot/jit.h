@@ -137,8 +137,8 @@ class Jit {
 }  // namespace detail
 
 // f, recorded and compiled once for each combination of argument trees, shapes, layouts, dtypes, numbers and overlap,
-// and of what jit sees of the host (training flags, default dtype, StrongZeros). Tensors that f captures are inputs:
-// updates of them in place are seen. Other variables of the host are frozen when f is recorded. Inside another
+// and of what jit sees of the host (training flags, default dtype, NoGrad, StrongZeros). Tensors that f captures are
+// inputs: updates of them in place are seen. Other variables of the host are frozen when f is recorded. Inside another
 // transform f is simply called.
 template <class F>
 auto jit(F&& f, Location at = JOT_HERE) {

@@ -129,7 +129,8 @@ bool JitKey::share_memory() const {
 void JitKey::finish() {
   if (share_memory()) overlap();
   put(kHost | static_cast<uint64_t>(default_dtype()) << 8 |
-      static_cast<uint64_t>(thread_state().strong_zeros_depth > 0) << 16);
+      static_cast<uint64_t>(thread_state().strong_zeros_depth > 0) << 16 |
+      static_cast<uint64_t>(thread_state().no_grad_depth > 0) << 17);
   hash_ = hash_words(words_.span());
 }
 

@@ -66,8 +66,9 @@ class Parts {
                    "of " + base + " from " + offset + " strides " + numbers(rank));
       }
       case kHost:
-        return add(tag, "default dtype, strong zeros",
-                   std::string(jot::to_string(static_cast<DType>(rest & 0xff))) + (rest >> 8 ? ", on" : ", off"));
+        return add(tag, "default dtype, strong zeros, NoGrad",
+                   std::string(jot::to_string(static_cast<DType>(rest & 0xff))) + (rest >> 8 & 1 ? ", on" : ", off") +
+                       (rest >> 9 & 1 ? ", on" : ", off"));
     }
   }
 

@@ -14,13 +14,13 @@ const Tensor& t1() {
 }
 }  // namespace
 
-TEST_CASE("A NoGrad guard around the call of a jitted function changes nothing of its recording") {
+TEST_CASE("A NoGrad guard around the call of a jitted function is in its key and changes no value") {
   auto f = jit([](const Tensor& x) { return grad([](const Tensor& v) { return sum(v * v); })(x); });
   Tensor x = floats({1, 2});
   CHECK_SAME(f(x), 2 * x);
   NoGrad guard;
-  CHECK_SAME(f(x), 2 * x);
-  CHECK_EQ(f.cache_info().misses, 1);
+  for (int i = 0; i < 2; ++i) CHECK_SAME(f(x), 2 * x);
+  CHECK_EQ(f.cache_info().misses, 2);
   auto g = jit([](const Tensor& v) { return v * v; });  // recorded under the guard
   CHECK_SAME(g(x), x * x);
   CHECK_SAME(grad([&](const Tensor& v) { return sum(g(v)); })(x), 2 * x);
