@@ -45,6 +45,7 @@ void Emitter::hand_over(const Tensor& t) {
   if (lock_) lock_.unlock();
   detail::hand_over(s);
   if (trace.lazy()) lock_.lock();
+  trace.check_reachable(s, op_, b.location());
 }
 
 // Under NoGrad no derivative may see how v came about.

@@ -103,12 +103,22 @@ Value Trace::input(Number n, DType dtype) {
 
 // ---- storages
 
-// Concrete, or a value of this trace or one around it.
 bool Trace::reachable(const Storage& storage) const {
   uint64_t owner = storage.owner.load(std::memory_order_acquire);
   for (const Trace* t = this; owner != 0 && t; t = t->parent_)
     if (t->id_ == owner) return true;
   return owner == 0;
+}
+
+void Trace::check_reachable(const Storage& storage, std::string_view op, Location at) const {
+  if (reachable(storage)) return;
+  const std::shared_ptr<Trace> owner = trace_of(storage);
+  const std::string where =
+      owner && owner->foreign() && !owner->ended()
+          ? std::string(kForeign)
+          : "outside the transform whose function made it: your tensor may have escaped from inside a function being "
+            "transformed; return it from the function instead";
+  throw TraceError("[" + std::string(op) + "] a tensor was used " + where + jot::at(at));
 }
 
 Captured& Trace::captured(const Impl& t) {
@@ -117,14 +127,7 @@ Captured& Trace::captured(const Impl& t) {
   Captured* entry = captured_.find(storage);
   // Another thread may have written it since.
   if (entry && (!lazy() || entry->buffer == storage.buffer)) return *entry;
-  if (!reachable(storage)) {
-    if (std::shared_ptr<Trace> owner = trace_of(storage); owner && owner->foreign() && !owner->ended())
-      throw TraceError("[jot] a tensor was used " + std::string(kForeign) + jot::at(builder_.location()));
-    throw TraceError(
-        "[jot] a tensor was used outside the transform whose function made it: your tensor may have escaped from "
-        "inside a function being transformed; return it from the function instead" +
-        jot::at(builder_.location()));
-  }
+  check_reachable(storage, "jot", builder_.location());
   Impl base = base_of(t);
   Binding binding{Binding::Kind::capture};
   if (lazy())

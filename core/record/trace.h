@@ -71,6 +71,8 @@ class Trace : public std::enable_shared_from_this<Trace> {
   Draws& draws() { return draws_; }
 
   // ---- tensors
+  // TraceError in the name of op, unless it is concrete or a value of this trace or one around it.
+  void check_reachable(const detail::Storage& storage, std::string_view op, Location at) const;
   // The value that shows t's elements: of a view, its address; read() gives the contents at the current version.
   ir::Value address(const Tensor& t);
   ir::Value read(const Tensor& t);

@@ -601,8 +601,9 @@ TEST_CASE("host reads that a transform cannot serve") {
   Tensor leaked;
   vmap([&](const Tensor& t) { return leaked = t * 2; })(x);
   CHECK_ERROR(TraceError,
-              "[jot] a tensor was used outside the transform whose function made it: your tensor may have escaped",
+              "[add] a tensor was used outside the transform whose function made it: your tensor may have escaped",
               leaked + 1);
+  CHECK_ERROR(TraceError, "[exp_] a tensor was used outside the transform", leaked.exp_());
   CHECK_ERROR(TraceError, "[item] the tensor belongs to a transform that has ended: your tensor may have escaped",
               leaked.item<double>());
 }
