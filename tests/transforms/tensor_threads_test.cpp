@@ -125,7 +125,7 @@ TEST_CASE("a tensor of a function that another thread is transforming") {
     way == 0 ? grad(f)(one) : way == 1 ? jit(f)(one) : vmap(f)(ones({2}, f64));
     CHECK(read.starts_with("[item] the tensor was read in another thread than the one that runs the function"));
     CHECK(read.find("tensor_threads_test.cpp:") != std::string::npos);
-    CHECK(used.starts_with("[jot] a tensor was used in another thread than the one that runs the function"));
+    CHECK(used.starts_with("[add] a tensor was used in another thread than the one that runs the function"));
     CHECK(used.find("tensor_threads_test.cpp:") != std::string::npos);
   }
 }
