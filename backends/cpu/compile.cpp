@@ -142,18 +142,24 @@ class ProgramBuilder {
   }
 
   // What does not fit the caches: inputs, and results of kernels that nothing here reads again and in whose place no
-  // input's contents stand.
+  // input's contents stand. Where all that a call takes and returns fills two thirds of the last cache, results of a
+  // sixteenth do not either: written there, they would first be read, and drive out what the next call takes.
   std::vector<uint8_t> streamed() const {
     std::vector<uint8_t> streams;
-    auto is_large = [&](Value v) {
-      if (bytes_of(g_.type(v)) < options_.stream) return false;
+    auto is_large = [&](Value v, int64_t least) {
+      if (bytes_of(g_.type(v)) < least) return false;
       streams.resize(g_.size(), 0);
       return true;
     };
+    int64_t all = 0;
+    for (std::span<const Value> list : {g_.inputs(), g_.outputs()})
+      for (Value v : list) all += bytes_of(g_.type(v));
+    const int64_t least = all / 2 > options_.stream / 3 ? options_.stream / 16 : options_.stream;
     for (Value v : g_.inputs())
-      if (is_large(v)) streams[v] = 1;
+      if (is_large(v, options_.stream)) streams[v] = 1;
     for (uint32_t i = 0; i < g_.outputs().size(); ++i)
-      if (const Value s = clustering_->storage(g_.outputs()[i]); clustering_->role[s] == Role::kernel && is_large(s))
+      if (const Value s = clustering_->storage(g_.outputs()[i]);
+          clustering_->role[s] == Role::kernel && is_large(s, least))
         streams[s] = replaced(i) == kNoValue;
     if (streams.empty()) return streams;
     for (const Unit& u : clustering_->units) {
