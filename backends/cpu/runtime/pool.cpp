@@ -44,7 +44,7 @@ int available_processors() {
 class Pool {
  public:
   // As many helpers as the system grants. They take no signals.
-  explicit Pool(int threads) {
+  explicit Pool(int threads) : ranges_(static_cast<size_t>(threads)) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -64,7 +64,8 @@ class Pool {
     fn_ = fn;
     context_ = context;
     chunks_ = chunks;
-    next_.store(0, std::memory_order_relaxed);
+    num_ranges_ = std::min(chunks, static_cast<int64_t>(ranges_.size()));
+    for (int64_t r = 0; r < num_ranges_; ++r) range(r).next.store(begin_of(r), std::memory_order_relaxed);
     state_.store(kOpen, std::memory_order_seq_cst);
     if (int sleepers = sleepers_.load(std::memory_order_seq_cst); sleepers > 0) {
       wake_.fetch_add(1, std::memory_order_seq_cst);
@@ -91,11 +92,20 @@ class Pool {
   static constexpr uint32_t kOpen = 1u << 31, kSleeps = 1u << 30;
   static constexpr int kPauses = 20'000;  // some hundred microseconds: longer than most chunks take
 
+  // Each begins with a range of its own, the same in each loop over so many chunks: what it read and wrote there before
+  // is in its caches. Then it helps the others.
+  struct alignas(64) Range {
+    std::atomic<int64_t> next{0};
+  };
+  Range& range(int64_t r) { return ranges_[static_cast<size_t>(r)]; }
+  int64_t begin_of(int64_t r) const { return chunks_ * r / num_ranges_; }
+
   void work(int worker) {
-    for (;;) {
-      int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
-      if (i >= chunks_) return;
-      fn_(context_, i, worker);
+    for (int64_t k = 0; k < num_ranges_; ++k) {
+      const int64_t r = (worker + k) % num_ranges_, end = begin_of(r + 1);
+      std::atomic<int64_t>& next = range(r).next;
+      while (next.load(std::memory_order_relaxed) < end)
+        if (const int64_t i = next.fetch_add(1, std::memory_order_relaxed); i < end) fn_(context_, i, worker);
     }
   }
 
@@ -130,8 +140,8 @@ class Pool {
   std::atomic<bool> busy_{false};
   ChunkFn fn_ = nullptr;
   void* context_ = nullptr;
-  int64_t chunks_ = 0;
-  alignas(64) std::atomic<int64_t> next_{0};
+  int64_t chunks_ = 0, num_ranges_ = 0;
+  std::vector<Range> ranges_;
   alignas(64) std::atomic<uint32_t> state_{0};
   alignas(64) std::atomic<uint32_t> wake_{0};
   std::atomic<int> sleepers_{0};

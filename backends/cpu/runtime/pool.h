@@ -1,9 +1,9 @@
 // The threads of the runtime.
 //
-// parallel_for runs chunks 0 .. chunks - 1, claimed one at a time from an atomic counter by the caller and by helpers.
-// The caller never waits for a helper that has not started, so a busy machine costs no more than running alone; a
-// second caller at the same time runs alone. Helpers spin a little, then sleep. Chunks must not depend on who runs
-// them.
+// parallel_for runs chunks 0 .. chunks - 1, claimed one at a time by the caller and by helpers, each from a range of
+// its own first, then from those of others. The caller never waits for a helper that has not started, so a busy machine
+// costs no more than running alone; a second caller at the same time runs alone. Helpers spin a little, then sleep.
+// Chunks must not depend on who runs them.
 #pragma once
 #include <cstdint>
 #include <memory>
