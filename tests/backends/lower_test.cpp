@@ -53,7 +53,8 @@ TEST_CASE("lower: results that do not fit the caches are written past them") {
   const std::string scaled =
       "func @main(%x: f64[1000]) -> (f64[1000]) {\n  %0: f64[1000] = mul(%x, %x)\n  return %0\n}\n";
   CHECK(kernel_text(scaled, 0, {.stream = 8000}).find("f64 store.stream [%1 + %2] = %4") != std::string::npos);
-  CHECK(count(kernel_text(scaled, 0, {.stream = 8001}), "stream") == 0);
+  CHECK(count(kernel_text(scaled, 0, {.stream = 23'000}), "stream") == 1);  // of which both fill two thirds
+  CHECK(count(kernel_text(scaled, 0, {.stream = 24'003}), "stream") == 0);
   // Elements of all lanes are put together; so are those that are read, where lanes are far apart.
   auto reversed = [](int columns) {
     const std::string type = "f64[1000," + std::to_string(columns) + "]";

@@ -66,19 +66,3 @@ TEST_CASE("executable: what is written past the caches is, bit for bit, what pla
     }
   }
 }
-
-TEST_CASE("executable: results are written past the caches where they, or all of a call, do not fit") {
-  if (target() == Target::reference) return;
-  const ir::Graph graph =
-      ir::parse("func @main(%x: f64[4096]) -> (f64[4096]) {\n  %0: f64[4096] = mul(%x, %x)\n  return %0\n}\n");
-  constexpr int64_t kBytes = 4096 * 8;
-  auto streams = [&](int64_t cache) {
-    cpu::CompileOptions options{.vector_bytes = target() == Target::avx512 ? 64 : 32, .code = cpu::kernel_code};
-    options.stream = cache;
-    return cpu::make_executable(cpu::compile(graph, options))->disassembly().find("vmovnt") != std::string::npos;
-  };
-  CHECK(streams(kBytes));
-  CHECK(streams(3 * kBytes - 48));  // both are more than two thirds
-  CHECK(!streams(3 * kBytes));
-  CHECK(!streams(64 * kBytes));
-}
