@@ -81,7 +81,7 @@ def product(prefix, work):
     (work / 'product.cpp').write_text(PRODUCT)
     command('g++', '-std=c++20', work / 'product.cpp', '-o', work / 'product', *pkg_config(prefix, 'jot'))
     maps = command(work / 'product').splitlines()
-    loaded = {line.split()[-1] for line in maps if 'openblas' in line.split()[-1]}
+    loaded = {path for line in maps for path in line.split()[-1:] if 'openblas' in path}
     bundled = prefix / 'lib/jot/libscipy_openblas.so'
     if bundled.exists():
         assert loaded == {str(bundled)}, loaded
