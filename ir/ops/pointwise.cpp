@@ -94,7 +94,8 @@ void define_angles(RuleTable& table) {
                      })));
   table.define(Op::acosh_op,
                unary(floating([](auto x) { return std::acosh(x); }), jvp_scaled([](Builder& b, Value x, Value) {
-                       return rsqrt(b, mul(b, sub(b, x, one_like(b, x)), add(b, x, one_like(b, x))));
+                       Value size = build::unary(b, Op::abs_op, x), one = one_like(b, x);  // its square may overflow
+                       return mul(b, rsqrt(b, sub(b, size, one)), rsqrt(b, add(b, size, one)));
                      })));
   table.define(Op::atanh_op, unary(floating([](auto x) { return std::atanh(x); }), [](const JvpContext& c) {
                  return c.over(c.tangents[0], less_square(c.b, c.primals[0]));

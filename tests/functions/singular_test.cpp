@@ -85,6 +85,7 @@ const One kOne[] = {
     JOT_ROW_1(acosh, 1.0, 0.0, kInf),
     JOT_ROW_1(acosh, -2.0, kNan, 0.57735026918962576),
     JOT_ROW_1(acosh, 0.5, kNan, kNan),
+    JOT_ROW_1(acosh, 0x1p600, 416.58145551652713, 0x1p-600),
     JOT_ROW_1(atanh, 1.0, kInf, kInf),
     JOT_ROW_1(atanh, -1.0, -kInf, kInf),
     JOT_ROW_1(sinh, 0.0, 0.0, 1.0),

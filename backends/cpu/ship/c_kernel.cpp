@@ -782,10 +782,9 @@ class Translation {
       text += "  struct " + c_.name + " s;\n  s.fault = 0;\n";
     else if (result_.fails)
       text += "  int fault = 0;\n";
-    for (const CFunction::Parameter& p :
-         result_.parameters)  // read for the number of a fault alone, which C does not tell
-      if (pieces_ == 0 && !mentions(main, name_of_argument(p.arg)))
-        text += "  (void)" + name_of_argument(p.arg) + ";\n";
+    // Those that are read for the number of a fault alone, which C does not tell.
+    for (const CFunction::Parameter& p : result_.parameters)
+      if (!mentions(main, name_of_argument(p.arg))) text += "  (void)" + name_of_argument(p.arg) + ";\n";
     text += main;
     now_ = kMain;
     if (result_.fails) text += "  return " + fault() + ";\n";
